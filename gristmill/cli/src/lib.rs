@@ -1,0 +1,1 @@
+//! Gristmill as a library.
