@@ -1,2 +1,59 @@
-//! Automation.
-fn main() {}
+//! The project's automation, one command a task. `cargo xtask` alone lists them.
+
+mod arrows;
+mod bench;
+mod lint;
+mod metadata;
+mod servers;
+mod suite;
+mod tidy;
+
+use anyhow::{Result, bail};
+use std::path::PathBuf;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  test [--install] [CRATE…]  the whole test suite, or that of some crates; prints minutes per crate.
+                             With --install, or CI=true in the environment, installs the servers that the tests
+                             need (root on Debian); otherwise says what it would install and what it leaves out
+  lint                       formatting, clippy without a warning, tidy
+  ci                         lint, then test with CI=true: nothing is left out
+  tidy                       what a machine can check of the house rules, dependency arrows included
+  bench [NAME …]             benchmarks; without a name, lists them. Each prints ratios from interleaved rounds
+  soak [MINUTES]             the long proofs, in a loop, with fresh seeds
+  servers                    which real servers the tests would use, and where they were found
+";
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let rest = args.get(1..).unwrap_or_default();
+    match args.first().map(String::as_str) {
+        None | Some("help" | "--help" | "-h") => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Some("test") => suite::test(rest),
+        Some("lint") => lint::lint(),
+        Some("ci") => {
+            lint::lint()?;
+            suite::all_of_it()
+        }
+        Some("tidy") => tidy::run(),
+        Some("bench") => bench::run(rest),
+        Some("soak") => suite::soak(rest),
+        Some("servers") => {
+            servers::list();
+            Ok(())
+        }
+        Some(other) => bail!("no such command: {other}\n\n{HELP}"),
+    }
+}
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask lies in the workspace")
+        .to_path_buf()
+}

@@ -1,0 +1,30 @@
+//! Formatting, clippy and tidy: what a review should not have to say.
+
+use anyhow::{Result, bail};
+use std::process::Command;
+
+/// Fails at the first of the three that has something to say.
+pub(crate) fn lint() -> Result<()> {
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ])?;
+    crate::tidy::run()
+}
+
+fn cargo(args: &[&str]) -> Result<()> {
+    let status = Command::new(env!("CARGO"))
+        .args(args)
+        .current_dir(crate::root())
+        .status()?;
+    if !status.success() {
+        bail!("cargo {} failed", args.join(" "));
+    }
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! The real servers that tests are run against: where they are found, and how they get onto a machine.
+//!
+//! Tests look for a server in the same places; one that is missing makes its tests print a line and pass, unless `CI` is
+//! `true`: then they fail, so that a green CI has left nothing out.
+
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A server that tests need.
+pub(crate) struct Server {
+    name: &'static str,
+    /// Debian packages.
+    packages: &'static [&'static str],
+    found: fn() -> Option<PathBuf>,
+    /// What is left out without it.
+    tests: &'static str,
+}
+
+/// All of them.
+pub(crate) const SERVERS: &[Server] = &[Server {
+    name: "PostgreSQL",
+    packages: &["postgresql", "postgresql-client"],
+    found: postgres,
+    tests: "conformance, faults and durability on PostgreSQL (gristmill-targets, gristmill-run, gristmill)",
+}];
+
+fn postgres() -> Option<PathBuf> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    if let Ok(output) = Command::new("pg_config").arg("--bindir").output() {
+        folders.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+    }
+    let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .map(|entries| entries.flatten().map(|e| e.path().join("bin")).collect())
+        .unwrap_or_default();
+    versions.sort();
+    folders.extend(versions.into_iter().rev());
+    folders
+        .into_iter()
+        .find(|f| f.join("postgres").exists() && f.join("initdb").exists())
+}
+
+/// Prints what there is.
+pub(crate) fn list() {
+    for server in SERVERS {
+        match (server.found)() {
+            Some(path) => println!("{:12} {}", server.name, path.display()),
+            None => println!(
+                "{:12} not found; Debian: {}",
+                server.name,
+                server.packages.join(" ")
+            ),
+        }
+    }
+}
+
+/// Sees to it that the tests find their servers, or says what is left out. Fails only where installing was asked for.
+pub(crate) fn provide(install: bool) -> Result<()> {
+    let missing: Vec<&Server> = SERVERS.iter().filter(|s| (s.found)().is_none()).collect();
+    for server in &missing {
+        let packages = server.packages.join(" ");
+        if install {
+            println!("xtask: installing {}: apt-get install {packages}", server.name);
+            apt(server.packages).with_context(|| format!("cannot install {}", server.name))?;
+            if (server.found)().is_none() {
+                bail!("{} is still not found after installing {packages}", server.name);
+            }
+        } else {
+            println!("xtask: {} is not on this machine.", server.name);
+            println!("       left out: {}", server.tests);
+            println!("       `cargo xtask test --install` as root would run: apt-get install {packages}");
+        }
+    }
+    Ok(())
+}
+
+/// Installs Debian packages without starting their services.
+fn apt(packages: &[&str]) -> Result<()> {
+    if !Path::new("/usr/bin/apt-get").exists() {
+        bail!("this is not Debian: install {} by hand", packages.join(", "));
+    }
+    let policy = Path::new("/usr/sbin/policy-rc.d");
+    let ours = !policy.exists();
+    if ours {
+        // Debian's convention for "do not start services now".
+        std::fs::write(policy, "#!/bin/sh\nexit 101\n")
+            .context("cannot write /usr/sbin/policy-rc.d: not root?")?;
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(policy, std::fs::Permissions::from_mode(0o755))?;
+    }
+    let mut steps = vec![vec!["update"]];
+    steps.push([&["install", "-y", "--no-install-recommends"], packages].concat());
+    let result = steps.iter().try_for_each(|args| {
+        let status = Command::new("apt-get")
+            .arg("-qq")
+            .args(args)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .status()?;
+        if status.success() {
+            Ok(())
+        } else {
+            bail!("apt-get {} failed ({status})", args.join(" "))
+        }
+    });
+    if ours {
+        std::fs::remove_file(policy)?;
+    }
+    result
+}
