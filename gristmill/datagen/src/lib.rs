@@ -27,5 +27,7 @@ pub mod pcg;
 pub mod perm;
 pub mod stream;
 
+pub mod select;
+
 #[cfg(test)]
 mod testing;

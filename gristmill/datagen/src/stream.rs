@@ -42,6 +42,8 @@ pub enum Stream {
     ReadPartition = 23,
     /// Which rows of a partition a visit touches.
     Row = 24,
+    /// The order of a shuffled deck of choices.
+    Deck = 25,
     /// The kind of an operation.
     OperationKind = 30,
     /// How many operations a visit has.

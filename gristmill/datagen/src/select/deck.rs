@@ -1,0 +1,67 @@
+//! Exact weights: a deck holds each choice as often as its weight says, is shuffled anew each time it has been
+//! dealt out, and card n is known without dealing the n before it.
+
+use crate::perm::Perm;
+use crate::stream::{Stream, draw};
+
+/// A shuffled multiset of choices 0, 1, 2, …; within each full deck every choice comes exactly `weight` times.
+#[derive(Clone, Debug)]
+pub struct Deck {
+    key: u64,
+    cards: Vec<u16>,
+}
+
+/// Cards in a deck at most; weights are reduced by their greatest common divisor first.
+pub const DECK_CARDS_MAX: u64 = 1 << 16;
+
+impl Deck {
+    /// A deck with `weights[i]` cards of choice i, all divided by their greatest common divisor.
+    ///
+    /// `key` should differ between decks that are dealt by the same numbers, or they are correlated.
+    ///
+    /// # Panics
+    /// When all weights are 0, or the deck would have more than [`DECK_CARDS_MAX`] cards: the caller checks
+    /// what a user wrote before it makes decks of it.
+    pub fn new(key: u64, weights: &[u32]) -> Deck {
+        let divisor = weights.iter().fold(0, |a, &b| gcd(a, u64::from(b)));
+        assert!(divisor > 0, "a deck needs a weight above 0: {weights:?}");
+        let len = weights.iter().map(|&w| u64::from(w)).sum::<u64>() / divisor;
+        assert!(
+            len <= DECK_CARDS_MAX,
+            "{len} cards in a deck; at most {DECK_CARDS_MAX}"
+        );
+        let mut cards = Vec::with_capacity(len as usize);
+        for (choice, &weight) in (0u16..).zip(weights) {
+            cards.extend(std::iter::repeat_n(
+                choice,
+                (u64::from(weight) / divisor) as usize,
+            ));
+        }
+        Deck { key, cards }
+    }
+
+    /// Card number `n` of the endless row of shuffled decks.
+    pub fn deal(&self, n: u64) -> usize {
+        let len = self.cards.len() as u64;
+        if len == 1 {
+            return usize::from(self.cards[0]);
+        }
+        let shuffle = Perm::new(draw(self.key, Stream::Deck, &[n / len]), len);
+        usize::from(self.cards[shuffle.at(n % len) as usize])
+    }
+
+    /// Cards in the deck: the period in which weights are exact.
+    pub fn len(&self) -> usize {
+        self.cards.len()
+    }
+
+    /// Never: a deck has at least one card.
+    pub fn is_empty(&self) -> bool {
+        self.cards.is_empty()
+    }
+}
+
+/// Greatest common divisor; `gcd(0, n) == n`. Source: Euclid.
+pub(super) fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
