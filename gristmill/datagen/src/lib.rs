@@ -29,5 +29,8 @@ pub mod stream;
 
 pub mod select;
 
+pub mod calendar;
+pub mod value;
+
 #[cfg(test)]
 mod testing;

@@ -1,0 +1,158 @@
+//! The types a column may have, and their names in plans and schemas.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The type of a column. Written as `int32`, `numeric(10,2)` and so on; see [`Type::from_str`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Type {
+    /// True or false.
+    Bool,
+    /// A signed integer of 8 bits.
+    Int8,
+    /// A signed integer of 16 bits.
+    Int16,
+    /// A signed integer of 32 bits.
+    Int32,
+    /// A signed integer of 64 bits.
+    Int64,
+    /// IEEE 754 binary32.
+    Float32,
+    /// IEEE 754 binary64.
+    Float64,
+    /// A decimal of `precision` digits (1..=38), `scale` of them (at most `precision`) behind the point.
+    Numeric {
+        /// All digits.
+        precision: u8,
+        /// Digits behind the point.
+        scale: u8,
+    },
+    /// Unicode text.
+    Text,
+    /// Text of ASCII characters only.
+    Ascii,
+    /// Bytes.
+    Bytes,
+    /// A UUID.
+    Uuid,
+    /// A day.
+    Date,
+    /// A time of day to the microsecond.
+    Time,
+    /// A day and time without a zone.
+    Timestamp,
+    /// An instant.
+    TimestampTz,
+}
+
+impl Type {
+    /// One of every type, with `numeric(12,3)` and `numeric(38,6)` for the decimals.
+    pub const ALL: [Type; 17] = [
+        Type::Bool,
+        Type::Int8,
+        Type::Int16,
+        Type::Int32,
+        Type::Int64,
+        Type::Float32,
+        Type::Float64,
+        Type::Numeric {
+            precision: 12,
+            scale: 3,
+        },
+        Type::Numeric {
+            precision: 38,
+            scale: 6,
+        },
+        Type::Text,
+        Type::Ascii,
+        Type::Bytes,
+        Type::Uuid,
+        Type::Date,
+        Type::Time,
+        Type::Timestamp,
+        Type::TimestampTz,
+    ];
+
+    /// Whether `sum()` over the type means something exact: integers and numeric.
+    #[must_use]
+    pub const fn sums(self) -> bool {
+        matches!(
+            self,
+            Type::Int8 | Type::Int16 | Type::Int32 | Type::Int64 | Type::Numeric { .. }
+        )
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Type::Numeric { precision, scale } => return write!(f, "numeric({precision},{scale})"),
+            Type::Bool => "bool",
+            Type::Int8 => "int8",
+            Type::Int16 => "int16",
+            Type::Int32 => "int32",
+            Type::Int64 => "int64",
+            Type::Float32 => "float32",
+            Type::Float64 => "float64",
+            Type::Text => "text",
+            Type::Ascii => "ascii",
+            Type::Bytes => "bytes",
+            Type::Uuid => "uuid",
+            Type::Date => "date",
+            Type::Time => "time",
+            Type::Timestamp => "timestamp",
+            Type::TimestampTz => "timestamptz",
+        };
+        f.write_str(name)
+    }
+}
+
+/// A type's name that is none of ours.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "unknown type `{0}`: use bool, int8, int16, int32, int64, float32, float64, numeric(P,S) with S <= P <= 38, \
+     text, ascii, bytes, uuid, date, time, timestamp or timestamptz"
+)]
+pub struct UnknownType(pub String);
+
+impl FromStr for Type {
+    type Err = UnknownType;
+
+    /// Reads what `Display` writes. `int8` has eight bits, not eight bytes.
+    fn from_str(text: &str) -> Result<Type, UnknownType> {
+        let unknown = || UnknownType(text.to_owned());
+        if let Some(digits) = text
+            .strip_prefix("numeric(")
+            .and_then(|rest| rest.strip_suffix(')'))
+        {
+            let (precision, scale) = digits.split_once(',').ok_or_else(unknown)?;
+            let precision = precision.trim().parse().map_err(|_| unknown())?;
+            let scale = scale.trim().parse().map_err(|_| unknown())?;
+            if precision == 0 || precision > 38 || scale > precision {
+                return Err(unknown());
+            }
+            return Ok(Type::Numeric { precision, scale });
+        }
+        Type::ALL
+            .into_iter()
+            .find(|ty| ty.to_string() == text && !text.contains('('))
+            .ok_or_else(unknown)
+    }
+}
+
+impl TryFrom<String> for Type {
+    type Error = UnknownType;
+
+    fn try_from(text: String) -> Result<Type, UnknownType> {
+        text.parse()
+    }
+}
+
+impl From<Type> for String {
+    fn from(ty: Type) -> String {
+        ty.to_string()
+    }
+}
