@@ -36,6 +36,4 @@ pub use deck::{DECK_CARDS_MAX, Deck};
 pub use members::{Member, Members};
 pub use profile::{hot_cold, list, returning_window, rotation, uniform, window, zipf};
 pub use rows::Walk;
-pub use selector::{
-    BLOCK_VISITS_MAX, Pool, SHARES_MAX, SelectError, Selector, ShareOf, TURNS_PER_MEMBER_MAX, Touch,
-};
+pub use selector::{BLOCK_VISITS_MAX, Pool, SHARES_MAX, SelectError, Selector, ShareOf, Touch};

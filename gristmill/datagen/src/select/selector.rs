@@ -12,8 +12,6 @@ use crate::stream::{Stream, below, draw};
 pub const BLOCK_VISITS_MAX: u64 = 4096;
 /// Shares of a layout at most.
 pub const SHARES_MAX: usize = 256;
-/// Turns that one partition may get from one share in one block, at most: the price of an inverse step.
-pub const TURNS_PER_MEMBER_MAX: u64 = 256;
 
 /// One share of the touches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,11 +88,6 @@ pub enum SelectError {
     },
     #[error("share {share} returns what share {window} retires, which is no window of the same table")]
     NoWindow { share: usize, window: usize },
-    #[error(
-        "share {share} gives one partition up to {turns} turns in a block, at most {TURNS_PER_MEMBER_MAX} are possible: \
-         give it more members or a smaller weight"
-    )]
-    Crowded { share: usize, turns: u64 },
 }
 
 #[derive(Clone, Debug)]
@@ -104,6 +97,8 @@ struct Share {
     first: u64,
     /// Turns in each block.
     turns: u64,
+    /// One member gets so many turns of a block that asking its visits one by one is the shorter way.
+    dense: bool,
     rule: Rule,
 }
 
@@ -167,11 +162,13 @@ impl Selector {
         let mut first = 0;
         for (index, share) in shares.iter().enumerate() {
             let turns = block.touches / weights * (u64::from(share.weight) / divisor);
-            let rule = rule(seed, index, shares, partitions, turns, &block, weights, divisor)?;
+            let (rule, members) = rule(seed, index, shares, partitions, turns, &block, weights, divisor)?;
+            let each = turns / members;
             built.push(Share {
                 table: share.table,
                 first,
                 turns,
+                dense: each * each > block.visits,
                 rule,
             });
             first += turns;
@@ -251,24 +248,20 @@ impl Selector {
         // The rest of this block first; when nothing of it is late enough, the next block that has a turn.
         loop {
             let number = turn / share.turns;
-            let (shuffle, ranks) = (self.turns(number), self.ranks(number));
-            let mut best = None;
-            loop {
-                let visit = self.visit_of(share, number, turn, &shuffle, &ranks);
-                if visit >= from {
-                    best = Some(best.map_or(visit, |b: u64| b.min(visit)));
-                }
-                match share.rule.turn_from(position, turn + 1) {
-                    Some(next) => turn = next,
-                    None => return best,
-                }
-                if turn / share.turns != number {
-                    break;
-                }
+            let end = (number + 1).checked_mul(share.turns)?;
+            let found = if share.dense {
+                let start = from.max(number * self.block.visits);
+                (start..(number + 1) * self.block.visits)
+                    .find(|&visit| self.writes(visit, share.table, position))
+            } else {
+                self.visits_of(share, position, turn)
+                    .filter(|&visit| visit >= from)
+                    .min()
+            };
+            if found.is_some() {
+                return found;
             }
-            if best.is_some() {
-                return best;
-            }
+            turn = share.rule.turn_from(position, end)?;
         }
     }
 
@@ -286,25 +279,44 @@ impl Selector {
             .turn_before(position, (here + 1).checked_mul(share.turns)?)?;
         loop {
             let number = turn / share.turns;
-            let (shuffle, ranks) = (self.turns(number), self.ranks(number));
-            let mut best = None;
-            loop {
-                let visit = self.visit_of(share, number, turn, &shuffle, &ranks);
-                if visit < before {
-                    best = best.max(Some(visit));
-                }
-                match share.rule.turn_before(position, turn) {
-                    Some(next) => turn = next,
-                    None => return best,
-                }
-                if turn / share.turns != number {
-                    break;
-                }
+            let found = if share.dense {
+                let end = before.min((number + 1) * self.block.visits);
+                (number * self.block.visits..end)
+                    .rev()
+                    .find(|&visit| self.writes(visit, share.table, position))
+            } else {
+                let first = share.rule.turn_from(position, number * share.turns)?;
+                self.visits_of(share, position, first)
+                    .filter(|&visit| visit < before)
+                    .max()
+            };
+            if found.is_some() {
+                return found;
             }
-            if best.is_some() {
-                return best;
-            }
+            turn = share.rule.turn_before(position, number * share.turns)?;
         }
+    }
+
+    /// The visits of a member in the block of its turn `first`, from that turn on, in the order of turns.
+    fn visits_of<'a>(
+        &'a self,
+        share: &'a Share,
+        position: u64,
+        first: u64,
+    ) -> impl Iterator<Item = u64> + 'a {
+        let number = first / share.turns;
+        let (shuffle, ranks) = (self.turns(number), self.ranks(number));
+        std::iter::successors(Some(first), move |turn| share.rule.turn_from(position, turn + 1))
+            .take_while(move |turn| turn / share.turns == number)
+            .map(move |turn| {
+                let touch = shuffle.index(share.first + turn % share.turns);
+                number * self.block.visits + ranks.index(self.block.rank_of_touch(touch))
+            })
+    }
+
+    fn writes(&self, visit: u64, table: u16, position: u64) -> bool {
+        self.touches(visit)
+            .any(|touch| touch.table == table && touch.position == position)
     }
 
     /// A partition for a reader at `visit`: a function of (visit, `bits`) only, never of what was drawn before.
@@ -355,11 +367,6 @@ impl Selector {
             .map(|&index| &self.shares[index])
     }
 
-    fn visit_of(&self, share: &Share, number: u64, turn: u64, shuffle: &Perm, ranks: &Perm) -> u64 {
-        let touch = shuffle.index(share.first + turn % share.turns);
-        number * self.block.visits + ranks.index(self.block.rank_of_touch(touch))
-    }
-
     /// Offset in the block to rank.
     fn ranks(&self, number: u64) -> Perm {
         Perm::new(draw(self.seed, Stream::Role, &[number]), self.block.visits)
@@ -371,7 +378,7 @@ impl Selector {
     }
 }
 
-/// Resolves one share's members against its table and the other shares.
+/// Resolves one share's members against its table and the other shares; also says how many members it has.
 #[expect(
     clippy::too_many_arguments,
     reason = "one call site; the arguments are the layout being built"
@@ -385,7 +392,7 @@ fn rule(
     block: &Block,
     weights: u64,
     divisor: u64,
-) -> Result<Rule, SelectError> {
+) -> Result<(Rule, u64), SelectError> {
     let share = &shares[index];
     let key = draw(seed, Stream::Member, &[index as u64]);
     let Some(&limit) = partitions.get(usize::from(share.table)).filter(|&&n| n > 0) else {
@@ -416,17 +423,17 @@ fn rule(
             limit,
         })
     };
-    let (rule, most) = match &share.members {
+    Ok(match &share.members {
         Members::Window { width, repeats } => {
             let window = window(index, *width, *repeats)?;
-            let most = turns.div_ceil(window.width) + 1;
-            (Rule::Window(window), most)
+            let members = window.width;
+            (Rule::Window(window), members)
         }
         Members::Fixed { count: 0, .. } => return Err(SelectError::NoMembers { share: index }),
         Members::Fixed { first, count } => {
             let end = first.checked_add(*count).filter(|&end| end <= limit);
             end.ok_or_else(|| beyond(first.saturating_add(*count)))?;
-            (Rule::fixed(key, *first, *count), turns.div_ceil(*count) + 1)
+            (Rule::fixed(key, *first, *count), *count)
         }
         Members::List { positions } => {
             let last = positions
@@ -436,14 +443,8 @@ fn rule(
             if *last >= limit {
                 return Err(beyond(last.saturating_add(1)));
             }
-            let busiest = positions
-                .iter()
-                .map(|p| positions.iter().filter(|q| *q == p).count() as u64)
-                .max();
-            (
-                Rule::list(positions.clone()),
-                (turns.div_ceil(positions.len() as u64) + 1) * busiest.unwrap_or(1),
-            )
+            let rule = Rule::list(positions.clone());
+            (rule, positions.len() as u64)
         }
         Members::Returning { window: of } => {
             let no_window = SelectError::NoWindow {
@@ -463,18 +464,9 @@ fn rule(
             }
             let per_slide = window(*of, *width, *repeats)?.turns_per_slide();
             let window_turns = block.touches / weights * (u64::from(*weight) / divisor);
-            // Early octaves have few members, but they are short: the first blocks only.
-            (
-                Rule::Returning(Returning::new(key, turns, window_turns, per_slide, limit)),
-                0,
-            )
+            let rule = Rule::Returning(Returning::new(key, turns, window_turns, per_slide, limit));
+            let members = rule.end();
+            (rule, members)
         }
-    };
-    if most > TURNS_PER_MEMBER_MAX {
-        return Err(SelectError::Crowded {
-            share: index,
-            turns: most,
-        });
-    }
-    Ok(rule)
+    })
 }
