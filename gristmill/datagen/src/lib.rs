@@ -30,6 +30,8 @@ pub mod stream;
 pub mod select;
 
 pub mod calendar;
+pub mod schema;
+pub mod universe;
 pub mod value;
 
 #[cfg(test)]

@@ -1,0 +1,308 @@
+//! What is asked: visits, their steps, writes and queries, as descriptors. `targets::dialect` makes statements of it,
+//! `check` evaluates it; neither sees the other.
+//!
+//! Values are descriptors of their column's domain: their order is the order of the values, so a model may compare numbers.
+
+use crate::{Level, Lts, Part};
+use datagen::schema::ColumnId;
+use datagen::universe::Slice;
+use datagen::value::Order;
+use serde::{Deserialize, Serialize};
+
+/// Cells of one row: column and descriptor, `None` is NULL; a column that is not listed is unset.
+/// Sorted by column, no column twice.
+pub type Cells = Vec<(ColumnId, Option<u64>)>;
+
+/// What one session does at one lts: one transaction, or one autocommit statement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visit {
+    /// Its number.
+    pub lts: Lts,
+    /// The isolation level that is asked for.
+    pub level: Level,
+    /// The partitions it writes, sorted, none twice. Empty: a visit that only reads.
+    pub writes: Vec<Part>,
+    /// Its statements, in order. Exactly one where `end` is [`End::Autocommit`].
+    pub steps: Vec<Step>,
+    /// How it ends.
+    pub end: End,
+}
+
+/// How a visit ends, by plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum End {
+    /// One statement without BEGIN; it commits by itself. Never an op that needs two statements (`Op::tables_touched`).
+    Autocommit,
+    /// BEGIN … COMMIT.
+    Commit,
+    /// BEGIN … ROLLBACK: nothing of it may ever be seen.
+    Rollback,
+}
+
+/// One step of a visit: one statement, but for a partition delete on a table with shared columns, which is two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    /// A write.
+    Write(Op),
+    /// A read.
+    Read(Query),
+    /// SAVEPOINT n.
+    Savepoint(u8),
+    /// ROLLBACK TO SAVEPOINT n: the writes since that savepoint are undone, the savepoint stays.
+    RollbackTo(u8),
+}
+
+/// One write. Every op names one partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Op {
+    /// INSERT. `strict: false`: on conflict do nothing, affected 0 or 1. `strict: true`: a row that exists refuses the
+    /// statement (F27); then it is the first and only step of its visit.
+    Insert {
+        /// The partition.
+        part: Part,
+        /// Position of the clustering key.
+        row: u64,
+        /// Regular cells; what is not listed is NULL.
+        cells: Cells,
+        /// Refused when the row exists, instead of doing nothing.
+        strict: bool,
+    },
+    /// INSERT … ON CONFLICT DO UPDATE: listed cells are set; a new row has NULL in the others.
+    Upsert {
+        /// The partition.
+        part: Part,
+        /// Position of the clustering key.
+        row: u64,
+        /// Regular cells.
+        cells: Cells,
+    },
+    /// UPDATE of one row; nothing where the row is absent. At least one cell.
+    Update {
+        /// The partition.
+        part: Part,
+        /// Position of the clustering key.
+        row: u64,
+        /// Regular cells.
+        cells: Cells,
+    },
+    /// Upsert of the companion row: the partition's shared cells.
+    Shared {
+        /// The partition.
+        part: Part,
+        /// Shared cells.
+        cells: Cells,
+    },
+    /// DELETE of one row.
+    DeleteRow {
+        /// The partition.
+        part: Part,
+        /// Position of the clustering key.
+        row: u64,
+    },
+    /// UPDATE … SET c = NULL: removes cells of one row, the row stays.
+    DeleteCells {
+        /// The partition.
+        part: Part,
+        /// Position of the clustering key.
+        row: u64,
+        /// Regular columns, sorted, at least one, none NOT NULL.
+        columns: Vec<ColumnId>,
+    },
+    /// DELETE of the rows of a slice: an equality prefix and at most one column bounded on one or both ends.
+    DeleteSlice {
+        /// The partition.
+        part: Part,
+        /// Which rows.
+        slice: Slice,
+    },
+    /// DELETE of every row of the partition, and of its companion row where the table has shared columns.
+    DeletePartition {
+        /// The partition.
+        part: Part,
+    },
+}
+
+impl Op {
+    /// The partition that is written.
+    pub fn part(&self) -> Part {
+        match self {
+            Self::Insert { part, .. }
+            | Self::Upsert { part, .. }
+            | Self::Update { part, .. }
+            | Self::Shared { part, .. }
+            | Self::DeleteRow { part, .. }
+            | Self::DeleteCells { part, .. }
+            | Self::DeleteSlice { part, .. }
+            | Self::DeletePartition { part } => *part,
+        }
+    }
+
+    /// The name of its kind, as in statistics and `gristmill list actions`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Insert { strict: false, .. } => "insert",
+            Self::Insert { strict: true, .. } => "insert-strict",
+            Self::Upsert { .. } => "upsert",
+            Self::Update { .. } => "update",
+            Self::Shared { .. } => "shared",
+            Self::DeleteRow { .. } => "delete-row",
+            Self::DeleteCells { .. } => "delete-cells",
+            Self::DeleteSlice { slice, .. } => {
+                if slice.lower.is_some() && slice.upper.is_some() {
+                    "delete-range"
+                } else {
+                    "delete-slice"
+                }
+            }
+            Self::DeletePartition { .. } => "delete-partition",
+        }
+    }
+}
+
+/// One read over one table, its companion, or both joined by the partition key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Query {
+    /// Index of the table.
+    pub table: u16,
+    /// What is read.
+    pub from: From,
+    /// Which partitions.
+    pub parts: Parts,
+    /// Which rows in them. Only `RowChoice::All` where `from` is [`From::Shared`].
+    pub rows: RowChoice,
+    /// A conjunction over regular columns (shared ones where joined). NULL compares as in SQL: not true.
+    pub filter: Vec<Predicate>,
+    /// What comes back of each row.
+    pub select: Select,
+    /// ORDER BY; empty: the answer is a multiset. Sort columns that are not selected are allowed, but not under
+    /// DISTINCT, aggregates or GROUP BY (there they come from the selected columns).
+    pub order: Vec<(ColumnId, Order)>,
+    /// LIMIT, only with ORDER BY.
+    pub limit: Option<u32>,
+    /// OFFSET, only with LIMIT.
+    pub offset: u32,
+}
+
+/// What a query reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum From {
+    /// The rows.
+    Table,
+    /// The companion rows: one a partition that has shared cells written.
+    Shared,
+    /// Rows joined with their partition's companion row; rows without one fall out.
+    InnerJoin,
+    /// Rows with their partition's companion row, NULLs where there is none.
+    LeftJoin,
+}
+
+/// Which partitions a query reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Parts {
+    /// One, by its whole key.
+    One(u64),
+    /// At most eight, sorted, by IN over the whole key.
+    In(Vec<u64>),
+    /// The whole table; only on narrow tables (F30).
+    All,
+}
+
+/// Which rows of a partition a query reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RowChoice {
+    /// Every row.
+    All,
+    /// One row by its whole clustering key.
+    One(u64),
+    /// At most eight rows, sorted, by IN over the whole clustering key.
+    In(Vec<u64>),
+    /// Rows of a slice or range.
+    Slice(Slice),
+}
+
+/// One condition on a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Predicate {
+    /// A regular column (or a shared one, in joins).
+    pub column: ColumnId,
+    /// How it is compared.
+    pub relation: Relation,
+    /// With what; unused by the null tests.
+    pub value: u64,
+}
+
+/// Comparisons of predicates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Relation {
+    /// `=`
+    Eq,
+    /// `<>`
+    Ne,
+    /// `<`
+    Lt,
+    /// `<=`
+    Le,
+    /// `>`
+    Gt,
+    /// `>=`
+    Ge,
+    /// `IS NULL`
+    IsNull,
+    /// `IS NOT NULL`
+    IsNotNull,
+}
+
+/// What comes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Select {
+    /// These columns, in this order.
+    Columns(Vec<ColumnId>),
+    /// `SELECT DISTINCT` of these columns.
+    Distinct(Vec<ColumnId>),
+    /// One row of aggregates over everything that was chosen.
+    Aggregates(Vec<Aggregate>),
+    /// `GROUP BY`: the columns, then the aggregates, one row a group.
+    Group {
+        /// The grouping columns.
+        by: Vec<ColumnId>,
+        /// What is computed for each group.
+        aggregates: Vec<Aggregate>,
+    },
+}
+
+/// An aggregate function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Aggregate {
+    /// `count(*)`
+    CountRows,
+    /// `count(c)`: not NULL.
+    Count(ColumnId),
+    /// `min(c)`
+    Min(ColumnId),
+    /// `max(c)`
+    Max(ColumnId),
+    /// `sum(c)` over integers and numerics; the result is exact, NULL over nothing.
+    Sum(ColumnId),
+}
+
+impl Query {
+    /// The name of its kind, as in statistics.
+    pub fn kind(&self) -> &'static str {
+        match (&self.select, &self.rows, self.from) {
+            (Select::Aggregates(_), ..) => "read-aggregate",
+            (Select::Group { .. }, ..) => "read-group",
+            (Select::Distinct(_), ..) => "read-distinct",
+            (_, _, From::Shared) => "read-shared",
+            (_, _, From::InnerJoin | From::LeftJoin) => "read-join",
+            _ if !self.filter.is_empty() => "read-predicate",
+            _ if self.limit.is_some() => "read-limit",
+            (_, RowChoice::One(_), _) => "read-row",
+            (_, RowChoice::In(_), _) => "read-in",
+            (_, RowChoice::Slice(s), _) if s.lower.is_some() && s.upper.is_some() => "read-range",
+            (_, RowChoice::Slice(_), _) => "read-slice",
+            (_, RowChoice::All, _) if matches!(self.parts, Parts::All) => "read-table",
+            (_, RowChoice::All, _) if matches!(self.parts, Parts::In(_)) => "read-partitions",
+            (_, RowChoice::All, _) => "read-partition",
+        }
+    }
+}

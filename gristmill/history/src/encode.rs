@@ -1,0 +1,247 @@
+//! The canonical bytes of a visit, and their digest (F4): what the log keeps of what was meant.
+//!
+//! One direction only: visits are regenerated, never read back. H3: equal visits have equal bytes, and different visits
+//! different ones, since every list is preceded by its length and every variant by its tag.
+
+use crate::ast::{Aggregate, Cells, End, From, Op, Parts, Query, Relation, RowChoice, Select, Step, Visit};
+use crate::{Level, Part};
+use datagen::universe::Slice;
+use datagen::value::Order;
+use xxhash_rust::xxh3::xxh3_64;
+
+impl Visit {
+    /// Appends the canonical bytes of the visit.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let mut w = Writer(out);
+        w.num(self.lts.0);
+        w.tag(level(self.level));
+        w.list(&self.writes, |w, p| w.part(*p));
+        w.list(&self.steps, Writer::step);
+        w.tag(match self.end {
+            End::Autocommit => 0,
+            End::Commit => 1,
+            End::Rollback => 2,
+        });
+    }
+
+    /// The digest of the canonical bytes (XXH3, 64 bits). `scratch` is cleared and reused, so that a loop allocates once.
+    pub fn digest(&self, scratch: &mut Vec<u8>) -> u64 {
+        scratch.clear();
+        self.encode(scratch);
+        xxh3_64(scratch)
+    }
+}
+
+/// Appends numbers as LEB128.
+struct Writer<'a>(&'a mut Vec<u8>);
+
+impl Writer<'_> {
+    fn tag(&mut self, tag: u8) {
+        self.0.push(tag);
+    }
+
+    fn num(&mut self, mut n: u64) {
+        while n >= 0x80 {
+            let low = u8::try_from(n & 0x7f).expect("seven bits");
+            self.0.push(low | 0x80);
+            n >>= 7;
+        }
+        self.0.push(u8::try_from(n).expect("below 128"));
+    }
+
+    /// Descriptors use all 64 bits, so LEB128 would cost ten bytes.
+    fn descriptor(&mut self, d: Option<u64>) {
+        match d {
+            None => self.tag(0),
+            Some(d) => {
+                self.tag(1);
+                self.0.extend_from_slice(&d.to_le_bytes());
+            }
+        }
+    }
+
+    fn list<T>(&mut self, items: &[T], each: impl Fn(&mut Self, &T)) {
+        self.num(items.len() as u64);
+        for item in items {
+            each(self, item);
+        }
+    }
+
+    fn part(&mut self, p: Part) {
+        self.num(u64::from(p.table));
+        self.num(p.position);
+    }
+
+    fn cells(&mut self, cells: &Cells) {
+        self.list(cells, |w, (column, d)| {
+            w.num(u64::from(column.0));
+            w.descriptor(*d);
+        });
+    }
+
+    fn slice(&mut self, s: &Slice) {
+        self.list(&s.prefix, |w, digit| w.num(u64::from(*digit)));
+        for end in [&s.lower, &s.upper] {
+            match end {
+                None => self.tag(0),
+                Some((digit, inclusive)) => {
+                    self.tag(1 + u8::from(*inclusive));
+                    self.num(u64::from(*digit));
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Write(op) => {
+                self.tag(0);
+                self.op(op);
+            }
+            Step::Read(query) => {
+                self.tag(1);
+                self.query(query);
+            }
+            Step::Savepoint(n) => {
+                self.tag(2);
+                self.tag(*n);
+            }
+            Step::RollbackTo(n) => {
+                self.tag(3);
+                self.tag(*n);
+            }
+        }
+    }
+
+    fn op(&mut self, op: &Op) {
+        let tag = match op {
+            Op::Insert { strict, .. } => u8::from(*strict),
+            Op::Upsert { .. } => 2,
+            Op::Update { .. } => 3,
+            Op::Shared { .. } => 4,
+            Op::DeleteRow { .. } => 5,
+            Op::DeleteCells { .. } => 6,
+            Op::DeleteSlice { .. } => 7,
+            Op::DeletePartition { .. } => 8,
+        };
+        self.tag(tag);
+        self.part(op.part());
+        match op {
+            Op::Insert { row, cells, .. } | Op::Upsert { row, cells, .. } | Op::Update { row, cells, .. } => {
+                self.num(*row);
+                self.cells(cells);
+            }
+            Op::Shared { cells, .. } => self.cells(cells),
+            Op::DeleteRow { row, .. } => self.num(*row),
+            Op::DeleteCells { row, columns, .. } => {
+                self.num(*row);
+                self.list(columns, |w, c| w.num(u64::from(c.0)));
+            }
+            Op::DeleteSlice { slice, .. } => self.slice(slice),
+            Op::DeletePartition { .. } => {}
+        }
+    }
+
+    fn query(&mut self, q: &Query) {
+        self.num(u64::from(q.table));
+        self.tag(match q.from {
+            From::Table => 0,
+            From::Shared => 1,
+            From::InnerJoin => 2,
+            From::LeftJoin => 3,
+        });
+        match &q.parts {
+            Parts::One(p) => {
+                self.tag(0);
+                self.num(*p);
+            }
+            Parts::In(list) => {
+                self.tag(1);
+                self.list(list, |w, p| w.num(*p));
+            }
+            Parts::All => self.tag(2),
+        }
+        match &q.rows {
+            RowChoice::All => self.tag(0),
+            RowChoice::One(r) => {
+                self.tag(1);
+                self.num(*r);
+            }
+            RowChoice::In(list) => {
+                self.tag(2);
+                self.list(list, |w, r| w.num(*r));
+            }
+            RowChoice::Slice(s) => {
+                self.tag(3);
+                self.slice(s);
+            }
+        }
+        self.list(&q.filter, |w, p| {
+            w.num(u64::from(p.column.0));
+            w.tag(relation(p.relation));
+            w.descriptor(Some(p.value));
+        });
+        match &q.select {
+            Select::Columns(columns) => {
+                self.tag(0);
+                self.list(columns, |w, c| w.num(u64::from(c.0)));
+            }
+            Select::Distinct(columns) => {
+                self.tag(1);
+                self.list(columns, |w, c| w.num(u64::from(c.0)));
+            }
+            Select::Aggregates(aggregates) => {
+                self.tag(2);
+                self.list(aggregates, Writer::aggregate);
+            }
+            Select::Group { by, aggregates } => {
+                self.tag(3);
+                self.list(by, |w, c| w.num(u64::from(c.0)));
+                self.list(aggregates, Writer::aggregate);
+            }
+        }
+        self.list(&q.order, |w, (c, order)| {
+            w.num(u64::from(c.0));
+            w.tag(u8::from(*order == Order::Desc));
+        });
+        self.num(q.limit.map_or(0, |n| u64::from(n) + 1));
+        self.num(u64::from(q.offset));
+    }
+
+    fn aggregate(&mut self, a: &Aggregate) {
+        let (tag, column) = match a {
+            Aggregate::CountRows => (0, None),
+            Aggregate::Count(c) => (1, Some(c)),
+            Aggregate::Min(c) => (2, Some(c)),
+            Aggregate::Max(c) => (3, Some(c)),
+            Aggregate::Sum(c) => (4, Some(c)),
+        };
+        self.tag(tag);
+        if let Some(c) = column {
+            self.num(u64::from(c.0));
+        }
+    }
+}
+
+fn level(level: Level) -> u8 {
+    match level {
+        Level::ReadUncommitted => 0,
+        Level::ReadCommitted => 1,
+        Level::RepeatableRead => 2,
+        Level::Snapshot => 3,
+        Level::Serializable => 4,
+    }
+}
+
+fn relation(relation: Relation) -> u8 {
+    match relation {
+        Relation::Eq => 0,
+        Relation::Ne => 1,
+        Relation::Lt => 2,
+        Relation::Le => 3,
+        Relation::Gt => 4,
+        Relation::Ge => 5,
+        Relation::IsNull => 6,
+        Relation::IsNotNull => 7,
+    }
+}

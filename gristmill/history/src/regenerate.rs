@@ -1,0 +1,18 @@
+//! How a history that is not stored is read: any visit from its number, and the writers of a partition both ways.
+
+use crate::{Lts, Part, Visit};
+use datagen::schema::Schema;
+use std::sync::Arc;
+
+/// A history as a function. Implemented by `workload::partitions` (and later by files and tests), handed over by `run`;
+/// `check` never sees who implements it. Pure: the same answers for ever, from any thread.
+pub trait Regenerate: Send + Sync {
+    /// The schema in force at a visit.
+    fn schema(&self, at: Lts) -> Arc<Schema>;
+    /// The visit; `None` is a hole.
+    fn visit(&self, lts: Lts) -> Option<Visit>;
+    /// The first visit after `lts` that plans to write the partition. By plan: whether it was rejected, the tracker says (F15).
+    fn writer_after(&self, part: Part, lts: Lts) -> Option<Lts>;
+    /// The last visit before `lts` that plans to write the partition.
+    fn writer_before(&self, part: Part, lts: Lts) -> Option<Lts>;
+}

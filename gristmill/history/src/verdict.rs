@@ -1,0 +1,139 @@
+//! What a run ends with: written to `verdict.json`, printed by `report`, turned into an exit code by the command line.
+
+use crate::Finding;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What was compared: a check that compared nothing is no check.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Answers judged (reads, affected counts, refusals).
+    pub answers: u64,
+    /// Of them, reads.
+    pub reads: u64,
+    /// Rows compared.
+    pub rows: u64,
+    /// Cells compared.
+    pub cells: u64,
+    /// Visits replayed into the model.
+    pub replayed: u64,
+    /// Reads that overlapped a writer of their partitions, and were explained by a choice.
+    pub overlapped: u64,
+    /// Answers not compared, by reason.
+    pub not_compared: BTreeMap<String, u64>,
+    /// Kinds of op and query whose answers were compared.
+    pub exercised: BTreeMap<String, u64>,
+}
+
+impl Counts {
+    /// Adds the other's counts.
+    pub fn add(&mut self, other: &Counts) {
+        self.answers += other.answers;
+        self.reads += other.reads;
+        self.rows += other.rows;
+        self.cells += other.cells;
+        self.replayed += other.replayed;
+        self.overlapped += other.overlapped;
+        for (k, n) in &other.not_compared {
+            *self.not_compared.entry(k.clone()).or_default() += n;
+        }
+        for (k, n) in &other.exercised {
+            *self.exercised.entry(k.clone()).or_default() += n;
+        }
+    }
+}
+
+/// The three-valued answer; the worst wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Everything compared, everything right.
+    Clean,
+    /// A doubt, or too little was compared.
+    Unknown,
+    /// A promise was broken.
+    Finding,
+}
+
+/// Findings of one cause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The first of them.
+    pub finding: Finding,
+    /// How often.
+    pub times: u64,
+    /// Tolerated by `--known`.
+    pub known: bool,
+    /// The statements of the proof and the read, as really sent, with session, times and outcome.
+    pub statements: Vec<Sent>,
+    /// One sentence: what was promised.
+    pub promised: String,
+    /// One sentence: what was seen.
+    pub seen: String,
+    /// One sentence: what the proof shows.
+    pub proof: String,
+    /// One sentence: how sure, and why.
+    pub how_sure: String,
+}
+
+/// One statement as really sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// Session number.
+    pub session: u16,
+    /// Visit.
+    pub lts: u64,
+    /// The text, with values in place.
+    pub sql: String,
+    /// What came back, in a word: ok, refused, unknown, 4 rows.
+    pub outcome: String,
+    /// Microseconds since the run began, when it was sent.
+    pub sent_us: u64,
+    /// Microseconds since the run began, when it was answered.
+    pub answered_us: u64,
+}
+
+/// What a run ends with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Version of this format.
+    pub format: u32,
+    /// The three-valued answer.
+    pub status: Status,
+    /// Ended by Ctrl-C.
+    pub interrupted: bool,
+    /// The run's seed, as printed.
+    pub seed: String,
+    /// The target, without password.
+    pub target: String,
+    /// Server or library version.
+    pub server: String,
+    /// Settings of the server that matter for the claims.
+    pub settings: BTreeMap<String, String>,
+    /// The driver and our own version.
+    pub driver: String,
+    /// Sessions, workload, discipline, level, claim: as the first line of the screen says them.
+    pub setup: BTreeMap<String, String>,
+    /// Visits by outcome: committed, rejected, rolled back by plan, skipped, unknown.
+    pub visits: BTreeMap<String, u64>,
+    /// How long the load ran, in milliseconds.
+    pub load_ms: u64,
+    /// What was compared.
+    pub counts: Counts,
+    /// Enabled by the plan and never compared: makes the run vacuous.
+    pub never_compared: Vec<String>,
+    /// Never drawn in this run: listed only.
+    pub never_drawn: Vec<String>,
+    /// What the target cannot keep, and so was left out.
+    pub left_out: Vec<String>,
+    /// Doubts: why the status is unknown, if it is.
+    pub doubts: Vec<String>,
+    /// Findings by cause, most frequent first.
+    pub causes: Vec<Cause>,
+    /// Faults injected, by name.
+    pub faults: BTreeMap<String, u64>,
+    /// Lies told by the reference or the corruptor, by name.
+    pub lies: BTreeMap<String, u64>,
+    /// Share of time that sessions waited for a partition, in percent.
+    pub idle_percent: u32,
+}
