@@ -34,6 +34,10 @@ pub mod regenerate;
 pub mod track;
 pub mod verdict;
 
+pub mod artefact;
+pub mod log;
+pub mod tracker;
+
 pub use ast::{
     Aggregate, Cells, End, From, Op, Parts, Predicate, Query, Relation, RowChoice, Select, Step, Visit,
 };
