@@ -1,0 +1,194 @@
+//! What a query answers over given partitions, in canonical bytes.
+//!
+//! ```text
+//!  query ──▶ Plan (columns found, pieces merged)
+//!  Plan × views ──▶ chosen rows ──▶ equal byte for byte, in order? ──▶ explained
+//!                                 └▶ Expected: rows by sort key ──▶ compare
+//! ```
+//!
+//! Must not know: visits, snapshots, choices. Descriptors are compared, never values: their order is the values' order.
+
+mod aggregate;
+mod expected;
+mod plan;
+
+pub(crate) use expected::Expected;
+pub(crate) use plan::{Area, Plan};
+
+use crate::compare;
+use crate::layout::Source;
+use crate::model::{Enc, Partition};
+use history::{From, Order, Part, Predicate, Relation, RowChoice, Rows, Select};
+
+/// One partition under one choice.
+pub(crate) struct View<'a> {
+    pub(crate) part: Part,
+    pub(crate) key: &'a Enc,
+    pub(crate) partition: &'a mut Partition,
+}
+
+/// A row of a view; the companion row alone where `slot` is [`RowAt::SHARED`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RowAt {
+    pub(crate) view: u32,
+    pub(crate) slot: u32,
+    pub(crate) position: u64,
+}
+
+impl RowAt {
+    /// Not a row of the table.
+    pub(crate) const SHARED: u32 = u32::MAX;
+}
+
+/// Whether the query over these partitions may give this answer.
+pub(crate) fn explains(plan: &Plan<'_>, views: &mut [View<'_>], answer: &Rows) -> bool {
+    let mut rows = choose(plan, views);
+    encode(plan, views, &rows);
+    if let Select::Columns(_) = plan.query.select {
+        if plan.natural == Some(true) {
+            rows.reverse();
+        } else if plan.natural.is_none() {
+            expected::sort(plan, views, &mut rows);
+        }
+        let (from, to) = plan.window(rows.len());
+        if to - from != answer.len() {
+            return false;
+        }
+        if rows[from..to].iter().zip(answer.iter()).all(|(row, bytes)| same(plan, views, *row, bytes)) {
+            return true;
+        }
+    }
+    compare::fits(&Expected::new(plan, views, rows), answer)
+}
+
+/// The rows that the query's partitions, rows and filter choose, partition after partition, by position.
+pub(crate) fn choose(plan: &Plan<'_>, views: &[View<'_>]) -> Vec<RowAt> {
+    let mut chosen = Vec::new();
+    for (i, view) in (0u32..).zip(views) {
+        let partition = &*view.partition;
+        let shared = partition.shared();
+        let keep = |slot: u32| plan.filter.iter().all(|(source, p)| holds(plan, partition, slot, *source, p));
+        match plan.query.from {
+            From::Shared => {
+                if shared.is_some() && keep(RowAt::SHARED) {
+                    chosen.push(RowAt { view: i, slot: RowAt::SHARED, position: 0 });
+                }
+                continue;
+            }
+            From::InnerJoin if shared.is_none() => continue,
+            _ => {}
+        }
+        let mut push = |rows: &[(u64, u32)]| {
+            for (position, slot) in rows {
+                if plan.filter.is_empty() || keep(*slot) {
+                    chosen.push(RowAt { view: i, slot: *slot, position: *position });
+                }
+            }
+        };
+        match &plan.query.rows {
+            RowChoice::All => push(partition.rows()),
+            RowChoice::One(at) => push(partition.range(&(*at..*at + 1))),
+            RowChoice::In(list) => list.iter().for_each(|at| push(partition.range(&(*at..*at + 1)))),
+            RowChoice::Slice(slice) => push(partition.range(&plan.table.rows_of(slice))),
+        }
+    }
+    chosen
+}
+
+/// Makes the canonical bytes of everything that will be compared.
+pub(crate) fn encode(plan: &Plan<'_>, views: &mut [View<'_>], rows: &[RowAt]) {
+    if plan.reads_rows {
+        for row in rows {
+            views[row.view as usize].partition.encoded(plan.table, row.position, row.slot);
+        }
+    }
+    if plan.reads_shared {
+        for view in views {
+            view.partition.encoded_shared(plan.table);
+        }
+    }
+}
+
+/// The projected bytes of a row, piece by piece.
+fn pieces<'a>(plan: &'a Plan<'_>, views: &'a [View<'_>], row: RowAt) -> impl Iterator<Item = &'a [u8]> + 'a {
+    let view = &views[row.view as usize];
+    plan.pieces.iter().map(move |piece| {
+        let enc = match piece.area {
+            Area::Part => view.key,
+            Area::Row => view.partition.encoding(row.slot),
+            Area::Shared => view.partition.shared_encoding(),
+        };
+        enc.columns(piece.from, piece.to)
+    })
+}
+
+/// Appends the projected bytes of a row.
+pub(crate) fn project(plan: &Plan<'_>, views: &[View<'_>], row: RowAt, into: &mut Vec<u8>) {
+    for piece in pieces(plan, views, row) {
+        into.extend_from_slice(piece);
+    }
+}
+
+fn same(plan: &Plan<'_>, views: &[View<'_>], row: RowAt, mut bytes: &[u8]) -> bool {
+    for piece in pieces(plan, views, row) {
+        match bytes.strip_prefix(piece) {
+            Some(rest) => bytes = rest,
+            None => return false,
+        }
+    }
+    bytes.is_empty()
+}
+
+/// The descriptor in a column of a row, brought to its equality class; digits stand for key columns. `None` is NULL.
+pub(crate) fn descriptor(plan: &Plan<'_>, views: &[View<'_>], row: RowAt, source: Source) -> Option<u64> {
+    let view = &views[row.view as usize];
+    match source {
+        Source::PartKey(j) => Some(plan.table.part_digit(view.part.position, j)),
+        Source::RowKey(j) => Some(plan.table.row_digit(row.position, j)),
+        Source::Regular(_) | Source::Shared(_) => cell(plan, view.partition, row.slot, source),
+    }
+}
+
+fn cell(plan: &Plan<'_>, partition: &Partition, slot: u32, source: Source) -> Option<u64> {
+    let d = match source {
+        Source::Regular(c) => partition.cell(slot, c),
+        Source::Shared(c) => partition.shared().and_then(|s| s[c]),
+        Source::PartKey(_) | Source::RowKey(_) => unreachable!("conditions stand on regular and shared columns"),
+    };
+    d.map(|d| plan.table.class(source, d))
+}
+
+fn holds(plan: &Plan<'_>, partition: &Partition, slot: u32, source: Source, p: &Predicate) -> bool {
+    let d = cell(plan, partition, slot, source);
+    let value = || plan.table.class(source, p.value);
+    match (p.relation, d) {
+        (Relation::IsNull, d) => d.is_none(),
+        (Relation::IsNotNull, d) => d.is_some(),
+        (_, None) => false,
+        (Relation::Eq, Some(d)) => d == value(),
+        (Relation::Ne, Some(d)) => d != value(),
+        (Relation::Lt, Some(d)) => d < value(),
+        (Relation::Le, Some(d)) => d <= value(),
+        (Relation::Gt, Some(d)) => d > value(),
+        (Relation::Ge, Some(d)) => d >= value(),
+    }
+}
+
+/// A number whose order is the order that is asked for, NULL in its place.
+pub(crate) fn order_key(plan: &Plan<'_>, source: Source, d: Option<u64>, order: Order) -> u128 {
+    // Digits of a descending key column are turned round already.
+    let turned = match (d, plan.table.is_turned(source)) {
+        (Some(d), true) => Some(u64::MAX - d),
+        (d, _) => d,
+    };
+    let ascending = match (turned, plan.nulls) {
+        (Some(d), history::Nulls::First) => u128::from(d) + 1,
+        (Some(d), history::Nulls::Last) => u128::from(d),
+        (None, history::Nulls::First) => 0,
+        (None, history::Nulls::Last) => 1 << 64,
+    };
+    match order {
+        Order::Asc => ascending,
+        Order::Desc => u128::MAX - ascending,
+    }
+}

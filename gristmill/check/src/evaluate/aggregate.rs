@@ -1,0 +1,77 @@
+//! Aggregates over chosen rows.
+
+use super::expected::plain_number;
+use super::plan::{Area, aggregated};
+use super::{Plan, RowAt, View, descriptor, order_key};
+use datagen::value::Value;
+use history::{Aggregate, Order};
+
+/// One aggregate on its way.
+pub(crate) struct Accumulator {
+    what: Aggregate,
+    count: i64,
+    /// The least sort key so far, with its bytes; for max the order is turned.
+    best: Option<(u128, Vec<u8>)>,
+    sum: Option<(i128, u8)>,
+}
+
+impl Accumulator {
+    pub(crate) fn new(what: Aggregate) -> Self {
+        Self { what, count: 0, best: None, sum: None }
+    }
+
+    pub(crate) fn add(&mut self, plan: &Plan<'_>, views: &[View<'_>], row: RowAt) {
+        let Some(column) = aggregated(self.what) else {
+            self.count += 1;
+            return;
+        };
+        let source = plan.table.source(column);
+        let Some(d) = descriptor(plan, views, row, source) else { return };
+        self.count += 1;
+        let bytes = || {
+            let view = &views[row.view as usize];
+            let (area, at) = plan.place(source);
+            let enc = match area {
+                Area::Part => view.key,
+                Area::Row => view.partition.encoding(row.slot),
+                Area::Shared => view.partition.shared_encoding(),
+            };
+            enc.columns(at, at + 1)
+        };
+        let order = match self.what {
+            Aggregate::Min(_) => Order::Asc,
+            Aggregate::Max(_) => Order::Desc,
+            Aggregate::Sum(_) => {
+                let (unscaled, scale) = match Value::decode(&mut bytes()) {
+                    Ok(Value::Int(n)) => (i128::from(n), 0),
+                    Ok(Value::Numeric(unscaled, scale)) => (unscaled, scale),
+                    other => panic!("sum over {other:?}: only integers and numerics are summed"),
+                };
+                let (sum, so_far) = self.sum.unwrap_or((0, scale));
+                assert_eq!(so_far, scale, "one column has one scale");
+                self.sum = Some((sum + unscaled, scale));
+                return;
+            }
+            Aggregate::CountRows | Aggregate::Count(_) => return,
+        };
+        let key = order_key(plan, source, Some(d), order);
+        if self.best.as_ref().is_none_or(|(best, _)| key < *best) {
+            self.best = Some((key, bytes().to_vec()));
+        }
+    }
+
+    /// Appends the result.
+    pub(crate) fn finish(&self, into: &mut Vec<u8>) {
+        match self.what {
+            Aggregate::CountRows | Aggregate::Count(_) => Value::Int(self.count).encode(into),
+            Aggregate::Min(_) | Aggregate::Max(_) => match &self.best {
+                Some((_, bytes)) => into.extend_from_slice(bytes),
+                None => Value::Null.encode(into),
+            },
+            Aggregate::Sum(_) => match self.sum {
+                Some((unscaled, scale)) => plain_number(Value::Numeric(unscaled, scale)).encode(into),
+                None => Value::Null.encode(into),
+            },
+        }
+    }
+}

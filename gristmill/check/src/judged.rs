@@ -1,0 +1,158 @@
+//! What goes into the judge and what comes out of it.
+
+use history::{Address, Answered, Cells, Finding, Lts, Query, SessionId, Span, Tick};
+
+/// Limits of the judge. None of them changes a verdict but `choices_max`, which turns an answer into "not compared".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Memory for heads and checkpoints of partitions, in bytes; 0 keeps nothing between two answers.
+    pub bytes_max: usize,
+    /// Writers between two checkpoints of one partition; at least 1.
+    pub checkpoint_every: u32,
+    /// Choices of overlapping visits that are tried for one answer (F11).
+    pub choices_max: u32,
+    /// Into how many independently locked shards the partitions are divided; a power of two.
+    pub shards: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { bytes_max: 256 << 20, checkpoint_every: 256, choices_max: 4096, shards: 64 }
+    }
+}
+
+/// What was compared in one answer that was explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Explanation {
+    /// Kind of the op or query (`Op::kind`, `Query::kind`), "" where nothing is judged (BEGIN, savepoints, COMMIT).
+    pub kind: &'static str,
+    /// Whether it was a read.
+    pub read: bool,
+    /// Rows compared.
+    pub rows: u64,
+    /// Cells compared.
+    pub cells: u64,
+    /// Whether visits overlapped the snapshot, so that a choice explained it.
+    pub overlapped: bool,
+    /// Visits that were applied to the model for it.
+    pub replayed: u64,
+}
+
+/// The verdict on one answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Judged {
+    /// Some state that the claim allows gives this answer.
+    Explained(Explanation),
+    /// It was not compared, and why; to be counted.
+    NotCompared(&'static str),
+    /// No allowed state gives this answer.
+    Broken(Box<Finding>),
+}
+
+/// What `Judge::explain` found out about one answer, for `Judge::conclude`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explained {
+    pub(crate) address: Address,
+    pub(crate) session: SessionId,
+    pub(crate) span: Span,
+    pub(crate) snapshot: Span,
+    pub(crate) stage: Stage,
+}
+
+impl Explained {
+    pub(crate) fn not_compared(a: &Answered, why: &'static str) -> Self {
+        Self {
+            address: a.address,
+            session: a.session,
+            span: a.span,
+            snapshot: a.snapshot,
+            stage: Stage::NotCompared(why),
+        }
+    }
+
+    pub(crate) fn into_judged(self) -> Judged {
+        match self.stage {
+            Stage::Fits(explanation, _) => Judged::Explained(explanation),
+            Stage::NotCompared(why) => Judged::NotCompared(why),
+            Stage::Broken(finding) => Judged::Broken(finding),
+        }
+    }
+
+    /// When the answer came: `Judge::conclude` wants ascending order of this.
+    pub fn answered(&self) -> Tick {
+        self.span.answered
+    }
+
+    /// In which its snapshot was taken: `Judge::floor` must stay below its beginning until it is concluded.
+    pub fn snapshot(&self) -> Span {
+        self.snapshot
+    }
+
+    /// Which statement.
+    pub fn address(&self) -> Address {
+        self.address
+    }
+}
+
+/// What stage 1 says of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Stage {
+    /// These choices of the overlapping visits give the answer; at least one.
+    Fits(Explanation, Choices),
+    NotCompared(&'static str),
+    Broken(Box<Finding>),
+}
+
+/// The visits that overlap a snapshot, and which choices of them explain the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Choices {
+    /// Sorted by `from`.
+    pub(crate) open: Vec<Overlap>,
+    /// Bit `i` set: `open[i]` is visible. Empty list of visits: nothing to choose.
+    pub(crate) masks: Vec<u64>,
+}
+
+/// A visit that may or may not be visible to a snapshot: its effects appear at some point between `from` and `by`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Overlap {
+    pub(crate) lts: Lts,
+    /// Its COMMIT was not sent before this.
+    pub(crate) from: Tick,
+    /// It was acknowledged before this; `Tick(u64::MAX)` where it never was.
+    pub(crate) by: Tick,
+    /// Who did it.
+    pub(crate) session: SessionId,
+    /// Nobody said whether it happened.
+    pub(crate) unknown: bool,
+}
+
+/// A read taken to settle an unknown visit, after its session was seen gone (F6).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probe {
+    /// A whole-partition read of one partition of the visit, rows or companion.
+    pub query: Query,
+    /// Its answer, in autocommit.
+    pub answered: Answered,
+}
+
+/// What became of an unknown visit.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Settled {
+    /// Its effects are there.
+    Committed,
+    /// They are not.
+    Rejected,
+    /// Both states look the same: nothing that anybody can read tells them apart now.
+    Alike,
+    /// Neither state is what the probes show.
+    Broken(Box<Finding>),
+}
+
+/// One partition at one moment: what `check RUN --at LTS` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PartitionState {
+    /// Position of the clustering key and every regular cell, sorted by position.
+    pub rows: Vec<(u64, Cells)>,
+    /// Every shared cell; `None` where there is no companion row.
+    pub shared: Option<Cells>,
+}
