@@ -30,6 +30,7 @@ pub mod stream;
 pub mod select;
 
 pub mod calendar;
+pub mod domain;
 pub mod schema;
 pub mod universe;
 pub mod value;

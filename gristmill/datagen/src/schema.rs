@@ -1,9 +1,7 @@
 //! Tables, columns and types.
 
 /// A column of a table: unique in its table over key, regular and shared columns, never reused.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct ColumnId(pub u16);
 

@@ -156,5 +156,6 @@ fn values_are_shown_the_way_people_write_them() {
         2000-02-29
         23:59:59.5
         1969-12-31 23:59:59.999999
-        1970-01-01 00:00:00Z"#]].assert_eq(&shown.join("\n"));
+        1970-01-01 00:00:00Z"#]]
+    .assert_eq(&shown.join("\n"));
 }

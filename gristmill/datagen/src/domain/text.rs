@@ -1,0 +1,187 @@
+//! Text in order: up to ten leading characters are the descriptor, six bits each; the rest is its hash.
+//!
+//! The characters of a prefix come from an alphabet of 64 in ascending order of their bytes. UTF-8 is
+//! free of prefixes, so two different prefixes differ before either ends and the suffix never decides
+//! an order. The suffix has any length and holds blanks, quotes and more of Unicode; it never ends in
+//! a blank. Awkward whole texts (empty, one blank, very long) are specials.
+
+use super::{DomainError, Limits};
+use crate::stream::mix;
+use crate::value::Type;
+
+/// Characters in a prefix when the limits have room for it.
+const PREFIX: u32 = 10;
+/// The longest character of an alphabet, in bytes.
+const LONGEST: u32 = 4;
+/// Room for a prefix, and for writing the last character as four bytes.
+const BUFFER: usize = (PREFIX * LONGEST + LONGEST) as usize;
+
+const ASCII: &str = "\"'0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const UNICODE: &str = "\"%'0123456789;ABCDEFGHIJKLMNOP\\_abcdefghijklmnopqrstßéÿıΩяאक€漢한🦀";
+/// What suffixes are made of besides: blanks, quotes, and what is often misread.
+const ASCII_ATOMS: &str = " ' \"%_\\;-,.:/?!#$&()*+<=>@[]^`{|}~ etaoinsrhldcumfpgwybvkxjq 012";
+const UNICODE_ATOMS: &str =
+    " ' \"%_\\;-,.:/?!#&( etaoinsrhldcumfp0123äñçğșžåøλжدहไ中文日ひア글😀👩₿\u{301}\u{200d}\u{a0}";
+
+static ASCII_TABLE: Table = Table::new(ASCII, ASCII_ATOMS);
+static UNICODE_TABLE: Table = Table::new(UNICODE, UNICODE_ATOMS);
+
+struct Table {
+    digits: Chars,
+    atoms: Chars,
+}
+
+/// Sixty-four characters, each padded to four bytes.
+struct Chars {
+    bytes: [[u8; 4]; 64],
+    lengths: [u8; 64],
+}
+
+impl Table {
+    const fn new(digits: &str, atoms: &str) -> Table {
+        Table {
+            digits: Chars::new(digits),
+            atoms: Chars::new(atoms),
+        }
+    }
+}
+
+impl Chars {
+    /// Panics, at compile time, unless there are exactly 64 characters.
+    const fn new(text: &str) -> Chars {
+        let from = text.as_bytes();
+        let (mut bytes, mut lengths) = ([[0; 4]; 64], [0; 64]);
+        let (mut at, mut n) = (0, 0);
+        while at < from.len() {
+            let length = match from[at] {
+                0..0x80 => 1,
+                0x80..0xe0 => 2,
+                0xe0..0xf0 => 3,
+                0xf0.. => 4,
+            };
+            let mut i = 0;
+            while i < length {
+                bytes[n][i] = from[at + i];
+                i += 1;
+            }
+            lengths[n] = length as u8;
+            at += length;
+            n += 1;
+        }
+        assert!(n == 64, "six bits choose a character");
+        Chars { bytes, lengths }
+    }
+
+    /// The number of the character at the front of `text`, and its length.
+    fn find(&self, text: &[u8]) -> Option<(u64, usize)> {
+        (0..64).find_map(|n| {
+            let length = usize::from(self.lengths[n]);
+            (text.get(..length)? == &self.bytes[n][..length]).then_some((n as u64, length))
+        })
+    }
+}
+
+/// Prefix of a fixed number of characters, suffix of any length.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TextBase {
+    prefix: u32,
+    max: u32,
+    unicode: bool,
+}
+
+impl TextBase {
+    pub(super) fn new(limits: &Limits, unicode: bool) -> Result<TextBase, DomainError> {
+        let max = limits.text_bytes_max;
+        if max == 0 && !limits.empty {
+            let ty = if unicode { Type::Text } else { Type::Ascii };
+            return Err(DomainError::Empty {
+                ty,
+                name: "text_bytes_max",
+            });
+        }
+        // Where not even one long character fits, the short ones must do.
+        let unicode = unicode && max >= LONGEST;
+        let room = if unicode { max / LONGEST } else { max };
+        Ok(TextBase {
+            prefix: room.min(PREFIX),
+            max,
+            unicode,
+        })
+    }
+
+    #[inline]
+    pub(super) fn size(&self) -> u64 {
+        1 << (6 * self.prefix)
+    }
+
+    #[inline]
+    fn table(&self) -> &'static Table {
+        if self.unicode {
+            &UNICODE_TABLE
+        } else {
+            &ASCII_TABLE
+        }
+    }
+
+    /// Appends the bytes of the `d`-th text.
+    #[inline]
+    pub(super) fn write(&self, d: u64, into: &mut Vec<u8>) {
+        let table = self.table();
+        let (mut buffer, mut length) = ([0_u8; BUFFER], 0_usize);
+        let mut shift = 6 * self.prefix;
+        while shift > 0 {
+            shift -= 6;
+            let digit = (d >> shift) as usize & 63;
+            buffer[length..length + 4].copy_from_slice(&table.digits.bytes[digit]);
+            length += usize::from(table.digits.lengths[digit]);
+        }
+        let end = into.len() + self.max as usize;
+        into.extend_from_slice(&buffer[..length]);
+        let mut state = mix(d ^ 0xd807_aa98_a303_0242);
+        let mut atoms = suffix_length(state);
+        let mut bits = 0;
+        while atoms > 0 {
+            if bits == 0 {
+                state = mix(state.wrapping_add(0x1283_5b01_4570_6fbe));
+                bits = 60;
+            }
+            bits -= 6;
+            atoms -= 1;
+            let atom = (state >> bits) as usize & 63;
+            // The last one is a letter or sign of the alphabet: no blank stands at the end.
+            let chars = if atoms == 0 { &table.digits } else { &table.atoms };
+            let length = usize::from(chars.lengths[atom]);
+            if into.len() + length + LONGEST as usize > end && atoms > 0 {
+                atoms = 1;
+                continue;
+            }
+            if into.len() + length <= end {
+                into.extend_from_slice(&chars.bytes[atom][..length]);
+            }
+        }
+    }
+
+    pub(super) fn read(&self, text: &str) -> Option<u64> {
+        let (mut d, mut rest) = (0, text.as_bytes());
+        for _ in 0..self.prefix {
+            let (digit, length) = self.table().digits.find(rest)?;
+            d = d << 6 | digit;
+            rest = &rest[length..];
+        }
+        let mut again = Vec::with_capacity(text.len());
+        self.write(d, &mut again);
+        (again == text.as_bytes()).then_some(d)
+    }
+}
+
+/// How many characters or bytes follow a prefix: none in half of all values, up to 16 in most others,
+/// up to 271 in one of 256.
+#[inline]
+pub(super) fn suffix_length(hash: u64) -> usize {
+    let length = (hash >> 8) as usize & 255;
+    match hash as u8 {
+        0 => 16 + length,
+        1..128 => 0,
+        _ => 1 + length % 16,
+    }
+}
