@@ -1,1 +1,80 @@
-//! Placeholder.
+//! Databases: how to reach one, what it promises, what it keeps, what it says.
+//!
+//! ```text
+//!   URL ──▶ open ──▶ Target ──▶ connect ──▶ Session ──▶ execute(Request) ──▶ Answer ──▶ outcome
+//!                      │                       │
+//!            claim, semantics, limits     dialect: AST + schema → statements
+//!            prepare, cleanup, control    cell: driver's values → canonical bytes
+//! ```
+//!
+//! `workload` and `history` hold operations as an AST with descriptors; here they become statements and values, and what
+//! comes back becomes canonical bytes. Nothing here judges, draws visits, or knows what an answer should be; the one
+//! exception, [`reference`], is a database.
+//!
+//! Invariants: T1–T3 of [`target`], O1–O3 of [`outcome`], D1–D3 of `dialect`, L1–L2 of [`flaws`].
+
+mod cell;
+pub mod flaws;
+pub mod outcome;
+pub mod target;
+pub mod unusable;
+mod url;
+
+pub use flaws::{FLAWS, Flaw};
+pub use outcome::{Ended, Ending, Rules, outcome};
+pub use target::{
+    Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, OpenOptions, Request, Session, Target,
+};
+pub use unusable::{Complaint, Unusable};
+
+/// A scheme of target URLs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scheme {
+    /// The part before the colon.
+    pub name: &'static str,
+    /// What can follow it.
+    pub form: &'static str,
+    /// What it is.
+    pub words: &'static str,
+}
+
+/// Every scheme this binary knows, for `list targets` and messages.
+pub const SCHEMES: &[Scheme] = &[];
+
+/// Opens a target by its URL. Connects to nothing yet, but a `:local` server may be started by the first use.
+///
+/// Errors: [`Unusable::Usage`] for an unknown scheme, a malformed URL, a lie that the target cannot tell.
+pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn Target>, Unusable> {
+    check_prefix(&options.prefix)?;
+    let (scheme, _) = url.split_once(':').unwrap_or((url, ""));
+    match scheme {
+        other => {
+            let known: Vec<&str> = SCHEMES.iter().map(|s| s.form).collect();
+            let what = format!("unknown scheme `{other}`");
+            Err(Unusable::usage(
+                format!("`{url}`"),
+                what,
+                format!("known are {}", known.join(", ")),
+            ))
+        }
+    }
+}
+
+/// A prefix goes into names and into LIKE patterns of the clean-up: nothing else of the server may begin with it by chance.
+fn check_prefix(prefix: &str) -> Result<(), Unusable> {
+    let fine = prefix.len() >= 3
+        && prefix.len() <= 40
+        && prefix.starts_with(|c: char| c.is_ascii_lowercase())
+        && prefix
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if fine {
+        return Ok(());
+    }
+    let remedy = "use 3 to 40 lower-case letters, digits and underscores, a letter first";
+    Err(Unusable::usage(
+        format!("the prefix `{prefix}`"),
+        "it cannot begin a table's name",
+        remedy,
+    ))
+}

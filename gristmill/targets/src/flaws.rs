@@ -1,0 +1,273 @@
+//! Lies by name: what the store or the answer does, under which claim it can be seen. Each judge is tried with them.
+//!
+//! A lie is drawn by (lts, step) and its own number, never by interleaving, so that neither a hole nor another pace moves
+//! it. It is counted when it was told: when an answer, or a committed state, is other than the truth.
+//!
+//! Invariants:
+//! * L1 a flaw's number never changes: it is part of what a seed means.
+//! * L2 a lie that would change nothing is not told and not counted.
+
+use crate::Unusable;
+use crate::target::{Lie, OpenOptions};
+use datagen::stream::{Stream, draw};
+use history::Address;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+
+/// A lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u64)]
+#[expect(missing_docs, reason = "the table below says what each does")]
+pub enum Flaw {
+    DirtyRead = 1,
+    StaleRead = 2,
+    LostUpdate = 3,
+    TornCommit = 4,
+    ForgottenRow = 5,
+    ResurrectedRow = 6,
+    WrongCell = 7,
+    SwappedRows = 8,
+    ExtraRow = 9,
+    WrongCount = 10,
+    IgnoredLimit = 11,
+    LostOnCrash = 12,
+    DuplicatedRow = 13,
+    ShownValue = 14,
+}
+
+/// Who can tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Teller {
+    /// The reference's store only.
+    Store,
+    /// The reference, and the corruptor in front of any target: it needs nothing but the answer.
+    Anyone,
+    /// Only the corruptor.
+    Corruptor,
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlawLine {
+    /// The lie.
+    pub flaw: Flaw,
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// Who can tell it.
+    pub teller: Teller,
+    /// What happens.
+    pub does: &'static str,
+    /// Under which claim, and with what company, it can be seen.
+    pub visible: &'static str,
+    /// It needs at least two sessions, or a crash.
+    pub needs: Needs,
+}
+
+/// What a lie needs to be told at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// Another session at the same time.
+    Partner,
+    /// A crash of the server.
+    Crash,
+}
+
+/// Every lie.
+pub const FLAWS: &[FlawLine] = &[
+    FlawLine {
+        flaw: Flaw::DirtyRead,
+        name: "dirty_read",
+        teller: Teller::Store,
+        does: "a write of an open transaction is shown to other sessions before its COMMIT",
+        visible: "uncommitted data is hidden; a reader while the writer is open",
+        needs: Needs::Partner,
+    },
+    FlawLine {
+        flaw: Flaw::StaleRead,
+        name: "stale_read",
+        teller: Teller::Store,
+        does: "a read sees its partitions as they were before their last change",
+        visible: "real time; any reader after an acknowledged write",
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::LostUpdate,
+        name: "lost_update",
+        teller: Teller::Store,
+        does: "an update starts from the row as it was before the last visit that wrote it, whose cells vanish",
+        visible: "acknowledged writes stay; any later read of the row",
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::TornCommit,
+        name: "torn_commit",
+        teller: Teller::Store,
+        does: "COMMIT is acknowledged, but only the first half of its rows arrives",
+        visible: "visits are atomic; a visit that changes two rows or more, then any read of the others",
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::ForgottenRow,
+        name: "forgotten_row",
+        teller: Teller::Anyone,
+        does: "a read does not see one of the rows",
+        visible: "always",
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::ResurrectedRow,
+        name: "resurrected_row",
+        teller: Teller::Store,
+        does: "a read sees a row that was deleted, with the cells that it had",
+        visible: "real time",
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::WrongCell,
+        name: "wrong_cell",
+        teller: Teller::Anyone,
+        does: "a read sees another value in one cell",
+        visible: "always",
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::SwappedRows,
+        name: "swapped_rows",
+        teller: Teller::Anyone,
+        does: "two rows of an ordered answer change places",
+        visible: "always, by reads with ORDER BY",
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::ExtraRow,
+        name: "extra_row",
+        teller: Teller::Anyone,
+        does: "a read sees a row that nobody wrote",
+        visible: "always",
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::WrongCount,
+        name: "wrong_count",
+        teller: Teller::Anyone,
+        does: "an affected count, or count(), is one too many",
+        visible: "always",
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::IgnoredLimit,
+        name: "ignored_limit",
+        teller: Teller::Store,
+        does: "LIMIT and OFFSET are ignored",
+        visible: "always, by reads with LIMIT",
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::LostOnCrash,
+        name: "lost_on_crash",
+        teller: Teller::Store,
+        does: "what a visit committed is gone after a crash",
+        visible: "durable; a crash, then any read",
+        needs: Needs::Crash,
+    },
+    FlawLine {
+        flaw: Flaw::DuplicatedRow,
+        name: "duplicated_row",
+        teller: Teller::Corruptor,
+        does: "a row of the answer comes twice",
+        visible: "always",
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::ShownValue,
+        name: "shown_value",
+        teller: Teller::Corruptor,
+        does: "a NULL of the answer shows a value",
+        visible: "always",
+        needs: Needs::Nothing,
+    },
+];
+
+/// The lies of a run: which are told where, and how many were.
+#[derive(Debug)]
+pub(crate) struct Liar {
+    seed: u64,
+    rates: BTreeMap<Flaw, u32>,
+    told: Mutex<BTreeMap<Flaw, u64>>,
+}
+
+impl Liar {
+    /// The lies of the options that `able` allows. Errors: a name that is none, or that this target cannot tell.
+    pub(crate) fn new(
+        target: &str,
+        options: &OpenOptions,
+        able: impl Fn(Teller) -> bool,
+    ) -> Result<Self, Unusable> {
+        let mut rates = BTreeMap::new();
+        for Lie { name, per_million } in &options.lies {
+            let able_names = || {
+                let names: Vec<&str> = FLAWS.iter().filter(|l| able(l.teller)).map(|l| l.name).collect();
+                format!("{target} can tell {}", names.join(", "))
+            };
+            let Some(line) = FLAWS.iter().find(|l| l.name == name) else {
+                return Err(Unusable::usage(
+                    format!("--lie {name}"),
+                    "there is no such lie",
+                    able_names(),
+                ));
+            };
+            if !able(line.teller) {
+                return Err(Unusable::usage(
+                    format!("--lie {name}"),
+                    format!("{target} cannot tell it"),
+                    able_names(),
+                ));
+            }
+            rates.insert(line.flaw, *per_million);
+        }
+        Ok(Self {
+            seed: options.seed,
+            rates,
+            told: Mutex::default(),
+        })
+    }
+
+    /// Nothing but the truth.
+    pub(crate) fn is_honest(&self) -> bool {
+        self.rates.is_empty()
+    }
+
+    /// Whether the lie is to be told at this address.
+    pub(crate) fn wants(&self, flaw: Flaw, at: Address) -> bool {
+        self.rates
+            .get(&flaw)
+            .is_some_and(|rate| self.choice(flaw, at, 0) % 1_000_000 < u64::from(*rate))
+    }
+
+    /// A number for the details of a lie; `which` keeps the details apart.
+    pub(crate) fn choice(&self, flaw: Flaw, at: Address, which: u64) -> u64 {
+        draw(
+            self.seed,
+            Stream::Lie,
+            &[flaw as u64, at.lts.0, u64::from(at.step), which],
+        )
+    }
+
+    /// Counts a lie that was told.
+    pub(crate) fn tell(&self, flaw: Flaw, times: u64) {
+        if times > 0 {
+            *self.told.lock().entry(flaw).or_default() += times;
+        }
+    }
+
+    /// Told so far, by name.
+    pub(crate) fn told(&self) -> BTreeMap<String, u64> {
+        let told = self.told.lock();
+        FLAWS
+            .iter()
+            .filter_map(|line| told.get(&line.flaw).map(|n| (line.name.to_owned(), *n)))
+            .collect()
+    }
+}

@@ -1,0 +1,276 @@
+//! The face of every database: what it promises, what it keeps, how a session of it answers.
+//!
+//! Nothing here knows one database from another; nothing outside this crate sees a driver's type.
+//!
+//! Invariants:
+//! * T1 what a database says to a statement is an [`Answer`]; [`Unusable`] is for a target that cannot be used at all.
+//! * T2 nothing is tried twice: no reconnect, no retry, no second statement that was not asked for.
+//! * T3 the digest that [`Session::execute`] reports equals [`Target::digest`] of the same request.
+
+use crate::Unusable;
+use datagen::domain::Limits;
+use datagen::schema::Schema;
+use datagen::value::Type;
+use history::{Address, Answer, Claim, Level, Semantics, SessionId, Step};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Looks up a variable of the environment (`PGPASSWORD`, `HOME`, …).
+pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Everything but the URL that a target needs to know.
+#[derive(Clone)]
+pub struct OpenOptions {
+    /// The folder of the run: temporary files and `:local` servers live in it.
+    pub folder: PathBuf,
+    /// What the name of everything we make begins with: a lower-case letter, then letters, digits, `_`; at most 40 bytes.
+    pub prefix: String,
+    /// How many sessions the run will have.
+    pub sessions: u16,
+    /// The seed of the run: lies are drawn from it.
+    pub seed: u64,
+    /// The lies to tell; empty for the truth.
+    pub lies: Vec<Lie>,
+    /// The level of statements outside transactions; `None`: [`Target::default_level`].
+    pub level: Option<Level>,
+    /// One session moves at a time: a lock that somebody holds answers at once instead of after `busy`.
+    pub lock_step: bool,
+    /// How long a lock of SQLite is waited for in free pace.
+    pub busy: Duration,
+    /// Connections go to this address instead of the server's: the run's fault proxy.
+    pub through: Option<SocketAddr>,
+    /// Where passwords and the like are looked up.
+    pub environment: Environment,
+}
+
+impl OpenOptions {
+    /// Eight sessions, no lies, free pace, five seconds of busy timeout, the environment of this process.
+    pub fn new(folder: impl Into<PathBuf>, prefix: impl Into<String>) -> Self {
+        Self {
+            folder: folder.into(),
+            prefix: prefix.into(),
+            sessions: 8,
+            seed: 0,
+            lies: Vec::new(),
+            level: None,
+            lock_step: false,
+            busy: Duration::from_secs(5),
+            through: None,
+            environment: Arc::new(|name| std::env::var(name).ok()),
+        }
+    }
+}
+
+impl fmt::Debug for OpenOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenOptions")
+            .field("folder", &self.folder)
+            .field("prefix", &self.prefix)
+            .field("sessions", &self.sessions)
+            .field("lies", &self.lies)
+            .field("lock_step", &self.lock_step)
+            .field("through", &self.through)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A lie by name (see [`crate::flaws::FLAWS`]) and how often it is told where it can be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lie {
+    /// Its name.
+    pub name: String,
+    /// Told at so many of a million addresses.
+    pub per_million: u32,
+}
+
+/// What a target is, known without a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// The part of the URL before the colon.
+    pub scheme: &'static str,
+    /// The URL without its password.
+    pub url: String,
+    /// One line for people: "temporary file, WAL".
+    pub words: String,
+    /// The engine lives in this process: its crash is ours.
+    pub embedded: bool,
+    /// [`Control::kill9`] and [`Control::restart`] work.
+    pub can_kill: bool,
+    /// [`Session::cancel`] gives a handle.
+    pub can_cancel: bool,
+    /// [`Control::terminate`] works (the server may still refuse for want of rights).
+    pub can_terminate: bool,
+    /// Only one session can be open at a time (`sqlite::memory:`).
+    pub one_session: bool,
+    /// Connections are TCP connections that a proxy can stand in ([`OpenOptions::through`]).
+    pub can_proxy: bool,
+    /// The isolation levels it offers, weakest first.
+    pub levels: Vec<Level>,
+    /// The driver and its version.
+    pub driver: String,
+}
+
+/// What a connection tells about the server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// Name and version: "PostgreSQL 15.18", "SQLite 3.54.1".
+    pub version: String,
+    /// Settings that matter for the claims.
+    pub settings: BTreeMap<String, String>,
+    /// Rights that a run needs and this user has not; in words.
+    pub rights_missing: Vec<String>,
+    /// Why we think that a pooler stands in between; faults are then off.
+    pub pooler: Option<String>,
+}
+
+/// A session as the server knows it: enough to see later whether it is gone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity {
+    /// The session of the run.
+    pub session: SessionId,
+    /// The server's name for it: a pid, or a counter of ours.
+    pub process: u64,
+    /// When it began, in the server's own words: a pid may be used again.
+    pub started: String,
+    /// [`Target::incarnation`] at that time.
+    pub incarnation: String,
+}
+
+/// Whether a server session can still do something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gone {
+    /// It cannot: what it did is done, what it did not will never be.
+    Gone,
+    /// It is still there.
+    StillThere,
+    /// Nobody can say (a pooler, a server that does not answer); why.
+    CannotTell(String),
+}
+
+/// One thing to ask of a session.
+#[derive(Debug, Clone, Copy)]
+pub enum Request<'a> {
+    /// BEGIN. `writes`: the transaction will write (SQLite: BEGIN IMMEDIATE).
+    Begin {
+        /// The isolation level.
+        level: Level,
+        /// Whether the transaction writes.
+        writes: bool,
+    },
+    /// A step of the visit; outside a transaction it commits by itself, at [`OpenOptions::level`].
+    Step(&'a Step),
+    /// COMMIT.
+    Commit,
+    /// ROLLBACK.
+    Rollback,
+}
+
+/// The answer to one request, and what was really sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Executed {
+    /// What the database said. A partition delete that is two statements answers the sum of both counts.
+    pub answer: Answer,
+    /// Digest of the statements with their values (F4).
+    pub digest: u64,
+}
+
+/// A database that can be asked.
+pub trait Target: Send + Sync {
+    /// What it is; needs no connection.
+    fn describe(&self) -> Description;
+
+    /// What it promises at a level; needs no connection. For levels that it does not offer, of the next stronger one.
+    fn claim(&self, level: Level) -> Claim;
+
+    /// How its statements mean what they mean; needs no connection.
+    fn semantics(&self) -> Semantics;
+
+    /// The level of a session that asks for none; needs no connection.
+    fn default_level(&self) -> Level;
+
+    /// What a column of the type can keep; `None` where the type is not offered. A static table (F20).
+    fn limits(&self, ty: &Type) -> Option<Limits>;
+
+    /// What it cannot keep or do, in words, one thing each: "NaN (SQLite stores it as NULL)".
+    fn left_out(&self) -> Vec<String>;
+
+    /// Version, settings, rights; connects. Errors: [`Unusable::Server`] when it cannot be used.
+    fn facts(&self) -> Result<Facts, Unusable>;
+
+    /// Makes the tables of the schema. What exists already with our prefix is an error: nothing is overwritten.
+    fn prepare(&self, schema: &Arc<Schema>) -> Result<(), Unusable>;
+
+    /// Removes everything whose name begins with the prefix; says what was removed, in words.
+    fn cleanup(&self) -> Result<Vec<String>, Unusable>;
+
+    /// The statements that [`Target::prepare`] would run.
+    fn plan_of_objects(&self, schema: &Schema) -> Vec<String>;
+
+    /// Opens a session.
+    fn connect(&self, who: SessionId, schema: &Arc<Schema>) -> Result<Box<dyn Session>, Unusable>;
+
+    /// Whether a session is gone, asked of the server by another connection.
+    fn gone(&self, who: &Identity) -> Gone;
+
+    /// Changes when the server restarted.
+    fn incarnation(&self) -> Result<String, Unusable>;
+
+    /// The statements of a request with their values in place, for people. More than one only for a partition delete.
+    fn text(&self, schema: &Schema, request: &Request<'_>) -> Vec<String>;
+
+    /// What [`Executed::digest`] is for this request.
+    fn digest(&self, schema: &Schema, request: &Request<'_>) -> u64;
+
+    /// The address to which a fault proxy forwards; `None` where there is none (embedded, sockets, several hosts).
+    fn address(&self) -> Result<Option<SocketAddr>, Unusable> {
+        Ok(None)
+    }
+
+    /// What can be done to the server; `None` where nothing can.
+    fn control(&self) -> Option<Arc<dyn Control>> {
+        None
+    }
+
+    /// Lies told so far, by name. A lie that changed no answer is not counted.
+    fn lies(&self) -> BTreeMap<String, u64> {
+        BTreeMap::new()
+    }
+}
+
+/// One client session. Dropping it closes the connection without another word to the server but goodbye.
+pub trait Session: Send {
+    /// Sends one request and waits at most `deadline` for its answer. After the deadline the answer is
+    /// `Unknown(Deadline)` and the session is [`Session::broken`], unless the engine has promised that nothing happened.
+    fn execute(&mut self, at: Address, request: &Request<'_>, deadline: Duration) -> Executed;
+
+    /// Who we are to the server.
+    fn identity(&self) -> Identity;
+
+    /// A handle that cancels the running statement from another thread.
+    fn cancel(&self) -> Option<Arc<dyn Cancel>>;
+
+    /// It must be replaced by a new [`Target::connect`]; it answers nothing but `Refused(Disconnected)` from now on.
+    fn broken(&self) -> bool;
+}
+
+/// Cancels what a session is doing.
+pub trait Cancel: Send + Sync {
+    /// Asks once; the session's answer says whether it came in time. `Err`: the request could not be delivered, in words.
+    fn cancel(&self) -> Result<(), String>;
+}
+
+/// What can be done to a server by its owner.
+pub trait Control: Send + Sync {
+    /// Ends the server's processes at once, without a last word. `Err`: in words.
+    fn kill9(&self) -> Result<(), Unusable>;
+
+    /// Starts it again and waits until it answers.
+    fn restart(&self) -> Result<(), Unusable>;
+
+    /// Ends one server session; `false` where it was gone already.
+    fn terminate(&self, who: &Identity) -> Result<bool, Unusable>;
+}
