@@ -36,6 +36,7 @@ pub mod verdict;
 
 pub mod artefact;
 pub mod log;
+pub mod notation;
 pub mod tracker;
 
 pub use ast::{

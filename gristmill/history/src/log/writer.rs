@@ -55,7 +55,7 @@ impl Writer {
     /// Panics: limits that break their rules, a run's id longer than 40 bytes.
     pub fn create(folder: &Path, header: Header, limits: Limits) -> Result<Writer, LogError> {
         assert!(
-            limits.segment_bytes > 0 && limits.segment_bytes % (64 << 10) == 0,
+            limits.segment_bytes > 0 && limits.segment_bytes.is_multiple_of(64 << 10),
             "segments are whole blocks"
         );
         assert!(

@@ -190,7 +190,7 @@ proptest! {
             let tick = Tick(now);
             let was = plain.get(&lts).copied();
             let state = was.map_or(State::Waiting, |w| w.state);
-            let mut is = was.unwrap_or(track(State::Waiting, 0, 0, NONE, NONE));
+            let mut is = was.unwrap_or_else(|| track(State::Waiting, 0, 0, NONE, NONE));
             match (act, state) {
                 (Act::Invoke(s), State::Waiting) => {
                     t.begin(lts, 0, SessionId(s));
@@ -231,7 +231,7 @@ proptest! {
             }
             plain.insert(lts, is);
             for n in 1..6 {
-                let expected = plain.get(&Lts(n)).copied().unwrap_or(track(State::Waiting, 0, 0, NONE, NONE));
+                let expected = plain.get(&Lts(n)).copied().unwrap_or_else(|| track(State::Waiting, 0, 0, NONE, NONE));
                 prop_assert_eq!(t.get(Lts(n)), expected);
                 prop_assert_eq!(t.settled(Lts(n)), settled.get(&Lts(n)).copied());
             }
