@@ -1,0 +1,168 @@
+//! Threads of a client: polling and heartbeats, rollups and garbage collection, compaction.
+//!
+//! Each thread looks at what is due, does it, and waits. They end when the last handle of the client is
+//! dropped. Must not decide what is due.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::applier::ShardCell;
+use crate::client::Env;
+use crate::clock::Clock;
+use crate::ids::ShardId;
+use crate::rt::{Either, block_on, join_limited, race};
+
+/// Heartbeats of one client in flight at once.
+const HEARTBEATS_AT_ONCE: usize = 64;
+
+/// What wakes the threads.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Background {
+    inner: Arc<Signals>,
+}
+
+#[derive(Debug, Default)]
+struct Signals {
+    stopped: AtomicBool,
+    due: Mutex<BTreeSet<ShardId>>,
+    to_compact: Mutex<BTreeSet<ShardId>>,
+    small: Notify,
+    compact: Notify,
+    poll: Notify,
+}
+
+impl Background {
+    /// Starts the threads of `env`.
+    pub(crate) fn start(env: &Arc<Env>) {
+        let threads: [(&str, fn(&Weak<Env>, &Clock, &Signals)); 3] = [
+            ("shard-poll", poll_loop),
+            ("shard-upkeep", upkeep_loop),
+            ("shard-compact", compact_loop),
+        ];
+        for (name, body) in threads {
+            let (weak, clock) = (Arc::downgrade(env), env.clock.clone());
+            let signals = Arc::clone(&env.background.inner);
+            std::thread::Builder::new()
+                .name(name.into())
+                .spawn(move || body(&weak, &clock, &signals))
+                .expect("a thread can be started");
+        }
+    }
+
+    /// Something became due on `shard`.
+    pub(crate) fn wake(&self, shard: ShardId) {
+        self.inner.due.lock().insert(shard);
+        self.inner.small.notify_one();
+    }
+}
+
+impl Drop for Env {
+    fn drop(&mut self) {
+        let signals = &self.background.inner;
+        signals.stopped.store(true, Ordering::SeqCst);
+        for notify in [&signals.small, &signals.compact, &signals.poll] {
+            notify.notify_one();
+        }
+    }
+}
+
+fn due_cells(weak: &Weak<Env>, due: &Mutex<BTreeSet<ShardId>>) -> Vec<Arc<ShardCell>> {
+    let due = std::mem::take(&mut *due.lock());
+    let Some(env) = weak.upgrade() else {
+        return Vec::new();
+    };
+    let cells = env.cells.lock();
+    due.iter()
+        .filter_map(|shard| cells.get(shard))
+        .map(Arc::clone)
+        .collect()
+}
+
+fn upkeep_loop(weak: &Weak<Env>, _: &Clock, signals: &Signals) {
+    loop {
+        block_on(signals.small.notified());
+        if signals.stopped.load(Ordering::SeqCst) {
+            return;
+        }
+        for cell in due_cells(weak, &signals.due) {
+            // A store that fails for good is reported to those who wait for it; upkeep is tried again when
+            // something becomes due next.
+            let _ = block_on(crate::maintenance::step_small(&cell));
+            if std::mem::take(&mut cell.pending.lock().compact) {
+                signals.to_compact.lock().insert(cell.shard);
+                signals.compact.notify_one();
+            }
+        }
+    }
+}
+
+fn compact_loop(weak: &Weak<Env>, _: &Clock, signals: &Signals) {
+    loop {
+        block_on(signals.compact.notified());
+        if signals.stopped.load(Ordering::SeqCst) {
+            return;
+        }
+        for cell in due_cells(weak, &signals.to_compact) {
+            let _ = block_on(crate::compact::compact_due(&cell));
+        }
+    }
+}
+
+fn poll_loop(weak: &Weak<Env>, clock: &Clock, signals: &Signals) {
+    loop {
+        let Some(poll_ms) = weak.upgrade().map(|env| env.settings.get().listen_poll_ms) else {
+            return;
+        };
+        if let Either::Left(()) = block_on(race(signals.poll.notified(), clock.sleep(poll_ms.max(1))))
+            && signals.stopped.load(Ordering::SeqCst)
+        {
+            return;
+        }
+        let Some(env) = weak.upgrade() else {
+            return;
+        };
+        block_on(poll_once(&env));
+    }
+}
+
+/// One look at the location for everyone who waits, and the heartbeats that are due.
+pub(crate) async fn poll_once(env: &Arc<Env>) {
+    let cells: Vec<Arc<ShardCell>> = env.cells.lock().values().map(Arc::clone).collect();
+    let waiting = cells.iter().any(|cell| cell.waiters.load(Ordering::SeqCst) > 0);
+    if waiting && let Ok(heads) = env.location.consensus().heads().await {
+        for (key, seqno) in heads {
+            let Ok(shard) = key.parse::<ShardId>() else {
+                continue;
+            };
+            let cell = env.cells.lock().get(&shard).map(Arc::clone);
+            if let Some(cell) = cell
+                && cell.waiters.load(Ordering::SeqCst) > 0
+                && cell.current().seqno < seqno
+            {
+                // Whoever waits meets the error itself when it fetches.
+                let _ = cell.fetch().await;
+            }
+        }
+    }
+    let now = env.clock.now_ms();
+    let due_after = env.settings.get().reader_lease_ms / 2;
+    let mut beats = Vec::new();
+    for cell in &cells {
+        let readers: Vec<_> = cell.readers.lock().iter().filter_map(Weak::upgrade).collect();
+        for reader in readers {
+            let last = reader.last_beat_ms.load(Ordering::SeqCst);
+            if now.saturating_sub(last) >= due_after && !reader.expired.load(Ordering::SeqCst) {
+                beats.push(Box::pin(async move {
+                    // A failed heartbeat is tried at the next look; the reader learns of expiry when it acts.
+                    let _ = reader.heartbeat().await;
+                })
+                    as std::pin::Pin<Box<dyn Future<Output = ()> + Send>>);
+            }
+        }
+    }
+    join_limited(beats, HEARTBEATS_AT_ONCE).await;
+}

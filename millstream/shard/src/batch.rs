@@ -1,0 +1,384 @@
+//! Batches of updates on their way into a shard.
+//!
+//! A builder sorts and consolidates what it is given, cuts it into parts and uploads them while it fills the
+//! next. Must not know the shard's state: bounds are checked here, the upper is checked on append.
+//!
+//! Invariants:
+//! 1. Every update of a batch is at or beyond its lower and before its upper.
+//! 2. Blobs of a batch that was never appended are deleted by [`Batch::delete`] or leak; a batch whose append
+//!    is in doubt is never deleted (H9).
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::applier::ShardCell;
+use crate::client::Env;
+use crate::format::{Columns, ROW_BYTES_MAX, UpdateRef};
+use crate::ids::ShardId;
+use crate::retry::retry_external;
+use crate::state::{BatchMeta, Description, Part, PartBody, PartStats};
+use crate::store::StoreError;
+use crate::time::{Frontier, Timestamp};
+
+/// A use of the library that breaks its contract. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UsageError {
+    /// The interval runs backwards.
+    #[error("the interval [{lower}, {upper}) ends before it begins")]
+    InvalidBounds {
+        /// Where it begins.
+        lower: Frontier,
+        /// Where it ends.
+        upper: Frontier,
+    },
+    /// Data in an interval without times.
+    #[error("the interval [{at}, {at}) holds no time, but there are updates")]
+    InvalidEmptyTimeInterval {
+        /// Its both ends.
+        at: Frontier,
+    },
+    /// A batch does not cover the interval it is to be appended for.
+    #[error("a batch of [{}, {}) does not cover [{}, {})", batch.0, batch.1, append.0, append.1)]
+    InvalidBatchBounds {
+        /// The batch's interval.
+        batch: (Frontier, Frontier),
+        /// The interval of the append.
+        append: (Frontier, Frontier),
+    },
+    /// An update before the batch's lower.
+    #[error("update at {time} is before the batch's lower {lower}")]
+    UpdateNotBeyondLower {
+        /// The update's time.
+        time: Timestamp,
+        /// The batch's lower.
+        lower: Frontier,
+    },
+    /// An update at or beyond the batch's upper.
+    #[error("update at {time} is not before the batch's upper {upper}")]
+    UpdateBeyondUpper {
+        /// The greatest time in the batch.
+        time: Timestamp,
+        /// The batch's upper.
+        upper: Frontier,
+    },
+    /// A batch or part of another shard.
+    #[error("this belongs to shard {found}, not to {expected}")]
+    WrongShard {
+        /// The handle's shard.
+        expected: ShardId,
+        /// The thing's shard.
+        found: ShardId,
+    },
+    /// A row that is too long.
+    #[error("a row of {bytes} bytes is longer than the limit of {ROW_BYTES_MAX}")]
+    RowTooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// Bytes that are not a transmitted batch.
+    #[error("these bytes are no batch: {0}")]
+    NotABatch(String),
+}
+
+/// Why a batch could not be built.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum BuildError {
+    /// A contract was broken.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    /// The blob store says no and will go on saying so.
+    #[error("a part cannot be stored: {0}")]
+    Store(StoreError),
+}
+
+/// Updates that are stored and wait to be appended. Consumed by an append.
+pub struct Batch {
+    pub(crate) shard: ShardId,
+    pub(crate) meta: BatchMeta,
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let desc = self.meta.desc;
+        write!(
+            f,
+            "Batch([{}, {}), {} updates of {})",
+            desc.lower, desc.upper, self.meta.len, self.shard
+        )
+    }
+}
+
+impl Batch {
+    /// Its shard.
+    pub fn shard(&self) -> ShardId {
+        self.shard
+    }
+
+    /// No update is before this.
+    pub fn lower(&self) -> Frontier {
+        self.meta.desc.lower
+    }
+
+    /// Every update is before this.
+    pub fn upper(&self) -> Frontier {
+        self.meta.desc.upper
+    }
+
+    /// Updates in it, after consolidation within parts.
+    pub fn len(&self) -> u64 {
+        self.meta.len
+    }
+
+    /// Whether it holds no update.
+    pub fn is_empty(&self) -> bool {
+        self.meta.len == 0
+    }
+
+    /// Keys of its blobs.
+    pub fn blob_keys(&self) -> Vec<String> {
+        self.meta
+            .parts()
+            .filter_map(Part::key)
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Bytes that another process turns back with [`crate::WriteHandle::batch_from_bytes`].
+    pub fn into_bytes(self) -> Vec<u8> {
+        postcard::to_allocvec(&(self.shard, &self.meta)).expect("batches have no unserializable parts")
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Batch, UsageError> {
+        let (shard, meta) = postcard::from_bytes(bytes).map_err(|e| UsageError::NotABatch(e.to_string()))?;
+        Ok(Batch { shard, meta })
+    }
+}
+
+/// Fills a batch. Made by [`crate::WriteHandle::builder`].
+pub struct BatchBuilder {
+    core: PartWriter,
+    lower: Frontier,
+    greatest: Option<Timestamp>,
+}
+
+impl BatchBuilder {
+    pub(crate) fn new(cell: Arc<ShardCell>, lower: Frontier) -> BatchBuilder {
+        BatchBuilder {
+            core: PartWriter::new(cell, true),
+            lower,
+            greatest: None,
+        }
+    }
+
+    /// Adds one update. Waits when as many parts as allowed are being uploaded.
+    pub async fn push(&mut self, row: &[u8], time: Timestamp, diff: i64) -> Result<(), BuildError> {
+        if !self.lower.less_equal(time) {
+            return Err(UsageError::UpdateNotBeyondLower {
+                time,
+                lower: self.lower,
+            }
+            .into());
+        }
+        if row.len() > ROW_BYTES_MAX {
+            return Err(UsageError::RowTooLong { bytes: row.len() }.into());
+        }
+        self.greatest = self.greatest.max(Some(time));
+        self.core
+            .push(UpdateRef { row, time, diff })
+            .await
+            .map_err(BuildError::Store)
+    }
+
+    /// Ends the batch at `upper`. On a broken contract the uploaded parts are deleted.
+    pub async fn finish(mut self, upper: Frontier) -> Result<Batch, BuildError> {
+        let usage = if upper < self.lower {
+            Some(UsageError::InvalidBounds {
+                lower: self.lower,
+                upper,
+            })
+        } else {
+            self.greatest
+                .filter(|time| upper.less_equal(*time))
+                .map(|time| UsageError::UpdateBeyondUpper { time, upper })
+        };
+        let cell = Arc::clone(&self.core.cell);
+        let (runs, len) = self.core.finish().await.map_err(BuildError::Store)?;
+        let desc = Description {
+            lower: self.lower,
+            upper,
+            since: Frontier::MIN,
+        };
+        let batch = Batch {
+            shard: cell.shard,
+            meta: BatchMeta { desc, runs, len },
+        };
+        match usage {
+            None => Ok(batch),
+            Some(error) => {
+                delete_parts(&cell.env, &batch.meta)
+                    .await
+                    .map_err(BuildError::Store)?;
+                Err(error.into())
+            }
+        }
+    }
+}
+
+/// Deletes the blobs of a batch that nothing references.
+pub(crate) async fn delete_parts(env: &Arc<Env>, meta: &BatchMeta) -> Result<(), StoreError> {
+    let blob = env.location.blob();
+    for key in meta.parts().filter_map(Part::key) {
+        retry_external(env, &mut || blob.delete(key)).await?;
+    }
+    Ok(())
+}
+
+/// Turns a sequence of updates into parts; shared by builders and compaction.
+pub(crate) struct PartWriter {
+    cell: Arc<ShardCell>,
+    /// Builders sort what comes; compaction's input is sorted already and makes one run.
+    sorts: bool,
+    buffer: Columns,
+    full: Vec<Columns>,
+    runs: Vec<Vec<Part>>,
+    len: u64,
+}
+
+impl PartWriter {
+    pub(crate) fn new(cell: Arc<ShardCell>, sorts: bool) -> PartWriter {
+        PartWriter {
+            cell,
+            sorts,
+            buffer: Columns::default(),
+            full: Vec::new(),
+            runs: Vec::new(),
+            len: 0,
+        }
+    }
+
+    pub(crate) async fn push(&mut self, update: UpdateRef<'_>) -> Result<(), StoreError> {
+        self.buffer.push(update);
+        let settings = self.cell.env.settings.get();
+        if self.buffer.bytes() >= settings.blob_target_bytes {
+            let full = std::mem::take(&mut self.buffer);
+            self.full
+                .push(if self.sorts { full.consolidated() } else { full });
+            if self.full.len() >= settings.outstanding_uploads.max(1) {
+                self.upload().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Uploads what is full, together.
+    async fn upload(&mut self) -> Result<(), StoreError> {
+        let full = std::mem::take(&mut self.full);
+        let cell = Arc::clone(&self.cell);
+        let writes: Vec<crate::rt::Boxed<'_, Result<Part, StoreError>>> = full
+            .into_iter()
+            .filter(|columns| !columns.is_empty())
+            .map(|columns| Box::pin(write_part(&cell, columns, false)) as _)
+            .collect();
+        for part in crate::rt::join_limited(writes, usize::MAX).await {
+            let part = part?;
+            self.len += part.len;
+            match self.runs.last_mut() {
+                Some(run) if !self.sorts => run.push(part),
+                _ => self.runs.push(vec![part]),
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn finish(&mut self) -> Result<(Vec<Vec<Part>>, u64), StoreError> {
+        let rest = std::mem::take(&mut self.buffer);
+        let rest = if self.sorts { rest.consolidated() } else { rest };
+        if self.full.is_empty() && self.runs.is_empty() && !rest.is_empty() {
+            let part = write_part(&self.cell, rest, true).await?;
+            return Ok((vec![vec![part.clone()]], part.len));
+        }
+        self.full.push(rest);
+        self.upload().await?;
+        Ok((std::mem::take(&mut self.runs), self.len))
+    }
+}
+
+/// Stores one part: inline if it is small and may be, else as a blob.
+async fn write_part(cell: &ShardCell, columns: Columns, may_inline: bool) -> Result<Part, StoreError> {
+    let settings = cell.env.settings.get();
+    let bytes = columns.encode();
+    let mut part = Part {
+        encoded_bytes: bytes.len() as u64,
+        decoded_bytes: bytes.len() as u64,
+        stats: None,
+        len: columns.len() as u64,
+        body: PartBody::Inline(bytes.clone()),
+    };
+    if may_inline && part.encoded_bytes < settings.inline_part_bytes {
+        return Ok(part);
+    }
+    part.stats = Some(stats(&columns, settings.stats_bytes));
+    part.body = put_blob(cell, bytes).await?;
+    Ok(part)
+}
+
+/// Moves the inline parts of a batch into blobs.
+pub(crate) async fn flush_inline(cell: &ShardCell, meta: &mut BatchMeta) -> Result<(), StoreError> {
+    for part in meta.runs.iter_mut().flatten() {
+        if let PartBody::Inline(bytes) = &part.body {
+            part.body = put_blob(cell, bytes.clone()).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn put_blob(cell: &ShardCell, bytes: Bytes) -> Result<PartBody, StoreError> {
+    let env = &cell.env;
+    let key = format!("{}/p/{:032x}", cell.shard, env.ids.fresh());
+    let crc = crc32c::crc32c(&bytes);
+    let blob = env.location.blob();
+    retry_external(env, &mut || blob.set(&key, bytes.clone())).await?;
+    Ok(PartBody::Blob { key, crc })
+}
+
+fn stats(columns: &Columns, limit: usize) -> PartStats {
+    let mut all = (0..columns.len()).map(|i| columns.get(i));
+    let first = all.next().expect("only parts with updates are stored");
+    let (mut time_min, mut time_max, mut diff_sum) = (first.time, first.time, first.diff);
+    let (mut row_min, mut row_max) = (first.row, first.row);
+    for update in all {
+        time_min = time_min.min(update.time);
+        time_max = time_max.max(update.time);
+        diff_sum = diff_sum.wrapping_add(update.diff);
+        row_min = row_min.min(update.row);
+        row_max = row_max.max(update.row);
+    }
+    PartStats {
+        len: columns.len() as u64,
+        diff_sum,
+        time_min,
+        time_max,
+        row_min: row_min[..row_min.len().min(limit)].to_vec(),
+        row_max: cut_above(row_max, limit),
+    }
+}
+
+/// The shortest-cut upper bound of `row` within `limit` bytes: the prefix with its last byte raised.
+fn cut_above(row: &[u8], limit: usize) -> Option<Vec<u8>> {
+    if row.len() <= limit {
+        return Some(row.to_vec());
+    }
+    let mut cut = row[..limit].to_vec();
+    while let Some(last) = cut.pop() {
+        if last < u8::MAX {
+            cut.push(last + 1);
+            return Some(cut);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

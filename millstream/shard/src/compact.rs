@@ -1,0 +1,166 @@
+//! Physical compaction: rewrites a run of batches as one batch with fewer, coarser times.
+//!
+//! Runs beside reads and writes: inputs stay referenced until the output takes their place in one
+//! compare-and-set, and stay in the store until garbage collection. Must not decide what is worth it
+//! ([`crate::machine::merge`] does).
+//!
+//! Invariants:
+//! 1. The collection at every readable time is unchanged (SH-8).
+//! 2. Output blobs are deleted only after a definite refusal (H9).
+
+use std::sync::Arc;
+
+use crate::applier::{Applied, ShardCell, ShardError};
+use crate::batch::{PartWriter, delete_parts};
+use crate::fetch::FetchError;
+use crate::machine::merge::MergeRequest;
+use crate::merge::{Merge, RunCursor, Times};
+use crate::mutant::Mutant;
+use crate::retry::Backoff;
+use crate::state::{BatchMeta, Description, Part};
+use crate::time::{Frontier, Timestamp};
+
+/// Rewrites what is due, until nothing is. Answers how many batches were replaced.
+pub(crate) async fn compact_due(cell: &Arc<ShardCell>) -> Result<usize, ShardError> {
+    let mut replaced = 0;
+    loop {
+        let settings = cell.env.settings.get();
+        if !settings.compaction.enabled {
+            return Ok(replaced);
+        }
+        let Some(request) = cell.current().merge_request(&settings.compaction) else {
+            return Ok(replaced);
+        };
+        match compact(cell, request).await? {
+            0 => return Ok(replaced),
+            n => replaced += n,
+        }
+    }
+}
+
+/// Rewrites everything as one batch, in as many rounds as memory asks for.
+pub(crate) async fn compact_everything(cell: &Arc<ShardCell>) -> Result<usize, ShardError> {
+    cell.fetch().await?;
+    let mut replaced = 0;
+    while let Some(request) = cell.current().merge_everything() {
+        match compact(cell, request).await? {
+            0 => break,
+            n => replaced += n,
+        }
+    }
+    Ok(replaced)
+}
+
+/// Cuts a request to the inputs whose runs can be open at once; at least two.
+fn within_memory(request: MergeRequest, memory_bytes: u64) -> MergeRequest {
+    let mut bytes = 0;
+    let mut inputs = Vec::new();
+    for batch in request.inputs {
+        let open = |run: &Vec<Part>| run.iter().map(|p| p.decoded_bytes).max().unwrap_or(0);
+        bytes += batch.runs.iter().map(open).sum::<u64>();
+        if bytes > memory_bytes && inputs.len() >= 2 {
+            break;
+        }
+        inputs.push(batch);
+    }
+    MergeRequest {
+        inputs,
+        since: request.since,
+    }
+}
+
+/// The time that compaction advances to: times up to `since` are alike, and stay inside the batch.
+fn advance_to(desc: Description) -> Timestamp {
+    let last = match desc.upper {
+        Frontier::At(upper) => upper - 1,
+        Frontier::Closed => Timestamp::MAX,
+    };
+    match desc.since {
+        Frontier::At(since) => since.min(last),
+        Frontier::Closed => last,
+    }
+}
+
+/// Rewrites one request. Answers how many batches it replaced: none if it was refused or overtaken.
+pub(crate) async fn compact(cell: &Arc<ShardCell>, request: MergeRequest) -> Result<usize, ShardError> {
+    let env = &cell.env;
+    let shard = cell.shard;
+    let request = within_memory(request, env.settings.get().compaction.memory_bytes);
+    let (lower, upper) = request.bounds();
+    let desc = Description {
+        lower,
+        upper,
+        since: request.since,
+    };
+    let mut to = advance_to(desc);
+    if env.mutant == Mutant::CompactPastSince {
+        to = to.saturating_add(1).min(advance_to(Description {
+            since: Frontier::Closed,
+            ..desc
+        }));
+    }
+    let cursors = request
+        .inputs
+        .iter()
+        .flat_map(|batch| batch.runs.iter().map(|run| (batch.desc, run.clone())))
+        .map(|(desc, parts)| RunCursor::new(Arc::clone(cell), desc, Times::Advance(to), None, parts))
+        .collect();
+    let (runs, len) = match rewrite(cell, cursors).await {
+        Ok(written) => written,
+        // Another compaction replaced the inputs and they were collected: its output stands.
+        Err(Interrupted::Fetch(FetchError::Missing { .. })) => return Ok(0),
+        Err(Interrupted::Fetch(FetchError::Store { error, .. }) | Interrupted::Store(error)) => {
+            return Err(ShardError::Store { shard, error });
+        }
+        Err(Interrupted::Fetch(error)) => {
+            return Err(ShardError::Corrupt {
+                shard,
+                why: error.to_string(),
+            });
+        }
+    };
+    let output = Arc::new(BatchMeta { desc, runs, len });
+    let mut doubted = false;
+    let mut backoff = Backoff::new(env);
+    loop {
+        match cell
+            .apply(&mut |state, _| state.apply_merge(&output, env.mutant))
+            .await?
+        {
+            Applied::Done(true) => return Ok(request.inputs.len()),
+            Applied::Done(false) => break,
+            Applied::InDoubt(doubt) => {
+                doubted = true;
+                backoff
+                    .after(doubt.error)
+                    .await
+                    .map_err(|error| ShardError::Store { shard, error })?;
+                cell.fetch().await?;
+            }
+        }
+    }
+    if !doubted || env.mutant == Mutant::InDoubtOutputDeleted {
+        delete_parts(env, &output)
+            .await
+            .map_err(|error| ShardError::Store { shard, error })?;
+    }
+    Ok(0)
+}
+
+enum Interrupted {
+    Fetch(FetchError),
+    Store(crate::store::StoreError),
+}
+
+/// Merges the cursors into parts, a bounded stretch of updates at a time.
+async fn rewrite(
+    cell: &Arc<ShardCell>,
+    cursors: Vec<RunCursor>,
+) -> Result<(Vec<Vec<Part>>, u64), Interrupted> {
+    let mut writer = PartWriter::new(Arc::clone(cell), false);
+    let mut merge = Merge::new(cursors).await.map_err(Interrupted::Fetch)?;
+    while let Some(update) = merge.next().await.map_err(Interrupted::Fetch)? {
+        writer.push(update).await.map_err(Interrupted::Store)?;
+    }
+    writer.finish().await.map_err(Interrupted::Store)
+}

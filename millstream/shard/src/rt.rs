@@ -1,0 +1,95 @@
+//! The little that is needed to wait: for one of two futures, for many at once, or for one on this thread.
+//!
+//! Handles work under any executor; nothing in the core needs a particular runtime.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+
+/// The first of two futures to finish; the first wins a tie.
+pub(crate) enum Either<A, B> {
+    Left(A),
+    Right(B),
+}
+
+pub(crate) async fn race<A: Future, B: Future>(a: A, b: B) -> Either<A::Output, B::Output> {
+    let (mut a, mut b) = (pin!(a), pin!(b));
+    poll_fn(move |cx| {
+        if let Poll::Ready(value) = a.as_mut().poll(cx) {
+            return Poll::Ready(Either::Left(value));
+        }
+        b.as_mut().poll(cx).map(Either::Right)
+    })
+    .await
+}
+
+/// A future on the heap.
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Runs `futures`, at most `limit` at once, and answers in their order.
+pub(crate) async fn join_limited<T>(futures: Vec<Boxed<'_, T>>, limit: usize) -> Vec<T> {
+    let total = futures.len();
+    let mut waiting = futures.into_iter().enumerate();
+    let mut running: Vec<(usize, Boxed<'_, T>)> = Vec::new();
+    let mut done: Vec<Option<T>> = (0..total).map(|_| None).collect();
+    poll_fn(move |cx| {
+        loop {
+            while running.len() < limit.max(1) {
+                let Some(next) = waiting.next() else { break };
+                running.push(next);
+            }
+            let before = running.len();
+            running.retain_mut(|(index, future)| match future.as_mut().poll(cx) {
+                Poll::Ready(value) => {
+                    done[*index] = Some(value);
+                    false
+                }
+                Poll::Pending => true,
+            });
+            if running.is_empty() && waiting.len() == 0 {
+                return Poll::Ready(done.drain(..).map(|v| v.expect("all are done")).collect());
+            }
+            if running.len() == before || waiting.len() == 0 {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Runs one future on this thread, parking while it waits.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut cx) {
+            return value;
+        }
+        std::thread::park();
+    }
+}
+
+/// Lets other tasks of the executor run once.
+pub(crate) async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(move |cx| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
