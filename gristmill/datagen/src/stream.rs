@@ -26,6 +26,8 @@ pub enum Stream {
     UniverseCell = 3,
     /// Whether a cell of a key universe takes a special value.
     UniverseSpecial = 4,
+    /// Every choice of a plan that was not given.
+    Plan = 5,
     /// The descriptor of the value a write sets.
     Value = 10,
     /// Which columns a write sets.

@@ -221,7 +221,7 @@ impl Universe {
     /// # Panics
     /// When there is no such column or digit.
     #[must_use]
-    pub fn value(&self, j: usize, digit: u32) -> Value {
+    pub fn digit_value(&self, j: usize, digit: u32) -> Value {
         self.columns[j].domain.inflate(self.descriptor(j, digit))
     }
 
@@ -243,8 +243,17 @@ impl Universe {
     #[must_use]
     pub fn inflate(&self, at: u64) -> Vec<Value> {
         (0..self.columns.len())
-            .map(|j| self.value(j, self.digit(at, j)))
+            .map(|j| self.inflate_column(at, j))
             .collect()
+    }
+
+    /// The value of column `j` of the key at a position.
+    ///
+    /// # Panics
+    /// When there is no such column or position.
+    #[must_use]
+    pub fn inflate_column(&self, at: u64, j: usize) -> Value {
+        self.digit_value(j, self.digit(at, j))
     }
 
     /// Appends the canonical encodings of the key's values, without an allocation of its own.
