@@ -44,6 +44,10 @@ pub enum Stream {
     ReadPartition = 23,
     /// Which rows of a partition a visit touches.
     Row = 24,
+    /// The order of a table's partitions in its key universe.
+    Partition = 26,
+    /// The values of a column that come again and again.
+    Recurring = 27,
     /// The order of a shuffled deck of choices.
     Deck = 25,
     /// The kind of an operation.
@@ -60,6 +64,10 @@ pub enum Stream {
     End = 35,
     /// Savepoints inside a visit.
     Savepoint = 36,
+    /// The order of writes and reads inside a visit.
+    StepOrder = 37,
+    /// Which kinds exist at all in a run.
+    Swarm = 38,
     /// Whether the reference tells a lie here.
     Lie = 50,
     /// Whether a fault strikes here.
@@ -71,7 +79,7 @@ pub enum Stream {
 }
 
 /// 2^64 divided by the golden ratio, made odd: steps by it visit all words, far apart.
-pub(crate) const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+pub const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A draw at an address: a keyed hash of the whole tuple.
 #[inline]

@@ -9,7 +9,7 @@ use crate::perm::Perm;
 use crate::stream::{Stream, below, draw};
 
 /// Visits in a block at most. Weights that need a longer block to come out exactly are refused.
-pub const BLOCK_VISITS_MAX: u64 = 4096;
+pub const BLOCK_VISITS_MAX: u64 = 1 << 16;
 /// Shares of a layout at most.
 pub const SHARES_MAX: usize = 256;
 
@@ -37,12 +37,12 @@ pub struct Touch {
     pub nth: u64,
 }
 
-/// Which partitions of a share a reader may be sent to, as seen at the start of a block.
+/// Which partitions of a share a reader may be sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pool {
-    /// Those being written about now.
+    /// Those being written about now: a guess by share of the block, since turns are shuffled inside it.
     Recent,
-    /// Those the window has left (for other shares: anything visited before).
+    /// Those the window has left (for other shares: anything visited before), as of the start of the block.
     Retired,
     /// Those no visit has written yet.
     Unvisited,
@@ -88,6 +88,24 @@ pub enum SelectError {
     },
     #[error("share {share} returns what share {window} retires, which is no window of the same table")]
     NoWindow { share: usize, window: usize },
+}
+
+impl SelectError {
+    /// The share that is at fault, where it is one.
+    pub fn share(&self) -> Option<usize> {
+        match self {
+            SelectError::NoWriters
+            | SelectError::Uneven { .. }
+            | SelectError::Shares { .. }
+            | SelectError::Block { .. } => None,
+            SelectError::Weightless { share }
+            | SelectError::Table { share, .. }
+            | SelectError::WindowSize { share, .. }
+            | SelectError::NoMembers { share }
+            | SelectError::Beyond { share, .. }
+            | SelectError::NoWindow { share, .. } => Some(*share),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -327,10 +345,13 @@ impl Selector {
         let number = visit / self.block.visits;
         let turn = number * share.turns;
         match (pool, &share.rule) {
-            (Pool::Recent, Rule::Window(w)) => {
-                Some((turn / w.turns_per_slide() + below(bits, w.width)) % w.limit)
+            (Pool::Recent, rule) => {
+                let now = turn + visit % self.block.visits * share.turns / self.block.visits;
+                Some(match rule {
+                    Rule::Window(w) => (now / w.turns_per_slide() + below(bits, w.width)) % w.limit,
+                    rule => rule.at(now + below(bits, share.turns)).position,
+                })
             }
-            (Pool::Recent, rule) => Some(rule.at(turn + below(bits, share.turns)).position),
             (Pool::Retired, Rule::Window(w)) => {
                 let slide = turn / w.turns_per_slide();
                 (slide > 0).then(|| below(bits, slide) % w.limit)

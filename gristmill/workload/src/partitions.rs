@@ -1,0 +1,384 @@
+//! Harry's workload on any database: visits write partitions in an order that the model knows, and read them.
+//!
+//! A visit is a function of its number: the selector says which partitions it writes, decks say of which kinds
+//! its operations and reads are and how it ends, addressed draws say the rest. The other way round, the visits
+//! that write a partition are found by arithmetic.
+//!
+//! ```text
+//!  lts ──▶ seat: kind of visit ──▶ touches: partitions ──▶ writes: kind, row, cells ─┐
+//!                   │                                                               ├─▶ steps, end
+//!                   └────────────▶ reads: kind, partitions, rows, shape ────────────┘
+//! ```
+//! The discipline here is `ordered` (visits that share a partition run in lts order); who keeps it is the
+//! dispatcher. This module must not know what came of a visit.
+//!
+//! - **P1** A visit is a function of (configuration, seed, schema, lts).
+//! - **P2** `writer_after` and `writer_before` name exactly the visits whose `writes` hold the partition.
+//! - **P3** Kinds of visits are exact in each block, kinds of operations, reads and ends in each deck.
+//! - **P4** `writes` is sorted, without repetition, and every operation writes one of its partitions.
+//! - **P5** A strict insert is the only step of its visit.
+
+use std::cmp::Reverse;
+use std::fmt;
+use std::sync::Arc;
+
+use datagen::domain::Rate;
+use datagen::perm::Perm;
+use datagen::schema::Schema;
+use datagen::select::{Deck, Role, Seat, SelectError, Selector, Touch};
+use datagen::stream::{Key, Stream, draw};
+use history::{End, Lts, Part, Regenerate, Step, Visit};
+
+mod config;
+mod dice;
+mod layout;
+mod profile;
+mod read;
+mod view;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::{
+    AGGREGATE_OPEN_MAX, Config, Ends, IN_MAX, Mistake, PARTITIONS_PER_VISIT_MAX, Pools, Popularity, Reads,
+    Rows, STEPS_PER_VISIT_MAX, Shapes, TableOptions, VISIT_KINDS_MAX, Values, VisitKind, Writes,
+};
+pub use profile::names;
+
+use layout::Numbering;
+use view::View;
+
+/// Why a workload cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// Options that cannot be, all of them.
+    #[error("{}", list(.0))]
+    Mistakes(Vec<Mistake>),
+    /// Weights that do not fit together.
+    #[error(transparent)]
+    Layout(SelectError),
+    /// A popularity that a table cannot have.
+    #[error("popularity of table `{table}`: {source}")]
+    Popularity {
+        /// The table.
+        table: String,
+        /// Why.
+        source: SelectError,
+    },
+}
+
+fn list(mistakes: &[Mistake]) -> String {
+    mistakes
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The workload, ready to answer for any visit.
+pub struct Partitions {
+    config: Config,
+    schema: Arc<Schema>,
+    selector: Selector,
+    views: Vec<View>,
+    /// Tables that take part; the table deck deals indices into it.
+    tables_in_use: Vec<u16>,
+    /// The kinds of visits that exist, by role of the selector: index into `config.visits`.
+    kinds: Vec<usize>,
+    /// Numbers of writes with a free kind, and of ends.
+    write_numbers: Numbering,
+    end_numbers: Numbering,
+    write_deck: Deck,
+    read_deck: Deck,
+    end_deck: Deck,
+    pool_deck: Deck,
+    table_deck: Deck,
+    special: Rate,
+    keys: Keys,
+}
+
+/// The streams, with the seed already in them.
+#[derive(Debug)]
+struct Keys {
+    row: Key,
+    value: Key,
+    null: Key,
+    columns: Key,
+    bounds: Key,
+    query: Key,
+    mix: Key,
+    savepoint: Key,
+}
+
+/// How a visit that writes in a transaction ends, in the order of the weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Commit,
+    Rollback,
+    RollbackTo,
+    SavepointKept,
+}
+
+impl Partitions {
+    /// Builds the workload.
+    ///
+    /// # Errors
+    /// When the configuration has mistakes (all are told), or its weights need blocks that are too long.
+    pub fn new(config: Config, seed: u64, schema: Arc<Schema>) -> Result<Partitions, Unusable> {
+        let mut mistakes = config.check();
+        mistakes.extend(layout::mistakes(&config, &schema));
+        if !mistakes.is_empty() {
+            return Err(Unusable::Mistakes(mistakes));
+        }
+        let views: Vec<View> = schema
+            .tables
+            .iter()
+            .zip(0..)
+            .map(|(table, number)| View::new(&config, seed, number, table))
+            .collect();
+        let partitions: Vec<u64> = views.iter().map(|view| view.partitions).collect();
+        let kinds: Vec<usize> = (0..config.visits.len())
+            .filter(|&i| config.visits[i].weight > 0)
+            .collect();
+        let roles: Vec<Role> = kinds
+            .iter()
+            .map(|&i| &config.visits[i])
+            .map(|v| Role {
+                visits: v.weight,
+                partitions: v.partitions,
+                writes: v.writes,
+                reads: v.reads,
+            })
+            .collect();
+        let (shares, tables_in_use) = layout::shares(&config, &schema, &partitions);
+        let selector =
+            Selector::new(seed, &roles, &shares, &partitions).map_err(|source| match source.share() {
+                Some(share) => {
+                    let table = schema.table(shares[share].table).name.clone();
+                    Unusable::Popularity { table, source }
+                }
+                None => Unusable::Layout(source),
+            })?;
+        let numbers = |each: &dyn Fn(&VisitKind) -> u16| {
+            let units =
+                selector.block_visits() / roles.iter().map(|role| u64::from(role.visits)).sum::<u64>();
+            let kinds = kinds.iter().map(|&i| &config.visits[i]);
+            Numbering::new(kinds.map(|kind| (u64::from(kind.weight) * units, u64::from(each(kind)))))
+        };
+        let deck =
+            |stream: Stream, which: u64, weights: &[u32]| Deck::new(draw(seed, stream, &[which]), weights);
+        Ok(Partitions {
+            write_numbers: numbers(&|kind| if kind.strict { 0 } else { kind.writes }),
+            end_numbers: numbers(&|kind| u16::from(kind.writes > 0 && !kind.autocommit)),
+            write_deck: deck(Stream::OperationKind, 0, &config.writes.weights()),
+            read_deck: deck(Stream::QueryKind, 0, &config.reads.weights()),
+            end_deck: deck(Stream::End, 0, &config.ends.weights()),
+            pool_deck: deck(Stream::ReadPartition, 0, &config.pools.weights()),
+            table_deck: deck(
+                Stream::ReadPartition,
+                1,
+                &layout::table_weights(&config, &schema, &tables_in_use),
+            ),
+            special: Rate::new(u32::from(config.values.special_in_256), 256)
+                .expect("checked with the configuration"),
+            keys: Keys {
+                row: Key::new(seed, Stream::Row),
+                value: Key::new(seed, Stream::Value),
+                null: Key::new(seed, Stream::Null),
+                columns: Key::new(seed, Stream::Columns),
+                bounds: Key::new(seed, Stream::Bounds),
+                query: Key::new(seed, Stream::QueryShape),
+                mix: Key::new(seed, Stream::StepOrder),
+                savepoint: Key::new(seed, Stream::Savepoint),
+            },
+            selector,
+            views,
+            tables_in_use,
+            kinds,
+            schema,
+            config,
+        })
+    }
+
+    /// The configuration it was built from.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The kind of a visit, without making it.
+    ///
+    /// # Panics
+    /// When `lts` is 0: visits are numbered from 1.
+    pub fn what(&self, lts: Lts) -> &VisitKind {
+        self.kind(&self.selector.seat(index(lts)))
+    }
+
+    /// The partitions that a visit writes, sorted, each once, without making the visit: `Visit::writes`. What
+    /// `into` held is dropped.
+    ///
+    /// # Panics
+    /// When `lts` is 0.
+    pub fn writes(&self, lts: Lts, into: &mut Vec<Part>) {
+        into.clear();
+        into.extend(self.selector.touches(index(lts)).map(|touch| self.part(&touch)));
+        into.sort_unstable();
+        into.dedup();
+    }
+
+    /// Visits in the period in which kinds of visits and popularity are exact.
+    pub fn block_visits(&self) -> u64 {
+        self.selector.block_visits()
+    }
+
+    fn kind(&self, seat: &Seat) -> &VisitKind {
+        &self.config.visits[self.kinds[seat.role]]
+    }
+
+    fn view(&self, table: u16) -> &View {
+        &self.views[usize::from(table)]
+    }
+
+    fn part(&self, touch: &Touch) -> Part {
+        Part {
+            table: touch.table,
+            position: self.view(touch.table).order.at(touch.position),
+        }
+    }
+
+    fn make(&self, n: u64) -> Visit {
+        let seat = self.selector.seat(n);
+        let kind = self.kind(&seat);
+        let touches: Vec<Touch> = self.selector.touches_of(&seat).collect();
+        let mut writes: Vec<Part> = touches.iter().map(|touch| self.part(touch)).collect();
+        writes.sort_unstable();
+        writes.dedup();
+
+        let (ops, reads) = (u64::from(kind.writes), u64::from(kind.reads));
+        let mut end = if kind.autocommit {
+            End::Autocommit
+        } else {
+            End::Commit
+        };
+        let mut steps = Vec::with_capacity((ops + reads) as usize + 2);
+        let first_write = self.write_numbers.first(&seat);
+        let mut step = |at: u64, steps: &mut Vec<Step>| {
+            if at < ops {
+                let touch = &touches[(at % touches.len() as u64) as usize];
+                let free = (!kind.strict).then(|| write::Kind::ALL[self.write_deck.deal(first_write + at)]);
+                if free.is_some_and(|kind| kind.spans_tables(self.view(touch.table)))
+                    && end == End::Autocommit
+                {
+                    end = End::Commit;
+                }
+                steps.push(Step::Write(write::op(
+                    self,
+                    n,
+                    at,
+                    free,
+                    touch,
+                    at / touches.len() as u64,
+                )));
+            } else {
+                let read = at - ops;
+                steps.push(Step::Read(read::query(
+                    self,
+                    n,
+                    read,
+                    seat.first_read + read,
+                    &touches,
+                )));
+            }
+        };
+        if ops + reads == 1 {
+            step(0, &mut steps);
+        } else {
+            let order = Perm::new(self.keys.mix.at(&[n]), ops + reads);
+            (0..ops + reads).for_each(|i| step(order.at(i), &mut steps));
+        }
+        if ops > 0 && !kind.autocommit {
+            self.finish(n, &seat, &mut steps, &mut end);
+        }
+        Visit {
+            lts: Lts(n + 1),
+            level: self.config.level,
+            writes,
+            steps,
+            end,
+        }
+    }
+
+    /// How a transaction that writes ends: savepoints go between its steps.
+    fn finish(&self, n: u64, seat: &Seat, steps: &mut Vec<Step>, end: &mut End) {
+        const ENDINGS: [Ending; 4] = [
+            Ending::Commit,
+            Ending::Rollback,
+            Ending::RollbackTo,
+            Ending::SavepointKept,
+        ];
+        let ending = ENDINGS[self.end_deck.deal(self.end_numbers.first(seat))];
+        let mut dice = dice::Dice::new(self.keys.savepoint.at(&[n]));
+        match ending {
+            Ending::Commit => {}
+            Ending::Rollback => *end = End::Rollback,
+            Ending::SavepointKept => steps.insert(dice.below(steps.len()), Step::Savepoint(1)),
+            Ending::RollbackTo => {
+                // At least one write lies between the savepoint and the way back to it.
+                let undone: Vec<usize> = (0..steps.len())
+                    .filter(|&i| matches!(steps[i], Step::Write(_)))
+                    .collect();
+                let write = *dice.pick(&undone).expect("the visit writes");
+                let from = dice.below(write + 1);
+                let to = write + 1 + dice.below(steps.len() - write);
+                let mut at = [(from, Step::Savepoint(1)), (to, Step::RollbackTo(1))];
+                at.sort_by_key(|&(i, _)| Reverse(i));
+                at.into_iter().for_each(|(i, step)| steps.insert(i, step));
+            }
+        }
+    }
+
+    /// The partition's index in its table, if the workload can ever write it.
+    fn index_of(&self, part: Part) -> Option<u64> {
+        let view = self.views.get(usize::from(part.table))?;
+        (part.position < view.order.len()).then(|| view.order.index(part.position))
+    }
+}
+
+impl fmt::Debug for Partitions {
+    /// The configuration only: all else follows from it, and tables of values are long.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Partitions")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Regenerate for Partitions {
+    fn schema(&self, _at: Lts) -> Arc<Schema> {
+        Arc::clone(&self.schema)
+    }
+
+    fn visit(&self, lts: Lts) -> Option<Visit> {
+        lts.0.checked_sub(1).map(|n| self.make(n))
+    }
+
+    fn writer_after(&self, part: Part, lts: Lts) -> Option<Lts> {
+        let index = self.index_of(part)?;
+        // Visit numbers are one below lts, so the first visit after `lts` has at least number `lts`.
+        self.selector
+            .writer_from(part.table, index, lts.0)
+            .map(|n| Lts(n + 1))
+    }
+
+    fn writer_before(&self, part: Part, lts: Lts) -> Option<Lts> {
+        let index = self.index_of(part)?;
+        self.selector
+            .writer_before(part.table, index, lts.0.checked_sub(1)?)
+            .map(|n| Lts(n + 1))
+    }
+}
+
+/// The visit's number in the selector.
+fn index(lts: Lts) -> u64 {
+    lts.0.checked_sub(1).expect("visits are numbered from 1")
+}

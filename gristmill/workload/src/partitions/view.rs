@@ -1,0 +1,190 @@
+//! A table as the generator sees it: its universes, and which column may be used for what.
+//!
+//! This is the only file that reads the schema.
+
+use datagen::domain::{Domain, Rate};
+use datagen::perm::Perm;
+use datagen::schema::{ColumnId, SizeClass, Table};
+use datagen::stream::{Key, Stream, draw};
+use datagen::universe::Universe;
+use datagen::value::{Order, Type};
+
+use super::config::{Config, IN_MAX};
+
+/// A table, ready to be written and read.
+#[derive(Debug)]
+pub(super) struct View {
+    /// Its number in the schema.
+    pub(super) table: u16,
+    /// Partition index to position in the universe of partition keys.
+    pub(super) order: Perm,
+    /// How many partitions the selector may name.
+    pub(super) partitions: u64,
+    /// Positions of rows in a partition; the key tuples are the targets' affair.
+    pub(super) universe: Universe,
+    /// Rows that visits use in one partition: row indices run from 0 to `rows - 1`.
+    pub(super) rows: u64,
+    /// Row index to position, per partition.
+    row_order: Key,
+    /// Reads of the whole table are allowed.
+    pub(super) narrow: bool,
+    pub(super) keys: Vec<ColumnId>,
+    pub(super) clustering: Vec<(ColumnId, Order)>,
+    pub(super) regular: Vec<Column>,
+    pub(super) shared: Vec<Column>,
+}
+
+/// A column that operations write.
+#[derive(Debug)]
+pub(super) struct Column {
+    pub(super) id: ColumnId,
+    pub(super) nullable: bool,
+    pub(super) domain: Domain,
+    /// Values that come again and again.
+    pub(super) recurring: Vec<u64>,
+    /// Chance in 256 of a recurring value.
+    pub(super) recurring_in_256: u16,
+    /// An index has it.
+    pub(super) indexed: bool,
+    /// Equal values are identical: it may be compared, sorted and grouped by.
+    pub(super) identity: bool,
+    /// `min` and `max` exist for its type everywhere.
+    pub(super) least: bool,
+    /// `sum` over all the rows that one query can meet stays exact.
+    pub(super) sums: bool,
+}
+
+impl View {
+    pub(super) fn new(config: &Config, seed: u64, number: u16, table: &Table) -> View {
+        let universe = table.rows().clone();
+        let all = table.partitions().len();
+        let (narrow, partitions) = match table.size {
+            SizeClass::Narrow { partitions } => (true, u64::from(partitions).clamp(1, all)),
+            SizeClass::Wide => (false, all),
+        };
+        // An eighth of the keys is left for rows that are never there.
+        let rows = u64::from(config.rows.per_partition).clamp(1, universe.len() - universe.len() / 8);
+        let rows_met = rows
+            * if narrow {
+                partitions.max(u64::from(IN_MAX))
+            } else {
+                u64::from(IN_MAX)
+            };
+        let columns = |columns: &[datagen::schema::Column]| {
+            let mut made: Vec<Column> = columns
+                .iter()
+                .map(|column| {
+                    let indexed = table
+                        .indexes
+                        .iter()
+                        .any(|index| index.columns.contains(&column.id));
+                    Column::new(
+                        config,
+                        seed,
+                        number,
+                        column,
+                        table.domain(column.id).clone(),
+                        indexed,
+                        rows_met,
+                    )
+                })
+                .collect();
+            made.sort_by_key(|column| column.id);
+            made
+        };
+        View {
+            table: number,
+            order: Perm::new(draw(seed, Stream::Partition, &[u64::from(number)]), all),
+            partitions,
+            rows,
+            row_order: Key::new(draw(seed, Stream::Row, &[u64::from(number)]), Stream::Row),
+            narrow,
+            keys: table.partition.iter().map(|key| key.column.id).collect(),
+            clustering: table
+                .clustering
+                .iter()
+                .map(|key| (key.column.id, key.order))
+                .collect(),
+            regular: columns(&table.regular),
+            shared: columns(&table.shared),
+            universe,
+        }
+    }
+
+    /// The position of row `index` in the partition at `position`. Indices from `rows` on are never written.
+    pub(super) fn row(&self, position: u64, index: u64) -> u64 {
+        Perm::new(self.row_order.at(&[position]), self.universe.len()).at(index)
+    }
+
+    /// All columns of a row: keys, clustering columns, regular columns.
+    pub(super) fn row_columns(&self) -> Vec<ColumnId> {
+        let clustering = self.clustering.iter().map(|&(id, _)| id);
+        self.keys
+            .iter()
+            .copied()
+            .chain(clustering)
+            .chain(self.regular.iter().map(|c| c.id))
+            .collect()
+    }
+
+    /// The columns of the companion row: keys and shared columns.
+    pub(super) fn shared_columns(&self) -> Vec<ColumnId> {
+        self.keys
+            .iter()
+            .copied()
+            .chain(self.shared.iter().map(|c| c.id))
+            .collect()
+    }
+}
+
+impl Column {
+    fn new(
+        config: &Config,
+        seed: u64,
+        table: u16,
+        column: &datagen::schema::Column,
+        domain: Domain,
+        indexed: bool,
+        rows_met: u64,
+    ) -> Column {
+        let values = &config.values;
+        let rate = Rate::new(u32::from(values.special_in_256), 256).expect("checked with the configuration");
+        let recurring = (0..u64::from(values.recurring)).map(|i| {
+            domain.draw(
+                draw(
+                    seed,
+                    Stream::Recurring,
+                    &[u64::from(table), u64::from(column.id.0), i],
+                ),
+                rate,
+            )
+        });
+        let ty = domain.ty();
+        let sum_max = domain
+            .magnitude_max()
+            .and_then(|most| most.checked_mul(u128::from(rows_met)));
+        let sums = match ty {
+            Type::Numeric { .. } => {
+                config.shapes.numeric_sums && sum_max.is_some_and(|sum| sum < 10u128.pow(38))
+            }
+            // Some targets add 64-bit integers in 64 bits and raise an error beyond.
+            _ => ty.sums() && sum_max.is_some_and(|sum| sum <= u128::from(i64::MAX.unsigned_abs())),
+        };
+        Column {
+            id: column.id,
+            nullable: column.nullable,
+            recurring: recurring.collect(),
+            recurring_in_256: if indexed {
+                values.recurring_indexed_in_256
+            } else {
+                values.recurring_in_256
+            },
+            indexed,
+            identity: domain.limits().identity || !matches!(ty, Type::Float32 | Type::Float64),
+            // PostgreSQL 15 has no min() for these.
+            least: !matches!(ty, Type::Bool | Type::Uuid | Type::Bytes),
+            sums,
+            domain,
+        }
+    }
+}
