@@ -1,0 +1,151 @@
+//! What goes wrong in a source or sink, and what is done about it: report, and stand still.
+//!
+//! 1. An error is never progress: whoever reports one keeps its capabilities.
+//! 2. Leaving an operator drops its capabilities, and others read that as "complete up to here"; so an
+//!    operator whose handler returns stays and does nothing more.
+
+use std::fmt;
+use std::sync::Arc;
+
+use shard::{Frontier, ShardId};
+
+/// The exit code of a process whose source or sink was told to halt on errors.
+pub const HALT_EXIT_CODE: i32 = 4;
+
+/// Why a source or sink stopped.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum FlowError {
+    /// The shard could not be opened, read or listened to.
+    #[error("{operator}: shard {shard}: {cause}")]
+    Shard {
+        /// Name of the source or sink.
+        operator: String,
+        /// The shard.
+        shard: ShardId,
+        /// In the storage's words.
+        cause: String,
+    },
+    /// The history asked for is gone.
+    #[error(
+        "{operator}: shard {shard} cannot be read as of {as_of}: its since is {since}; choose an as_of at or after it"
+    )]
+    AsOfBeforeSince {
+        /// Name of the source.
+        operator: String,
+        /// The shard.
+        shard: ShardId,
+        /// The time asked for.
+        as_of: u64,
+        /// The earliest readable frontier.
+        since: Frontier,
+    },
+    /// A part is missing, damaged or cannot be fetched.
+    #[error("{operator}: shard {shard}: part {part} of time {time}: {cause}")]
+    Fetch {
+        /// Name of the source.
+        operator: String,
+        /// The shard.
+        shard: ShardId,
+        /// Key of the part.
+        part: String,
+        /// The time at which the source stands still.
+        time: u64,
+        /// In the storage's words.
+        cause: String,
+    },
+    /// A part's lease ran out before the part was fetched; the storage may have deleted it.
+    #[error(
+        "{operator}: shard {shard}: part {part} of time {time}: lease expired: the reader was silent for longer than its lease; restart the dataflow"
+    )]
+    LeaseExpired {
+        /// Name of the source.
+        operator: String,
+        /// The shard.
+        shard: ShardId,
+        /// Key of the part.
+        part: String,
+        /// The time at which the source stands still.
+        time: u64,
+    },
+    /// The bytes of a part arrived whole but are not rows of the expected encoding.
+    #[error("{operator}: shard {shard}: part {part} of time {time} does not decode: {cause}")]
+    Decode {
+        /// Name of the source.
+        operator: String,
+        /// The shard.
+        shard: ShardId,
+        /// Key of the part.
+        part: String,
+        /// The time at which the source stands still.
+        time: u64,
+        /// What was found.
+        cause: String,
+    },
+    /// A task ended without a last word: it panicked.
+    #[error("{operator}: the {task} task died; see its panic message")]
+    TaskDied {
+        /// Name of the source or sink.
+        operator: String,
+        /// Which task.
+        task: &'static str,
+    },
+    /// The output shard ends before the sink's as_of: writing would leave a gap.
+    #[error(
+        "{operator}: shard {shard} ends at {upper}, before as_of {as_of}: writing would leave a gap; choose an as_of of at most {upper}"
+    )]
+    Gap {
+        /// Name of the sink.
+        operator: String,
+        /// The shard.
+        shard: ShardId,
+        /// Where the shard ends.
+        upper: Frontier,
+        /// Where the sink would have begun.
+        as_of: u64,
+    },
+    /// The output shard holds data that can no longer be read back, so it cannot be corrected.
+    #[error(
+        "{operator}: shard {shard} cannot be read back: its since {since} is not before its upper {upper}"
+    )]
+    Unreadable {
+        /// Name of the sink.
+        operator: String,
+        /// The shard.
+        shard: ShardId,
+        /// Its since.
+        since: Frontier,
+        /// Its upper.
+        upper: Frontier,
+    },
+}
+
+/// What to do about an error.
+#[derive(Clone)]
+pub enum ErrorHandler {
+    /// End the process with [`HALT_EXIT_CODE`] and the error on standard error; the name says whose.
+    Halt(String),
+    /// Call back; the operator then stands still until its dataflow is taken down.
+    Signal(Arc<dyn Fn(&FlowError) + Send + Sync>),
+}
+
+impl ErrorHandler {
+    /// Reports `error`. Does not return under [`ErrorHandler::Halt`]; under `Signal` the caller freezes.
+    pub(crate) fn report(&self, error: &FlowError) {
+        match self {
+            ErrorHandler::Halt(name) => {
+                eprintln!("{name}: halting: {error}");
+                std::process::exit(HALT_EXIT_CODE);
+            }
+            ErrorHandler::Signal(callback) => callback(error),
+        }
+    }
+}
+
+impl fmt::Debug for ErrorHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ErrorHandler::Halt(name) => write!(f, "Halt({name:?})"),
+            ErrorHandler::Signal(_) => f.write_str("Signal"),
+        }
+    }
+}
