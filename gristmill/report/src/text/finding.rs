@@ -1,0 +1,72 @@
+//! A finding: one title, five lines that are always these five, then the statements that prove it.
+
+use super::{Style, Tone, counted, cut, pad};
+use crate::words;
+use history::verdict::{Cause, Sent};
+use std::fmt::Write;
+use unicode_width::UnicodeWidthStr;
+
+/// The finding of a cause as a block of lines. `run` is what `gristmill replay` takes.
+pub fn finding(cause: &Cause, run: &str, style: Style) -> String {
+    let mut out = title(cause, style);
+    out += &style.labelled("promised", &cause.promised);
+    out += &style.labelled("seen", &cause.seen);
+    out += &style.labelled("proof", &cause.proof);
+    out += &statements(&cause.statements, style);
+    out += &style.labelled("rerun", &format!("gristmill replay {run}"));
+    out += &style.labelled("how sure", &cause.how_sure);
+    out
+}
+
+/// `FOUND   wrong result: …                3 times, one cause`
+fn title(cause: &Cause, style: Style) -> String {
+    let (word, tone) = if cause.known {
+        ("KNOWN", Tone::Doubt)
+    } else {
+        ("FOUND", Tone::Bad)
+    };
+    let title = words::title(&cause.finding);
+    let times = match cause.times {
+        1 => "once".to_owned(),
+        n => format!("{}, one cause", counted(n, "time", "times")),
+    };
+    let used = word.width() + 3 + title.width();
+    let gap = style
+        .width
+        .map_or(3, |width| width.min(100).saturating_sub(used + times.width()))
+        .max(3);
+    format!("{}   {title}{:gap$}{times}\n", style.paint(tone, word), "")
+}
+
+/// The statements as really sent, one a line, aligned, cut to the screen.
+fn statements(all: &[Sent], style: Style) -> String {
+    let session = |s: &Sent| format!("s{}", s.session);
+    let lts = |s: &Sent| s.lts.to_string();
+    let times = |s: &Sent| format!("{}–{}", seconds(s.sent_us), seconds(s.answered_us));
+    let widest = |text: &dyn Fn(&Sent) -> String| all.iter().map(|s| text(s).width()).max().unwrap_or(0);
+    let (w_session, w_lts) = (widest(&session), widest(&lts));
+    let (w_outcome, w_times) = (widest(&|s| s.outcome.clone()), widest(&times));
+    let fixed = 16 + w_session + 2 + w_lts + 2 + 4 + w_outcome + 3 + w_times;
+    let longest = widest(&|s| cut(&s.sql, usize::MAX));
+    let room = style
+        .width
+        .map_or(longest, |width| longest.min(width.saturating_sub(fixed).max(20)));
+    let mut out = String::new();
+    for s in all {
+        let (session, lts) = (pad(&session(s), w_session), lts(s));
+        let (sql, outcome) = (pad(&cut(&s.sql, room), room), pad(&s.outcome, w_outcome));
+        writeln!(
+            out,
+            "{:16}{session}  {lts:>w_lts$}  {sql}    {outcome}   {}",
+            "",
+            times(s)
+        )
+        .expect("a String takes everything");
+    }
+    out
+}
+
+/// Seconds since the run began, to the millisecond.
+fn seconds(us: u64) -> String {
+    format!("{}.{:03}", us / 1_000_000, us / 1000 % 1000)
+}

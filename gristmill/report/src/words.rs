@@ -1,0 +1,78 @@
+//! Short words for kinds, shapes and statements: the title of a finding.
+
+use history::{Finding, Kind, Shape};
+
+/// The kind in two words, as the JSON verdict lists them.
+pub(crate) fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::WrongResult => "wrong result",
+        Kind::Isolation => "isolation",
+        Kind::UnexpectedError => "unexpected error",
+        Kind::Crash => "crash",
+        Kind::Hang => "hang",
+        Kind::Durability => "durability",
+        Kind::Stream => "stream",
+        Kind::Catalog => "catalog",
+    }
+}
+
+/// One line that says what happened: `wrong result: a range read forgets a row`.
+pub(crate) fn title(finding: &Finding) -> String {
+    let who = action(&finding.action);
+    let what = match &finding.shape {
+        Shape::MissingRow { .. } => format!("{who} forgets a row"),
+        Shape::ExtraRow { .. } => format!("{who} shows a row that must not be there"),
+        Shape::WrongCell { .. } => format!("{who} shows a wrong value"),
+        Shape::ForeignValue { .. } => format!("{who} shows a value that nobody wrote"),
+        Shape::DuplicateRow => format!("{who} shows a row twice"),
+        Shape::WrongOrder => format!("{who} returns its rows in a wrong order"),
+        Shape::WrongCount { .. } => format!("{who} returns a wrong number of rows"),
+        Shape::WrongAggregate { .. } => format!("{who} computes a wrong value"),
+        Shape::WrongAffected { .. } => format!("{who} reports a wrong number of affected rows"),
+        Shape::RefusedAbsent => format!("{who} is refused as a duplicate of a row that is not there"),
+        Shape::AcceptedDuplicate => format!("{who} is accepted though its row is there"),
+        Shape::Torn { .. } => format!("{who} sees half of a transaction"),
+        Shape::NotMonotonic { .. } => format!("{who} loses what an earlier read had shown"),
+        Shape::Unreadable { .. } => format!("{who} returns what cannot be read"),
+        Shape::Refused { code, .. } if code.is_empty() => {
+            format!("{who} is refused, and nothing explains it")
+        }
+        Shape::Refused { code, .. } => format!("{who} is refused with {code}, and nothing explains it"),
+        Shape::Died { how } => format!("the database ended by itself: {how}"),
+        Shape::Stalled { waited_ms, .. } => {
+            format!(
+                "no statement of session {} ended for {} s",
+                finding.session.0,
+                waited_ms / 1000
+            )
+        }
+    };
+    format!("{}: {what}", kind(finding.kind))
+}
+
+/// A kind of statement with its article: `read-range` is "a range read".
+fn action(name: &str) -> String {
+    match name {
+        "" => return "a statement".to_owned(),
+        "read-aggregate" => "an aggregate".to_owned(),
+        "read-group" => "a GROUP BY".to_owned(),
+        "read-distinct" => "a DISTINCT".to_owned(),
+        "read-limit" => "a read with LIMIT".to_owned(),
+        "read-in" => "a read with IN".to_owned(),
+        "read-predicate" => "a read with a predicate".to_owned(),
+        "read-shared" => "a read of shared columns".to_owned(),
+        "insert-strict" => "an insert".to_owned(),
+        other => match other.strip_prefix("read-") {
+            Some(what) => format!("{} {} read", article(what), what.replace('-', " ")),
+            None => format!("{} {}", article(other), other.replace('-', " ")),
+        },
+    }
+}
+
+fn article(word: &str) -> &'static str {
+    if word.starts_with(['a', 'e', 'i', 'o']) || word == "upsert" || word == "update" {
+        "an"
+    } else {
+        "a"
+    }
+}
