@@ -14,13 +14,20 @@
 //! Invariants: T1–T3 of [`target`], O1–O3 of [`outcome`], D1–D3 of `dialect`, L1–L2 of [`flaws`].
 
 mod cell;
+#[cfg(test)]
+mod conformance;
+mod dialect;
 pub mod flaws;
+mod layout;
 pub mod outcome;
+mod reference;
+mod sqlite;
 pub mod target;
 pub mod unusable;
 mod url;
+mod watchdog;
 
-pub use flaws::{FLAWS, Flaw};
+pub use flaws::{FLAWS, Flaw, FlawLine, Needs, Teller};
 pub use outcome::{Ended, Ending, Rules, outcome};
 pub use target::{
     Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, OpenOptions, Request, Session, Target,
@@ -39,7 +46,18 @@ pub struct Scheme {
 }
 
 /// Every scheme this binary knows, for `list targets` and messages.
-pub const SCHEMES: &[Scheme] = &[];
+pub const SCHEMES: &[Scheme] = &[
+    Scheme {
+        name: "sqlite",
+        form: "sqlite:",
+        words: "a temporary file, sqlite:PATH, or sqlite::memory:",
+    },
+    Scheme {
+        name: "reference",
+        form: "reference:",
+        words: "in memory, obviously right; can lie",
+    },
+];
 
 /// Opens a target by its URL. Connects to nothing yet, but a `:local` server may be started by the first use.
 ///
@@ -48,6 +66,8 @@ pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn Target>, Unusabl
     check_prefix(&options.prefix)?;
     let (scheme, _) = url.split_once(':').unwrap_or((url, ""));
     match scheme {
+        "sqlite" => Ok(Box::new(sqlite::Sqlite::open(url, options)?)),
+        "reference" => Ok(Box::new(reference::Reference::open(options)?)),
         other => {
             let known: Vec<&str> = SCHEMES.iter().map(|s| s.form).collect();
             let what = format!("unknown scheme `{other}`");

@@ -1,0 +1,9 @@
+//! The suite that each target passes: one body, an arm for each database. The reference may be trusted as a stand-in
+//! because it passes what SQLite and PostgreSQL pass.
+
+mod differential;
+mod stage;
+mod suite;
+mod tables;
+
+pub(crate) use suite::everything;

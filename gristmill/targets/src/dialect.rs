@@ -1,0 +1,166 @@
+//! From the AST and the schema to statements. The differences between dialects are one table; the walk is one.
+//!
+//! The same walk renders for execution (placeholders, values apart in canonical bytes) and for people (values in place),
+//! so that what a finding shows is what was sent.
+//!
+//! Knows no driver and no connection. Invariants:
+//! * D1 the `i`-th placeholder of the text belongs to the `i`-th value of [`Statement::params`].
+//! * D2 a statement's digest is a function of its text and its values alone.
+//! * D3 every statement has an `answer`: one entry for each column that comes back, none for a write.
+
+mod ddl;
+mod literal;
+mod postgres;
+mod render;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+
+use crate::cell::Cell;
+use crate::layout::Layout;
+use crate::target::Request;
+use datagen::value::Type;
+use history::Level;
+use std::sync::Arc;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+pub(crate) use ddl::objects;
+pub(crate) use postgres::POSTGRES;
+pub(crate) use sqlite::{DIGITS_MAX as SQLITE_DIGITS_MAX, SQLITE};
+
+/// What differs between the SQL databases.
+pub(crate) struct Dialect {
+    /// What placeholders begin with: `$1` or `?1`.
+    pub(crate) placeholder: char,
+    /// How a list of composite keys is written.
+    pub(crate) tuples: Tuples,
+    /// The column's type with its collation; `None` where the type is not offered.
+    pub(crate) column_type: fn(Type) -> Option<String>,
+    /// Appends a literal of a column's value.
+    pub(crate) literal: fn(Cell<'_>, &mut String),
+    /// BEGIN at a level, for writing or only for reading.
+    pub(crate) begin: fn(Level, bool) -> &'static str,
+    /// Whether a primary key keeps DESC; where not, an index of its own does.
+    pub(crate) descending_keys: bool,
+    /// What follows the closing bracket of CREATE TABLE, by the table's index.
+    pub(crate) table_options: fn(usize) -> &'static str,
+    /// `min` and `max` of a type: what stands before and after the column. Types without them have a way round.
+    pub(crate) extreme: fn(Type, Extreme) -> (&'static str, &'static str),
+    /// `sum` of a type: what stands before and after the column.
+    pub(crate) sum: fn(Type) -> (&'static str, &'static str),
+}
+
+/// How `(a, b) IN (…)` is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tuples {
+    /// `(a, b) IN ((1, 2), (3, 4))`
+    Rows,
+    /// `(a, b) IN (VALUES (1, 2), (3, 4))`
+    Values,
+}
+
+/// Which end of a column an aggregate looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extreme {
+    Min,
+    Max,
+}
+
+/// What comes back in one column of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// A value of a column's type.
+    Value(Type),
+    /// A count.
+    Count,
+    /// A sum over a column of the type: an `Int` for integers, a `Numeric` of the column's scale otherwise.
+    Sum(Type),
+}
+
+/// What a placeholder stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slot {
+    /// A value of a column's type.
+    Value(Type),
+    /// A row count (LIMIT, OFFSET).
+    Count,
+}
+
+/// One statement, ready to be sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Statement {
+    /// Its text.
+    pub(crate) sql: String,
+    /// The values of its placeholders, canonical, one after another.
+    pub(crate) params: Vec<u8>,
+    /// What each placeholder stands for.
+    pub(crate) slots: Vec<Slot>,
+    /// What comes back in each column; empty for a write.
+    pub(crate) answer: Vec<Want>,
+}
+
+impl Statement {
+    fn clear(&mut self) {
+        self.sql.clear();
+        self.params.clear();
+        self.slots.clear();
+        self.answer.clear();
+    }
+
+    /// The values of the placeholders, in order.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = Cell<'_>> {
+        let mut rest = self.params.as_slice();
+        self.slots.iter().map(move |_| Cell::take(&mut rest))
+    }
+}
+
+/// The statements of one request; its buffers are used again for the next.
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    statements: Vec<Statement>,
+    used: usize,
+}
+
+impl Script {
+    /// The statements, in order.
+    pub(crate) fn statements(&self) -> &[Statement] {
+        &self.statements[..self.used]
+    }
+
+    /// The digest of them all (F4).
+    pub(crate) fn digest(&self) -> u64 {
+        self.statements().iter().fold(0, |seed, s| {
+            xxh3_64_with_seed(&s.params, xxh3_64(s.sql.as_bytes()) ^ seed.rotate_left(1))
+        })
+    }
+
+    fn next(&mut self) -> &mut Statement {
+        if self.used == self.statements.len() {
+            self.statements.push(Statement::default());
+        }
+        let statement = &mut self.statements[self.used];
+        statement.clear();
+        self.used += 1;
+        statement
+    }
+
+    /// Renders a request with placeholders, for execution.
+    pub(crate) fn render(&mut self, dialect: &Dialect, layout: &Layout, request: &Request<'_>) {
+        self.used = 0;
+        render::request(self, dialect, layout, request, false);
+    }
+}
+
+/// The statements of a request with their values in place.
+pub(crate) fn text(dialect: &Dialect, layout: &Layout, request: &Request<'_>) -> Vec<String> {
+    let mut script = Script::default();
+    render::request(&mut script, dialect, layout, request, true);
+    script.statements().iter().map(|s| s.sql.clone()).collect()
+}
+
+/// The digest of a request as executed.
+pub(crate) fn digest(dialect: &Dialect, layout: &Arc<Layout>, request: &Request<'_>) -> u64 {
+    let mut script = Script::default();
+    script.render(dialect, layout, request);
+    script.digest()
+}

@@ -1,0 +1,241 @@
+//! The database that is obviously right: in memory, versions of rows, a private buffer for each session that is applied
+//! at COMMIT. And, when asked, the one that lies: the judges are tried on it.
+//!
+//! It shares nothing with the judge: what a query means is written here once more ([`evaluate`]).
+//!
+//! Isolation: READ COMMITTED reads the present with each statement; REPEATABLE READ and SNAPSHOT read the present of BEGIN
+//! and refuse a COMMIT that would overwrite a partition changed since; SERIALIZABLE also refuses a writer that has read
+//! one. Nothing waits. A refused statement fails its transaction, as on PostgreSQL.
+//!
+//! Invariants:
+//! * a buffer is seen by nobody else, unless `dirty_read` leaks it;
+//! * told the truth (no lies), every answer equals [`evaluate`] over the committed rows of one moment and the own buffer.
+
+mod evaluate;
+mod session;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use crate::Unusable;
+use crate::dialect::{self, POSTGRES};
+use crate::flaws::{Flaw, Liar, Teller};
+use crate::layout::Layouts;
+use crate::target::{Control, Description, Facts, Gone, Identity, OpenOptions, Request, Session, Target};
+use datagen::domain::Limits;
+use datagen::schema::Schema;
+use datagen::value::Type;
+use history::{Affected, Atomic, Claim, Level, Nulls, Semantics, SessionId, Snapshot};
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use store::{Changes, Store};
+
+/// The target. One of them is one database: its sessions share it, and it dies with it.
+pub(crate) struct Reference {
+    shared: Arc<Shared>,
+}
+
+/// What the sessions share.
+struct Shared {
+    world: Mutex<World>,
+    liar: Liar,
+    layouts: Layouts,
+    options: OpenOptions,
+}
+
+/// The server, so to speak.
+struct World {
+    store: Store,
+    incarnation: u64,
+    down: bool,
+    /// Sessions that are connected, by serial number.
+    open: BTreeSet<u64>,
+    serial: u64,
+    /// What open transactions leak, by the session that wrote it.
+    leaks: BTreeMap<SessionId, Changes>,
+    /// Commits that will not survive a crash.
+    volatile: BTreeSet<u64>,
+}
+
+impl Reference {
+    /// A new, empty database. Errors: lies that do not exist.
+    pub(crate) fn open(options: &OpenOptions) -> Result<Self, Unusable> {
+        let liar = Liar::new("reference:", options, |teller| teller != Teller::Corruptor)?;
+        let world = World {
+            store: Store::new(!liar.is_honest()),
+            incarnation: 1,
+            down: false,
+            open: BTreeSet::new(),
+            serial: 0,
+            leaks: BTreeMap::new(),
+            volatile: BTreeSet::new(),
+        };
+        let layouts = Layouts::new(&options.prefix);
+        let shared = Shared {
+            world: Mutex::new(world),
+            liar,
+            layouts,
+            options: options.clone(),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+}
+
+impl Target for Reference {
+    fn describe(&self) -> Description {
+        Description {
+            scheme: "reference",
+            url: "reference:".into(),
+            words: "in memory".into(),
+            embedded: true,
+            can_kill: true,
+            can_cancel: false,
+            can_terminate: true,
+            one_session: false,
+            can_proxy: false,
+            levels: vec![Level::ReadCommitted, Level::Snapshot, Level::Serializable],
+            driver: format!("gristmill {}", env!("CARGO_PKG_VERSION")),
+        }
+    }
+
+    fn claim(&self, level: Level) -> Claim {
+        let snapshot = if level <= Level::ReadCommitted {
+            Snapshot::Statement
+        } else {
+            Snapshot::Begin
+        };
+        let level = match level {
+            Level::ReadUncommitted => Level::ReadCommitted,
+            Level::RepeatableRead => Level::Snapshot,
+            other => other,
+        };
+        let atomic = Atomic::Visit;
+        Claim {
+            level,
+            real_time: true,
+            hidden_until_commit: true,
+            atomic,
+            snapshot,
+            durable: true,
+        }
+    }
+
+    fn semantics(&self) -> Semantics {
+        Semantics {
+            update_creates_rows: false,
+            nulls: Nulls::Last,
+            affected: Affected::Matched,
+        }
+    }
+
+    fn default_level(&self) -> Level {
+        Level::Snapshot
+    }
+
+    fn limits(&self, _: &Type) -> Option<Limits> {
+        Some(Limits::default())
+    }
+
+    fn left_out(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn facts(&self) -> Result<Facts, Unusable> {
+        let version = format!("gristmill's reference {}", env!("CARGO_PKG_VERSION"));
+        Ok(Facts {
+            version,
+            ..Facts::default()
+        })
+    }
+
+    fn prepare(&self, _: &Arc<Schema>) -> Result<(), Unusable> {
+        Ok(())
+    }
+
+    fn cleanup(&self) -> Result<Vec<String>, Unusable> {
+        Ok(Vec::new())
+    }
+
+    fn plan_of_objects(&self, schema: &Schema) -> Vec<String> {
+        dialect::objects(&POSTGRES, &self.shared.layouts.of(schema))
+    }
+
+    fn connect(&self, who: SessionId, schema: &Arc<Schema>) -> Result<Box<dyn Session>, Unusable> {
+        let layout = self.shared.layouts.of(schema);
+        let level = self.shared.options.level.unwrap_or_else(|| self.default_level());
+        let session = session::ReferenceSession::open(&self.shared, who, layout, level)?;
+        Ok(Box::new(session))
+    }
+
+    fn gone(&self, who: &Identity) -> Gone {
+        let world = self.shared.world.lock();
+        if world.open.contains(&who.process) {
+            Gone::StillThere
+        } else {
+            Gone::Gone
+        }
+    }
+
+    fn incarnation(&self) -> Result<String, Unusable> {
+        Ok(self.shared.world.lock().incarnation.to_string())
+    }
+
+    fn text(&self, schema: &Schema, request: &Request<'_>) -> Vec<String> {
+        dialect::text(&POSTGRES, &self.shared.layouts.of(schema), request)
+    }
+
+    fn digest(&self, schema: &Schema, request: &Request<'_>) -> u64 {
+        dialect::digest(&POSTGRES, &self.shared.layouts.of(schema), request)
+    }
+
+    fn control(&self) -> Option<Arc<dyn Control>> {
+        Some(Arc::clone(&self.shared) as Arc<dyn Control>)
+    }
+
+    fn lies(&self) -> BTreeMap<String, u64> {
+        self.shared.liar.told()
+    }
+}
+
+impl Control for Shared {
+    /// Every session loses its connection and its buffer. The committed store stays: it plays the disk.
+    fn kill9(&self) -> Result<(), Unusable> {
+        let mut world = self.world.lock();
+        world.down = true;
+        world.open.clear();
+        world.leaks.clear();
+        let volatile = std::mem::take(&mut world.volatile);
+        let lost = world.store.forget(&volatile);
+        self.liar.tell(Flaw::LostOnCrash, lost);
+        Ok(())
+    }
+
+    fn restart(&self) -> Result<(), Unusable> {
+        let mut world = self.world.lock();
+        world.down = false;
+        world.incarnation += 1;
+        Ok(())
+    }
+
+    fn terminate(&self, who: &Identity) -> Result<bool, Unusable> {
+        let mut world = self.world.lock();
+        world.leaks.remove(&who.session);
+        Ok(world.open.remove(&who.process))
+    }
+}
+
+/// The table without shared columns has companion rows nowhere; with them, a partition has at most one.
+fn parts_of(query: &history::Query) -> Option<Vec<history::Part>> {
+    let part = |position| history::Part {
+        table: query.table,
+        position,
+    };
+    match &query.parts {
+        history::Parts::One(p) => Some(vec![part(*p)]),
+        history::Parts::In(list) => Some(list.iter().copied().map(part).collect()),
+        history::Parts::All => None,
+    }
+}

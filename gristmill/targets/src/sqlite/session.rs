@@ -1,0 +1,199 @@
+//! One connection.
+
+use super::value::{Bound, decode};
+use super::{Shared, codes, incarnation};
+use crate::dialect::{SQLITE, Script, Statement};
+use crate::layout::Layout;
+use crate::target::{Cancel, Executed, Identity, Request, Session};
+use crate::watchdog::Watched;
+use history::{Address, Answer, Reason, ReasonKind, Rows, SessionId};
+use rusqlite::{Connection, InterruptHandle};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) struct SqliteSession {
+    /// `None` only while it is being dropped.
+    connection: Option<Connection>,
+    layout: Arc<Layout>,
+    who: SessionId,
+    serial: u64,
+    shared: Arc<Shared>,
+    watched: Arc<Watched>,
+    /// The database is in memory: the connection outlives the session.
+    keep: bool,
+    script: Script,
+    /// BEGIN was acknowledged and neither COMMIT nor ROLLBACK was.
+    in_transaction: bool,
+}
+
+impl SqliteSession {
+    pub(super) fn new(
+        connection: Connection,
+        layout: Arc<Layout>,
+        who: SessionId,
+        serial: u64,
+        shared: Arc<Shared>,
+        watched: Arc<Watched>,
+        keep: bool,
+    ) -> Self {
+        let script = Script::default();
+        let connection = Some(connection);
+        Self {
+            connection,
+            layout,
+            who,
+            serial,
+            shared,
+            watched,
+            keep,
+            script,
+            in_transaction: false,
+        }
+    }
+
+    fn connection(&self) -> &Connection {
+        self.connection
+            .as_ref()
+            .expect("a session has its connection until it is dropped")
+    }
+
+    /// Some errors (a full disk, an interrupted write) end the transaction by themselves. What follows must not run
+    /// outside one.
+    fn rolled_back_by_itself(&self, request: &Request<'_>) -> Option<Answer> {
+        if !self.in_transaction || !self.connection().is_autocommit() {
+            return None;
+        }
+        let text = "the engine has rolled the transaction back".to_owned();
+        let reason = |kind| Reason {
+            kind,
+            code: String::new(),
+            text: text.clone(),
+        };
+        match request {
+            Request::Rollback => Some(Answer::Affected(0)),
+            Request::Commit => Some(Answer::Refused(reason(ReasonKind::RolledBack))),
+            Request::Step(_) => Some(Answer::Refused(reason(ReasonKind::InFailedTransaction))),
+            Request::Begin { .. } => None,
+        }
+    }
+
+    fn answer(&self, request: &Request<'_>) -> Answer {
+        if let Some(answer) = self.rolled_back_by_itself(request) {
+            return answer;
+        }
+        let ends = matches!(request, Request::Commit) || !self.in_transaction;
+        let mut sum = 0;
+        let mut rows = None;
+        for statement in self.script.statements() {
+            match run(self.connection(), statement) {
+                Ok(Done::Rows(r)) => rows = Some(r),
+                Ok(Done::Affected(n)) => sum += n,
+                Err(error) => {
+                    let reason = codes::reason(&error, self.watched.end());
+                    let doubtful = ends && codes::is_doubtful(&error);
+                    return if doubtful {
+                        Answer::Unknown(reason)
+                    } else {
+                        Answer::Refused(reason)
+                    };
+                }
+            }
+        }
+        rows.map_or(Answer::Affected(sum), Answer::Rows)
+    }
+}
+
+enum Done {
+    Rows(Rows),
+    Affected(u64),
+}
+
+fn run(connection: &Connection, statement: &Statement) -> rusqlite::Result<Done> {
+    let mut prepared = connection.prepare_cached(&statement.sql)?;
+    for (i, cell) in statement.cells().enumerate() {
+        prepared.raw_bind_parameter(i + 1, Bound(cell))?;
+    }
+    if statement.answer.is_empty() {
+        let affected = prepared.raw_execute()?;
+        // Statements that are no writes leave the count of the write before them.
+        let counts = !statement.slots.is_empty();
+        return Ok(Done::Affected(if counts {
+            u64::try_from(affected).expect("a count")
+        } else {
+            0
+        }));
+    }
+    let mut out = Rows::default();
+    let mut rows = prepared.raw_query();
+    while let Some(row) = rows.next()? {
+        for (i, want) in statement.answer.iter().enumerate() {
+            decode(row.get_ref(i)?, *want, &mut out.bytes);
+        }
+        out.end_row();
+    }
+    Ok(Done::Rows(out))
+}
+
+impl Session for SqliteSession {
+    fn execute(&mut self, _: Address, request: &Request<'_>, deadline: Duration) -> Executed {
+        self.script.render(&SQLITE, &self.layout, request);
+        let digest = self.script.digest();
+        self.watched.begin(deadline);
+        let answer = self.answer(request);
+        self.watched.end();
+        match (request, &answer) {
+            (Request::Begin { .. }, Answer::Affected(_)) => self.in_transaction = true,
+            (Request::Commit | Request::Rollback, _) if self.connection().is_autocommit() => {
+                self.in_transaction = false;
+            }
+            _ => {}
+        }
+        Executed { answer, digest }
+    }
+
+    fn identity(&self) -> Identity {
+        let (session, process) = (self.who, self.serial);
+        Identity {
+            session,
+            process,
+            started: process.to_string(),
+            incarnation: incarnation(),
+        }
+    }
+
+    fn cancel(&self) -> Option<Arc<dyn Cancel>> {
+        Some(Arc::new(Interrupter(self.connection().get_interrupt_handle())))
+    }
+
+    fn broken(&self) -> bool {
+        false
+    }
+}
+
+impl Drop for SqliteSession {
+    fn drop(&mut self) {
+        let connection = self.connection.take().expect("dropped once");
+        if self.keep {
+            if !connection.is_autocommit() {
+                // The only session of a database in memory ends: what it had not committed is gone, as with a file.
+                connection
+                    .execute_batch("ROLLBACK")
+                    .expect("a transaction can be rolled back");
+            }
+            *self.shared.memory.lock() = Some(connection);
+        } else {
+            drop(connection);
+        }
+        // Only now: whoever sees it gone may rely on its locks being gone too.
+        self.shared.open.lock().remove(&self.serial);
+    }
+}
+
+struct Interrupter(InterruptHandle);
+
+impl Cancel for Interrupter {
+    fn cancel(&self) -> Result<(), String> {
+        self.0.interrupt();
+        Ok(())
+    }
+}
