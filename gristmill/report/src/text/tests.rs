@@ -234,9 +234,9 @@ fn the_progress_line_fits_its_screen() {
                 width: Some(130),
             },
         ),
-        expect![
-            "   settling   checked 500 of 500   behind 11.0 s   no findings   ━━━━━━━━━━━━╸─────────── 500 of 1,000 visits"
-        ],
+        expect![[r#"
+            |   settling   checked 500 of 500   behind 11.0 s   no findings   ━━━━━━━━━━━━╸─────────── 500 of 1,000 visits
+        "#]],
     );
 }
 
