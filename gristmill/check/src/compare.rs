@@ -40,5 +40,3 @@ fn contains(all: &Rows, of: std::ops::Range<usize>, some: &Rows, rows: std::ops:
     right.into_iter().all(|row| left.by_ref().find(|l| *l >= row) == Some(row))
 }
 
-#[cfg(test)]
-mod tests;

@@ -13,7 +13,7 @@ mod expected;
 mod plan;
 
 pub(crate) use expected::Expected;
-pub(crate) use plan::{Area, Plan};
+pub(crate) use plan::{Area, Plan, projected};
 
 use crate::compare;
 use crate::layout::Source;
