@@ -49,4 +49,3 @@ pub(crate) fn possible(open: &[Overlap], mask: u64, span: Span) -> bool {
     }
     from < by
 }
-

@@ -94,7 +94,11 @@ pub(crate) fn of_read(case: &Case<'_>, scene: &mut Scene<'_>) -> Finding {
                 let rows = choose(case.plan, views);
                 encode(case.plan, views, &rows);
                 let parts = views.iter().map(|v: &View<'_>| v.part).collect();
-                Candidate { mask, expected: Expected::new(case.plan, views, rows), parts }
+                Candidate {
+                    mask,
+                    expected: Expected::new(case.plan, views, rows),
+                    parts,
+                }
             })
         })
         .collect();
@@ -119,14 +123,25 @@ pub(crate) fn of_read(case: &Case<'_>, scene: &mut Scene<'_>) -> Finding {
 }
 
 /// The finding about a write.
-pub(crate) fn of_write(judge: &Judge, a: &Answered, visit: &Arc<Visit>, op: &Op, scene: &mut Scene<'_>) -> Finding {
+pub(crate) fn of_write(
+    judge: &Judge,
+    a: &Answered,
+    visit: &Arc<Visit>,
+    op: &Op,
+    scene: &mut Scene<'_>,
+) -> Finding {
     let mask = scene.choices()[0];
     let (expected, there) = scene.affected(mask, op);
     let shape = match (&a.answer, op) {
         (Answer::Refused(_), _) => Shape::RefusedAbsent,
         (Answer::Affected(_), Op::Insert { strict: true, .. }) if there => Shape::AcceptedDuplicate,
-        (Answer::Affected(actual), _) => Shape::WrongAffected { expected, actual: *actual },
-        (answer, _) => Shape::Unreadable { what: format!("{answer:?}") },
+        (Answer::Affected(actual), _) => Shape::WrongAffected {
+            expected,
+            actual: *actual,
+        },
+        (answer, _) => Shape::Unreadable {
+            what: format!("{answer:?}"),
+        },
     };
     let mut finding = simple(a, op.kind(), Some(op.part()), shape);
     finding.row = row_of(op);
@@ -139,7 +154,11 @@ pub(crate) fn of_write(judge: &Judge, a: &Answered, visit: &Arc<Visit>, op: &Op,
     let proof = match target {
         Some(target) => {
             let trace = seer.trace(layout.table(op.part().table), op.part(), target);
-            if trace.exists() { trace.writer() } else { trace.remover() }
+            if trace.exists() {
+                trace.writer()
+            } else {
+                trace.remover()
+            }
         }
         None => seer.newest(op.part()),
     };
@@ -157,7 +176,12 @@ fn seer<'a>(
 ) -> Seer<'a> {
     Seer {
         judge,
-        viewer: Viewer { snapshot: a.snapshot, session: a.session, own: None, unknown },
+        viewer: Viewer {
+            snapshot: a.snapshot,
+            session: a.session,
+            own: None,
+            unknown,
+        },
         open: &scene.open,
         mask,
         visit,
@@ -185,7 +209,12 @@ fn left_over(expected: &Expected, answer: &Rows) -> (Vec<usize>, Vec<usize>) {
     // Rows within the window first: of a cut tie group any row may stand for another.
     let order = (from..to).chain((0..from).chain(to..expected.rows.len()));
     for i in order {
-        if unmatched.get_mut(expected.rows.row(i)).and_then(Vec::pop).is_none() && (from..to).contains(&i) {
+        if unmatched
+            .get_mut(expected.rows.row(i))
+            .and_then(Vec::pop)
+            .is_none()
+            && (from..to).contains(&i)
+        {
             missing.push(i);
         }
     }
@@ -203,7 +232,10 @@ impl Case<'_> {
                 Ok(values) => values,
                 Err(what) => return told(what),
             };
-            for (column, value) in crate::evaluate::projected(&self.plan.query.select).iter().zip(&values) {
+            for (column, value) in crate::evaluate::projected(&self.plan.query.select)
+                .iter()
+                .zip(&values)
+            {
                 let source = self.plan.table.source(*column);
                 if value.is_null() {
                     match source {
@@ -217,8 +249,17 @@ impl Case<'_> {
                     continue;
                 }
                 let part = (candidate.parts.len() == 1).then(|| candidate.parts[0]);
-                let spot = Spot { part, row: None, column: Some(*column) };
-                return Some((Difference::Told(Shape::ForeignValue { actual: value.clone() }), spot));
+                let spot = Spot {
+                    part,
+                    row: None,
+                    column: Some(*column),
+                };
+                return Some((
+                    Difference::Told(Shape::ForeignValue {
+                        actual: value.to_string(),
+                    }),
+                    spot,
+                ));
             }
         }
         None
@@ -235,7 +276,11 @@ impl Case<'_> {
         }
         let width = self.plan.width();
         if values.len() != width {
-            return Err(format!("row {} has {} columns instead of {width}", row + 1, values.len()));
+            return Err(format!(
+                "row {} has {} columns instead of {width}",
+                row + 1,
+                values.len()
+            ));
         }
         Ok(values)
     }
@@ -254,15 +299,25 @@ impl Case<'_> {
             }
         }
         for row in answer.iter() {
-            counts.entry(row).or_insert_with(|| vec![0; n]).iter_mut().for_each(|c| *c -= 1);
+            counts
+                .entry(row)
+                .or_insert_with(|| vec![0; n])
+                .iter_mut()
+                .for_each(|c| *c -= 1);
         }
-        let fits: Vec<Vec<bool>> = counts.values().map(|c| c.iter().map(|c| *c == 0).collect()).collect();
+        let fits: Vec<Vec<bool>> = counts
+            .values()
+            .map(|c| c.iter().map(|c| *c == 0).collect())
+            .collect();
         if fits.iter().any(|f| !f.contains(&true)) {
             return None;
         }
         // Of which visits does every fitting choice of one row say yes, and of another row no?
         let says = |f: &[bool], bit: usize, yes: bool| {
-            f.iter().zip(candidates).filter(|(fit, _)| **fit).all(|(_, c)| (c.mask >> bit & 1 == 1) == yes)
+            f.iter()
+                .zip(candidates)
+                .filter(|(fit, _)| **fit)
+                .all(|(_, c)| (c.mask >> bit & 1 == 1) == yes)
         };
         let disagreed = |bit: &usize| {
             fits.iter().any(|f| says(f, *bit, true)) && fits.iter().any(|f| says(f, *bit, false))
@@ -281,7 +336,10 @@ impl Case<'_> {
         let (missing, extra) = left_over(expected, self.rows);
         let told = |shape| (Difference::Told(shape), Spot::default());
         let (from, to) = expected.window;
-        let count = Shape::WrongCount { expected: (to - from) as u64, actual: self.rows.len() as u64 };
+        let count = Shape::WrongCount {
+            expected: (to - from) as u64,
+            actual: self.rows.len() as u64,
+        };
         if is_made_of_several(&self.plan.query.select) {
             if self.rows.len() != to - from {
                 return told(count);
@@ -291,9 +349,11 @@ impl Case<'_> {
                 _ => told(Shape::WrongOrder),
             };
         }
-        if let Some((i, _)) = extra.iter().enumerate().find(|(_, e)| {
-            expected.rows.iter().any(|row| row == self.rows.row(**e))
-        }) {
+        if let Some((i, _)) = extra
+            .iter()
+            .enumerate()
+            .find(|(_, e)| expected.rows.iter().any(|row| row == self.rows.row(**e)))
+        {
             let spot = self.spot_of_answer(candidate, extra[i]);
             return (Difference::Told(Shape::DuplicateRow), spot);
         }
@@ -338,7 +398,11 @@ impl Case<'_> {
         let expected = values(candidate.expected.rows.row(m));
         let actual = values(self.rows.row(e));
         let columns = crate::evaluate::projected(&self.plan.query.select);
-        let at = expected.iter().zip(&actual).position(|(a, b)| a != b).unwrap_or(0);
+        let at = expected
+            .iter()
+            .zip(&actual)
+            .position(|(a, b)| a != b)
+            .unwrap_or(0);
         spot.column = columns.get(at).copied();
         if let Some(Source::Shared(_)) = spot.column.map(|c| self.plan.table.source(c)) {
             spot.row = Some(Target::Shared);
@@ -349,30 +413,55 @@ impl Case<'_> {
     fn aggregate(&self, expected: &Expected, m: usize, e: usize) -> (Difference, Spot) {
         let answer = expected.comparable(self.rows);
         let (expected, actual) = (values(expected.rows.row(m)), values(answer.row(e)));
-        let at = expected.iter().zip(&actual).position(|(a, b)| a != b).unwrap_or(0);
-        let shape =
-            Shape::WrongAggregate { expected: expected[at].clone(), actual: actual[at].clone() };
+        let at = expected
+            .iter()
+            .zip(&actual)
+            .position(|(a, b)| a != b)
+            .unwrap_or(0);
+        let shape = Shape::WrongAggregate {
+            expected: expected[at].to_string(),
+            actual: actual[at].to_string(),
+        };
         (Difference::Told(shape), Spot::default())
     }
 
     fn spot_of_model(&self, candidate: &Candidate, row: usize) -> Spot {
-        let Some(at) = candidate.expected.origin.get(row) else { return Spot::default() };
-        let row = if at.slot == RowAt::SHARED { Target::Shared } else { Target::Row(at.position) };
-        Spot { part: Some(candidate.parts[at.view as usize]), row: Some(row), column: None }
+        let Some(at) = candidate.expected.origin.get(row) else {
+            return Spot::default();
+        };
+        let row = if at.slot == RowAt::SHARED {
+            Target::Shared
+        } else {
+            Target::Row(at.position)
+        };
+        Spot {
+            part: Some(candidate.parts[at.view as usize]),
+            row: Some(row),
+            column: None,
+        }
     }
 
     /// Where a row of the answer would be, if its columns tell.
     fn spot_of_answer(&self, candidate: &Candidate, row: usize) -> Spot {
-        let Ok(values) = self.decoded(row) else { return Spot::default() };
+        let Ok(values) = self.decoded(row) else {
+            return Spot::default();
+        };
         let columns = crate::evaluate::projected(&self.plan.query.select);
         let (parts, rows) = self.plan.table.locate(columns, &values);
         let one = (candidate.parts.len() == 1).then(|| candidate.parts[0].position);
-        let part = parts.or(one).map(|position| Part { table: self.plan.query.table, position });
+        let part = parts.or(one).map(|position| Part {
+            table: self.plan.query.table,
+            position,
+        });
         let row = match self.plan.query.from {
             history::From::Shared => Some(Target::Shared),
             _ => rows.map(Target::Row),
         };
-        Spot { part, row: if part.is_some() { row } else { None }, column: None }
+        Spot {
+            part,
+            row: if part.is_some() { row } else { None },
+            column: None,
+        }
     }
 
     fn rows_have_keys(&self, candidate: &Candidate) -> bool {
@@ -382,7 +471,10 @@ impl Case<'_> {
     /// Adds whence the difference comes, and the proof.
     fn finish(&self, scene: &Scene<'_>, mask: u64, difference: Difference, spot: Spot) -> Finding {
         let seer = seer(self.judge, self.answered, self.visit, self.unknown, scene, mask);
-        let trace: Option<Trace> = spot.part.zip(spot.row).map(|(p, t)| seer.trace(self.plan.table, p, t));
+        let trace: Option<Trace> = spot
+            .part
+            .zip(spot.row)
+            .map(|(p, t)| seer.trace(self.plan.table, p, t));
         let (shape, proof) = match difference {
             Difference::Told(shape) => {
                 let newest = match (&shape, &trace) {
@@ -393,16 +485,22 @@ impl Case<'_> {
             }
             Difference::Missing => {
                 let writer = trace.as_ref().and_then(Trace::writer);
-                let newest = || scene.parts().find_map(|p| seer.newest(p)).unwrap_or(self.visit.lts);
+                let newest = || {
+                    scene
+                        .parts()
+                        .find_map(|p| seer.newest(p))
+                        .unwrap_or(self.visit.lts)
+                };
                 let writer = writer.unwrap_or_else(newest);
                 (Shape::MissingRow { writer }, vec![writer])
             }
             Difference::Extra => {
                 let (why, writer) = match &trace {
                     Some(trace) if !trace.exists() => trace.why_there(),
-                    Some(trace) => {
-                        (trace.writer().map_or(Why::NeverWritten, Why::Overwritten), trace.writer())
-                    }
+                    Some(trace) => (
+                        trace.writer().map_or(Why::NeverWritten, Why::Overwritten),
+                        trace.writer(),
+                    ),
                     None => (Why::NeverWritten, None),
                 };
                 (Shape::ExtraRow { why }, named(why).chain(writer).collect())
@@ -433,14 +531,26 @@ impl Case<'_> {
         let writer = column.and_then(|(c, t)| t.cell_writer(c));
         let d = column.and_then(|(c, _)| {
             let source = self.plan.table.source(c);
-            if actual.is_null() { Some(None) } else { self.plan.table.descriptor_of(source, &actual).map(Some) }
+            if actual.is_null() {
+                Some(None)
+            } else {
+                self.plan.table.descriptor_of(source, &actual).map(Some)
+            }
         });
         let (why, whose) = match (column, d) {
             (Some((c, trace)), Some(d)) => trace.why_value(c, d),
             _ => (Why::NeverWritten, None),
         };
         let proof = named(why).chain(writer).chain(whose).collect();
-        (Shape::WrongCell { expected, writer, actual, why }, proof)
+        (
+            Shape::WrongCell {
+                expected: expected.to_string(),
+                writer,
+                actual: actual.to_string(),
+                why,
+            },
+            proof,
+        )
     }
 }
 

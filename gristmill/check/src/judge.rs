@@ -2,7 +2,9 @@
 
 use crate::difference::{self, Case};
 use crate::evaluate::{Plan, explains};
-use crate::judged::{Choices, Explained, Explanation, Judged, Options, PartitionState, Probe, Settled, Stage};
+use crate::judged::{
+    Choices, Explained, Explanation, Judged, Options, PartitionState, Probe, Settled, Stage,
+};
 use crate::layout::{Layout, Layouts};
 use crate::model::{Store, cells};
 use crate::monotone::Monotone;
@@ -11,8 +13,8 @@ use crate::span::Viewer;
 use crate::{settle, twin};
 use datagen::schema::SizeClass;
 use history::{
-    Address, Affected, Answer, Answered, Atomic, Claim, Finding, Kind, Lts, Op, Part, Parts, Query, ReasonKind,
-    Regenerate, Rows, Select, Semantics, Shape, Span, Step, Tick, Tracker, Visit,
+    Address, Affected, Answer, Answered, Atomic, Claim, Finding, Kind, Lts, Op, Part, Parts, Query,
+    ReasonKind, Regenerate, Rows, Select, Semantics, Shape, Span, Step, Tick, Tracker, Visit,
 };
 use std::sync::{Arc, Mutex};
 
@@ -69,7 +71,13 @@ impl Judge {
     /// not compared, and counted as such.
     pub fn explain(&self, a: Answered) -> Explained {
         let stage = self.stage(&a);
-        Explained { address: a.address, session: a.session, span: a.span, snapshot: a.snapshot, stage }
+        Explained {
+            address: a.address,
+            session: a.session,
+            span: a.span,
+            snapshot: a.snapshot,
+            stage,
+        }
     }
 
     /// Stage 2: what earlier answers showed must still be shown (F7). One thread, in order of [`Explained::answered`].
@@ -81,7 +89,7 @@ impl Judge {
                 let mut monotone = self.monotone.lock().expect("nobody panics while holding it");
                 match monotone.conclude(&e, explanation.kind, choices) {
                     None => Judged::Explained(explanation),
-                    Some(finding) => Judged::Broken(finding),
+                    Some(finding) => Judged::Broken(Box::new(finding)),
                 }
             }
         }
@@ -90,7 +98,10 @@ impl Judge {
     /// A promise of the caller: no answer whose snapshot began before this tick will be explained or concluded any more.
     pub fn floor(&self, tick: Tick) {
         self.store.raise_floor(tick);
-        self.monotone.lock().expect("nobody panics while holding it").floor(tick);
+        self.monotone
+            .lock()
+            .expect("nobody panics while holding it")
+            .floor(tick);
     }
 
     /// What became of an unknown visit, by whole-partition reads taken after its session was seen gone (F6): one for each
@@ -124,18 +135,38 @@ impl Judge {
             steps: Vec::new(),
             end: history::End::Commit,
         });
-        let end = Span { sent: Tick(u64::MAX), answered: Tick(u64::MAX) };
-        let viewer = Viewer { snapshot: end, session: history::SessionId(0), own: None, unknown: None };
-        let asked = Asked { visit: &asker, step: 0, viewer, owner: true };
+        let end = Span {
+            sent: Tick(u64::MAX),
+            answered: Tick(u64::MAX),
+        };
+        let viewer = Viewer {
+            snapshot: end,
+            session: history::SessionId(0),
+            own: None,
+            unknown: None,
+        };
+        let asked = Asked {
+            visit: &asker,
+            step: 0,
+            viewer,
+            owner: true,
+        };
         let entries = Entries::of(&self.store, part.table, std::iter::once(part.position));
         let Ok(mut scene) = Scene::set(&self.store, &self.options, table, &asked, &entries) else {
             return PartitionState::default();
         };
         scene.under(0, |views| {
             let partition = &*views[0].partition;
-            let rows = partition.rows().iter().map(|(at, slot)| (*at, cells(partition, table, *slot))).collect();
+            let rows = partition
+                .rows()
+                .iter()
+                .map(|(at, slot)| (*at, cells(partition, table, *slot)))
+                .collect();
             let shared = partition.shared().map(|row| {
-                row.iter().enumerate().map(|(i, d)| (table.shared_id(i), *d)).collect()
+                row.iter()
+                    .enumerate()
+                    .map(|(i, d)| (table.shared_id(i), *d))
+                    .collect()
             });
             PartitionState { rows, shared }
         })
@@ -149,8 +180,12 @@ impl Judge {
         if matches!(a.address.step, Address::BEGIN | Address::END) {
             return Stage::Fits(Explanation::default(), Choices::default());
         }
-        let Some(visit) = self.store.visit(a.address.lts) else { return Stage::NotCompared(HOLE) };
-        let Some(step) = visit.steps.get(usize::from(a.address.step)) else { return Stage::NotCompared(HOLE) };
+        let Some(visit) = self.store.visit(a.address.lts) else {
+            return Stage::NotCompared(HOLE);
+        };
+        let Some(step) = visit.steps.get(usize::from(a.address.step)) else {
+            return Stage::NotCompared(HOLE);
+        };
         match (step, &a.answer) {
             (_, Answer::Unknown(_)) => Stage::NotCompared(NO_ANSWER),
             (Step::Savepoint(_) | Step::RollbackTo(_), _) => {
@@ -161,7 +196,12 @@ impl Judge {
             (Step::Read(query), Answer::Rows(rows)) => self.read(&visit, query, a, rows, None),
             (Step::Read(query), Answer::Affected(n)) => {
                 let what = format!("{n} affected rows where rows were asked for");
-                Stage::Broken(Box::new(difference::simple(a, query.kind(), None, Shape::Unreadable { what })))
+                Stage::Broken(Box::new(difference::simple(
+                    a,
+                    query.kind(),
+                    None,
+                    Shape::Unreadable { what },
+                )))
             }
         }
     }
@@ -178,8 +218,18 @@ impl Judge {
     ) -> Stage {
         let layout = self.layout(visit.lts);
         let table = layout.table(query.table);
-        let viewer = Viewer { snapshot: a.snapshot, session: a.session, own: None, unknown };
-        let asked = Asked { visit, step: usize::from(a.address.step), viewer, owner: unknown.is_none() };
+        let viewer = Viewer {
+            snapshot: a.snapshot,
+            session: a.session,
+            own: None,
+            unknown,
+        };
+        let asked = Asked {
+            visit,
+            step: usize::from(a.address.step),
+            viewer,
+            owner: unknown.is_none(),
+        };
         let entries = match &query.parts {
             Parts::One(p) => Entries::of(&self.store, query.table, std::iter::once(*p)),
             Parts::In(list) => Entries::of(&self.store, query.table, list.iter().copied()),
@@ -190,8 +240,7 @@ impl Judge {
                 SizeClass::Wide => panic!("visit {}: a read of a whole wide table", visit.lts),
             },
         };
-        let foreign = unknown.is_some()
-            || !entries.parts().all(|p| visit.writes.binary_search(&p).is_ok());
+        let foreign = unknown.is_some() || !entries.parts().all(|p| visit.writes.binary_search(&p).is_ok());
         if foreign && !self.claim.hidden_until_commit {
             return Stage::NotCompared(NOT_HIDDEN);
         }
@@ -209,7 +258,14 @@ impl Judge {
             .filter(|mask| scene.under(*mask, |views| explains(&plan, views, rows)))
             .collect();
         if fits.is_empty() {
-            let case = Case { judge: self, answered: a, visit, plan: &plan, rows, unknown };
+            let case = Case {
+                judge: self,
+                answered: a,
+                visit,
+                plan: &plan,
+                rows,
+                unknown,
+            };
             return Stage::Broken(Box::new(difference::of_read(&case, &mut scene)));
         }
         let explanation = Explanation {
@@ -227,12 +283,17 @@ impl Judge {
         let strict = matches!(op, Op::Insert { strict: true, .. });
         match answer {
             Answer::Refused(reason) if reason.kind == ReasonKind::Duplicate && !strict => {
-                let shape = Shape::Refused { code: reason.code.clone(), text: reason.text.clone() };
+                let shape = Shape::Refused {
+                    code: reason.code.clone(),
+                    text: reason.text.clone(),
+                };
                 let mut finding = difference::simple(a, op.kind(), Some(op.part()), shape);
                 finding.kind = Kind::UnexpectedError;
                 return Stage::Broken(Box::new(finding));
             }
-            Answer::Refused(reason) if reason.kind != ReasonKind::Duplicate => return Stage::NotCompared(REFUSED),
+            Answer::Refused(reason) if reason.kind != ReasonKind::Duplicate => {
+                return Stage::NotCompared(REFUSED);
+            }
             Answer::Affected(_) if !strict && self.semantics.affected == Affected::NotReported => {
                 return Stage::NotCompared(NOT_REPORTED);
             }
@@ -245,8 +306,18 @@ impl Judge {
         }
         let layout = self.layout(visit.lts);
         let table = layout.table(op.part().table);
-        let viewer = Viewer { snapshot: a.snapshot, session: a.session, own: None, unknown: None };
-        let asked = Asked { visit, step: usize::from(a.address.step), viewer, owner: true };
+        let viewer = Viewer {
+            snapshot: a.snapshot,
+            session: a.session,
+            own: None,
+            unknown: None,
+        };
+        let asked = Asked {
+            visit,
+            step: usize::from(a.address.step),
+            viewer,
+            owner: true,
+        };
         let entries = Entries::of(&self.store, op.part().table, std::iter::once(op.part().position));
         let mut scene = match Scene::set(&self.store, &self.options, table, &asked, &entries) {
             Ok(scene) => scene,
@@ -284,10 +355,16 @@ fn choices(scene: &mut Scene<'_>, fits: Vec<u64>) -> Choices {
     if scene.open.is_empty() {
         return Choices::default();
     }
-    Choices { open: std::mem::take(&mut scene.open), masks: fits }
+    Choices {
+        open: std::mem::take(&mut scene.open),
+        masks: fits,
+    }
 }
 
 /// Whether an answer's columns are made of several rows each.
 pub(crate) fn is_made_of_several(select: &Select) -> bool {
     !matches!(select, Select::Columns(_))
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,12 +27,17 @@ impl Layouts {
     /// The layout of a schema, made once.
     pub(crate) fn of(&self, schema: &Arc<Schema>) -> Arc<Layout> {
         let find = |known: &[(Arc<Schema>, Arc<Layout>)]| {
-            known.iter().find(|(s, _)| Arc::ptr_eq(s, schema)).map(|(_, l)| Arc::clone(l))
+            known
+                .iter()
+                .find(|(s, _)| Arc::ptr_eq(s, schema))
+                .map(|(_, l)| Arc::clone(l))
         };
         if let Some(layout) = find(&self.known.read().expect("nobody panics while holding it")) {
             return layout;
         }
-        let layout = Arc::new(Layout { tables: schema.tables.iter().map(TableLayout::new).collect() });
+        let layout = Arc::new(Layout {
+            tables: schema.tables.iter().map(TableLayout::new).collect(),
+        });
         self.known
             .write()
             .expect("nobody panics while holding it")
@@ -89,10 +94,16 @@ impl TableLayout {
         let cell = |column: &datagen::schema::Column| {
             let domain = table.domain(column.id).clone();
             let zero = |f32: f32, f64: f64| {
-                domain.deflate(&Value::Float32(f32)).or_else(|| domain.deflate(&Value::Float64(f64)))
+                domain
+                    .deflate(&Value::Float32(f32))
+                    .or_else(|| domain.deflate(&Value::Float64(f64)))
             };
             let zeros = zero(-0.0, -0.0).zip(zero(0.0, 0.0)).filter(|(a, b)| a != b);
-            Cell { id: column.id, domain, zeros }
+            Cell {
+                id: column.id,
+                domain,
+                zeros,
+            }
         };
         let mut null = Vec::new();
         Value::Null.encode(&mut null);
@@ -117,14 +128,20 @@ impl TableLayout {
     pub(crate) fn regular_index(&self, column: ColumnId) -> usize {
         match self.source(column) {
             Source::Regular(c) => c,
-            other => panic!("column {} of {} is {other:?}, not a regular one", column.0, self.table.name),
+            other => panic!(
+                "column {} of {} is {other:?}, not a regular one",
+                column.0, self.table.name
+            ),
         }
     }
 
     pub(crate) fn shared_index(&self, column: ColumnId) -> usize {
         match self.source(column) {
             Source::Shared(c) => c,
-            other => panic!("column {} of {} is {other:?}, not a shared one", column.0, self.table.name),
+            other => panic!(
+                "column {} of {} is {other:?}, not a shared one",
+                column.0, self.table.name
+            ),
         }
     }
 
@@ -209,11 +226,19 @@ impl TableLayout {
     /// The positions of partition and row that the columns of an answer name, where they name all of a key.
     pub(crate) fn locate(&self, columns: &[ColumnId], values: &[Value]) -> (Option<u64>, Option<u64>) {
         let key = |universe: &Universe, is: &dyn Fn(usize) -> Source| {
-            let column = |j| columns.iter().position(|c| self.source(*c) == is(j)).and_then(|i| values.get(i));
+            let column = |j| {
+                columns
+                    .iter()
+                    .position(|c| self.source(*c) == is(j))
+                    .and_then(|i| values.get(i))
+            };
             let key: Option<Vec<Value>> = (0..universe.columns()).map(|j| column(j).cloned()).collect();
             key.and_then(|key| universe.deflate(&key))
         };
-        (key(self.table.partitions(), &Source::PartKey), key(self.table.rows(), &Source::RowKey))
+        (
+            key(self.table.partitions(), &Source::PartKey),
+            key(self.table.rows(), &Source::RowKey),
+        )
     }
 
     /// The canonical bytes of a partition's key.

@@ -36,6 +36,8 @@ mod trace;
 mod twin;
 mod words;
 
+#[cfg(test)]
+mod testkit;
 
 pub use judge::Judge;
 pub use judged::{Explained, Explanation, Judged, Options, PartitionState, Probe, Settled};

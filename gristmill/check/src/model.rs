@@ -9,5 +9,5 @@ mod visits;
 
 pub(crate) use apply::{apply, effective};
 pub(crate) use partition::{Enc, EncWriter, Partition, cells};
-pub(crate) use store::{Entry, Store};
+pub(crate) use store::{Entry, Store, Tail};
 pub(crate) use visits::Visits;

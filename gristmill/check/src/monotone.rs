@@ -66,30 +66,53 @@ pub(crate) struct Monotone {
 
 impl Monotone {
     pub(crate) fn new(claim: Claim) -> Self {
-        Self { claim, bounds: BTreeMap::new(), points: BTreeMap::new() }
+        Self {
+            claim,
+            bounds: BTreeMap::new(),
+            points: BTreeMap::new(),
+        }
     }
 
     /// Forgets what no later answer can contradict.
     pub(crate) fn floor(&mut self, tick: Tick) {
         self.points.retain(|_, p| p.began.is_none_or(|b| b >= tick));
         if self.claim.real_time {
-            self.bounds.retain(|_, b| b.acknowledged.is_none_or(|by| by >= tick));
+            self.bounds
+                .retain(|_, b| b.acknowledged.is_none_or(|by| by >= tick));
         }
     }
 
     /// Judges an answer that fits alone against those before it; a finding if no choice is left.
-    pub(crate) fn conclude(&mut self, e: &Explained, kind: &'static str, choices: &Choices) -> Option<Finding> {
+    pub(crate) fn conclude(
+        &mut self,
+        e: &Explained,
+        kind: &'static str,
+        choices: &Choices,
+    ) -> Option<Finding> {
         if choices.open.is_empty() {
             return None;
         }
-        let source =
-            Source { address: e.address, session: e.session, span: e.span, snapshot: e.snapshot, kind };
-        let whose = if self.claim.real_time { None } else { Some(e.session) };
+        let source = Source {
+            address: e.address,
+            session: e.session,
+            span: e.span,
+            snapshot: e.snapshot,
+            kind,
+        };
+        let whose = if self.claim.real_time {
+            None
+        } else {
+            Some(e.session)
+        };
         if let Some(finding) = self.against_own_snapshot(&source, choices) {
             return Some(finding);
         }
         let open: Vec<Overlap> = choices.open.iter().map(|o| self.narrowed(whose, *o)).collect();
-        if !choices.masks.iter().any(|mask| possible(&open, *mask, e.snapshot)) {
+        if !choices
+            .masks
+            .iter()
+            .any(|mask| possible(&open, *mask, e.snapshot))
+        {
             return Some(self.broken(whose, &source, choices));
         }
         self.learn(whose, &source, choices);
@@ -120,10 +143,16 @@ impl Monotone {
             let bounds = self.bounds.entry((whose, o.lts)).or_default();
             bounds.acknowledged = (o.by != Tick(u64::MAX)).then_some(o.by);
             if shown && bounds.before.is_none_or(|b| source.snapshot.answered < b.at) {
-                bounds.before = Some(Fact { at: source.snapshot.answered, source: *source });
+                bounds.before = Some(Fact {
+                    at: source.snapshot.answered,
+                    source: *source,
+                });
             }
             if hidden && bounds.after.is_none_or(|b| source.snapshot.sent > b.at) {
-                bounds.after = Some(Fact { at: source.snapshot.sent, source: *source });
+                bounds.after = Some(Fact {
+                    at: source.snapshot.sent,
+                    source: *source,
+                });
             }
         }
     }
@@ -137,9 +166,16 @@ impl Monotone {
                 let at = move |(i, _): &(usize, &Overlap)| (mask >> i & 1 == 1) == inside;
                 choices.open.iter().enumerate().filter(at).map(|(_, o)| o)
             };
-            let latest = split(true).map(|o| self.narrowed(whose, *o).from).max().unwrap_or(Tick(0)).max(span.sent);
-            let earliest =
-                split(false).map(|o| self.narrowed(whose, *o).by).min().unwrap_or(Tick(u64::MAX)).min(span.answered);
+            let latest = split(true)
+                .map(|o| self.narrowed(whose, *o).from)
+                .max()
+                .unwrap_or(Tick(0))
+                .max(span.sent);
+            let earliest = split(false)
+                .map(|o| self.narrowed(whose, *o).by)
+                .min()
+                .unwrap_or(Tick(u64::MAX))
+                .min(span.answered);
             let hidden = split(false).filter_map(move |o| {
                 let fact = bounds(o).before?;
                 (fact.at <= latest).then_some((o.lts, fact.source, true))
@@ -150,8 +186,9 @@ impl Monotone {
             });
             hidden.chain(shown).collect::<Vec<_>>()
         });
-        let (visit, other, it_showed) =
-            candidates.next().expect("a choice fits alone, so only an earlier answer contradicts it");
+        let (visit, other, it_showed) = candidates
+            .next()
+            .expect("a choice fits alone, so only an earlier answer contradicts it");
         if it_showed {
             finding(source, visit, other.address)
         } else {
@@ -174,7 +211,10 @@ impl Monotone {
         };
         let agrees = |mask: u64| {
             choices.open.iter().enumerate().all(|(i, o)| {
-                point.decided.get(&o.lts).is_none_or(|(inside, _)| *inside == (mask >> i & 1 == 1))
+                point
+                    .decided
+                    .get(&o.lts)
+                    .is_none_or(|(inside, _)| *inside == (mask >> i & 1 == 1))
             })
         };
         let left: Vec<u64> = choices
@@ -186,7 +226,11 @@ impl Monotone {
         let Some(first) = left.first() else {
             let differs = choices.open.iter().enumerate().find_map(|(i, o)| {
                 let (inside, _) = point.decided.get(&o.lts)?;
-                choices.masks.iter().all(|m| (m >> i & 1 == 1) != *inside).then_some(o.lts)
+                choices
+                    .masks
+                    .iter()
+                    .all(|m| (m >> i & 1 == 1) != *inside)
+                    .then_some(o.lts)
             });
             let visit = differs.unwrap_or(choices.open[0].lts);
             let mut finding = finding(source, visit, source.address);
@@ -200,10 +244,21 @@ impl Monotone {
             }
         }
         let inner = |mask: u64, inside: bool| {
-            choices.open.iter().enumerate().filter(move |(i, _)| (mask >> i & 1 == 1) == inside).map(|(_, o)| o)
+            choices
+                .open
+                .iter()
+                .enumerate()
+                .filter(move |(i, _)| (mask >> i & 1 == 1) == inside)
+                .map(|(_, o)| o)
         };
-        let after = left.iter().map(|m| inner(*m, true).map(|o| o.from).max().unwrap_or(Tick(0))).min();
-        let before = left.iter().map(|m| inner(*m, false).map(|o| o.by).min().unwrap_or(Tick(u64::MAX))).max();
+        let after = left
+            .iter()
+            .map(|m| inner(*m, true).map(|o| o.from).max().unwrap_or(Tick(0)))
+            .min();
+        let before = left
+            .iter()
+            .map(|m| inner(*m, false).map(|o| o.by).min().unwrap_or(Tick(u64::MAX)))
+            .max();
         if let Some(at) = after.filter(|at| *at > span.sent) {
             point.after = Some(Fact { at, source: *source });
         }
@@ -231,4 +286,3 @@ fn finding(source: &Source, visit: Lts, shown_by: Address) -> Finding {
         doubt: String::new(),
     }
 }
-

@@ -112,13 +112,24 @@ impl<'a> Scene<'a> {
         for (part, entry) in &entries.entries {
             debug_assert_eq!(part.table, entries.table, "a scene is of one table");
             let own = asked.owner && asked.visit.writes.binary_search(part).is_ok();
-            let viewer = Viewer { own: own.then_some(asked.visit.lts), ..asked.viewer };
+            let viewer = Viewer {
+                own: own.then_some(asked.visit.lts),
+                ..asked.viewer
+            };
             let guard = entry.lock().expect("nobody panics while holding a partition");
-            let mut held =
-                if guard.serves(&viewer) { Held::Kept(guard) } else { Held::Past(Box::new(guard.past(&viewer))) };
+            let mut held = if guard.serves(&viewer) {
+                Held::Kept(guard)
+            } else {
+                Held::Past(Box::new(guard.past(&viewer)))
+            };
             let tail = store.prepare(held.entry(), table, *part, &viewer, asked.visit.lts)?;
             scene.replayed += tail.replayed;
-            scene.places.push(Place { part: *part, held, tail, own });
+            scene.places.push(Place {
+                part: *part,
+                held,
+                tail,
+                own,
+            });
         }
         scene.choose(options.choices_max, asked.viewer)?;
         Ok(scene)
@@ -128,7 +139,12 @@ impl<'a> Scene<'a> {
     pub(crate) fn under<R>(&mut self, mask: u64, what: impl FnOnce(&mut [View<'_>]) -> R) -> R {
         let mut marks = Vec::with_capacity(self.places.len());
         for place in &mut self.places {
-            let Place { part, held, tail, own } = place;
+            let Place {
+                part,
+                held,
+                tail,
+                own,
+            } = place;
             let partition = held.entry().partition();
             marks.push(partition.mark());
             for (visit, overlap) in &tail.visits {
@@ -138,7 +154,8 @@ impl<'a> Scene<'a> {
                 }
             }
             if *own {
-                self.store.play_steps(partition, self.table, *part, self.visit, self.step);
+                self.store
+                    .play_steps(partition, self.table, *part, self.visit, self.step);
             }
         }
         let mut views: Vec<View<'_>> = self
@@ -146,7 +163,11 @@ impl<'a> Scene<'a> {
             .iter_mut()
             .map(|place| {
                 let (partition, key) = place.held.entry().parts();
-                View { part: place.part, key, partition }
+                View {
+                    part: place.part,
+                    key,
+                    partition,
+                }
             })
             .collect();
         let result = what(&mut views);
@@ -173,7 +194,11 @@ impl<'a> Scene<'a> {
 
     /// The choices, `[0]` where there is nothing to choose.
     pub(crate) fn choices(&self) -> Vec<u64> {
-        if self.open.is_empty() { vec![0] } else { self.masks.clone() }
+        if self.open.is_empty() {
+            vec![0]
+        } else {
+            self.masks.clone()
+        }
     }
 
     fn choose(&mut self, most: u32, viewer: Viewer) -> Result<(), &'static str> {
@@ -195,11 +220,17 @@ impl<'a> Scene<'a> {
     fn in_order(&self, mask: u64, _viewer: Viewer) -> bool {
         self.places.iter().all(|place| {
             let mut missing = false;
-            place.tail.visits.iter().filter_map(|(_, o)| o.as_ref()).filter(|o| !o.unknown).all(|o| {
-                let inside = is_in(&self.open, mask, o.lts);
-                missing |= !inside;
-                !(inside && missing)
-            })
+            place
+                .tail
+                .visits
+                .iter()
+                .filter_map(|(_, o)| o.as_ref())
+                .filter(|o| !o.unknown)
+                .all(|o| {
+                    let inside = is_in(&self.open, mask, o.lts);
+                    missing |= !inside;
+                    !(inside && missing)
+                })
         })
     }
 }
@@ -216,7 +247,9 @@ impl Drop for Scene<'_> {
 }
 
 fn is_in(open: &[Overlap], mask: u64, lts: Lts) -> bool {
-    open.iter().position(|o| o.lts == lts).is_some_and(|i| mask >> i & 1 == 1)
+    open.iter()
+        .position(|o| o.lts == lts)
+        .is_some_and(|i| mask >> i & 1 == 1)
 }
 
 /// The row that a write of one row names.

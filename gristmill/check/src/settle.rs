@@ -1,8 +1,8 @@
 //! What became of an unknown visit, told by reads taken after nothing of it could happen any more (F6).
 
+use crate::difference;
 use crate::judge::Judge;
 use crate::judged::{Probe, Settled, Stage};
-use crate::difference;
 use history::{Answer, End, Kind, Lts, Shape, Visit};
 use std::sync::Arc;
 

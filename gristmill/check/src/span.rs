@@ -54,13 +54,19 @@ impl Viewer {
             State::Waiting => Seen::End,
             State::Rejected | State::Skipped => Seen::Not,
             State::Committed if track.visible_from >= span.answered && self.own.is_none() => Seen::Not,
-            State::Committed if before(track.visible_by) && (claim.real_time || self.is_mine(track.session)) => {
+            State::Committed
+                if before(track.visible_by) && (claim.real_time || self.is_mine(track.session)) =>
+            {
                 Seen::Must(track.visible_by)
             }
             State::Committed => Seen::May(Overlap {
                 lts,
                 from: track.visible_from,
-                by: if claim.real_time { track.visible_by } else { Tick(u64::MAX) },
+                by: if claim.real_time {
+                    track.visible_by
+                } else {
+                    Tick(u64::MAX)
+                },
                 session: track.session,
                 unknown: false,
             }),

@@ -64,12 +64,22 @@ pub(crate) struct Seer<'a> {
 impl Seer<'_> {
     /// The life of a row of a partition, oldest visit first.
     pub(crate) fn trace(&self, table: &TableLayout, part: Part, target: Target) -> Trace {
-        let mut trace = Trace { deeds: Vec::new(), exists: false, writer: None, remover: None, cells: BTreeMap::new() };
+        let mut trace = Trace {
+            deeds: Vec::new(),
+            exists: false,
+            writer: None,
+            remover: None,
+            cells: BTreeMap::new(),
+        };
         let viewer = self.viewer_of(part);
         for (lts, standing, visit) in self.visits(table, part, target, &viewer) {
             match standing {
                 Standing::Visible => {
-                    let upto = if lts == self.visit.lts { self.step } else { usize::MAX };
+                    let upto = if lts == self.visit.lts {
+                        self.step
+                    } else {
+                        usize::MAX
+                    };
                     for op in effective(&visit, part, upto) {
                         trace.play(table, lts, op, target, self.judge.semantics.update_creates_rows);
                     }
@@ -107,7 +117,10 @@ impl Seer<'_> {
 
     fn viewer_of(&self, part: Part) -> Viewer {
         let own = self.viewer.unknown.is_none() && self.visit.writes.binary_search(&part).is_ok();
-        Viewer { own: own.then_some(self.visit.lts), ..self.viewer }
+        Viewer {
+            own: own.then_some(self.visit.lts),
+            ..self.viewer
+        }
     }
 
     fn standing(&self, lts: Lts, viewer: &Viewer) -> Option<Standing> {
@@ -125,7 +138,11 @@ impl Seer<'_> {
             Ok(Seen::May(o)) => {
                 let i = self.open.iter().position(|p| p.lts == o.lts);
                 // Not among the choices: without real time, and followed by one that must be visible.
-                Some(if i.is_none_or(|i| self.mask >> i & 1 == 1) { Standing::Visible } else { Standing::NotYet })
+                Some(if i.is_none_or(|i| self.mask >> i & 1 == 1) {
+                    Standing::Visible
+                } else {
+                    Standing::NotYet
+                })
             }
             Ok(Seen::Not | Seen::End) | Err(_) => later,
         }
@@ -150,7 +167,11 @@ impl Seer<'_> {
                 break;
             }
             if let (Some(standing), Some(visit)) = (self.standing(lts, viewer), judge.store.visit(lts)) {
-                let upto = if lts == self.visit.lts { self.step } else { usize::MAX };
+                let upto = if lts == self.visit.lts {
+                    self.step
+                } else {
+                    usize::MAX
+                };
                 let gone = standing == Standing::Visible
                     && effective(&visit, part, upto).any(|op| removes(table, op, target));
                 found.push((lts, standing, visit));
@@ -212,9 +233,12 @@ impl Trace {
 
     /// Why this value should not stand in the cell, and who wrote it.
     pub(crate) fn why_value(&self, column: ColumnId, d: Option<u64>) -> (Why, Option<Lts>) {
-        self.why(|deed| *deed == Deed::Set(column, d), |deed| {
-            matches!(deed, Deed::Set(c, other) if *c == column && *other != d) || *deed == Deed::Removed
-        })
+        self.why(
+            |deed| *deed == Deed::Set(column, d),
+            |deed| {
+                matches!(deed, Deed::Set(c, other) if *c == column && *other != d) || *deed == Deed::Removed
+            },
+        )
     }
 
     /// Why the row should not be there, and who made it.
@@ -224,10 +248,15 @@ impl Trace {
 
     fn why(&self, did: impl Fn(&Deed) -> bool, undid: impl Fn(&Deed) -> bool) -> (Why, Option<Lts>) {
         let last = |standing| {
-            self.deeds.iter().rposition(|(_, s, deed)| *s == standing && did(deed)).map(|i| (i, self.deeds[i].0))
+            self.deeds
+                .iter()
+                .rposition(|(_, s, deed)| *s == standing && did(deed))
+                .map(|i| (i, self.deeds[i].0))
         };
         if let Some((i, lts)) = last(Standing::Visible) {
-            let by = self.deeds[i + 1..].iter().find(|(_, s, deed)| *s == Standing::Visible && undid(deed));
+            let by = self.deeds[i + 1..]
+                .iter()
+                .find(|(_, s, deed)| *s == Standing::Visible && undid(deed));
             if let Some((by, ..)) = by {
                 return (Why::Overwritten(*by), Some(lts));
             }
@@ -269,7 +298,11 @@ impl Trace {
             }
             self.exists = true;
             self.deeds.push((lts, Standing::Visible, Deed::Made));
-            let columns = if target == Target::Shared { table.shared_ids() } else { table.regular_ids() };
+            let columns = if target == Target::Shared {
+                table.shared_ids()
+            } else {
+                table.regular_ids()
+            };
             for column in columns {
                 self.cells.insert(column, (None, lts));
                 if !cells.iter().any(|(c, _)| *c == column) {
@@ -292,7 +325,8 @@ impl Trace {
             if matches!(op, Op::Insert { .. } | Op::Upsert { .. } | Op::Shared { .. }) {
                 self.deeds.push((lts, standing, Deed::Made));
             }
-            self.deeds.extend(cells.into_iter().map(|(c, d)| (lts, standing, Deed::Set(c, d))));
+            self.deeds
+                .extend(cells.into_iter().map(|(c, d)| (lts, standing, Deed::Set(c, d))));
         }
     }
 
@@ -321,11 +355,10 @@ fn removes(table: &TableLayout, op: &Op, target: Target) -> bool {
 
 fn written(op: &Op, target: Target) -> Option<history::Cells> {
     match (op, target) {
-        (Op::Insert { row, cells, .. } | Op::Upsert { row, cells, .. } | Op::Update { row, cells, .. }, Target::Row(at))
-            if *row == at =>
-        {
-            Some(cells.clone())
-        }
+        (
+            Op::Insert { row, cells, .. } | Op::Upsert { row, cells, .. } | Op::Update { row, cells, .. },
+            Target::Row(at),
+        ) if *row == at => Some(cells.clone()),
         (Op::DeleteCells { row, columns, .. }, Target::Row(at)) if *row == at => {
             Some(columns.iter().map(|c| (*c, None)).collect())
         }

@@ -5,8 +5,8 @@
 //! the first judge but the nouns (C2): where the two disagree, one of them is wrong, and that is our fault, not the
 //! database's.
 
-mod query;
-mod state;
+pub(crate) mod query;
+pub(crate) mod state;
 
 use crate::judge::Judge;
 use crate::judged::{Explanation, Judged, Probe, Settled};
@@ -14,8 +14,8 @@ use crate::settle;
 use datagen::schema::{Schema, SizeClass};
 use datagen::value::Value;
 use history::{
-    Affected, Answer, Answered, Atomic, End, Finding, Kind, Lts, Op, Part, Parts, Query, ReasonKind, Rows, Shape,
-    Snapshot, Span, State, Step, Tick, Visit,
+    Affected, Answer, Answered, Atomic, End, Finding, Kind, Lts, Op, Part, Parts, Query, ReasonKind, Rows,
+    Shape, Snapshot, Span, State, Step, Tick, Visit,
 };
 use state::Content;
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,7 +69,8 @@ pub(crate) fn again(judge: &Judge, evidence: &mut dyn Iterator<Item = Answered>,
         Alone::Wrong => confirmed(),
         Alone::Fits(open, sets) => {
             let contradicted = match &f.shape {
-                Shape::NotMonotonic { .. } => match shown_by.filter(|s| held.iter().any(|a| a.address == *s)) {
+                Shape::NotMonotonic { .. } => match shown_by.filter(|s| held.iter().any(|a| a.address == *s))
+                {
                     None => return Judged::NotCompared(LOST),
                     Some(other) => against_others(judge, &held, &[f.read, other]),
                 },
@@ -79,7 +80,10 @@ pub(crate) fn again(judge: &Judge, evidence: &mut dyn Iterator<Item = Answered>,
             if contradicted {
                 confirmed()
             } else {
-                let explanation = Explanation { overlapped: !open.is_empty(), ..Explanation::default() };
+                let explanation = Explanation {
+                    overlapped: !open.is_empty(),
+                    ..Explanation::default()
+                };
                 debug_assert!(!sets.is_empty(), "fits means that something fits");
                 Judged::Explained(explanation)
             }
@@ -95,7 +99,9 @@ pub(crate) fn settle(judge: &Judge, unknown: Lts, probes: &[Probe]) -> Settled {
         match alone(judge, &probe.answered, Some(&probe.query), Some(unknown)) {
             Alone::NotCompared(why) => panic!("visit {unknown} cannot be settled by its probe: {why}"),
             Alone::Wrong => {
-                let shape = Shape::Unreadable { what: "neither state of the visit".to_owned() };
+                let shape = Shape::Unreadable {
+                    what: "neither state of the visit".to_owned(),
+                };
                 let mut f = crate::difference::simple(&probe.answered, probe.query.kind(), None, shape);
                 f.kind = Kind::Durability;
                 return Settled::Broken(Box::new(f));
@@ -107,6 +113,16 @@ pub(crate) fn settle(judge: &Judge, unknown: Lts, probes: &[Probe]) -> Settled {
         }
     }
     settle::verdict(unknown, probes, with, without)
+}
+
+/// The sets of overlapping visits under which an answer is right; none when it is wrong, `None` when it is not compared.
+#[cfg(test)]
+pub(crate) fn sets(judge: &Judge, a: &Answered) -> Option<BTreeSet<BTreeSet<Lts>>> {
+    match alone(judge, a, None, None) {
+        Alone::NotCompared(_) => None,
+        Alone::Wrong => Some(BTreeSet::new()),
+        Alone::Fits(_, sets) => Some(sets.into_iter().collect()),
+    }
 }
 
 /// Every set of visits under which the answer is right, by itself.
@@ -125,7 +141,9 @@ fn alone(judge: &Judge, a: &Answered, probe: Option<&Query>, unknown: Option<Lts
     let parts = match &step {
         Step::Write(op) => vec![op.part()],
         Step::Read(query) => parts_of(query, &schema),
-        Step::Savepoint(_) | Step::RollbackTo(_) => return Alone::Fits(BTreeMap::new(), vec![BTreeSet::new()]),
+        Step::Savepoint(_) | Step::RollbackTo(_) => {
+            return Alone::Fits(BTreeMap::new(), vec![BTreeSet::new()]);
+        }
     };
     match (&a.answer, &step) {
         (Answer::Unknown(_), _) => return Alone::NotCompared("no answer came"),
@@ -158,8 +176,12 @@ fn alone(judge: &Judge, a: &Answered, probe: Option<&Query>, unknown: Option<Lts
     let names: Vec<Lts> = open.keys().copied().collect();
     let mut fits = Vec::new();
     for bits in 0u32..1 << names.len() {
-        let set: BTreeSet<Lts> =
-            names.iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1).map(|(_, l)| *l).collect();
+        let set: BTreeSet<Lts> = names
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| bits >> i & 1 == 1)
+            .map(|(_, l)| *l)
+            .collect();
         if !in_partition_order(&lines, &set) || points(&open, &set, a.snapshot).is_empty() {
             continue;
         }
@@ -178,9 +200,8 @@ fn alone(judge: &Judge, a: &Answered, probe: Option<&Query>, unknown: Option<Lts
             contents.insert(*part, content);
         }
         let right = match (&step, &a.answer) {
-            (Step::Read(query), Answer::Rows(rows)) => {
-                decode(rows).is_some_and(|rows| query::gives(query, &schema, &contents, &rows, &judge.semantics))
-            }
+            (Step::Read(query), Answer::Rows(rows)) => decode(rows)
+                .is_some_and(|rows| query::gives(query, &schema, &contents, &rows, &judge.semantics)),
             (Step::Write(op), answer) => writes(judge, op, &schema, &mut contents, answer),
             _ => false,
         };
@@ -188,7 +209,11 @@ fn alone(judge: &Judge, a: &Answered, probe: Option<&Query>, unknown: Option<Lts
             fits.push(set);
         }
     }
-    if fits.is_empty() { Alone::Wrong } else { Alone::Fits(open, fits) }
+    if fits.is_empty() {
+        Alone::Wrong
+    } else {
+        Alone::Fits(open, fits)
+    }
 }
 
 /// Whether a write may answer this.
@@ -222,7 +247,13 @@ fn parts_of(query: &Query, schema: &Schema) -> Vec<Part> {
             SizeClass::Wide => panic!("a read of a whole wide table"),
         },
     };
-    positions.into_iter().map(|position| Part { table: query.table, position }).collect()
+    positions
+        .into_iter()
+        .map(|position| Part {
+            table: query.table,
+            position,
+        })
+        .collect()
 }
 
 /// The writers of a partition up to the snapshot: (visit, must be visible, outcome known).
@@ -242,7 +273,11 @@ fn writers(
             break;
         }
         let track = judge.tracker.get(lts);
-        let state = if unknown == Some(lts) { State::Unknown } else { track.state };
+        let state = if unknown == Some(lts) {
+            State::Unknown
+        } else {
+            track.state
+        };
         let begun = track.visible_from < a.snapshot.answered;
         let (must, by) = match state {
             State::Waiting => break,
@@ -254,12 +289,18 @@ fn writers(
             State::Committed if begun => {
                 let mine = track.session == a.session;
                 let before = track.visible_by < a.snapshot.sent;
-                let by = if judge.claim.real_time { track.visible_by } else { Tick(u64::MAX) };
+                let by = if judge.claim.real_time {
+                    track.visible_by
+                } else {
+                    Tick(u64::MAX)
+                };
                 (before && (mine || judge.claim.real_time), by)
             }
             State::Unknown | State::Committed => continue,
         };
-        let Some(visit) = judge.history.visit(lts) else { continue };
+        let Some(visit) = judge.history.visit(lts) else {
+            continue;
+        };
         if state == State::Unknown && visit.end == End::Rollback {
             continue;
         }
@@ -272,7 +313,13 @@ fn writers(
                 }
             }
         } else {
-            open.insert(lts, Window { from: track.visible_from, by });
+            open.insert(
+                lts,
+                Window {
+                    from: track.visible_from,
+                    by,
+                },
+            );
         }
         line.push((visit, must, state == State::Committed));
     }
@@ -304,7 +351,11 @@ fn points(open: &BTreeMap<Lts, Window>, set: &BTreeSet<Lts>, snapshot: Span) -> 
             if set.contains(lts) { begun } else { !done }
         })
     };
-    ticks.into_iter().map(|t| twice(t) + 1).filter(|t| inside(t) && agrees(t)).collect()
+    ticks
+        .into_iter()
+        .map(|t| twice(t) + 1)
+        .filter(|t| inside(t) && agrees(t))
+        .collect()
 }
 
 /// Whether one of the named answers has no set left, given what all others are certain of.
@@ -316,23 +367,30 @@ fn against_others(judge: &Judge, held: &[Answered], named: &[history::Address]) 
             _ => None,
         })
         .collect();
-    all.iter().filter(|(a, ..)| named.contains(&a.address)).any(|(a, open, sets)| {
-        let mut narrowed = open.clone();
-        for (other, others, choices) in all.iter().filter(|(o, ..)| o.address != a.address) {
-            if !judge.claim.real_time && (other.session != a.session || other.span.answered > a.span.answered) {
-                continue;
-            }
-            for lts in others.keys() {
-                let Some(window) = narrowed.get_mut(lts) else { continue };
-                if choices.iter().all(|s| s.contains(lts)) {
-                    window.by = window.by.min(other.snapshot.answered);
-                } else if judge.claim.real_time && choices.iter().all(|s| !s.contains(lts)) {
-                    window.from = window.from.max(other.snapshot.sent);
+    all.iter()
+        .filter(|(a, ..)| named.contains(&a.address))
+        .any(|(a, open, sets)| {
+            let mut narrowed = open.clone();
+            for (other, others, choices) in all.iter().filter(|(o, ..)| o.address != a.address) {
+                if !judge.claim.real_time
+                    && (other.session != a.session || other.span.answered > a.span.answered)
+                {
+                    continue;
+                }
+                for lts in others.keys() {
+                    let Some(window) = narrowed.get_mut(lts) else {
+                        continue;
+                    };
+                    if choices.iter().all(|s| s.contains(lts)) {
+                        window.by = window.by.min(other.snapshot.answered);
+                    } else if judge.claim.real_time && choices.iter().all(|s| !s.contains(lts)) {
+                        window.from = window.from.max(other.snapshot.sent);
+                    }
                 }
             }
-        }
-        sets.iter().all(|set| points(&narrowed, set, a.snapshot).is_empty())
-    })
+            sets.iter()
+                .all(|set| points(&narrowed, set, a.snapshot).is_empty())
+        })
 }
 
 /// Whether the reads of one transaction have no point in common.
@@ -341,7 +399,8 @@ fn no_common_point(judge: &Judge, held: &[Answered], read: &Answered) -> bool {
         return false;
     }
     let of_transaction = |a: &&Answered| {
-        (a.address.lts, a.address.attempt, a.snapshot) == (read.address.lts, read.address.attempt, read.snapshot)
+        (a.address.lts, a.address.attempt, a.snapshot)
+            == (read.address.lts, read.address.attempt, read.snapshot)
             && a.span.answered <= read.span.answered
     };
     let reads: Vec<(BTreeMap<Lts, Window>, Vec<BTreeSet<Lts>>)> = held
@@ -357,10 +416,15 @@ fn no_common_point(judge: &Judge, held: &[Answered], read: &Answered) -> bool {
         .flat_map(|(open, sets)| sets.iter().flat_map(|s| points(open, s, read.snapshot)))
         .collect();
     // A point of one read's own ticks is as good as its neighbours: all reads' ticks together are enough.
-    let ticks: Vec<Tick> = reads.iter().flat_map(|(open, _)| open.values().flat_map(|w| [w.from, w.by])).collect();
+    let ticks: Vec<Tick> = reads
+        .iter()
+        .flat_map(|(open, _)| open.values().flat_map(|w| [w.from, w.by]))
+        .collect();
     every.extend(ticks.iter().map(|t| 2 * u128::from(t.0) + 1));
     every.push(2 * u128::from(read.snapshot.sent.0) + 1);
-    !every.iter().any(|t| joint(&reads, *t, read.snapshot, &mut BTreeMap::new()))
+    !every
+        .iter()
+        .any(|t| joint(&reads, *t, read.snapshot, &mut BTreeMap::new()))
 }
 
 /// Whether each read has a set that is possible at the point, all agreeing about the visits they share.
@@ -370,7 +434,9 @@ fn joint(
     snapshot: Span,
     decided: &mut BTreeMap<Lts, bool>,
 ) -> bool {
-    let Some(((open, sets), rest)) = reads.split_first() else { return true };
+    let Some(((open, sets), rest)) = reads.split_first() else {
+        return true;
+    };
     let twice = |t: Tick| 2 * u128::from(t.0);
     if t < twice(snapshot.sent) || t > twice(snapshot.answered) {
         return false;
@@ -379,7 +445,12 @@ fn joint(
         let possible = open.iter().all(|(lts, w)| {
             let inside = set.contains(lts);
             let agrees = decided.get(lts).is_none_or(|d| *d == inside);
-            agrees && if inside { twice(w.from) < t } else { twice(w.by) > t }
+            agrees
+                && if inside {
+                    twice(w.from) < t
+                } else {
+                    twice(w.by) > t
+                }
         });
         if !possible {
             return false;
@@ -391,7 +462,7 @@ fn joint(
 }
 
 /// The values of an answer; `None` where it cannot be read.
-fn decode(rows: &Rows) -> Option<Vec<Vec<Value>>> {
+pub(crate) fn decode(rows: &Rows) -> Option<Vec<Vec<Value>>> {
     rows.iter()
         .map(|mut row| {
             let mut values = Vec::new();

@@ -6,7 +6,12 @@ use crate::model::Partition;
 use history::{Op, Part, Step, Visit};
 
 /// Applies one write; returns how many rows it affects. A strict insert of a row that exists changes nothing.
-pub(crate) fn apply(partition: &mut Partition, table: &TableLayout, op: &Op, update_creates_rows: bool) -> u64 {
+pub(crate) fn apply(
+    partition: &mut Partition,
+    table: &TableLayout,
+    op: &Op,
+    update_creates_rows: bool,
+) -> u64 {
     match op {
         Op::Insert { row, cells, .. } => {
             let (slot, new) = partition.insert(*row);
@@ -76,7 +81,9 @@ pub(crate) fn effective(visit: &Visit, part: Part, upto: usize) -> impl Iterator
     let steps = &visit.steps[..upto.min(visit.steps.len())];
     let undone = undone(steps);
     steps.iter().enumerate().filter_map(move |(i, step)| match step {
-        Step::Write(op) if op.part() == part && !undone.iter().any(|(from, to)| (*from..*to).contains(&i)) => {
+        Step::Write(op)
+            if op.part() == part && !undone.iter().any(|(from, to)| (*from..*to).contains(&i)) =>
+        {
             Some(op)
         }
         _ => None,

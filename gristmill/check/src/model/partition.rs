@@ -31,7 +31,11 @@ impl Enc {
     /// The bytes of columns `from..to`.
     pub(crate) fn columns(&self, from: usize, to: usize) -> &[u8] {
         debug_assert!(self.valid, "encoded before it is read");
-        let start = if from == 0 { 0 } else { self.ends[from - 1] as usize };
+        let start = if from == 0 {
+            0
+        } else {
+            self.ends[from - 1] as usize
+        };
         let end = if to == 0 { 0 } else { self.ends[to - 1] as usize };
         &self.bytes[start..end]
     }
@@ -40,7 +44,10 @@ impl Enc {
     pub(crate) fn fill(&mut self, fill: impl FnOnce(&mut EncWriter<'_>)) {
         self.bytes.clear();
         self.ends.clear();
-        fill(&mut EncWriter { bytes: &mut self.bytes, ends: &mut self.ends });
+        fill(&mut EncWriter {
+            bytes: &mut self.bytes,
+            ends: &mut self.ends,
+        });
         self.valid = true;
     }
 
@@ -58,12 +65,8 @@ pub(crate) struct EncWriter<'a> {
 impl EncWriter<'_> {
     /// Closes the column whose bytes were appended.
     pub(crate) fn end_column(&mut self) {
-        self.ends.push(u32::try_from(self.bytes.len()).expect("a row stays below 4 GiB"));
-    }
-
-    /// Closes several columns by where they end.
-    pub(crate) fn end_columns(&mut self, ends: impl Iterator<Item = usize>) {
-        self.ends.extend(ends.map(|e| u32::try_from(e).expect("a row stays below 4 GiB")));
+        self.ends
+            .push(u32::try_from(self.bytes.len()).expect("a row stays below 4 GiB"));
     }
 }
 
@@ -100,7 +103,11 @@ pub(crate) struct Partition {
 impl Partition {
     /// An empty partition of a table with so many regular columns.
     pub(crate) fn new(regular: usize) -> Self {
-        Self { cells: regular, stride: regular + regular.div_ceil(64), ..Self::default() }
+        Self {
+            cells: regular,
+            stride: regular + regular.div_ceil(64),
+            ..Self::default()
+        }
     }
 
     /// Approximate memory, in bytes.
@@ -253,8 +260,12 @@ impl Partition {
         let enc = &mut self.encs[slot as usize];
         if self.recording {
             let base = slot as usize * self.stride;
-            self.saved.extend_from_slice(&self.words[base..base + self.stride]);
-            self.journal.push(Undo::Touched { slot, enc: std::mem::take(enc) });
+            self.saved
+                .extend_from_slice(&self.words[base..base + self.stride]);
+            self.journal.push(Undo::Touched {
+                slot,
+                enc: std::mem::take(enc),
+            });
         } else {
             enc.valid = false;
         }
@@ -303,7 +314,10 @@ impl Partition {
 
     /// Sets shared cells, making the shared row if there is none.
     pub(crate) fn write_shared(&mut self, columns: usize, cells: impl Iterator<Item = (usize, Option<u64>)>) {
-        let mut row = self.shared.clone().unwrap_or_else(|| vec![None; columns].into_boxed_slice());
+        let mut row = self
+            .shared
+            .clone()
+            .unwrap_or_else(|| vec![None; columns].into_boxed_slice());
         for (column, d) in cells {
             row[column] = d;
         }
@@ -317,14 +331,20 @@ impl Partition {
 
     /// Rows and cells in one piece, without what is cached.
     pub(crate) fn compact(&self) -> Compact {
-        assert!(self.journal.is_empty(), "a checkpoint holds nothing that may be taken back");
+        assert!(
+            self.journal.is_empty(),
+            "a checkpoint holds nothing that may be taken back"
+        );
         let mut words = Vec::with_capacity(self.index.len() * (self.stride + 1));
         for (position, slot) in &self.index {
             words.push(*position);
             let base = *slot as usize * self.stride;
             words.extend_from_slice(&self.words[base..base + self.stride]);
         }
-        Compact { words: words.into_boxed_slice(), shared: self.shared.clone() }
+        Compact {
+            words: words.into_boxed_slice(),
+            shared: self.shared.clone(),
+        }
     }
 
     /// The partition that `compact` was made of.
@@ -393,8 +413,10 @@ impl Compact {
 
 /// The cells of a compacted row, for people.
 pub(crate) fn cells(partition: &Partition, table: &TableLayout, slot: u32) -> Cells {
-    let mut cells: Cells = partition.cells_of(slot).map(|(c, d)| (table.regular_id(c), d)).collect();
+    let mut cells: Cells = partition
+        .cells_of(slot)
+        .map(|(c, d)| (table.regular_id(c), d))
+        .collect();
     cells.sort_unstable_by_key(|(c, _)| *c);
     cells
 }
-

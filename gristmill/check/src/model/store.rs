@@ -97,8 +97,16 @@ impl Entry {
 
     /// An entry to answer one viewer who looks below the head; not kept.
     pub(crate) fn past(&self, viewer: &Viewer) -> Entry {
-        let base = self.checkpoints.iter().rev().find(|c| serves(c.lts, c.by, viewer));
-        Entry { checkpoints: base.cloned().into_iter().collect(), key: self.key.clone(), ..Entry::default() }
+        let base = self
+            .checkpoints
+            .iter()
+            .rev()
+            .find(|c| serves(c.lts, c.by, viewer));
+        Entry {
+            checkpoints: base.cloned().into_iter().collect(),
+            key: self.key.clone(),
+            ..Entry::default()
+        }
     }
 
     fn size(&self) -> usize {
@@ -111,7 +119,11 @@ impl Entry {
         if self.checkpoints.back().is_some_and(|c| c.lts == self.lts) {
             return;
         }
-        self.checkpoints.push_back(Checkpoint { lts: self.lts, by: self.by, state: head.compact() });
+        self.checkpoints.push_back(Checkpoint {
+            lts: self.lts,
+            by: self.by,
+            state: head.compact(),
+        });
         if self.checkpoints.len() > CHECKPOINTS {
             self.checkpoints.pop_front();
         }
@@ -159,7 +171,13 @@ impl Store {
         update_creates_rows: bool,
         options: Options,
     ) -> Self {
-        let shard = || Mutex::new(Shard { entries: BTreeMap::new(), bytes: 0, hand: None });
+        let shard = || {
+            Mutex::new(Shard {
+                entries: BTreeMap::new(),
+                bytes: 0,
+                hand: None,
+            })
+        };
         Self {
             visits: Visits::new(Arc::clone(&history)),
             history,
@@ -192,7 +210,10 @@ impl Store {
         if !self.keeps() {
             return Arc::default();
         }
-        let mut shard = self.shard(part).lock().expect("nobody panics while holding a shard");
+        let mut shard = self
+            .shard(part)
+            .lock()
+            .expect("nobody panics while holding a shard");
         Arc::clone(shard.entries.entry(part).or_default())
     }
 
@@ -208,7 +229,10 @@ impl Store {
             return;
         }
         let limit = self.options.bytes_max / self.shards.len();
-        let mut shard = self.shard(part).lock().expect("nobody panics while holding a shard");
+        let mut shard = self
+            .shard(part)
+            .lock()
+            .expect("nobody panics while holding a shard");
         shard.bytes = shard.bytes + size - before;
         if shard.bytes > limit {
             shard.evict(limit);
@@ -240,17 +264,27 @@ impl Store {
         if entry.head.is_none() {
             tail.replayed += self.rebuild(entry, table, part, viewer, near, final_by)?;
         }
-        let list: Vec<(Lts, Seen)> =
-            writers(&*self.history, &*self.tracker, &self.claim, viewer, part, entry.lts)
-                .filter(|w| !matches!(w, Ok((_, Seen::Not))))
-                .collect::<Result<_, _>>()?;
+        let list: Vec<(Lts, Seen)> = writers(
+            &*self.history,
+            &*self.tracker,
+            &self.claim,
+            viewer,
+            part,
+            entry.lts,
+        )
+        .filter(|w| !matches!(w, Ok((_, Seen::Not))))
+        .collect::<Result<_, _>>()?;
         // Without real time: whoever is followed by a must is one himself.
         let last_must = list.iter().rposition(|(_, s)| matches!(s, Seen::Must(_)));
         let mut recording = false;
         for (i, (lts, seen)) in list.iter().enumerate() {
-            let Some(visit) = self.visits.get(*lts) else { continue };
+            let Some(visit) = self.visits.get(*lts) else {
+                continue;
+            };
             let overlap = match seen {
-                Seen::May(o) if !self.claim.real_time && last_must.is_some_and(|m| i < m) && !o.unknown => None,
+                Seen::May(o) if !self.claim.real_time && last_must.is_some_and(|m| i < m) && !o.unknown => {
+                    None
+                }
                 Seen::May(o) => Some(*o),
                 _ => None,
             };
@@ -330,7 +364,11 @@ impl Store {
         near: Lts,
         final_by: Tick,
     ) -> Result<u64, &'static str> {
-        let base = entry.checkpoints.iter().rev().find(|c| serves(c.lts, c.by, viewer));
+        let base = entry
+            .checkpoints
+            .iter()
+            .rev()
+            .find(|c| serves(c.lts, c.by, viewer));
         let (state, lts, by) = match base {
             Some(c) => (Partition::restore(table.regular_count(), &c.state), c.lts, c.by),
             None => (Partition::new(table.regular_count()), Lts(0), Tick(0)),
@@ -363,11 +401,16 @@ impl Store {
                 Seen::Not | Seen::End => {}
             }
         }
-        let (mut state, mut lts, mut by) =
-            if from_nothing { (Partition::new(table.regular_count()), Lts(0), Tick(0)) } else { (state, lts, by) };
+        let (mut state, mut lts, mut by) = if from_nothing {
+            (Partition::new(table.regular_count()), Lts(0), Tick(0))
+        } else {
+            (state, lts, by)
+        };
         let mut replayed = 0;
         for (w, acknowledged, visit) in back {
-            let visit = visit.or_else(|| self.visits.get(w)).expect("it was there on the way back");
+            let visit = visit
+                .or_else(|| self.visits.get(w))
+                .expect("it was there on the way back");
             self.play(&mut state, table, part, &visit);
             (lts, by) = (w, acknowledged);
             replayed += 1;
@@ -387,8 +430,11 @@ impl Shard {
         while self.bytes > limit && spared > 0 {
             spared -= 1;
             let from = self.hand.map_or(Bound::Unbounded, Bound::Excluded);
-            let Some((part, entry)) =
-                self.entries.range((from, Bound::Unbounded)).next().or_else(|| self.entries.iter().next())
+            let Some((part, entry)) = self
+                .entries
+                .range((from, Bound::Unbounded))
+                .next()
+                .or_else(|| self.entries.iter().next())
             else {
                 return;
             };
@@ -410,4 +456,3 @@ impl Shard {
         }
     }
 }
-

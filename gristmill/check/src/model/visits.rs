@@ -14,13 +14,18 @@ pub(crate) struct Visits {
 
 impl Visits {
     pub(crate) fn new(history: Arc<dyn Regenerate>) -> Self {
-        Self { history, slots: (0..KEPT).map(|_| Mutex::new(None)).collect() }
+        Self {
+            history,
+            slots: (0..KEPT).map(|_| Mutex::new(None)).collect(),
+        }
     }
 
     /// The visit; `None` is a hole.
     pub(crate) fn get(&self, lts: Lts) -> Option<Arc<Visit>> {
         let slot = usize::try_from(lts.0 % KEPT as u64).expect("below KEPT");
-        let mut kept = self.slots[slot].lock().expect("nobody panics while holding a slot");
+        let mut kept = self.slots[slot]
+            .lock()
+            .expect("nobody panics while holding a slot");
         if let Some(visit) = kept.as_ref().filter(|v| v.lts == lts) {
             return Some(Arc::clone(visit));
         }

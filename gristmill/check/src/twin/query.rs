@@ -3,31 +3,27 @@
 use super::state::{Content, Line, is_in};
 use datagen::schema::{ColumnId, Place, Schema, Table};
 use datagen::value::{Nulls, Value};
-use history::{
-    Aggregate, From, Part, Predicate, Query, Relation, RowChoice, Select, Semantics,
-};
+use history::{Aggregate, From, Part, Predicate, Query, Relation, RowChoice, Select, Semantics};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// One row that a query chose: every column's value.
-type Row = BTreeMap<ColumnId, Value>;
+pub(crate) type Row = BTreeMap<ColumnId, Value>;
 
-/// Whether the query over these partitions may give these rows.
-pub(super) fn gives(
+/// The lines of a query before LIMIT, in order; each with a row that it comes from.
+pub(crate) fn lines(
     query: &Query,
     schema: &Schema,
     contents: &BTreeMap<Part, Content>,
-    answer: &[Vec<Value>],
-    semantics: &Semantics,
-) -> bool {
+    nulls: Nulls,
+) -> Vec<(Row, Vec<Value>)> {
     let table = schema.table(query.table);
-    let nulls = match semantics.nulls {
-        history::Nulls::First => Nulls::First,
-        history::Nulls::Last => Nulls::Last,
-    };
     let rows = chosen(query, table, contents);
     let mut lines: Vec<(Row, Vec<Value>)> = match &query.select {
-        Select::Columns(columns) => rows.into_iter().map(|r| (r.clone(), values(&r, columns))).collect(),
+        Select::Columns(columns) => rows
+            .into_iter()
+            .map(|r| (r.clone(), values(&r, columns)))
+            .collect(),
         Select::Distinct(columns) => {
             let mut seen: Vec<(Row, Vec<Value>)> = Vec::new();
             for row in rows {
@@ -40,7 +36,10 @@ pub(super) fn gives(
         }
         Select::Aggregates(aggregates) => {
             let all: Vec<&Row> = rows.iter().collect();
-            vec![(Row::new(), aggregates.iter().map(|a| aggregate(*a, &all, nulls)).collect())]
+            vec![(
+                Row::new(),
+                aggregates.iter().map(|a| aggregate(*a, &all, nulls)).collect(),
+            )]
         }
         Select::Group { by, aggregates } => {
             let mut groups: Vec<(Vec<Value>, Vec<&Row>)> = Vec::new();
@@ -60,13 +59,42 @@ pub(super) fn gives(
                 .collect()
         }
     };
-    let by_order = |a: &Row, b: &Row| {
-        query.order.iter().fold(Ordering::Equal, |so_far, (column, order)| {
+    lines.sort_by(|(a, _), (b, _)| by_order(query, nulls, a, b));
+    lines
+}
+
+fn by_order(query: &Query, nulls: Nulls, a: &Row, b: &Row) -> Ordering {
+    query
+        .order
+        .iter()
+        .fold(Ordering::Equal, |so_far, (column, order)| {
             so_far.then_with(|| order.apply(get(a, *column).compare(&get(b, *column), nulls)))
         })
+}
+
+/// Where NULL sorts, in the words of values.
+pub(crate) fn nulls(semantics: &Semantics) -> Nulls {
+    match semantics.nulls {
+        history::Nulls::First => Nulls::First,
+        history::Nulls::Last => Nulls::Last,
+    }
+}
+
+/// Whether the query over these partitions may give these rows.
+pub(crate) fn gives(
+    query: &Query,
+    schema: &Schema,
+    contents: &BTreeMap<Part, Content>,
+    answer: &[Vec<Value>],
+    semantics: &Semantics,
+) -> bool {
+    let nulls = nulls(semantics);
+    let lines = lines(query, schema, contents, nulls);
+    let offset = if query.limit.is_some() {
+        query.offset as usize
+    } else {
+        0
     };
-    lines.sort_by(|(a, _), (b, _)| by_order(a, b));
-    let offset = if query.limit.is_some() { query.offset as usize } else { 0 };
     let limit = query.limit.map_or(usize::MAX, |n| n as usize);
     if answer.len() != lines.len().saturating_sub(offset).min(limit) {
         return false;
@@ -74,10 +102,15 @@ pub(super) fn gives(
     // Ties: whatever stands at place i must come from the group of rows whose places i lies among.
     let mut start = 0;
     while start < lines.len() {
-        let tied = lines[start..].iter().take_while(|(r, _)| by_order(&lines[start].0, r).is_eq()).count();
+        let tied = lines[start..]
+            .iter()
+            .take_while(|(r, _)| by_order(query, nulls, &lines[start].0, r).is_eq())
+            .count();
         let mut group: Vec<&Vec<Value>> = lines[start..start + tied].iter().map(|(_, l)| l).collect();
         for place in start..start + tied {
-            let Some(seen) = place.checked_sub(offset).and_then(|i| answer.get(i)) else { continue };
+            let Some(seen) = place.checked_sub(offset).and_then(|i| answer.get(i)) else {
+                continue;
+            };
             match group.iter().position(|l| equal(l, seen, &query.select)) {
                 Some(i) => group.remove(i),
                 None => return false,
@@ -122,7 +155,11 @@ fn chosen(query: &Query, table: &Table, contents: &BTreeMap<Part, Content>) -> V
             if !wanted {
                 continue;
             }
-            let mut row = base(if query.from == From::Table { None } else { content.shared.as_ref() });
+            let mut row = base(if query.from == From::Table {
+                None
+            } else {
+                content.shared.as_ref()
+            });
             row.extend(line.iter().map(|(c, v)| (*c, v.clone())));
             let key = table.rows().inflate(*at);
             for column in table.columns() {
@@ -167,25 +204,30 @@ fn values(row: &Row, columns: &[ColumnId]) -> Vec<Value> {
 
 fn aggregate(what: Aggregate, rows: &[&Row], nulls: Nulls) -> Value {
     let count = |n: usize| Value::Int(i64::try_from(n).expect("fewer rows than 2^63"));
-    let present = |c: ColumnId| rows.iter().map(|r| get(r, c)).filter(|v| !v.is_null()).collect::<Vec<_>>();
+    let present = |c: ColumnId| {
+        rows.iter()
+            .map(|r| get(r, c))
+            .filter(|v| !v.is_null())
+            .collect::<Vec<_>>()
+    };
     match what {
         Aggregate::CountRows => count(rows.len()),
         Aggregate::Count(c) => count(present(c).len()),
-        Aggregate::Min(c) => {
-            present(c).into_iter().min_by(|a, b| a.compare(b, nulls)).unwrap_or(Value::Null)
-        }
-        Aggregate::Max(c) => {
-            present(c).into_iter().max_by(|a, b| a.compare(b, nulls)).unwrap_or(Value::Null)
-        }
-        Aggregate::Sum(c) => {
-            present(c).into_iter().map(|v| number(&v).expect("only numbers are summed")).fold(
-                Value::Null,
-                |sum, (n, scale)| match sum {
-                    Value::Numeric(so_far, _) => Value::Numeric(so_far + n, scale),
-                    _ => Value::Numeric(n, scale),
-                },
-            )
-        }
+        Aggregate::Min(c) => present(c)
+            .into_iter()
+            .min_by(|a, b| a.compare(b, nulls))
+            .unwrap_or(Value::Null),
+        Aggregate::Max(c) => present(c)
+            .into_iter()
+            .max_by(|a, b| a.compare(b, nulls))
+            .unwrap_or(Value::Null),
+        Aggregate::Sum(c) => present(c)
+            .into_iter()
+            .map(|v| number(&v).expect("only numbers are summed"))
+            .fold(Value::Null, |sum, (n, scale)| match sum {
+                Value::Numeric(so_far, _) => Value::Numeric(so_far + n, scale),
+                _ => Value::Numeric(n, scale),
+            }),
     }
 }
 
@@ -208,9 +250,9 @@ fn equal(ours: &[Value], seen: &[Value], select: &Select) -> bool {
         && ours.iter().zip(seen).enumerate().all(|(i, (a, b))| {
             let sum = i >= plain && matches!(aggregates.get(i - plain), Some(Aggregate::Sum(_)));
             match (sum, number(a), number(b)) {
-                (true, Some((n, s)), Some((m, t))) => {
-                    Value::Numeric(n, s).compare(&Value::Numeric(m, t), Nulls::First).is_eq()
-                }
+                (true, Some((n, s)), Some((m, t))) => Value::Numeric(n, s)
+                    .compare(&Value::Numeric(m, t), Nulls::First)
+                    .is_eq(),
                 _ => a == b,
             }
         })

@@ -7,18 +7,18 @@ use history::{Cells, Op, Part, Semantics, Step};
 use std::collections::BTreeMap;
 
 /// Values by column; a column that is missing is NULL.
-pub(super) type Line = BTreeMap<ColumnId, Value>;
+pub(crate) type Line = BTreeMap<ColumnId, Value>;
 
 /// Rows by the position of their key, and the companion row.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Content {
-    pub(super) rows: BTreeMap<u64, Line>,
-    pub(super) shared: Option<Line>,
+pub(crate) struct Content {
+    pub(crate) rows: BTreeMap<u64, Line>,
+    pub(crate) shared: Option<Line>,
 }
 
 impl Content {
     /// Plays the steps of a visit, savepoints included.
-    pub(super) fn play(&mut self, table: &Table, part: Part, steps: &[Step], semantics: &Semantics) {
+    pub(crate) fn play(&mut self, table: &Table, part: Part, steps: &[Step], semantics: &Semantics) {
         let mut saved: Vec<(u8, Content)> = Vec::new();
         for step in steps {
             match step {
@@ -40,7 +40,7 @@ impl Content {
     }
 
     /// Applies a write; how many rows it affects.
-    pub(super) fn apply(&mut self, table: &Table, op: &Op, semantics: &Semantics) -> u64 {
+    pub(crate) fn apply(&mut self, table: &Table, op: &Op, semantics: &Semantics) -> u64 {
         match op {
             Op::Insert { row, cells, .. } => {
                 if self.rows.contains_key(row) {
@@ -87,18 +87,23 @@ impl Content {
 }
 
 fn line(table: &Table, cells: &Cells) -> Line {
-    let value = |(c, d): &(ColumnId, Option<u64>)| (*c, d.map_or(Value::Null, |d| table.domain(*c).inflate(d)));
+    let value =
+        |(c, d): &(ColumnId, Option<u64>)| (*c, d.map_or(Value::Null, |d| table.domain(*c).inflate(d)));
     cells.iter().map(value).collect()
 }
 
 /// Whether a row's key lies in a slice, digit by digit.
-pub(super) fn is_in(table: &Table, at: u64, slice: &Slice) -> bool {
+pub(crate) fn is_in(table: &Table, at: u64, slice: &Slice) -> bool {
     let digit = |j: usize| table.rows().digit(at, j);
     if slice.prefix.iter().enumerate().any(|(j, d)| digit(j) != *d) {
         return false;
     }
     let bound = slice.prefix.len();
-    let above = slice.lower.is_none_or(|(d, inclusive)| digit(bound) > d || (inclusive && digit(bound) == d));
-    let below = slice.upper.is_none_or(|(d, inclusive)| digit(bound) < d || (inclusive && digit(bound) == d));
+    let above = slice
+        .lower
+        .is_none_or(|(d, inclusive)| digit(bound) > d || (inclusive && digit(bound) == d));
+    let below = slice
+        .upper
+        .is_none_or(|(d, inclusive)| digit(bound) < d || (inclusive && digit(bound) == d));
     above && below
 }
