@@ -30,7 +30,7 @@ mod watchdog;
 pub use flaws::{FLAWS, Flaw, FlawLine, Needs, Teller};
 pub use outcome::{Ended, Ending, Rules, outcome};
 pub use target::{
-    Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, OpenOptions, Request, Session, Target,
+    Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, OpenOptions, Request, Session, Target, Upstream,
 };
 pub use unusable::{Complaint, Unusable};
 

@@ -41,8 +41,8 @@ pub struct OpenOptions {
     pub lock_step: bool,
     /// How long a lock of SQLite is waited for in free pace.
     pub busy: Duration,
-    /// Connections go to this address instead of the server's: the run's fault proxy.
-    pub through: Option<SocketAddr>,
+    /// Connections of these sessions go to these addresses instead of the server's: the run's fault proxies.
+    pub through: BTreeMap<SessionId, SocketAddr>,
     /// Where passwords and the like are looked up.
     pub environment: Environment,
 }
@@ -59,7 +59,7 @@ impl OpenOptions {
             level: None,
             lock_step: false,
             busy: Duration::from_secs(5),
-            through: None,
+            through: BTreeMap::new(),
             environment: Arc::new(|name| std::env::var(name).ok()),
         }
     }
@@ -225,8 +225,8 @@ pub trait Target: Send + Sync {
     /// What [`Executed::digest`] is for this request.
     fn digest(&self, schema: &Schema, request: &Request<'_>) -> u64;
 
-    /// The address to which a fault proxy forwards; `None` where there is none (embedded, sockets, several hosts).
-    fn address(&self) -> Result<Option<SocketAddr>, Unusable> {
+    /// Where a fault proxy forwards to; `None` where there is nothing (embedded engines, several hosts).
+    fn upstream(&self) -> Result<Option<Upstream>, Unusable> {
         Ok(None)
     }
 
@@ -261,6 +261,15 @@ pub trait Session: Send {
 pub trait Cancel: Send + Sync {
     /// Asks once; the session's answer says whether it came in time. `Err`: the request could not be delivered, in words.
     fn cancel(&self) -> Result<(), String>;
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Upstream {
+    /// An address.
+    Tcp(SocketAddr),
+    /// A Unix socket, by its full path.
+    Unix(PathBuf),
 }
 
 /// What can be done to a server by its owner.
