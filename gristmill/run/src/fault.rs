@@ -1,3 +1,147 @@
 //! Faults: events of the history by a session of their own.
+//!
+//! A fault is anchored to a statement by an addressed draw, or by hand (F26); never to a moment. What needs the session's
+//! own connection (a cut, a delay, a stall) is armed in the session's proxy; what is done to the server or to a running
+//! statement (cancel, terminate, kill) is ordered from a thread of its own, so that it meets the statement under way.
+//!
+//! Invariants:
+//! * V1 a fault is in the log before it is done.
+//! * V2 whatever a session is refused because of a fault finds it as its witness: the fault is known before it is done, and
+//!   stays known for as long as the connection that it hit.
 
+pub(crate) mod kind;
+mod order;
 pub mod proxy;
+mod schedule;
+mod strike;
+
+pub use kind::{FAULTS, Fault, FaultKind, Needs};
+pub(crate) use order::serve;
+pub(crate) use schedule::Schedule;
+
+use crate::clock::Clock;
+use crossbeam_channel::{Receiver, Sender};
+use history::{SessionId, Tick};
+use order::Order;
+use parking_lot::Mutex;
+use proxy::Proxy;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use targets::{Cancel, Identity};
+
+/// Every fault of a run, and what they are known to have done.
+pub(crate) struct Faults {
+    clock: Clock,
+    schedule: Schedule,
+    proxies: BTreeMap<u16, Proxy>,
+    lives: Vec<Life>,
+    /// When something last befell every session at once (nanoseconds; 0: never).
+    all_ns: AtomicU64,
+    kills: Mutex<Vec<Tick>>,
+    done: Mutex<BTreeMap<String, u64>>,
+    orders: Sender<Order>,
+    inbox: Receiver<Order>,
+    deadline: Duration,
+}
+
+/// What is known of one session's connection.
+#[derive(Default)]
+struct Life {
+    connected_ns: AtomicU64,
+    /// When its connection was last cut, held up or terminated by us.
+    struck_ns: AtomicU64,
+    /// When a cancel request for it was last sent.
+    cancelled_ns: AtomicU64,
+    server: Mutex<Option<(Identity, Option<Arc<dyn Cancel>>)>>,
+}
+
+/// Faults that may explain what a session met.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Witness {
+    pub(crate) cancel: bool,
+    pub(crate) connection: bool,
+}
+
+/// A cancel request that was delivered may strike a later statement; this long it is a witness.
+const CANCEL_LINGERS_NS: u64 = 2_000_000_000;
+
+impl Faults {
+    /// The faults of a schedule over so many sessions; with a proxy for each where the schedule needs them.
+    pub(crate) fn new(
+        clock: Clock,
+        schedule: Schedule,
+        proxies: BTreeMap<u16, Proxy>,
+        sessions: u16,
+        deadline: Duration,
+    ) -> Faults {
+        let (orders, inbox) = crossbeam_channel::unbounded();
+        Faults {
+            clock,
+            schedule,
+            proxies,
+            lives: (0..=sessions).map(|_| Life::default()).collect(),
+            all_ns: AtomicU64::new(0),
+            kills: Mutex::new(Vec::new()),
+            done: Mutex::new(BTreeMap::new()),
+            orders,
+            inbox,
+            deadline,
+        }
+    }
+
+    /// The session that a fault's events belong to: the one after the last client.
+    fn session(&self) -> SessionId {
+        SessionId(u16::try_from(self.lives.len()).expect("sessions are numbered in 16 bits"))
+    }
+
+    /// A session has a connection.
+    pub(crate) fn connected(&self, who: SessionId, identity: &Identity, cancel: Option<Arc<dyn Cancel>>) {
+        let life = &self.lives[usize::from(who.0)];
+        life.connected_ns.store(self.clock.ns(), Ordering::SeqCst);
+        *life.server.lock() = Some((identity.clone(), cancel));
+    }
+
+    /// A session dropped its connection.
+    pub(crate) fn disconnected(&self, who: SessionId) {
+        *self.lives[usize::from(who.0)].server.lock() = None;
+    }
+
+    /// What we did to this session since its connection was opened, or to a statement of it lately.
+    pub(crate) fn witness(&self, who: SessionId, began_ns: u64) -> Witness {
+        let life = &self.lives[usize::from(who.0)];
+        let struck = life
+            .struck_ns
+            .load(Ordering::SeqCst)
+            .max(self.all_ns.load(Ordering::SeqCst));
+        let cancelled = life.cancelled_ns.load(Ordering::SeqCst);
+        Witness {
+            cancel: cancelled > 0 && cancelled + CANCEL_LINGERS_NS >= began_ns,
+            connection: struck > 0 && struck >= life.connected_ns.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Ticks at which the server was killed.
+    pub(crate) fn kills(&self) -> Vec<Tick> {
+        self.kills.lock().clone()
+    }
+
+    /// Faults done so far, by name.
+    pub(crate) fn done(&self) -> BTreeMap<String, u64> {
+        self.done.lock().clone()
+    }
+
+    fn count(&self, fault: FaultKind) {
+        *self.done.lock().entry(fault.name().to_owned()).or_default() += 1;
+    }
+}
+
+/// The addresses that sessions connect to instead of the server's.
+pub(crate) fn addresses(proxies: &BTreeMap<u16, Proxy>) -> BTreeMap<SessionId, SocketAddr> {
+    proxies
+        .iter()
+        .map(|(session, proxy)| (SessionId(*session), proxy.address()))
+        .collect()
+}

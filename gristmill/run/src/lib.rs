@@ -1,3 +1,51 @@
-//! Placeholder.
+//! Plan into artefact: sessions that talk to a database, a judge beside them, faults between them, and a folder in which
+//! everything that happened can be read again.
+//!
+//! ```text
+//!  supervisor ──spawns──▶ worker                                             (process by process)
+//!                           │
+//!  plan ─▶ turnstile ─▶ sessions ─▶ target                                   (thread by thread)
+//!                           │ │ ▲
+//!                           │ │ └── faults: proxy, cancel, terminate, kill
+//!                       log ◀ ▶ ring of answers ─▶ judging ─▶ causes ─▶ verdict
+//! ```
+//!
+//! This crate is the one place with threads, clocks and processes. It must not know how a statement is written (`targets`),
+//! what a visit contains (`workload`), nor what an answer must be (`check`).
+//!
+//! Invariants:
+//! * R1 a run is a function of its plan and its target (A4).
+//! * R2 `invoke` is in the log before the statement leaves; `complete` before the session's next `invoke` (A5).
+//! * R3 what the database said is an outcome; an `Err` of this crate is about us or about the caller (A6).
+//! * R4 a worker always starts from the folder: an empty log is a new run (F38).
 
+pub mod plan;
+
+mod baton;
+mod causes;
+mod clock;
+mod error;
+mod evidence;
 pub mod fault;
+mod inbox;
+mod judging;
+mod known;
+mod life;
+mod refusal;
+mod registry;
+pub mod replay;
+mod session;
+pub mod supervisor;
+mod ticks;
+mod turnstile;
+mod verdict;
+pub mod worker;
+mod world;
+
+#[cfg(test)]
+mod testing;
+
+pub use error::RunError;
+pub use known::{Known, KnownError};
+pub use life::{Ending, run};
+pub use plan::Plan;

@@ -79,13 +79,15 @@ pub fn interrupts() -> std::io::Result<Receiver<()>> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let (send, receive) = unbounded();
-    thread::Builder::new().name("interrupts".to_owned()).spawn(move || {
-        for _ in &mut signals {
-            if send.send(()).is_err() {
-                return;
+    thread::Builder::new()
+        .name("interrupts".to_owned())
+        .spawn(move || {
+            for _ in &mut signals {
+                if send.send(()).is_err() {
+                    return;
+                }
             }
-        }
-    })?;
+        })?;
     Ok(receive)
 }
 
@@ -120,20 +122,37 @@ pub fn go_on(
         let mut life = Life::start(folder, with)?;
         let end = life.watch(with, watcher, &mut interrupts);
         let errors = life.errors();
-        let status = life.child.wait().map_err(|e| RunError::io("cannot wait for the worker", e))?;
+        let status = life
+            .child
+            .wait()
+            .map_err(|e| RunError::io("cannot wait for the worker", e))?;
         let death = match end {
             End::KillMe if interrupts == 0 => continue,
             End::KillMe | End::Interrupted => {
-                return Ok(Ended::Killed { folder: folder.path().to_owned() });
+                return Ok(Ended::Killed {
+                    folder: folder.path().to_owned(),
+                });
             }
-            End::Failed { code, message, remedy } => {
+            End::Failed {
+                code,
+                message,
+                remedy,
+            } => {
                 let folder = folder.path().to_owned();
-                return Ok(Ended::Failed(Failure { code, message, remedy, folder }));
+                return Ok(Ended::Failed(Failure {
+                    code,
+                    message,
+                    remedy,
+                    folder,
+                }));
             }
             End::Silent => Death { status, errors },
         };
         if let (true, Some(verdict)) = (death.status.success(), folder.verdict()?) {
-            return Ok(Ended::Verdict(Box::new(Ending { verdict, folder: folder.path().to_owned() })));
+            return Ok(Ended::Verdict(Box::new(Ending {
+                verdict,
+                folder: folder.path().to_owned(),
+            })));
         }
         return death.ended(folder, plan);
     }
@@ -143,7 +162,11 @@ pub fn go_on(
 enum End {
     KillMe,
     Interrupted,
-    Failed { code: u8, message: String, remedy: String },
+    Failed {
+        code: u8,
+        message: String,
+        remedy: String,
+    },
     Silent,
 }
 
@@ -170,30 +193,44 @@ impl Life {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        let mut child = command.spawn().map_err(|e| RunError::io(with.program.display().to_string(), e))?;
+        let mut child = command
+            .spawn()
+            .map_err(|e| RunError::io(with.program.display().to_string(), e))?;
         let out = child.stdout.take().expect("standard output is piped");
         let err = child.stderr.take().expect("standard error is piped");
         let (send, lines) = unbounded();
-        let reader = thread::Builder::new().name("worker-lines".to_owned()).spawn(move || {
-            for line in BufReader::new(out).lines().map_while(Result::ok) {
-                // A line that is not ours was printed by an engine; it must not end the run.
-                let Some(line) = Line::read(&line) else { continue };
-                if send.send(line).is_err() {
-                    return;
+        let reader = thread::Builder::new()
+            .name("worker-lines".to_owned())
+            .spawn(move || {
+                for line in BufReader::new(out).lines().map_while(Result::ok) {
+                    // A line that is not ours was printed by an engine; it must not end the run.
+                    let Some(line) = Line::read(&line) else { continue };
+                    if send.send(line).is_err() {
+                        return;
+                    }
                 }
-            }
-        });
-        let errors = thread::Builder::new().name("worker-errors".to_owned()).spawn(move || last_words(err));
+            });
+        let errors = thread::Builder::new()
+            .name("worker-errors".to_owned())
+            .spawn(move || last_words(err));
         let (Ok(_), Ok(errors)) = (reader, errors) else {
             let _ = child.kill();
-            return Err(RunError::Worker("could not be listened to: no thread to be had".to_owned()));
+            return Err(RunError::Worker(
+                "could not be listened to: no thread to be had".to_owned(),
+            ));
         };
-        Ok(Life { child, lines, errors: Some(errors) })
+        Ok(Life {
+            child,
+            lines,
+            errors: Some(errors),
+        })
     }
 
     /// Passes on what the worker says until it says nothing more.
     fn watch(&mut self, with: &Supervision<'_>, watcher: &mut dyn Watcher, interrupts: &mut u32) -> End {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("process ids are positive numbers of 31 bits"));
+        let pid = Pid::from_raw(
+            i32::try_from(self.child.id()).expect("process ids are positive numbers of 31 bits"),
+        );
         let mut end = End::Silent;
         loop {
             select! {
@@ -224,7 +261,10 @@ impl Life {
     }
 
     fn errors(&mut self) -> String {
-        self.errors.take().and_then(|handle| handle.join().ok()).unwrap_or_default()
+        self.errors
+            .take()
+            .and_then(|handle| handle.join().ok())
+            .unwrap_or_default()
     }
 }
 

@@ -50,7 +50,11 @@ pub fn main(orders: &Orders) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let code = error.exit_code();
-            say(&Line::Failed { code, message: error.to_string(), remedy: error.remedy() });
+            say(&Line::Failed {
+                code,
+                message: error.to_string(),
+                remedy: error.remedy(),
+            });
             ExitCode::from(FAILED)
         }
     }
@@ -65,7 +69,11 @@ fn work(orders: &Orders) -> Result<(), RunError> {
     let circumstances = Circumstances {
         environment: environment(None),
         interrupt,
-        known: if known.exists() { Known::read(&known)? } else { Known::default() },
+        known: if known.exists() {
+            Known::read(&known)?
+        } else {
+            Known::default()
+        },
         schedule: match &orders.schedule_of {
             None => None,
             Some(path) => Some(Arc::new(Schedule::read(&Folder::open(path)?)?)),

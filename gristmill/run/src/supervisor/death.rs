@@ -34,7 +34,9 @@ impl Death {
         let verdict = match signal {
             Some(Signal::SIGKILL) => doubt(
                 plan,
-                format!("the worker was killed from outside ({how}), perhaps for want of memory; the folder can be gone on with"),
+                format!(
+                    "the worker was killed from outside ({how}), perhaps for want of memory; the folder can be gone on with"
+                ),
             ),
             Some(_) if embedded && !panicked => crash(plan, how),
             _ => {
@@ -46,11 +48,19 @@ impl Death {
                     format!("our own fault: the worker ended without a verdict ({how}): {words}")
                 };
                 let remedy = format!("please report this with the folder {}", folder.path().display());
-                return Ok(Ended::Failed(Failure { code: 5, message, remedy, folder: folder.path().to_owned() }));
+                return Ok(Ended::Failed(Failure {
+                    code: 5,
+                    message,
+                    remedy,
+                    folder: folder.path().to_owned(),
+                }));
             }
         };
         folder.write_verdict(&verdict)?;
-        Ok(Ended::Verdict(Box::new(Ending { verdict, folder: folder.path().to_owned() })))
+        Ok(Ended::Verdict(Box::new(Ending {
+            verdict,
+            folder: folder.path().to_owned(),
+        })))
     }
 
     fn how(&self) -> String {
@@ -67,7 +77,8 @@ impl Death {
 
 /// Whether the engine lives in the worker. A target that can no longer be opened does not.
 fn embedded(folder: &Folder, plan: &Plan) -> bool {
-    open_target(plan, &targets_folder(folder), &crate::life::environment(None), BTreeMap::new())
+    targets_folder(folder)
+        .and_then(|files| open_target(plan, &files, &crate::life::environment(None), BTreeMap::new()))
         .is_ok_and(|target| target.describe().embedded)
 }
 
@@ -76,10 +87,20 @@ fn crash(plan: &Plan, how: String) -> Verdict {
     let finding = Finding {
         kind: Kind::Crash,
         shape: Shape::Died { how },
-        read: Address { lts: Lts(0), attempt: 0, step: 0 },
+        read: Address {
+            lts: Lts(0),
+            attempt: 0,
+            step: 0,
+        },
         session: SessionId(0),
-        span: Span { sent: Tick(0), answered: Tick(0) },
-        snapshot: Span { sent: Tick(0), answered: Tick(0) },
+        span: Span {
+            sent: Tick(0),
+            answered: Tick(0),
+        },
+        snapshot: Span {
+            sent: Tick(0),
+            answered: Tick(0),
+        },
         action: String::new(),
         part: None,
         row: None,
@@ -98,11 +119,19 @@ fn crash(plan: &Plan, how: String) -> Verdict {
         proof: "the log's last records say which statements were at work".to_owned(),
         how_sure: "certain: the operating system says so".to_owned(),
     };
-    Verdict { status: Status::Finding, causes: vec![cause], ..empty(plan) }
+    Verdict {
+        status: Status::Finding,
+        causes: vec![cause],
+        ..empty(plan)
+    }
 }
 
 fn doubt(plan: &Plan, words: String) -> Verdict {
-    Verdict { status: Status::Unknown, doubts: vec![words], ..empty(plan) }
+    Verdict {
+        status: Status::Unknown,
+        doubts: vec![words],
+        ..empty(plan)
+    }
 }
 
 /// A verdict that has compared nothing.

@@ -45,7 +45,11 @@ mod tests {
         let lines = [
             Line::Progress(Progress::Note("two\nlines".to_owned())),
             Line::KillMe,
-            Line::Failed { code: 4, message: "no \"server\"".to_owned(), remedy: String::new() },
+            Line::Failed {
+                code: 4,
+                message: "no \"server\"".to_owned(),
+                remedy: String::new(),
+            },
         ];
         for line in lines {
             let bytes = line.write();

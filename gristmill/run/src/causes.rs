@@ -1,0 +1,190 @@
+//! Findings on their way from whoever made them to the verdict: repeats of one cause are one finding with a count.
+//!
+//! Invariants:
+//! * G1 a finding of the judge is judged again from the recorded evidence before it is shown (F34); a disagreement is our
+//!   own fault, never the database's.
+//! * G2 every visit that a finding cites is regenerated and its digests compared with the log's (F4).
+
+mod statements;
+
+use crate::RunError;
+use crate::evidence;
+use crate::known::Known;
+use crate::world::World;
+use check::{Judged, words};
+use history::verdict::Cause;
+use history::{Certainty, Finding, Kind, Shape, Tracker};
+use parking_lot::Mutex;
+use statements::Statements;
+pub(crate) use statements::sent_digest;
+
+/// A finding that was not looked at yet.
+struct Fresh {
+    finding: Finding,
+    /// Made by the judge, so the second judge must agree.
+    judged: bool,
+}
+
+/// Where findings are gathered.
+pub(crate) struct Causes {
+    fresh: Mutex<Vec<Fresh>>,
+    causes: Mutex<Vec<(String, Cause)>>,
+    known: Known,
+}
+
+/// Findings of one cause beyond which they are only counted: their evidence is not looked at again.
+const LOOKED_AT: u64 = 1;
+
+impl Causes {
+    pub(crate) fn new(known: Known) -> Causes {
+        Causes {
+            fresh: Mutex::new(Vec::new()),
+            causes: Mutex::new(Vec::new()),
+            known,
+        }
+    }
+
+    /// A finding of the run's own: a refusal, a stall, a crash.
+    pub(crate) fn own(&self, finding: Finding) {
+        self.fresh.lock().push(Fresh {
+            finding,
+            judged: false,
+        });
+    }
+
+    /// A finding of the judge.
+    pub(crate) fn judged(&self, finding: Finding) {
+        self.fresh.lock().push(Fresh {
+            finding,
+            judged: true,
+        });
+    }
+
+    /// Looks at what came in.
+    pub(crate) fn gather(&self, world: &World) -> Result<(), RunError> {
+        let fresh = std::mem::take(&mut *self.fresh.lock());
+        for Fresh { finding, judged } in fresh {
+            let signature = signature(&finding);
+            if let Some((_, cause)) = self
+                .causes
+                .lock()
+                .iter_mut()
+                .find(|(s, c)| *s == signature && c.times >= LOOKED_AT)
+            {
+                cause.times += 1;
+                continue;
+            }
+            let finding = if judged {
+                judge_again(world, finding)?
+            } else {
+                finding
+            };
+            let cause = make(world, finding, &self.known)?;
+            self.causes.lock().push((signature, cause));
+        }
+        Ok(())
+    }
+
+    /// Findings that count against the database so far, each repeat included.
+    pub(crate) fn total(&self) -> u64 {
+        let fresh = self.fresh.lock().len() as u64;
+        fresh
+            + self
+                .causes
+                .lock()
+                .iter()
+                .filter(|(_, c)| !c.known)
+                .map(|(_, c)| c.times)
+                .sum::<u64>()
+    }
+
+    /// The causes that were found after the first `shown`, which is moved on.
+    pub(crate) fn since(&self, shown: &mut usize) -> Vec<Cause> {
+        let causes = self.causes.lock();
+        let new = causes[*shown..].iter().map(|(_, c)| c.clone()).collect();
+        *shown = causes.len();
+        new
+    }
+
+    /// Every cause, most frequent first. Those that were tolerated more often than their entry allows no longer are.
+    pub(crate) fn all(&self) -> Vec<Cause> {
+        let mut all: Vec<Cause> = self.causes.lock().iter().map(|(_, c)| c.clone()).collect();
+        for cause in &mut all {
+            cause.known = self.known.tolerates(&cause.finding, cause.times);
+        }
+        all.sort_by(|a, b| {
+            b.times
+                .cmp(&a.times)
+                .then_with(|| a.finding.read.cmp(&b.finding.read))
+        });
+        all
+    }
+}
+
+/// What repeats of one cause share. Refusals with different codes are different causes.
+pub(crate) fn signature(finding: &Finding) -> String {
+    match &finding.shape {
+        Shape::Refused { code, .. } => format!("{}/{code}", finding.signature()),
+        _ => finding.signature(),
+    }
+}
+
+/// The second judge (G1): decodes the answers again, regenerates the visits, and must come to the same end.
+fn judge_again(world: &World, mut finding: Finding) -> Result<Finding, RunError> {
+    let (held, _) = evidence::read(world.ring.dir()).map_err(RunError::evidence)?;
+    match world.judge.again(&mut held.into_iter(), &finding) {
+        Judged::Broken(_) => {}
+        Judged::Explained(_) => {
+            return Err(RunError::Disagreement {
+                signature: signature(&finding),
+                read: finding.read,
+            });
+        }
+        Judged::NotCompared(why) => {
+            finding.certainty = Certainty::Likely;
+            finding.doubt = format!("judged once: the second judge could not look again ({why})");
+        }
+    }
+    if lost_in_a_crash(world, &finding) {
+        finding.kind = Kind::Durability;
+    }
+    Ok(finding)
+}
+
+/// Whether the server was killed between the acknowledgement of what is missing and the read that misses it.
+fn lost_in_a_crash(world: &World, finding: &Finding) -> bool {
+    if !matches!(
+        finding.shape,
+        Shape::MissingRow { .. } | Shape::WrongCell { .. } | Shape::ExtraRow { .. }
+    ) {
+        return false;
+    }
+    let Some(last) = finding
+        .proof
+        .iter()
+        .map(|lts| world.tracker.get(*lts).visible_by)
+        .max()
+    else {
+        return false;
+    };
+    world
+        .faults
+        .kills()
+        .iter()
+        .any(|kill| last < *kill && *kill < finding.snapshot.answered)
+}
+
+fn make(world: &World, finding: Finding, known: &Known) -> Result<Cause, RunError> {
+    let statements = Statements::of(world, &finding)?;
+    let words = words(&finding, &world.schema, &world.claim);
+    Ok(Cause {
+        times: 1,
+        known: known.tolerates(&finding, 1),
+        statements,
+        promised: words.promised,
+        seen: words.seen,
+        proof: words.proof,
+        how_sure: words.how_sure,
+        finding,
+    })
+}

@@ -1,0 +1,80 @@
+//! What is done to a running statement or to the server: by a thread of its own, one order after another.
+
+use super::Faults;
+use crate::RunError;
+use crate::world::World;
+use history::SessionId;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// One thing to do.
+pub(super) enum Order {
+    /// Cancel what the session is doing.
+    Cancel(SessionId),
+    /// End the server session of the session.
+    Terminate(SessionId),
+    /// Kill the server and start it again.
+    Kill,
+}
+
+/// Between two looks whether the run is over.
+const LOOK_UP: Duration = Duration::from_millis(20);
+
+/// Serves orders until `done` says that no session is left. What fails is our own trouble and ends the load.
+pub(crate) fn serve(world: &World, done: &dyn Fn() -> bool) {
+    let faults: &Faults = &world.faults;
+    if faults.schedule.is_empty() {
+        return;
+    }
+    while !done() {
+        match faults.inbox.recv_timeout(LOOK_UP) {
+            Ok(order) => {
+                if let Err(error) = carry_out(world, order) {
+                    world.fail(error);
+                }
+            }
+            Err(_) => continue,
+        }
+    }
+}
+
+/// Does it, and returns when it is done.
+pub(super) fn carry_out(world: &World, order: Order) -> Result<(), RunError> {
+    let faults = &world.faults;
+    match order {
+        Order::Cancel(who) => {
+            let handle = faults.lives[usize::from(who.0)]
+                .server
+                .lock()
+                .as_ref()
+                .and_then(|(_, cancel)| cancel.clone());
+            if let Some(handle) = handle
+                && let Err(why) = handle.cancel()
+            {
+                world.note(format!("a cancel request was not delivered: {why}"));
+            }
+            faults.lives[usize::from(who.0)]
+                .cancelled_ns
+                .store(faults.clock.ns(), Ordering::SeqCst);
+        }
+        Order::Terminate(who) => {
+            let identity = faults.lives[usize::from(who.0)]
+                .server
+                .lock()
+                .as_ref()
+                .map(|(identity, _)| identity.clone());
+            if let (Some(control), Some(identity)) = (world.target.control(), identity) {
+                control.terminate(&identity)?;
+            }
+        }
+        Order::Kill => {
+            let control = world
+                .target
+                .control()
+                .expect("a plan with kill has a server of its own");
+            control.kill9()?;
+            control.restart()?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! A fault meets a statement: written down, made known as a witness, armed or ordered.
+
+use super::kind::FaultKind;
+use super::order::{Order, carry_out};
+use super::proxy::Cut;
+use super::{Faults, Schedule};
+use crate::RunError;
+use crate::world::World;
+use history::log::{What, When};
+use history::{Address, SessionId};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// A fault that was armed for the statement that is about to be sent.
+pub(crate) struct Struck(FaultKind);
+
+impl Faults {
+    /// Arms what the schedule has for this statement, if anything.
+    pub(crate) fn before(
+        &self,
+        world: &World,
+        who: SessionId,
+        address: Address,
+        ends: bool,
+    ) -> Result<Option<Struck>, RunError> {
+        if self.schedule.is_empty() {
+            return Ok(None);
+        }
+        let Some(kind) = Schedule::at(&self.schedule, address, ends) else {
+            return Ok(None);
+        };
+        let when = if kind.after_send() {
+            When::AfterSend
+        } else {
+            When::BeforeSend
+        };
+        let detail = self.detail(who);
+        let tick = world.log(
+            self.session(),
+            What::Fault {
+                at: address,
+                when,
+                name: kind.name().to_owned(),
+                detail,
+            },
+        )?;
+        self.count(kind);
+        let life = &self.lives[usize::from(who.0)];
+        let now = self.clock.ns().max(1);
+        let proxy = self.proxies.get(&who.0);
+        match (kind, proxy) {
+            (FaultKind::CutBeforeCommit | FaultKind::Cut, Some(proxy)) => {
+                life.struck_ns.store(now, Ordering::SeqCst);
+                proxy.arm(Cut::Before);
+            }
+            (FaultKind::CutAfterCommit, Some(proxy)) => {
+                life.struck_ns.store(now, Ordering::SeqCst);
+                proxy.arm(Cut::After);
+            }
+            (FaultKind::Delay, Some(proxy)) => proxy.delay(self.deadline / 20),
+            (FaultKind::Stall, Some(proxy)) => {
+                life.struck_ns.store(now, Ordering::SeqCst);
+                proxy.stall();
+            }
+            (FaultKind::Cancel, _) => {
+                life.cancelled_ns.store(now, Ordering::SeqCst);
+                self.order(world, Order::Cancel(who))?;
+            }
+            (FaultKind::Terminate, _) => {
+                life.struck_ns.store(now, Ordering::SeqCst);
+                self.order(world, Order::Terminate(who))?;
+            }
+            (FaultKind::Kill, _) => {
+                self.all_ns.store(now, Ordering::SeqCst);
+                self.kills.lock().push(tick);
+                self.order(world, Order::Kill)?;
+            }
+            (kind, None) => panic!("a plan with {kind} has a proxy for each session"),
+        }
+        Ok(Some(Struck(kind)))
+    }
+
+    /// The statement has been answered, or given up: what was armed and did not happen is taken back.
+    pub(crate) fn after(&self, who: SessionId, struck: Struck) {
+        let Some(proxy) = self.proxies.get(&who.0) else {
+            return;
+        };
+        match struck.0 {
+            FaultKind::CutBeforeCommit | FaultKind::CutAfterCommit | FaultKind::Cut => {
+                proxy.disarm();
+            }
+            FaultKind::Delay => proxy.delay(Duration::ZERO),
+            FaultKind::Stall => proxy.release(),
+            FaultKind::Cancel | FaultKind::Terminate | FaultKind::Kill => {}
+        }
+    }
+
+    /// In lock-step nobody else moves, so the fault is done at once; else by the thread that serves orders.
+    fn order(&self, world: &World, order: Order) -> Result<(), RunError> {
+        if world.baton.is_some() {
+            return carry_out(world, order);
+        }
+        self.orders
+            .send(order)
+            .expect("the receiver lives as long as we do");
+        Ok(())
+    }
+
+    fn detail(&self, who: SessionId) -> String {
+        let server = self.lives[usize::from(who.0)].server.lock();
+        server.as_ref().map_or_else(
+            || format!("{who}, not connected"),
+            |(identity, _)| {
+                format!(
+                    "{who}, server session {} of {}",
+                    identity.process, identity.incarnation
+                )
+            },
+        )
+    }
+}

@@ -1,0 +1,284 @@
+//! Judging while the load runs: answers are parked until nothing that overlaps them is open (F5), explained on any number of
+//! threads, and concluded in the order in which they were answered.
+//!
+//! ```text
+//! sessions ─▶ inbox ─▶ parked, by answered tick ─(below the low-water mark)─▶ explain × n ─▶ conclude ─▶ counts, findings
+//! ```
+//!
+//! Invariants:
+//! * J1 an answer is explained only when it lies below the low-water mark, and the mark is read before the inbox is emptied.
+//! * J2 answers are concluded in ascending order of their answered tick, over the whole run.
+//! * J3 the judge's floor never passes the snapshot of a parked answer, nor the low-water mark.
+//! * J4 the verdict is the same on any number of threads.
+
+mod counts;
+mod pool;
+
+use crate::RunError;
+use crate::causes::sent_digest;
+use crate::evidence::Held;
+use crate::inbox::Batch;
+use crate::world::World;
+use check::Judged;
+use counts::Compared;
+use datagen::stream::{Stream, chance, draw};
+use history::{Answered, Counts, Tick};
+use pool::Pool;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+/// Answers that are explained before anything else is looked at again.
+const AT_ONCE: usize = 4096;
+/// The share of visits whose digests are compared with what was sent, beside those that a finding cites (F4).
+const SAMPLE: (u64, u64) = (1, 512);
+/// How long the judge waits for answers before it looks at the mark again.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+/// An answer that waits.
+struct Parked {
+    answered: Answered,
+    batch: usize,
+}
+
+/// A visit whose answers wait.
+struct Open {
+    held: Held,
+    left_ns: u64,
+    answers: usize,
+    waiting: usize,
+}
+
+/// The judging thread's state.
+pub(crate) struct Judging<'w> {
+    world: &'w World,
+    pool: Option<Pool<'w>>,
+    order: BinaryHeap<Reverse<(Tick, usize)>>,
+    parked: Slab<Parked>,
+    open: Slab<Open>,
+    batches: Vec<Batch>,
+    compared: Compared,
+    checked: u64,
+    sampled: u64,
+}
+
+impl<'w> Judging<'w> {
+    /// With `checkers` threads of the scope beside this one; one of them would only wait for the other, so 0 and 1 are none.
+    pub(crate) fn new<'s>(world: &'w World, scope: &'s std::thread::Scope<'s, 'w>) -> Judging<'w>
+    where
+        'w: 's,
+    {
+        let checkers = usize::from(world.plan.checkers);
+        Judging {
+            world,
+            pool: (checkers > 1).then(|| Pool::new(world, scope, checkers)),
+            order: BinaryHeap::new(),
+            parked: Slab::new(),
+            open: Slab::new(),
+            batches: Vec::new(),
+            compared: Compared::default(),
+            checked: 0,
+            sampled: 0,
+        }
+    }
+
+    /// Judges what can be judged; waits a little if there is nothing. Returns whether there was anything.
+    pub(crate) fn round(&mut self) -> Result<bool, RunError> {
+        let mark = self.world.ticks.low_water();
+        let wait = if self.order.is_empty() || !self.is_ripe(mark) {
+            LOOK_AGAIN
+        } else {
+            Duration::ZERO
+        };
+        self.take_in(wait)?;
+        let mut any = false;
+        while self.is_ripe(mark) {
+            self.judge_some(mark)?;
+            any = true;
+        }
+        // Above the mark there may be answers whose snapshots began long before it.
+        let oldest = self.parked.iter().map(|p| p.answered.snapshot.sent).min();
+        self.world.judge.floor(oldest.map_or(mark, |o| o.min(mark)));
+        self.world.inbox.judged(mark);
+        Ok(any)
+    }
+
+    /// Visits whose answers are all judged.
+    pub(crate) fn checked(&self) -> u64 {
+        self.checked
+    }
+
+    /// Since when the oldest answer waits, on the run's clock.
+    pub(crate) fn waits_since(&self) -> Option<u64> {
+        self.open.iter().map(|o| o.left_ns).min()
+    }
+
+    /// What was compared so far.
+    pub(crate) fn counts(&self) -> Counts {
+        self.compared.counts()
+    }
+
+    /// Visits whose digests were compared though no finding cites them.
+    pub(crate) fn sampled(&self) -> u64 {
+        self.sampled
+    }
+
+    fn is_ripe(&self, mark: Tick) -> bool {
+        self.order.peek().is_some_and(|Reverse((tick, _))| *tick < mark)
+    }
+
+    fn take_in(&mut self, wait: Duration) -> Result<(), RunError> {
+        let mut batches = std::mem::take(&mut self.batches);
+        self.world.inbox.take(&mut batches, wait);
+        for batch in batches.drain(..) {
+            self.sample(&batch)?;
+            if batch.answers.is_empty() {
+                self.checked += 1;
+                continue;
+            }
+            let answers = batch.answers.len();
+            let open = self.open.insert(Open {
+                held: batch.held,
+                left_ns: batch.left_ns,
+                answers,
+                waiting: answers,
+            });
+            for answered in batch.answers {
+                let tick = answered.span.answered;
+                let at = self.parked.insert(Parked {
+                    answered,
+                    batch: open,
+                });
+                self.order.push(Reverse((tick, at)));
+            }
+        }
+        self.batches = batches;
+        Ok(())
+    }
+
+    fn judge_some(&mut self, mark: Tick) -> Result<(), RunError> {
+        let mut some = Vec::new();
+        let mut of = Vec::new();
+        while some.len() < AT_ONCE && self.is_ripe(mark) {
+            let Some(Reverse((_, at))) = self.order.pop() else {
+                break;
+            };
+            let parked = self.parked.remove(at);
+            of.push(parked.batch);
+            some.push(parked.answered);
+        }
+        let explained = match &self.pool {
+            Some(pool) => pool.explain(some)?,
+            None => some.into_iter().map(|a| self.world.judge.explain(a)).collect(),
+        };
+        for (explained, batch) in explained.into_iter().zip(of) {
+            match self.world.judge.conclude(explained) {
+                Judged::Explained(e) => self.compared.explained(&e),
+                Judged::NotCompared(why) => self.compared.not_compared(why),
+                Judged::Broken(finding) => {
+                    self.compared.broken(&finding);
+                    self.world.causes.judged(*finding);
+                    // While the answer is still held.
+                    self.look_at_findings()?;
+                }
+            }
+            self.one_judged(batch);
+        }
+        Ok(())
+    }
+
+    fn look_at_findings(&mut self) -> Result<(), RunError> {
+        self.world.causes.gather(self.world)?;
+        if self.world.plan.stop.reached(self.world.causes.total()) {
+            self.world.turnstile.stop();
+        }
+        Ok(())
+    }
+
+    fn one_judged(&mut self, batch: usize) {
+        let open = self.open.get_mut(batch);
+        open.waiting -= 1;
+        if open.waiting == 0 {
+            let open = self.open.remove(batch);
+            self.world.ring.judged(open.held, open.answers);
+            self.checked += 1;
+        }
+    }
+
+    /// Of some visits: what is regenerated now is what was meant and sent then.
+    fn sample(&mut self, batch: &Batch) -> Result<(), RunError> {
+        let drawn = draw(
+            self.world.plan.seed.0,
+            Stream::Sample,
+            &[batch.lts.0, u64::from(batch.attempt)],
+        );
+        let Some(digests) = batch
+            .sample
+            .as_ref()
+            .filter(|_| chance(drawn, SAMPLE.0, SAMPLE.1))
+        else {
+            return Ok(());
+        };
+        self.sampled += 1;
+        let lts = batch.lts;
+        let visit = self
+            .world
+            .history
+            .visit(lts)
+            .ok_or(RunError::Regenerated { lts })?;
+        let same = visit.digest(&mut Vec::new()) == digests.meant
+            && sent_digest(self.world, &visit, digests.steps) == digests.sent;
+        if same {
+            Ok(())
+        } else {
+            Err(RunError::Regenerated { lts })
+        }
+    }
+}
+
+/// Values by a small number that is used again when its value is gone.
+struct Slab<T> {
+    slots: Vec<Option<T>>,
+    free: Vec<usize>,
+}
+
+impl<T> Slab<T> {
+    fn new() -> Slab<T> {
+        Slab {
+            slots: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    fn insert(&mut self, value: T) -> usize {
+        if let Some(at) = self.free.pop() {
+            self.slots[at] = Some(value);
+            return at;
+        }
+        self.slots.push(Some(value));
+        self.slots.len() - 1
+    }
+
+    fn get_mut(&mut self, at: usize) -> &mut T {
+        self.slots[at]
+            .as_mut()
+            .expect("a number that was given and not taken back")
+    }
+
+    fn remove(&mut self, at: usize) -> T {
+        let value = self.slots[at]
+            .take()
+            .expect("a number that was given and not taken back");
+        self.free.push(at);
+        if self.free.len() == self.slots.len() {
+            // Nothing is left: do not walk over a long list of holes for ever.
+            self.slots.clear();
+            self.free.clear();
+        }
+        value
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().flatten()
+    }
+}

@@ -1,0 +1,53 @@
+//! What was compared, counted cheaply.
+
+use check::Explanation;
+use history::{Counts, Finding};
+use std::collections::BTreeMap;
+
+/// Counts that are still being made.
+#[derive(Default)]
+pub(super) struct Compared {
+    counts: Counts,
+    kinds: BTreeMap<&'static str, u64>,
+    not_compared: BTreeMap<&'static str, u64>,
+}
+
+impl Compared {
+    pub(super) fn explained(&mut self, e: &Explanation) {
+        // BEGIN, savepoints: nothing to compare.
+        if e.kind.is_empty() {
+            return;
+        }
+        self.counts.answers += 1;
+        self.counts.reads += u64::from(e.read);
+        self.counts.rows += e.rows;
+        self.counts.cells += e.cells;
+        self.counts.replayed += e.replayed;
+        self.counts.overlapped += u64::from(e.overlapped);
+        *self.kinds.entry(e.kind).or_default() += 1;
+    }
+
+    pub(super) fn not_compared(&mut self, why: &'static str) {
+        *self.not_compared.entry(why).or_default() += 1;
+    }
+
+    /// A wrong answer was compared, too.
+    pub(super) fn broken(&mut self, finding: &Finding) {
+        self.counts.answers += 1;
+        self.counts.reads += u64::from(finding.action.starts_with("read"));
+        *self.counts.exercised.entry(finding.action.clone()).or_default() += 1;
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let mut counts = self.counts.clone();
+        for (kind, n) in &self.kinds {
+            *counts.exercised.entry((*kind).to_owned()).or_default() += n;
+        }
+        counts.not_compared = self
+            .not_compared
+            .iter()
+            .map(|(why, n)| ((*why).to_owned(), *n))
+            .collect();
+        counts
+    }
+}

@@ -1,0 +1,75 @@
+//! The first line of a run's screen, and its parts for the verdict.
+
+use super::setup::Setup;
+use crate::plan::{Pace, Plan, level_name};
+use history::artefact::Folder;
+use history::{Claim, Progress};
+use std::collections::BTreeMap;
+
+pub(super) fn started(setup: &Setup, folder: &Folder) -> Progress {
+    let world = &setup.world;
+    let describe = world.target.describe();
+    let parts = self::setup(&world.plan);
+    let mut server = setup.facts.version.to_lowercase();
+    if !describe.words.is_empty() {
+        server = format!("{server} ({})", describe.words);
+    }
+    let head = vec![
+        format!("seed {}", world.plan.seed),
+        server,
+        parts["sessions"].clone(),
+        parts["workload"].clone(),
+        format!("claim: {}", parts["claim"]),
+    ];
+    Progress::Started {
+        head,
+        folder: folder.path().display().to_string(),
+    }
+}
+
+/// Sessions, workload, level, claim, in words.
+pub(super) fn setup(plan: &Plan) -> BTreeMap<String, String> {
+    let sessions = match plan.sessions {
+        1 => "1 session".to_owned(),
+        n => format!("{n} sessions"),
+    };
+    let pace = match plan.pace {
+        Pace::Free => "free",
+        Pace::LockStep => "lock-step",
+    };
+    let workload = match plan.profile.as_str() {
+        "default" => "partitions, ordered".to_owned(),
+        profile => format!("partitions ({profile}), ordered"),
+    };
+    [
+        ("sessions", sessions),
+        ("pace", pace.to_owned()),
+        ("workload", workload),
+        ("profile", plan.profile.clone()),
+        ("discipline", "ordered".to_owned()),
+        ("level", level_name(plan.level).to_owned()),
+        ("claim", claim(&plan.claim)),
+    ]
+    .into_iter()
+    .map(|(k, v)| (k.to_owned(), v))
+    .collect()
+}
+
+fn claim(claim: &Claim) -> String {
+    let level = level_name(claim.level).replace('-', " ");
+    if claim.real_time {
+        level
+    } else {
+        format!("{level}, not real time")
+    }
+}
+
+/// Whether everything that a target makes lies in the run's folder.
+pub(super) fn lives_in_folder(url: &str) -> bool {
+    let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+    match scheme {
+        "reference" => true,
+        "sqlite" => rest.is_empty() || rest == ":memory:",
+        _ => rest == "local" || rest.starts_with("local?"),
+    }
+}

@@ -1,0 +1,78 @@
+//! What an earlier life of the worker left undone: visits that were open when it died, answers that nobody judged.
+
+use crate::RunError;
+use history::artefact::Folder;
+use history::log::{Reader, What};
+use history::tracker::TrackerFile;
+use history::{Answered, Lts, SessionId, State, Tracker};
+use std::collections::BTreeMap;
+use targets::Identity;
+
+/// Of an earlier life.
+#[derive(Debug)]
+pub(crate) struct LeftOver {
+    /// The first visit that is not done.
+    pub(crate) first: Lts,
+    /// Visits that were begun and not ended, or ended unknown.
+    pub(crate) open: Vec<Lts>,
+    /// Answers that are held; which of them were judged nobody knows.
+    pub(crate) answers: Vec<Answered>,
+    /// The last server session of each session.
+    pub(crate) identities: BTreeMap<u16, Identity>,
+}
+
+impl LeftOver {
+    pub(super) fn of(
+        tracker: &TrackerFile,
+        answers: Vec<Answered>,
+        folder: &Folder,
+    ) -> Result<LeftOver, RunError> {
+        let highest = tracker.highest();
+        if highest == Lts(0) {
+            let (open, identities) = (Vec::new(), BTreeMap::new());
+            return Ok(LeftOver {
+                first: Lts(1),
+                open,
+                answers,
+                identities,
+            });
+        }
+        let mut first = None;
+        let mut open = Vec::new();
+        for lts in (1..=highest.0).map(Lts) {
+            match tracker.get(lts).state {
+                State::Waiting => first = first.or(Some(lts)),
+                State::Open | State::Unknown => open.push(lts),
+                State::Committed | State::Rejected | State::Skipped => {}
+            }
+        }
+        let mut identities = BTreeMap::new();
+        for record in Reader::open(&folder.log())? {
+            if let What::Connected {
+                identity,
+                incarnation,
+            } = record.what
+            {
+                let (process, started) = identity.split_once(' ').unwrap_or((&identity, ""));
+                let identity = Identity {
+                    session: record.session,
+                    process: process.parse().unwrap_or(0),
+                    started: started.to_owned(),
+                    incarnation,
+                };
+                identities.insert(record.session.0, identity);
+            }
+        }
+        Ok(LeftOver {
+            first: first.unwrap_or(Lts(highest.0 + 1)),
+            open,
+            answers,
+            identities,
+        })
+    }
+
+    /// The server session that did a visit.
+    pub(crate) fn identity(&self, session: SessionId) -> Option<&Identity> {
+        self.identities.get(&session.0)
+    }
+}

@@ -1,0 +1,224 @@
+//! The load: sessions, faults and judging at once, and the loop that watches over them.
+
+use super::Circumstances;
+use super::left_over::LeftOver;
+use crate::RunError;
+use crate::fault;
+use crate::inbox::Batch;
+use crate::judging::Judging;
+use crate::plan::Length;
+use crate::session::{self, Tally};
+use crate::world::World;
+use history::progress::Planned;
+use history::{Counts, Lts, Progress, SessionId, Watcher};
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::thread::ScopedJoinHandle;
+use std::time::Duration;
+
+/// What the load ended with.
+pub(crate) struct Loaded {
+    pub(crate) tally: Tally,
+    pub(crate) counts: Counts,
+    /// The last visit that was admitted.
+    pub(crate) last: Lts,
+    /// How long it ran.
+    pub(crate) load: Duration,
+    pub(crate) interrupted: bool,
+    pub(crate) notes: Vec<String>,
+    pub(crate) sampled: u64,
+    pub(crate) disk_full: bool,
+}
+
+/// Frees every thread if this one panics.
+struct Watch<'w>(&'w World);
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.abort();
+        }
+        self.0.inbox.close();
+    }
+}
+
+pub(super) fn load(
+    world: &World,
+    left_over: &LeftOver,
+    given: &Circumstances,
+    watcher: &mut dyn Watcher,
+) -> Result<Loaded, RunError> {
+    let began = world.clock.elapsed();
+    session::settle_left_over(world, left_over)?;
+    leave_again(world, left_over);
+    std::thread::scope(|scope| {
+        let _watch = Watch(world);
+        let sessions: Vec<ScopedJoinHandle<'_, Tally>> = (1..=world.plan.sessions)
+            .map(|number| scope.spawn(move || session::run(world, SessionId(number))))
+            .collect();
+        let over = || sessions.iter().all(ScopedJoinHandle::is_finished);
+        let mut ticker = Ticker::new(world, given, began);
+        let mut judging = Judging::new(world, scope);
+        let judged = std::thread::scope(|inner| {
+            inner.spawn(|| fault::serve(world, &over));
+            loop {
+                let ended = over();
+                let any = judging.round();
+                let any = match any {
+                    Ok(any) => any,
+                    Err(error) => {
+                        world.fail(error);
+                        world.inbox.close();
+                        false
+                    }
+                };
+                ticker.tick(&judging, watcher)?;
+                if ended && !any {
+                    return Ok::<(), RunError>(());
+                }
+            }
+        });
+        if judged.is_err() {
+            world.abort();
+        }
+        let load = ticker.load_ended.unwrap_or_else(|| world.clock.elapsed()) - began;
+        let mut tally = Tally::default();
+        for session in sessions {
+            tally.add(&session.join().map_err(|_| RunError::SessionDied)?);
+        }
+        judged?;
+        let mut disk_full = false;
+        match world.failure() {
+            None => {}
+            Some(RunError::DiskFull) => disk_full = true,
+            Some(error) => return Err(error),
+        }
+        Ok(Loaded {
+            tally,
+            counts: judging.counts(),
+            last: world.turnstile.admitted(),
+            load,
+            interrupted: ticker.interrupted,
+            notes: std::mem::take(&mut ticker.said),
+            sampled: judging.sampled(),
+            disk_full,
+        })
+    })
+}
+
+/// Answers of an earlier life go to the judge like those of this one; they lie in the ring already.
+fn leave_again(world: &World, left_over: &LeftOver) {
+    for answered in &left_over.answers {
+        world.inbox.leave(Batch::again(answered.clone()));
+    }
+}
+
+/// What happens about ten times a second: the end of time, interrupts, notes, progress.
+struct Ticker<'w> {
+    world: &'w World,
+    given: &'w Circumstances,
+    began: Duration,
+    next: Duration,
+    /// Visits ended at the last looks, for the rate.
+    looks: VecDeque<(Duration, u64)>,
+    load_ended: Option<Duration>,
+    interrupted: bool,
+    said: Vec<String>,
+    found: usize,
+}
+
+const TICK: Duration = Duration::from_millis(100);
+/// Looks that make a second.
+const LOOKS: usize = 10;
+
+impl<'w> Ticker<'w> {
+    fn new(world: &'w World, given: &'w Circumstances, began: Duration) -> Ticker<'w> {
+        Ticker {
+            world,
+            given,
+            began,
+            next: began,
+            looks: VecDeque::new(),
+            load_ended: None,
+            interrupted: false,
+            said: Vec::new(),
+            found: 0,
+        }
+    }
+
+    fn tick(&mut self, judging: &Judging<'_>, watcher: &mut dyn Watcher) -> Result<(), RunError> {
+        let world = self.world;
+        let now = world.clock.elapsed();
+        if self.load_ended.is_none() {
+            self.end_load(now);
+        }
+        world.causes.gather(world)?;
+        if world.plan.stop.reached(world.causes.total()) {
+            world.turnstile.stop();
+        }
+        self.show_findings(watcher);
+        if now < self.next {
+            return Ok(());
+        }
+        self.next = now + TICK;
+        for note in std::mem::take(&mut *world.notes.lock()) {
+            if !self.said.contains(&note) {
+                watcher.see(&Progress::Note(note.clone()));
+                self.said.push(note);
+            }
+        }
+        watcher.see(&self.progress(judging, now));
+        Ok(())
+    }
+
+    fn end_load(&mut self, now: Duration) {
+        let world = self.world;
+        let time_is_up = matches!(world.plan.length, Length::TimeMs(ms) if now >= Duration::from_millis(ms));
+        let interrupted = self.given.interrupt.load(Ordering::SeqCst);
+        if time_is_up || interrupted {
+            world.turnstile.stop();
+            self.interrupted = interrupted;
+        }
+        if time_is_up || interrupted || world.is_over() || world.turnstile.is_stopped() {
+            self.load_ended = Some(now);
+        }
+    }
+
+    fn show_findings(&mut self, watcher: &mut dyn Watcher) {
+        for cause in self.world.causes.since(&mut self.found) {
+            watcher.see(&Progress::Found(Box::new(cause)));
+        }
+    }
+
+    fn progress(&mut self, judging: &Judging<'_>, now: Duration) -> Progress {
+        let world = self.world;
+        let visits = world.ended.load(Ordering::Relaxed);
+        self.looks.push_back((now, visits));
+        if self.looks.len() > LOOKS {
+            self.looks.pop_front();
+        }
+        let (then, before) = self.looks[0];
+        let ms = u64::try_from((now - then).as_millis()).unwrap_or(u64::MAX).max(1);
+        let behind_ms = judging
+            .waits_since()
+            .map_or(0, |since| world.clock.ns().saturating_sub(since) / 1_000_000);
+        Progress::Load {
+            visits,
+            rate: (visits - before) * 1000 / ms,
+            checked: judging.checked(),
+            behind_ms,
+            findings: world.causes.total(),
+            elapsed_ms: u64::try_from((now - self.began).as_millis()).unwrap_or(u64::MAX),
+            of: match world.plan.length {
+                Length::TimeMs(ms) => Planned::Time(ms),
+                Length::Visits(n) => Planned::Visits(n),
+            },
+            phase: if self.load_ended.is_some() {
+                "judging what is left"
+            } else {
+                "load"
+            }
+            .to_owned(),
+        }
+    }
+}

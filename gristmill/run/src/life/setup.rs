@@ -1,0 +1,302 @@
+//! From a folder to a world in which sessions can run, and back to an empty server.
+
+use super::left_over::LeftOver;
+use super::load::Loaded;
+use super::{Circumstances, head};
+use crate::RunError;
+use crate::baton::Baton;
+use crate::causes::Causes;
+use crate::clock::Clock;
+use crate::evidence::{self, Ring};
+use crate::fault::proxy::{Proxy, Upstream};
+use crate::fault::{self, Faults, Needs, addresses};
+use crate::plan::{Length, Pace, Plan};
+use crate::registry::Registry;
+use crate::replay::Schedule;
+use crate::ticks::Ticks;
+use crate::turnstile::{self, Turnstile};
+use crate::verdict;
+use crate::world::{Parts, World};
+use check::Judge;
+use history::artefact::Folder;
+use history::log::{Header, Limits, Record, What, Writer};
+use history::tracker::TrackerFile;
+use history::{Lts, Regenerate, SessionId, State, Status, Tracker, Verdict};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+use targets::target::Environment;
+use targets::{Facts, OpenOptions, Target};
+use workload::Partitions;
+
+/// A world and what was learnt while it was made.
+pub(crate) struct Setup {
+    pub(crate) world: World,
+    pub(crate) facts: Facts,
+    pub(crate) left_over: LeftOver,
+    registry: Registry,
+}
+
+/// Segments of the log are of this size.
+const LOG_SEGMENT: u64 = 4 << 20;
+
+/// Opens the target of a plan, as a run in `folder` uses it.
+pub(crate) fn open_target(
+    plan: &Plan,
+    folder: &Path,
+    environment: &Environment,
+    through: BTreeMap<SessionId, std::net::SocketAddr>,
+) -> Result<Arc<dyn Target>, RunError> {
+    let mut options = OpenOptions::new(folder, &plan.prefix);
+    options.sessions = plan.sessions;
+    options.seed = plan.seed.0;
+    options.lies = crate::plan::lies(&plan.lies);
+    options.level = Some(plan.level);
+    options.lock_step = plan.pace == Pace::LockStep;
+    options.busy = Duration::from_millis(plan.busy_ms);
+    options.through = through;
+    options.environment = Arc::clone(environment);
+    Ok(Arc::from(targets::open(&plan.target, &options)?))
+}
+
+/// Where the files of a run's target lie.
+pub(crate) fn targets_folder(folder: &Folder) -> Result<PathBuf, RunError> {
+    let path = folder.target();
+    std::fs::create_dir_all(&path).map_err(|e| RunError::io(path.display().to_string(), e))?;
+    Ok(path)
+}
+
+/// The visits of a plan.
+pub(crate) fn history(plan: &Plan) -> Result<Arc<Partitions>, RunError> {
+    let partitions = Partitions::new(plan.workload.clone(), plan.seed.0, Arc::new(plan.schema.clone()));
+    Ok(Arc::new(partitions.map_err(crate::plan::PlanError::from)?))
+}
+
+pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Result<Setup, RunError> {
+    let faults = fault::Schedule::new(plan.seed.0, &plan.faults, &plan.faults_at);
+    let files = targets_folder(folder)?;
+    let mut target = open_target(&plan, &files, &given.environment, BTreeMap::new())?;
+    let facts = target.facts()?;
+    let proxies = proxies(&faults, &plan, target.as_ref())?;
+    if !proxies.is_empty() {
+        target = open_target(&plan, &files, &given.environment, addresses(&proxies))?;
+    }
+    let visits = history(&plan)?;
+    let schema = Arc::new(plan.schema.clone());
+    let registry = Registry::open(folder)?;
+    let recorded = Recorded::read(folder, &plan)?;
+    if recorded.is_new() {
+        registry.note(&plan, &target.plan_of_objects(&schema))?;
+        target.prepare(&schema)?;
+    }
+    let Recorded {
+        log,
+        tracker,
+        held,
+        next_tick,
+        ns,
+    } = recorded;
+    let ticks = Ticks::new(Arc::new(AtomicU64::new(next_tick)), plan.sessions);
+    let clock = Clock::start(Duration::from_nanos(ns));
+    let left_over = LeftOver::of(&tracker, held, folder)?;
+    let judge = Judge::new(
+        Arc::clone(&visits) as Arc<dyn Regenerate>,
+        Arc::clone(&tracker) as Arc<dyn Tracker>,
+        plan.claim,
+        target.semantics(),
+        check::Options {
+            bytes_max: usize::try_from(plan.model_bytes).unwrap_or(usize::MAX),
+            choices_max: plan.choices,
+            ..check::Options::default()
+        },
+    );
+    let ring = Ring::open(&folder.evidence(), plan.evidence_bytes).map_err(RunError::evidence)?;
+    let deadline = plan.deadline();
+    let sessions = plan.sessions;
+    let world = World::new(Parts {
+        clock,
+        ticks,
+        turnstile: turnstile(&plan, &visits, &tracker, left_over.first, given.schedule.clone()),
+        history: visits,
+        schema,
+        target,
+        log,
+        log_folder: folder.log(),
+        tracker,
+        judge,
+        baton: (plan.pace == Pace::LockStep).then(|| Baton::new(plan.seed.0, sessions)),
+        ring,
+        faults: Faults::new(clock, faults, proxies, sessions, deadline),
+        causes: Causes::new(given.known.clone()),
+        plan,
+    });
+    if let Some(why) = &facts.pooler {
+        world.note(format!(
+            "a connection pooler stands in between ({why}): faults are off"
+        ));
+    }
+    Ok(Setup {
+        world,
+        facts,
+        left_over,
+        registry,
+    })
+}
+
+/// A proxy for each session, where the plan has faults that need one.
+fn proxies(
+    schedule: &fault::Schedule,
+    plan: &Plan,
+    target: &dyn Target,
+) -> Result<BTreeMap<u16, Proxy>, RunError> {
+    if !schedule.kinds().any(|k| k.fault().needs == Needs::Proxy) {
+        return Ok(BTreeMap::new());
+    }
+    let Some(upstream) = target.upstream()? else {
+        return Ok(BTreeMap::new());
+    };
+    let upstream = match upstream {
+        targets::Upstream::Tcp(address) => Upstream::Tcp(address),
+        targets::Upstream::Unix(path) => Upstream::Unix(path),
+    };
+    (1..=plan.sessions)
+        .map(|session| Ok((session, Proxy::start(upstream.clone())?)))
+        .collect::<Result<_, std::io::Error>>()
+        .map_err(|e| RunError::io("a fault proxy cannot listen", e))
+}
+
+/// Visits that a replay may hold back for their place in the record.
+const REPLAY_WINDOW: usize = 1 << 16;
+
+fn turnstile(
+    plan: &Plan,
+    visits: &Arc<Partitions>,
+    tracker: &Arc<TrackerFile>,
+    first: Lts,
+    schedule: Option<Arc<Schedule>>,
+) -> Turnstile {
+    let last = match plan.length {
+        Length::Visits(n) => Lts(n),
+        Length::TimeMs(_) => Lts(u64::MAX),
+    };
+    let (skips, dones) = (Arc::clone(tracker), Arc::clone(tracker));
+    let done_until = tracker.highest();
+    Turnstile::new(
+        Arc::clone(visits) as Arc<dyn Regenerate>,
+        turnstile::Options {
+            first,
+            last,
+            look_ahead: match schedule {
+                Some(_) => REPLAY_WINDOW,
+                None => usize::from(plan.sessions) * plan.look_ahead as usize,
+            },
+            skipped: Box::new(move |lts| {
+                // Without room for sixteen bytes the run is about to end anyway.
+                if skips.reserve(lts).is_ok() {
+                    skips.skip(lts);
+                }
+            }),
+            done: Box::new(move |lts| dones.get(lts).state != State::Waiting),
+            done_until,
+            schedule,
+        },
+    )
+}
+
+/// What a folder holds of earlier lives.
+struct Recorded {
+    log: Writer,
+    tracker: Arc<TrackerFile>,
+    held: Vec<history::Answered>,
+    next_tick: u64,
+    ns: u64,
+}
+
+impl Recorded {
+    fn read(folder: &Folder, plan: &Plan) -> Result<Recorded, RunError> {
+        let header = Header {
+            run: folder.name(),
+            plan: plan.digest(),
+        };
+        let limits = Limits {
+            segment_bytes: LOG_SEGMENT,
+            bytes_max: plan.log_bytes.max(3 * LOG_SEGMENT),
+        };
+        if !folder.tracker().exists() {
+            let tracker = Arc::new(TrackerFile::create(&folder.tracker())?);
+            let log = Writer::create(&folder.log(), header, limits)?;
+            return Ok(Recorded {
+                log,
+                tracker,
+                held: Vec::new(),
+                next_tick: 1,
+                ns: 0,
+            });
+        }
+        let tracker = Arc::new(TrackerFile::open(&folder.tracker())?);
+        let mut ns = 0;
+        let (log, resumed) =
+            Writer::resume(&folder.log(), header, limits, &mut |r: &Record| ns = ns.max(r.ns))?;
+        let (held, _) = evidence::read(&folder.evidence()).map_err(RunError::evidence)?;
+        let mut last = resumed.last_tick.0;
+        last = held.iter().map(|a| a.span.answered.0).fold(last, u64::max);
+        for lts in (1..=tracker.highest().0).map(Lts) {
+            let track = tracker.get(lts);
+            for tick in [track.visible_from.0, track.visible_by.0] {
+                last = if tick == u64::MAX { last } else { last.max(tick) };
+            }
+        }
+        // A worker may have drawn ticks that it wrote nowhere: as many as its sessions could take between two records.
+        let next_tick = last + 1 + 2 * u64::from(plan.sessions);
+        let taken = Recorded {
+            log,
+            tracker,
+            held,
+            next_tick,
+            ns,
+        };
+        let tick = std::cell::Cell::new(next_tick);
+        taken.log.append(
+            SessionId(0),
+            ns,
+            &|| {
+                tick.set(tick.get() + 1);
+                history::Tick(tick.get() - 1)
+            },
+            &What::Resumed {
+                records: resumed.records,
+            },
+        )?;
+        Ok(Recorded {
+            next_tick: tick.get(),
+            ..taken
+        })
+    }
+
+    /// Whether nothing was ever done here.
+    fn is_new(&self) -> bool {
+        self.ns == 0 && self.tracker.highest() == Lts(0)
+    }
+}
+
+impl Setup {
+    /// Cleans the server up, closes the log, and puts the verdict together.
+    pub(super) fn finish(self, _folder: &Folder, loaded: Loaded) -> Result<Verdict, RunError> {
+        let Setup {
+            world,
+            facts,
+            registry,
+            ..
+        } = self;
+        let verdict = verdict::make(&world, &facts, &head::setup(&world.plan), loaded);
+        world.log.close(world.clock.ns(), &|| world.ticks.take())?;
+        // What lies in the run's folder stays there as it was at the finding.
+        if verdict.status != Status::Finding || !head::lives_in_folder(&world.plan.target) {
+            world.target.cleanup()?;
+            registry.done()?;
+        }
+        Ok(verdict)
+    }
+}

@@ -1,0 +1,188 @@
+//! A run as plain data: everything that was given, drawn or taken as default, written to `plan.toml` before the first action.
+//!
+//! ```text
+//! defaults ◁ file ◁ environment ◁ flags  ──▶ Settings ──(draws)──▶ Plan ──▶ plan.toml ──▶ the same Plan
+//! ```
+//!
+//! Invariants:
+//! * P1 a run is a function of its plan and its target: nothing is drawn or defaulted later (A4).
+//! * P2 `Plan::read(plan.write()) == plan`.
+//! * P3 no password is ever part of a plan.
+
+mod draw;
+mod mistake;
+mod settings;
+mod tables;
+mod values;
+
+pub use draw::PlanError;
+pub(crate) use draw::lies;
+pub use mistake::Mistake;
+pub use settings::{Key, SESSIONS_MAX, Settings, keys, level, level_name};
+pub use values::{Millis, NotA, Rate, Seed, Stop};
+
+use crate::fault::FaultKind;
+use datagen::schema::Schema;
+use history::{Claim, Level};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use workload::partitions::Config;
+
+/// Version of the format of `plan.toml` that this code writes, and the newest that it reads.
+pub const FORMAT: u32 = 1;
+
+/// Everything that a run is a function of, but for the target itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Plan {
+    /// Version of this format.
+    pub format: u32,
+    /// Where every draw comes from.
+    pub seed: Seed,
+    /// URL of the target, without its password.
+    pub target: String,
+    /// The profile that the workload was drawn from.
+    pub profile: String,
+    /// Client sessions.
+    pub sessions: u16,
+    /// When the load ends.
+    pub length: Length,
+    /// How sessions move.
+    pub pace: Pace,
+    /// Checker threads beside the judging one; 0: the judging thread explains too.
+    pub checkers: u16,
+    /// When findings end the load.
+    pub stop: Stop,
+    /// Attempts after the first, for visits that were refused for a lock or a serialization failure.
+    pub retries: u8,
+    /// Visits that may wait for a partition while later ones overtake them.
+    pub look_ahead: u32,
+    /// A statement without an answer is given up after so many milliseconds.
+    pub deadline_ms: u64,
+    /// A visit that cannot be settled in so many milliseconds retires its partitions.
+    pub settle_ms: u64,
+    /// How long SQLite waits for a lock in free pace, in milliseconds.
+    pub busy_ms: u64,
+    /// Bytes of log; beyond, the oldest is forgotten.
+    pub log_bytes: u64,
+    /// Bytes of answers that wait for the judge, or are kept to judge again.
+    pub evidence_bytes: u64,
+    /// Bytes of memory for the model of active partitions; 0 keeps nothing between two answers.
+    pub model_bytes: u64,
+    /// Choices of overlapping visits that are tried for one answer.
+    pub choices: u32,
+    /// Percent of visits that may be rejected without the plan's intent, before the verdict is unknown.
+    pub rejected_percent: u32,
+    /// Percent of answers that may be left uncompared, before the verdict is unknown.
+    pub not_compared_percent: u32,
+    /// What the name of everything that we make begins with.
+    pub prefix: String,
+    /// Faults that others do to the server while we run: `cancel`, `terminate`, `restart`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<String>,
+    /// The level that is asked of the database.
+    pub level: Level,
+    /// The promise that it is held to.
+    pub claim: Claim,
+    /// Faults by rate.
+    #[serde(default)]
+    pub faults: BTreeMap<FaultKind, Rate>,
+    /// Faults by hand.
+    #[serde(default)]
+    pub faults_at: Vec<FaultAt>,
+    /// Lies of the reference, or of the corruptor, by rate.
+    #[serde(default)]
+    pub lies: BTreeMap<String, Rate>,
+    /// The workload.
+    pub workload: Config,
+    /// Tables, with the resolved domain of each column (F20).
+    pub schema: Schema,
+}
+
+/// When the load ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Length {
+    /// After so many milliseconds.
+    TimeMs(u64),
+    /// After so many visits.
+    Visits(u64),
+}
+
+/// How sessions move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pace {
+    /// Each is a thread and goes as fast as it can.
+    Free,
+    /// One moves at a time, in an order drawn from the seed.
+    LockStep,
+}
+
+/// A fault by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FaultAt {
+    /// The visit.
+    pub lts: u64,
+    /// The step; 65535 is COMMIT.
+    pub step: u16,
+    /// What.
+    pub fault: FaultKind,
+}
+
+/// Why a plan cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It was written by a newer gristmill.
+    #[error(
+        "plan format {found} is newer than this gristmill, which reads up to {FORMAT}: use the one that wrote it"
+    )]
+    Newer {
+        /// Its version.
+        found: u32,
+    },
+    /// It is no plan, or was changed by hand.
+    #[error("{0}")]
+    Toml(Box<toml::de::Error>),
+}
+
+impl Plan {
+    /// The text of `plan.toml`. Inverse of [`Plan::read`].
+    pub fn write(&self) -> String {
+        toml::to_string(self).expect("a plan is plain data")
+    }
+
+    /// Reads `plan.toml`.
+    pub fn read(text: &str) -> Result<Plan, ReadError> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        let toml = |e| ReadError::Toml(Box::new(e));
+        let Version { format } = toml::from_str(text).map_err(toml)?;
+        if format > FORMAT {
+            return Err(ReadError::Newer { found: format });
+        }
+        toml::from_str(text).map_err(toml)
+    }
+
+    /// Digest of the text: what the log's header repeats.
+    pub fn digest(&self) -> u64 {
+        xxhash_rust::xxh3::xxh3_64(self.write().as_bytes())
+    }
+
+    /// Longest wait for an answer.
+    pub fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+
+    /// Longest time to settle a visit.
+    pub fn settle(&self) -> Duration {
+        Duration::from_millis(self.settle_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! Settings into a plan: everything that was not given is a default, or drawn from the seed. Nothing is connected to.
+
+use super::mistake::Mistake;
+use super::settings::{merge, unknown};
+use super::{FORMAT, Length, Pace, Plan, Rate, Seed, Settings, Stop};
+use crate::clock;
+use crate::fault::{FaultKind, Needs};
+use datagen::schema::Schema;
+use datagen::stream::{Stream, draw};
+use std::collections::BTreeMap;
+use std::path::Path;
+use targets::target::Environment;
+use targets::{Lie, OpenOptions, Target, Unusable};
+use workload::partitions::Config;
+
+/// Why settings make no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The target does not exist or cannot do what is asked.
+    #[error(transparent)]
+    Target(#[from] Unusable),
+    /// Mistakes in the settings, all of them.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Mistakes(Vec<Mistake>),
+    /// The workload cannot be made from its configuration.
+    #[error(transparent)]
+    Workload(#[from] workload::partitions::Unusable),
+}
+
+/// What is drawn for a plan, by its number in [`Stream::Plan`].
+mod drawn {
+    pub(super) const SWARM: u64 = 1;
+    pub(super) const SCHEMA: u64 = 2;
+}
+
+impl Settings {
+    /// The plan: of the same settings with the same seed always the same. Without a seed one is made from the time.
+    pub fn plan(self, environment: &Environment) -> Result<Plan, PlanError> {
+        let seed = self.seed.unwrap_or_else(fresh_seed);
+        let url = self.target.clone().unwrap_or_else(|| "sqlite:".to_owned());
+        let prefix = format!("gm{seed}");
+        let mut options = OpenOptions::new(std::env::temp_dir(), &prefix);
+        options.environment = std::sync::Arc::clone(environment);
+        options.seed = seed.0;
+        options.lies = lies(&self.lies);
+        let target = targets::open(&url, &options)?;
+        let mut mistakes = Vec::new();
+        let config = self.config(seed, target.as_ref(), &mut mistakes);
+        let sessions = self.sessions.unwrap_or(8);
+        self.check(target.as_ref(), sessions, &mut mistakes);
+        let schema = self
+            .tables(seed, target.as_ref())
+            .map_err(|mistake| mistakes.push(mistake));
+        let (Ok(schema), true) = (schema, mistakes.is_empty()) else {
+            return Err(PlanError::Mistakes(mistakes));
+        };
+        let level = self.isolation.unwrap_or_else(|| target.default_level());
+        let deadline_ms = self.deadline.map_or(10_000, |d| d.0);
+        let pace = self.pace.unwrap_or(Pace::Free);
+        let length = match (self.visits, self.time) {
+            (Some(visits), _) => Length::Visits(visits),
+            (None, time) => Length::TimeMs(time.map_or(10_000, |t| t.0)),
+        };
+        Ok(Plan {
+            format: FORMAT,
+            seed,
+            target: target.describe().url,
+            profile: self.profile.unwrap_or_else(|| "default".to_owned()),
+            sessions,
+            length,
+            pace,
+            checkers: self.checkers.unwrap_or(1),
+            stop: self.stop.unwrap_or(Stop::First),
+            retries: self.retries.unwrap_or(0),
+            look_ahead: self.look_ahead.unwrap_or(8),
+            deadline_ms,
+            settle_ms: self.settle.map_or(10_000, |s| s.0),
+            busy_ms: if pace == Pace::LockStep {
+                0
+            } else {
+                self.busy.map_or(deadline_ms, |b| b.0)
+            },
+            log_bytes: self.log_bytes.unwrap_or(2 << 30),
+            evidence_bytes: self.evidence_bytes.unwrap_or(64 << 20),
+            model_bytes: self.model_bytes.unwrap_or(256 << 20),
+            choices: self.choices.unwrap_or(4096),
+            rejected_percent: self.rejected_percent.unwrap_or(20),
+            not_compared_percent: self.not_compared_percent.unwrap_or(5),
+            prefix,
+            outside: self.outside.unwrap_or_default(),
+            level,
+            claim: target.claim(self.claim.unwrap_or(level)),
+            faults: self.faults,
+            faults_at: self.faults_at,
+            lies: self.lies,
+            workload: Config {
+                level,
+                sessions,
+                ..config
+            },
+            schema,
+        })
+    }
+
+    /// The profile, the swarm's draws, the keys given one by one.
+    fn config(&self, seed: Seed, target: &dyn Target, mistakes: &mut Vec<Mistake>) -> Config {
+        let name = self.profile.as_deref().unwrap_or("default");
+        let Some(mut config) = Config::named(name) else {
+            let names: Vec<&str> = workload::partitions::names().map(|(name, _)| name).collect();
+            mistakes.push(Mistake {
+                place: "profile".to_owned(),
+                what: unknown("profile", name, names.into_iter()),
+            });
+            return Config::default();
+        };
+        if self.swarm == Some(true) {
+            config = config.swarm(draw(seed.0, Stream::Plan, &[drawn::SWARM]));
+        }
+        config.shapes.numeric_sums = numeric_sums(target);
+        let mut table = toml::Table::try_from(&config).expect("plain data");
+        merge(&mut table, self.workload.clone());
+        match table.try_into::<Config>() {
+            Ok(config) => {
+                mistakes.extend(config.check().into_iter().map(|m| Mistake {
+                    place: format!("workload.{}", m.key),
+                    what: format!("is {}: {}", m.value, m.remedy),
+                }));
+                config
+            }
+            Err(e) => {
+                mistakes.push(Mistake {
+                    place: "workload".to_owned(),
+                    what: e.message().to_owned(),
+                });
+                config
+            }
+        }
+    }
+
+    fn check(&self, target: &dyn Target, sessions: u16, mistakes: &mut Vec<Mistake>) {
+        let describe = target.describe();
+        let mut mistake = |place: &str, what: String| {
+            mistakes.push(Mistake {
+                place: place.to_owned(),
+                what,
+            })
+        };
+        if describe.one_session && sessions > 1 {
+            let what = format!(
+                "{sessions} sessions on {}, which has room for one: give --sessions 1",
+                describe.url
+            );
+            mistake("sessions", what);
+        }
+        for (place, level) in [("isolation", self.isolation), ("claim", self.claim)] {
+            if let Some(level) = level.filter(|l| !describe.levels.contains(l)) {
+                let offered: Vec<&str> = describe.levels.iter().map(|l| super::level_name(*l)).collect();
+                let name = super::level_name(level);
+                mistake(
+                    place,
+                    format!(
+                        "{} does not offer {name}: one of {}",
+                        describe.scheme,
+                        offered.join(", ")
+                    ),
+                );
+            }
+        }
+        for kind in self
+            .faults
+            .keys()
+            .copied()
+            .chain(self.faults_at.iter().map(|f| f.fault))
+        {
+            if let Some(what) = impossible(kind, target) {
+                mistake(
+                    "fault",
+                    format!("`{kind}` needs {what}, which {} is not", describe.url),
+                );
+            }
+        }
+    }
+
+    fn tables(&self, seed: Seed, target: &dyn Target) -> Result<Schema, Mistake> {
+        let drawn = draw(seed.0, Stream::Plan, &[drawn::SCHEMA]);
+        super::tables::schema(drawn, self.schema.as_deref().map(Path::new), target)
+    }
+}
+
+/// The lies of a plan, as a target is told them.
+pub(crate) fn lies(lies: &BTreeMap<String, Rate>) -> Vec<Lie> {
+    lies.iter()
+        .map(|(name, rate)| Lie {
+            name: name.clone(),
+            per_million: rate.per_million(),
+        })
+        .collect()
+}
+
+/// Whether the target computes `sum` over numerics exactly.
+fn numeric_sums(target: &dyn Target) -> bool {
+    matches!(target.describe().scheme, "reference" | "postgres")
+}
+
+/// A seed from the time: six hexadecimal digits, easy to say.
+fn fresh_seed() -> Seed {
+    let address = [clock::unix_nanoseconds(), u64::from(std::process::id())];
+    Seed(draw(0, Stream::Plan, &address) >> 40)
+}
+
+/// What a fault needs and the target has not.
+fn impossible(kind: FaultKind, target: &dyn Target) -> Option<&'static str> {
+    let describe = target.describe();
+    let (has, what) = match kind.fault().needs {
+        Needs::Proxy => (describe.can_proxy, "a server that is reached by a connection"),
+        Needs::Cancel => (describe.can_cancel, "a server whose statements can be cancelled"),
+        Needs::Terminate => (describe.can_terminate, "a server whose sessions can be ended"),
+        Needs::Kill => (describe.can_kill, "a server of our own, such as postgres:local"),
+    };
+    (!has).then_some(what)
+}

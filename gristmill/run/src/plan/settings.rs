@@ -1,0 +1,676 @@
+//! What a person gives: every key optional, from a file, the environment or flags. One table of keys serves all three.
+
+use super::mistake::{Mistake, line, unknown_key};
+use super::values::{Millis, NotA, Rate, Seed, Stop};
+use super::{FaultAt, Pace};
+use crate::fault::{FAULTS, FaultKind};
+use history::Level;
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Settings of a run: what is `None` is drawn from the profile or has a default, see [`keys`].
+#[derive(Debug, Clone, Default, PartialEq)]
+#[expect(missing_docs, reason = "each field is a key; `keys` says what it means")]
+pub struct Settings {
+    pub seed: Option<Seed>,
+    pub target: Option<String>,
+    pub profile: Option<String>,
+    pub swarm: Option<bool>,
+    pub sessions: Option<u16>,
+    pub time: Option<Millis>,
+    pub visits: Option<u64>,
+    pub pace: Option<Pace>,
+    pub isolation: Option<Level>,
+    pub claim: Option<Level>,
+    pub checkers: Option<u16>,
+    pub stop: Option<Stop>,
+    pub retries: Option<u8>,
+    pub look_ahead: Option<u32>,
+    pub deadline: Option<Millis>,
+    pub settle: Option<Millis>,
+    pub busy: Option<Millis>,
+    pub log_bytes: Option<u64>,
+    pub evidence_bytes: Option<u64>,
+    pub model_bytes: Option<u64>,
+    pub choices: Option<u32>,
+    pub rejected_percent: Option<u32>,
+    pub not_compared_percent: Option<u32>,
+    pub outside: Option<Vec<String>>,
+    pub known: Option<String>,
+    pub schema: Option<String>,
+    pub faults: BTreeMap<FaultKind, Rate>,
+    pub faults_at: Vec<FaultAt>,
+    pub lies: BTreeMap<String, Rate>,
+    /// Keys of the workload that replace the profile's.
+    pub workload: toml::Table,
+}
+
+/// One key: its name, what its value must be, what it means.
+#[derive(Clone, Copy)]
+pub struct Key {
+    /// As in files, and as flag with two dashes.
+    pub name: &'static str,
+    /// What its value must be, with an example.
+    pub expected: &'static str,
+    /// What it means, and its default.
+    pub words: &'static str,
+    set: fn(&mut Settings, &Raw<'_>) -> Option<()>,
+}
+
+/// A value as it was written.
+enum Raw<'a> {
+    Text(&'a str),
+    Number(i64),
+    Bool(bool),
+    List(Vec<&'a str>),
+    Other,
+}
+
+impl Raw<'_> {
+    /// Its text: numbers are written out, so that `visits = 100` and `--visits 100` are one.
+    fn parse<T: FromStr>(&self) -> Option<T> {
+        match self {
+            Raw::Text(text) => text.parse().ok(),
+            Raw::Number(n) => n.to_string().parse().ok(),
+            Raw::Bool(b) => b.to_string().parse().ok(),
+            Raw::List(_) | Raw::Other => None,
+        }
+    }
+
+    fn within<T: FromStr + PartialOrd>(&self, min: T, max: T) -> Option<T> {
+        self.parse().filter(|n| *n >= min && *n <= max)
+    }
+
+    fn text(&self) -> Option<String> {
+        match self {
+            Raw::Text(text) if !text.is_empty() => Some((*text).to_owned()),
+            _ => None,
+        }
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Raw::Text(text) => format!("{text:?}"),
+            Raw::Number(n) => n.to_string(),
+            Raw::Bool(b) => b.to_string(),
+            Raw::List(list) => format!("{list:?}"),
+            Raw::Other => "something else".to_owned(),
+        }
+    }
+}
+
+/// The most sessions of a run.
+pub const SESSIONS_MAX: u16 = 1000;
+
+/// Every key but the tables `fault`, `lie`, `workload`.
+pub fn keys() -> &'static [Key] {
+    &KEYS
+}
+
+macro_rules! key {
+    ($name:literal, $expected:literal, $words:literal, $field:ident, $parse:expr) => {
+        Key {
+            name: $name,
+            expected: $expected,
+            words: $words,
+            set: |s, raw| {
+                let parse: fn(&Raw<'_>) -> Option<_> = $parse;
+                s.$field = Some(parse(raw)?);
+                Some(())
+            },
+        }
+    };
+}
+
+const KEYS: [Key; 26] = [
+    key!(
+        "seed",
+        "a number of 1 to 16 hexadecimal digits such as 7b3f0c",
+        "where every draw comes from (default: drawn)",
+        seed,
+        |r| r.parse()
+    ),
+    key!(
+        "target",
+        "a URL such as sqlite: or postgres://user@host/database",
+        "the database (default: sqlite:)",
+        target,
+        |r| r.text()
+    ),
+    key!(
+        "profile",
+        "the name of a profile",
+        "what the workload is drawn from (default: default)",
+        profile,
+        |r| r.text()
+    ),
+    key!(
+        "swarm",
+        "true or false",
+        "draw which kinds of statements exist at all (default: false)",
+        swarm,
+        |r| r.parse()
+    ),
+    key!(
+        "sessions",
+        "a number from 1 to 1000",
+        "client sessions (default: 8)",
+        sessions,
+        |r| r.within(1, SESSIONS_MAX)
+    ),
+    key!(
+        "time",
+        "a duration such as 10s, 5m",
+        "how long the load runs (default: 10s)",
+        time,
+        |r| r.within(Millis(1), Millis(u64::MAX))
+    ),
+    key!(
+        "visits",
+        "a number from 1",
+        "how many visits, instead of a time",
+        visits,
+        |r| r.within(1, u64::MAX)
+    ),
+    key!(
+        "pace",
+        "free or lock-step",
+        "lock-step: one session moves at a time, in an order drawn from the seed (default: free)",
+        pace,
+        |r| match r {
+            Raw::Text("free") => Some(Pace::Free),
+            Raw::Text("lock-step") => Some(Pace::LockStep),
+            _ => None,
+        }
+    ),
+    key!(
+        "isolation",
+        "an isolation level such as read-committed, serializable",
+        "what is asked of the database (default: its own)",
+        isolation,
+        raw_level
+    ),
+    key!(
+        "claim",
+        "an isolation level such as read-committed, serializable",
+        "what it is held to (default: what it promises at the level asked for)",
+        claim,
+        raw_level
+    ),
+    key!(
+        "checkers",
+        "a number from 0 to 64",
+        "checker threads (default: 1)",
+        checkers,
+        |r| r.within(0, 64)
+    ),
+    key!(
+        "stop",
+        "first, never or a number from 1",
+        "when findings end the load (default: first)",
+        stop,
+        |r| r.parse()
+    ),
+    key!(
+        "retries",
+        "a number from 0 to 31",
+        "attempts after the first at a visit that was refused for a lock or a serialization failure (default: 0)",
+        retries,
+        |r| r.within(0, 31)
+    ),
+    key!(
+        "look-ahead",
+        "a number from 1 to 1000",
+        "visits a session that may wait for a partition while later ones overtake them (default: 8)",
+        look_ahead,
+        |r| r.within(1, 1000)
+    ),
+    key!(
+        "deadline",
+        "a duration such as 10s, 5m",
+        "a statement without an answer is given up after this (default: 10s)",
+        deadline,
+        |r| r.within(Millis(1), Millis(u64::MAX))
+    ),
+    key!(
+        "settle",
+        "a duration such as 10s, 5m",
+        "a visit that cannot be settled in this time retires its partitions (default: 10s)",
+        settle,
+        |r| r.within(Millis(1), Millis(u64::MAX))
+    ),
+    key!(
+        "busy",
+        "a duration such as 10s, 5m",
+        "how long SQLite waits for a lock in free pace (default: the deadline)",
+        busy,
+        |r| r.parse()
+    ),
+    key!(
+        "log-bytes",
+        "a number of bytes from 16777216",
+        "bytes of log, beyond which the oldest is forgotten (default: 2147483648)",
+        log_bytes,
+        |r| r.within(16 << 20, u64::MAX)
+    ),
+    key!(
+        "evidence-bytes",
+        "a number of bytes from 1048576",
+        "bytes of answers that wait for the judge or are kept (default: 67108864)",
+        evidence_bytes,
+        |r| r.within(1 << 20, u64::MAX)
+    ),
+    key!(
+        "model-bytes",
+        "a number of bytes",
+        "memory for the model of active partitions, 0 to keep nothing (default: 268435456)",
+        model_bytes,
+        |r| r.parse()
+    ),
+    key!(
+        "choices",
+        "a number from 1",
+        "choices of overlapping visits tried for one answer (default: 4096)",
+        choices,
+        |r| r.within(1, u32::MAX)
+    ),
+    key!(
+        "rejected-percent",
+        "a number from 0 to 100",
+        "visits that may be rejected against the plan before the verdict is unknown (default: 20)",
+        rejected_percent,
+        |r| r.within(0, 100)
+    ),
+    key!(
+        "not-compared-percent",
+        "a number from 0 to 100",
+        "answers that may be left uncompared before the verdict is unknown (default: 5)",
+        not_compared_percent,
+        |r| r.within(0, 100)
+    ),
+    key!(
+        "outside",
+        "a list of cancel, terminate, restart",
+        "faults that others do to the server while we run (default: none)",
+        outside,
+        |r| match r {
+            Raw::List(list) => Some(list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()),
+            Raw::Text(text) => Some(text.split(',').map(|s| s.trim().to_owned()).collect()),
+            _ => None,
+        }
+        .filter(|list| list
+            .iter()
+            .all(|s| matches!(s.as_str(), "cancel" | "terminate" | "restart")))
+    ),
+    key!(
+        "known",
+        "the path of a file",
+        "findings to tolerate (default: none)",
+        known,
+        |r| r.text()
+    ),
+    key!(
+        "schema",
+        "the path of a .toml or .sql file",
+        "the tables (default: drawn from the seed)",
+        schema,
+        |r| r.text()
+    ),
+];
+
+/// Tables of settings beside the keys.
+const TABLES: [&str; 3] = ["fault", "lie", "workload"];
+
+fn raw_level(raw: &Raw<'_>) -> Option<Level> {
+    match raw {
+        Raw::Text(text) => level(text),
+        _ => None,
+    }
+}
+
+/// An isolation level by its name.
+pub fn level(name: &str) -> Option<Level> {
+    Some(match name {
+        "read-uncommitted" => Level::ReadUncommitted,
+        "read-committed" => Level::ReadCommitted,
+        "repeatable-read" => Level::RepeatableRead,
+        "snapshot" => Level::Snapshot,
+        "serializable" => Level::Serializable,
+        _ => return None,
+    })
+}
+
+/// The name of an isolation level.
+pub fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::ReadUncommitted => "read-uncommitted",
+        Level::ReadCommitted => "read-committed",
+        Level::RepeatableRead => "repeatable-read",
+        Level::Snapshot => "snapshot",
+        Level::Serializable => "serializable",
+    }
+}
+
+impl Settings {
+    /// Reads a file of settings; `name` is what the mistakes call it. Every mistake of the file at once.
+    pub fn parse(text: &str, name: &str) -> Result<Settings, Vec<Mistake>> {
+        let mut reading = Reading {
+            text,
+            name,
+            mistakes: Vec::new(),
+        };
+        let (table, errors) = DeTable::parse_recoverable(text);
+        for error in errors {
+            let at = error.span().map_or(0, |s| s.start);
+            reading.mistake(at, error.message().to_owned());
+        }
+        let mut settings = Settings::default();
+        if reading.mistakes.is_empty() {
+            reading.table(&mut settings, table.get_ref());
+        }
+        if reading.mistakes.is_empty() {
+            return Ok(settings);
+        }
+        // Tables are read in the order of their keys; people read in the order of lines.
+        reading.mistakes.sort_by_key(|(at, _)| *at);
+        Err(reading.mistakes.into_iter().map(|(_, mistake)| mistake).collect())
+    }
+
+    /// Sets one key from a text: a flag (`place` is `--time`) or a variable of the environment.
+    pub fn set(&mut self, key: &str, value: &str, place: &str) -> Result<(), Mistake> {
+        let mistake = |what| Mistake {
+            place: place.to_owned(),
+            what,
+        };
+        let Some(known) = KEYS.iter().find(|k| k.name == key) else {
+            return Err(mistake(unknown_key(key, KEYS.iter().map(|k| k.name))));
+        };
+        (known.set)(self, &Raw::Text(value))
+            .ok_or_else(|| mistake(format!("{value:?} is not {}", known.expected)))
+    }
+
+    /// Adds a fault, `NAME=RATE`.
+    pub fn fault(&mut self, text: &str, place: &str) -> Result<(), Mistake> {
+        let (name, rate) = named_rate(text, place)?;
+        let kind: FaultKind = name.parse().map_err(|_| Mistake {
+            place: place.to_owned(),
+            what: unknown("fault", name, FAULTS.iter().map(|f| f.name)),
+        })?;
+        self.faults.insert(kind, rate);
+        Ok(())
+    }
+
+    /// Adds a lie, `NAME=RATE` or `NAME` (then at 1 of 50). Whether the target knows it is seen when the plan is made.
+    pub fn lie(&mut self, text: &str, place: &str) -> Result<(), Mistake> {
+        let (name, rate) = if text.contains('=') {
+            named_rate(text, place)?
+        } else {
+            (text, Rate { num: 1, den: 50 })
+        };
+        self.lies.insert(name.to_owned(), rate);
+        Ok(())
+    }
+
+    /// These settings, and where they say nothing, the others'.
+    #[must_use]
+    pub fn over(self, under: Settings) -> Settings {
+        let mut workload = under.workload;
+        merge(&mut workload, self.workload);
+        // A given time or number of visits replaces the other's, whichever it was.
+        let (time, visits) = if self.time.is_some() || self.visits.is_some() {
+            (self.time, self.visits)
+        } else {
+            (under.time, under.visits)
+        };
+        let mut faults = under.faults;
+        faults.extend(self.faults);
+        let mut lies = under.lies;
+        lies.extend(self.lies);
+        let mut faults_at = under.faults_at;
+        faults_at.extend(self.faults_at);
+        Settings {
+            seed: self.seed.or(under.seed),
+            target: self.target.or(under.target),
+            profile: self.profile.or(under.profile),
+            swarm: self.swarm.or(under.swarm),
+            sessions: self.sessions.or(under.sessions),
+            time,
+            visits,
+            pace: self.pace.or(under.pace),
+            isolation: self.isolation.or(under.isolation),
+            claim: self.claim.or(under.claim),
+            checkers: self.checkers.or(under.checkers),
+            stop: self.stop.or(under.stop),
+            retries: self.retries.or(under.retries),
+            look_ahead: self.look_ahead.or(under.look_ahead),
+            deadline: self.deadline.or(under.deadline),
+            settle: self.settle.or(under.settle),
+            busy: self.busy.or(under.busy),
+            log_bytes: self.log_bytes.or(under.log_bytes),
+            evidence_bytes: self.evidence_bytes.or(under.evidence_bytes),
+            model_bytes: self.model_bytes.or(under.model_bytes),
+            choices: self.choices.or(under.choices),
+            rejected_percent: self.rejected_percent.or(under.rejected_percent),
+            not_compared_percent: self.not_compared_percent.or(under.not_compared_percent),
+            outside: self.outside.or(under.outside),
+            known: self.known.or(under.known),
+            schema: self.schema.or(under.schema),
+            faults,
+            faults_at,
+            lies,
+            workload,
+        }
+    }
+}
+
+/// Tables are merged, everything else replaced.
+pub(super) fn merge(under: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(toml::Value::Table(under)), toml::Value::Table(over)) => merge(under, over),
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
+}
+
+fn named_rate<'t>(text: &'t str, place: &str) -> Result<(&'t str, Rate), Mistake> {
+    let mistake = |what: String| Mistake {
+        place: place.to_owned(),
+        what,
+    };
+    let Some((name, rate)) = text.split_once('=') else {
+        return Err(mistake(format!(
+            "{text:?} is not NAME=RATE, such as cancel=1/1000"
+        )));
+    };
+    let rate = rate
+        .parse()
+        .map_err(|NotA { expected }| mistake(format!("{rate:?} is not {expected}")))?;
+    Ok((name, rate))
+}
+
+/// A name that is not in a list, with the nearest that is.
+pub(super) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    match super::mistake::nearest(name, known.clone()) {
+        Some(near) => format!("there is no {what} `{name}` (did you mean `{near}`?)"),
+        None => format!(
+            "there is no {what} `{name}`: one of {}",
+            known.collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
+/// One file being read.
+struct Reading<'t> {
+    text: &'t str,
+    name: &'t str,
+    mistakes: Vec<(usize, Mistake)>,
+}
+
+impl Reading<'_> {
+    fn mistake(&mut self, offset: usize, what: String) {
+        let at = line(self.text, offset);
+        self.mistakes.push((
+            at,
+            Mistake {
+                place: format!("{}, line {at}", self.name),
+                what,
+            },
+        ));
+    }
+
+    fn table(&mut self, settings: &mut Settings, table: &DeTable<'_>) {
+        for (key, value) in table {
+            let name: &str = key.get_ref();
+            match (name, value.get_ref()) {
+                ("fault", DeValue::Table(faults)) => {
+                    self.rates(faults, |text, place| settings.fault(text, place))
+                }
+                ("lie", DeValue::Table(lies)) => self.rates(lies, |text, place| settings.lie(text, place)),
+                ("fault-at", DeValue::Array(list)) => {
+                    for item in list {
+                        self.fault_at(settings, item);
+                    }
+                }
+                ("workload", DeValue::Table(_)) => self.workload(settings, value),
+                ("fault" | "lie" | "workload", _) => {
+                    self.mistake(
+                        value.span().start,
+                        format!("`{name}` is not a table: write [{name}]"),
+                    );
+                }
+                _ => self.key(settings, name, key.span().start, value),
+            }
+        }
+    }
+
+    fn key(&mut self, settings: &mut Settings, name: &str, at: usize, value: &Spanned<DeValue<'_>>) {
+        let Some(key) = KEYS.iter().find(|k| k.name == name) else {
+            let known = KEYS.iter().map(|k| k.name).chain(TABLES).chain(["fault-at"]);
+            return self.mistake(at, unknown_key(name, known));
+        };
+        let raw = raw(value.get_ref());
+        if (key.set)(settings, &raw).is_none() {
+            self.mistake(
+                value.span().start,
+                format!("`{name}` is {}, expected {}", raw.shown(), key.expected),
+            );
+        }
+    }
+
+    fn rates(&mut self, table: &DeTable<'_>, mut add: impl FnMut(&str, &str) -> Result<(), Mistake>) {
+        for (name, rate) in table {
+            let name: &str = name.get_ref();
+            let at = line(self.text, rate.span().start);
+            let place = format!("{}, line {at}", self.name);
+            let text = match raw(rate.get_ref()) {
+                Raw::Text(rate) => format!("{name}={rate}"),
+                other => format!("{name}={}", other.shown()),
+            };
+            if let Err(mistake) = add(&text, &place) {
+                self.mistakes.push((at, mistake));
+            }
+        }
+    }
+
+    fn fault_at(&mut self, settings: &mut Settings, item: &Spanned<DeValue<'_>>) {
+        let text = &self.text[item.span()];
+        let table: Result<FaultAt, _> = match item.get_ref() {
+            DeValue::Table(_) if text.starts_with('{') => {
+                toml::from_str::<BTreeMap<String, FaultAt>>(&format!("at = {text}"))
+                    .map(|mut map| map.remove("at").expect("just written"))
+            }
+            DeValue::Table(_) => toml::from_str(text.trim_start_matches(['[', ']', ' '])),
+            _ => {
+                return self.mistake(
+                    item.span().start,
+                    "`fault-at` is a list of { lts, step, fault }".to_owned(),
+                );
+            }
+        };
+        match table {
+            Ok(at) => settings.faults_at.push(at),
+            Err(e) => self.mistake(item.span().start, e.message().to_owned()),
+        }
+    }
+
+    /// Keys and types are compared with those of the default configuration; what is deeper is judged when it is read.
+    fn workload(&mut self, settings: &mut Settings, value: &Spanned<DeValue<'_>>) {
+        let template = toml::Table::try_from(workload::partitions::Config::default()).expect("plain data");
+        let DeValue::Table(table) = value.get_ref() else {
+            return;
+        };
+        self.like(&template, table, "workload");
+        if self.mistakes.is_empty() {
+            let all: toml::Table = toml::from_str(self.text).expect("it was parsed before");
+            if let Some(toml::Value::Table(workload)) = all.get("workload") {
+                settings.workload = workload.clone();
+            }
+        }
+    }
+
+    fn like(&mut self, template: &toml::Table, table: &DeTable<'_>, path: &str) {
+        for (key, value) in table {
+            let name: &str = key.get_ref();
+            let Some(like) = template.get(name) else {
+                self.mistake(
+                    key.span().start,
+                    unknown_key(name, template.keys().map(String::as_str)),
+                );
+                continue;
+            };
+            let full = format!("{path}.{name}");
+            match (like, value.get_ref()) {
+                (toml::Value::Table(like), DeValue::Table(table)) if !is_choice(&full) => {
+                    self.like(like, table, &full)
+                }
+                (toml::Value::Integer(_), DeValue::Integer(_))
+                | (toml::Value::Boolean(_), DeValue::Boolean(_))
+                | (toml::Value::String(_), DeValue::String(_))
+                | (toml::Value::Array(_), DeValue::Array(_)) => {}
+                _ if is_choice(&full) => {}
+                (like, other) => {
+                    let shown = raw(other).shown();
+                    self.mistake(
+                        value.span().start,
+                        format!(
+                            "`{full}` is {shown}, expected a value of type {}",
+                            like.type_str()
+                        ),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Keys whose value is one of several shapes.
+fn is_choice(path: &str) -> bool {
+    matches!(
+        path,
+        "workload.wide" | "workload.narrow" | "workload.rows.walk" | "workload.tables"
+    )
+}
+
+fn raw<'v>(value: &'v DeValue<'_>) -> Raw<'v> {
+    match value {
+        DeValue::String(text) => Raw::Text(text),
+        DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).map_or(Raw::Other, Raw::Number),
+        DeValue::Boolean(b) => Raw::Bool(*b),
+        DeValue::Array(list) => {
+            let texts: Option<Vec<&str>> = list
+                .iter()
+                .map(|v| match v.get_ref() {
+                    DeValue::String(text) => Some(&**text),
+                    _ => None,
+                })
+                .collect();
+            texts.map_or(Raw::Other, Raw::List)
+        }
+        _ => Raw::Other,
+    }
+}

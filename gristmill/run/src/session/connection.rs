@@ -1,0 +1,112 @@
+//! The connection of a session: opened again after it broke, and known to the server by an identity that settling asks for.
+
+use crate::RunError;
+use crate::world::World;
+use history::log::What;
+use history::{Address, Answer, Reason, SessionId};
+use std::time::Duration;
+use targets::{Executed, Identity, Request, Session};
+
+pub(super) struct Connection<'w> {
+    world: &'w World,
+    me: SessionId,
+    session: Option<Box<dyn Session>>,
+    identity: Option<Identity>,
+    last_reason: Option<Reason>,
+}
+
+/// Between two tries to reach a server that is coming back.
+const TRY_AGAIN: Duration = Duration::from_millis(20);
+
+impl<'w> Connection<'w> {
+    pub(super) fn new(world: &'w World, me: SessionId) -> Connection<'w> {
+        Connection {
+            world,
+            me,
+            session: None,
+            identity: None,
+            last_reason: None,
+        }
+    }
+
+    /// Connects if there is no usable connection. A server that a fault of ours took down is waited for, at most the
+    /// settle limit.
+    pub(super) fn open(&mut self) -> Result<(), RunError> {
+        if self.session.as_ref().is_some_and(|s| !s.broken()) {
+            return Ok(());
+        }
+        self.close();
+        let patience = self.world.plan.settle();
+        let since = self.world.clock.elapsed();
+        let session = loop {
+            match self.world.target.connect(self.me, &self.world.schema) {
+                Ok(session) => break session,
+                Err(_) if self.world.clock.elapsed() - since < patience && !self.world.is_over() => {
+                    self.world.pause(TRY_AGAIN);
+                }
+                Err(unusable) => return Err(RunError::Target(unusable)),
+            }
+        };
+        let identity = session.identity();
+        self.world.log(
+            self.me,
+            What::Connected {
+                identity: format!("{} {}", identity.process, identity.started),
+                incarnation: identity.incarnation.clone(),
+            },
+        )?;
+        self.world.faults.connected(self.me, &identity, session.cancel());
+        self.identity = Some(identity);
+        self.session = Some(session);
+        Ok(())
+    }
+
+    /// Drops the connection; the identity stays, for whoever must see it gone.
+    pub(super) fn close(&mut self) {
+        if self.session.take().is_some() {
+            self.world.faults.disconnected(self.me);
+        }
+    }
+
+    /// Whether a statement can still be sent.
+    pub(super) fn is_usable(&self) -> bool {
+        self.session.as_ref().is_some_and(|s| !s.broken())
+    }
+
+    pub(super) fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
+    /// What the last refusal or silence said.
+    pub(super) fn last_reason(&self) -> Option<&Reason> {
+        self.last_reason.as_ref()
+    }
+
+    /// Whether the server is another one than we were connected to, or none: asked of the server until it answers, at most
+    /// the settle limit.
+    pub(super) fn server_restarted(&self, before: &Identity) -> bool {
+        let since = self.world.clock.elapsed();
+        loop {
+            match self.world.target.incarnation() {
+                Ok(now) => return now != before.incarnation,
+                Err(_)
+                    if self.world.clock.elapsed() - since < self.world.plan.settle()
+                        && !self.world.is_over() =>
+                {
+                    self.world.pause(TRY_AGAIN);
+                }
+                Err(_) => return true,
+            }
+        }
+    }
+
+    /// Sends one request. Panics without a connection.
+    pub(super) fn execute(&mut self, at: Address, request: &Request<'_>) -> Executed {
+        let session = self.session.as_mut().expect("a visit begins with a connection");
+        let executed = session.execute(at, request, self.world.plan.deadline());
+        if let Answer::Refused(reason) | Answer::Unknown(reason) = &executed.answer {
+            self.last_reason = Some(reason.clone());
+        }
+        executed
+    }
+}

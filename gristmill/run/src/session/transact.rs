@@ -1,0 +1,236 @@
+//! One attempt of a visit: its statements, their ticks, what became of it.
+
+use super::{Attempt, Client};
+use crate::RunError;
+use crate::refusal::reason;
+use history::log::What;
+use history::{Address, Answer, Answered, End, Reason, ReasonKind, Snapshot, Span, Step, Tick, Visit};
+use targets::Request;
+use targets::outcome::{Ended, Ending, outcome};
+
+/// Ticks of one statement, and what was said.
+struct Said {
+    answer: Answer,
+    span: Span,
+}
+
+impl Client<'_> {
+    /// Sends everything, ends it, writes down what became of it. The tracker holds the outcome afterwards; where it is
+    /// unknown, it is still to be settled.
+    pub(super) fn attempt(&mut self, visit: &Visit, attempt: u8, digest: u64) -> Result<Attempt, RunError> {
+        let world = self.world;
+        self.sent = 0;
+        self.steps_sent = 0;
+        self.connection.open()?;
+        world.tracker.reserve(visit.lts)?;
+        world.log(
+            self.me,
+            What::Invoke {
+                lts: visit.lts,
+                attempt,
+                digest,
+            },
+        )?;
+        world.tracker.begin(visit.lts, attempt, self.me);
+        let (ended, completed) = match visit.end {
+            End::Autocommit => self.autocommit(visit, attempt)?,
+            End::Commit | End::Rollback => self.transaction(visit, attempt)?,
+        };
+        world.log(
+            self.me,
+            What::Complete {
+                lts: visit.lts,
+                attempt,
+                outcome: ended.outcome,
+                end_sent: ended.end_sent,
+                statements: u16::try_from(self.steps_sent)
+                    .expect("a visit has fewer steps than step numbers"),
+                sent: self.sent,
+            },
+        )?;
+        world.tracker.end(visit.lts, ended.outcome, completed);
+        Ok(ended)
+    }
+
+    fn autocommit(&mut self, visit: &Visit, attempt: u8) -> Result<(Attempt, Tick), RunError> {
+        let [step] = visit.steps.as_slice() else {
+            panic!("visit {}: autocommit is one statement", visit.lts)
+        };
+        let address = Address {
+            lts: visit.lts,
+            attempt,
+            step: 0,
+        };
+        let said = self.send(address, &Request::Step(step), true)?;
+        let Said { answer, span } = said;
+        let failed = reason(&answer).map(|r| (0, r.kind));
+        let what = Ended {
+            end: visit.end,
+            begin: None,
+            steps: &[&answer],
+            ends: &[],
+        };
+        let outcome = outcome(self.world.rules, what);
+        self.answers.push(Answered {
+            address,
+            session: self.me,
+            span,
+            snapshot: span,
+            answer,
+        });
+        Ok((
+            Attempt {
+                outcome,
+                failed,
+                end_sent: Some(span.sent),
+            },
+            span.answered,
+        ))
+    }
+
+    fn transaction(&mut self, visit: &Visit, attempt: u8) -> Result<(Attempt, Tick), RunError> {
+        let at = |step| Address {
+            lts: visit.lts,
+            attempt,
+            step,
+        };
+        let first = self.answers.len();
+        let begin = Request::Begin {
+            level: visit.level,
+            writes: !visit.writes.is_empty(),
+        };
+        let begin = self.send(at(Address::BEGIN), &begin, false)?;
+        let mut failed = reason(&begin.answer).map(|r| (Address::BEGIN, r.kind));
+        if failed.is_none() {
+            failed = self.steps(visit, attempt, begin.span)?;
+        }
+        let mut last = begin.span.answered;
+        let mut end_sent = None;
+        let mut ends: Vec<(Ending, Answer)> = Vec::new();
+        if failed.is_none() && visit.end == End::Commit {
+            let commit = self.send(at(Address::END), &Request::Commit, true)?;
+            failed = reason(&commit.answer).map(|r| (Address::END, r.kind));
+            end_sent = Some(commit.span.sent);
+            last = commit.span.answered;
+            ends.push((Ending::Commit, commit.answer));
+        }
+        let begun = !matches!(begin.answer, Answer::Refused(_));
+        let open =
+            begun && (end_sent.is_none() || (failed.is_some() && !self.world.rules.refused_commit_ends));
+        if open && self.connection.is_usable() {
+            let rollback = self.send(at(Address::END), &Request::Rollback, false)?;
+            failed = failed.or_else(|| reason(&rollback.answer).map(|r| (Address::END, r.kind)));
+            last = rollback.span.answered;
+            ends.push((Ending::Rollback, rollback.answer));
+        }
+        let steps: Vec<&Answer> = self.answers[first..].iter().map(|a| &a.answer).collect();
+        let ends: Vec<(Ending, &Answer)> = ends.iter().map(|(word, answer)| (*word, answer)).collect();
+        let what = Ended {
+            end: visit.end,
+            begin: Some(&begin.answer),
+            steps: &steps,
+            ends: &ends,
+        };
+        let outcome = outcome(self.world.rules, what);
+        Ok((
+            Attempt {
+                outcome,
+                failed,
+                end_sent,
+            },
+            last.max(self.answers.last().map_or(last, |a| a.span.answered)),
+        ))
+    }
+
+    /// The steps of a transaction until one gives no result.
+    fn steps(
+        &mut self,
+        visit: &Visit,
+        attempt: u8,
+        begin: Span,
+    ) -> Result<Option<(u16, ReasonKind)>, RunError> {
+        let mut first_message = None;
+        let mut snapshot = None;
+        for (step, number) in visit.steps.iter().zip(0..) {
+            let address = Address {
+                lts: visit.lts,
+                attempt,
+                step: number,
+            };
+            let Said { answer, span } = self.send(address, &Request::Step(step), false)?;
+            let failed = reason(&answer).map(|r| (number, r.kind));
+            let sent = *first_message.get_or_insert(span.sent);
+            let statement = matches!(step, Step::Read(_) | Step::Write(_));
+            let taken = match self.world.claim.snapshot {
+                Snapshot::Statement => span,
+                Snapshot::Begin => begin,
+                // Taken by then at the latest when the first statement that needs one has answered.
+                Snapshot::FirstMessage => snapshot.unwrap_or(Span {
+                    sent,
+                    answered: span.answered,
+                }),
+            };
+            if statement {
+                snapshot.get_or_insert(taken);
+            }
+            self.answers.push(Answered {
+                address,
+                session: self.me,
+                span,
+                snapshot: taken,
+                answer,
+            });
+            if failed.is_some() {
+                return Ok(failed);
+            }
+        }
+        Ok(None)
+    }
+
+    /// One statement with its ticks. `ends`: it makes the visit's effects visible (F2).
+    fn send(&mut self, address: Address, request: &Request<'_>, ends: bool) -> Result<Said, RunError> {
+        let world = self.world;
+        if let Some(baton) = &world.baton {
+            baton.pass(self.me.0);
+        }
+        if !self.connection.is_usable() {
+            // A fault took the connection while we were between two statements: nothing of this one was sent.
+            let now = world.ticks.take();
+            let reason = Reason {
+                kind: ReasonKind::Disconnected,
+                code: String::new(),
+                text: "the connection was lost before the statement was sent".to_owned(),
+            };
+            return Ok(Said {
+                answer: Answer::Refused(reason),
+                span: Span {
+                    sent: now,
+                    answered: world.ticks.take(),
+                },
+            });
+        }
+        let strike = world.faults.before(world, self.me, address, ends)?;
+        let sent = world.ticks.take();
+        if ends {
+            world.tracker.sent(address.lts, sent);
+        }
+        let executed = self.connection.execute(address, request);
+        let answered = world.ticks.take();
+        if let Some(strike) = strike {
+            world.faults.after(self.me, strike);
+        }
+        if matches!(request, Request::Step(_)) {
+            self.sent = fold(self.sent, executed.digest);
+            self.steps_sent += 1;
+        }
+        Ok(Said {
+            answer: executed.answer,
+            span: Span { sent, answered },
+        })
+    }
+}
+
+/// Folds the digest of one more step into that of an attempt (F4).
+pub(crate) fn fold(before: u64, digest: u64) -> u64 {
+    datagen::stream::mix(before ^ digest).wrapping_add(0x9e37_79b9_7f4a_7c15)
+}

@@ -1,0 +1,361 @@
+//! Who may go next under discipline `ordered`: visits that share a partition run one after another in lts order, others
+//! run at once.
+//!
+//! ```text
+//! visits in lts order ─▶ window (look-ahead) ─▶ one queue a partition ─▶ ready: first in all its queues ─▶ a session
+//! ```
+//!
+//! It knows visits and partitions; it does not know sessions, databases or time.
+//!
+//! Invariants:
+//! * U1 two visits in flight never write one partition, and the one that goes first has the smaller lts.
+//! * U2 a visit takes all its partitions at once: nobody holds one and waits for another, so nobody waits in a ring.
+//! * U3 a visit that writes nothing never waits.
+//! * U4 a skipped visit is reported to `skipped` before any later visit of any of its partitions is released (F16).
+//! * U5 with recorded overlaps, a visit starts when everything that had finished before it in the record has finished,
+//!   and on the session that it had; whoever waits too long for that is let through, and it is counted.
+//! * U6 after `stop`, what was admitted is still handed out: the visits of a run are the numbers 1 to n without a gap.
+
+use crate::replay::Schedule;
+use history::{Lts, Part, Regenerate, SessionId, Visit};
+use parking_lot::{Condvar, Mutex};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is told of a visit that will never run.
+pub(crate) type Skipped = Box<dyn Fn(Lts) + Send + Sync>;
+/// Whether a visit has ended before (in an earlier life of the worker).
+pub(crate) type Done = Box<dyn Fn(Lts) -> bool + Send + Sync>;
+
+/// How a turnstile is set up.
+pub(crate) struct Options {
+    /// The first visit; earlier ones have ended.
+    pub first: Lts,
+    /// The last visit; `Lts(u64::MAX)` where only time ends the run.
+    pub last: Lts,
+    /// Visits that may wait for a partition while later ones overtake them.
+    pub look_ahead: usize,
+    /// Told of each visit that is skipped, under the lock.
+    pub skipped: Skipped,
+    /// Visits that ended in an earlier life of the worker are passed over.
+    pub done: Done,
+    /// The highest lts for which `done` may be true.
+    pub done_until: Lts,
+    /// Recorded overlaps to follow.
+    pub schedule: Option<Arc<Schedule>>,
+}
+
+/// The gate between the plan and the sessions.
+pub(crate) struct Turnstile {
+    history: Arc<dyn Regenerate>,
+    options: Options,
+    inner: Mutex<Inner>,
+    changed: Condvar,
+}
+
+/// What a session is given.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// Go. Hand the visit back with [`Turnstile::release`].
+    Go(Box<Visit>),
+    /// Every admitted visit waits for a partition that is in flight.
+    Wait,
+    /// There is nothing left.
+    End,
+}
+
+struct Waiting {
+    visit: Box<Visit>,
+    /// How many of its partitions have another visit before it.
+    behind: usize,
+}
+
+struct Inner {
+    next: u64,
+    last: u64,
+    waiting: BTreeMap<u64, Waiting>,
+    queues: BTreeMap<Part, VecDeque<u64>>,
+    ready: BTreeSet<u64>,
+    retired: BTreeSet<Part>,
+    sleepers: usize,
+    aborted: bool,
+    record: Progress,
+}
+
+/// How far a recorded order is followed.
+#[derive(Default)]
+struct Progress {
+    /// Which ranks have finished, and how many from the first on without a gap.
+    finished: Vec<bool>,
+    prefix: usize,
+    /// Visits that waited too long for their place.
+    forced: u64,
+}
+
+/// How long a visit waits for its place in a record.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+impl Turnstile {
+    /// A turnstile over the visits of `history`.
+    pub(crate) fn new(history: Arc<dyn Regenerate>, options: Options) -> Turnstile {
+        let inner = Inner {
+            next: options.first.0,
+            last: options.last.0,
+            waiting: BTreeMap::new(),
+            queues: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            retired: BTreeSet::new(),
+            sleepers: 0,
+            aborted: false,
+            record: Progress {
+                finished: vec![false; options.schedule.as_ref().map_or(0, |s| s.finished())],
+                ..Progress::default()
+            },
+        };
+        Turnstile {
+            history,
+            options,
+            inner: Mutex::new(inner),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// The next visit for a session, waiting until there is one; `None` when there is nothing left. Calls `idle` once if it
+    /// has to wait.
+    pub(crate) fn take(&self, who: SessionId, idle: impl FnOnce()) -> Option<Box<Visit>> {
+        let mut inner = self.inner.lock();
+        let mut idle = Some(idle);
+        loop {
+            match self.next(&mut inner, who, false) {
+                Taken::Go(visit) => return Some(visit),
+                Taken::End => return None,
+                Taken::Wait => {
+                    if let Some(idle) = idle.take() {
+                        idle();
+                    }
+                    inner.sleepers += 1;
+                    if self.options.schedule.is_none() {
+                        self.changed.wait(&mut inner);
+                    } else if self.changed.wait_for(&mut inner, PATIENCE).timed_out()
+                        && let Taken::Go(visit) = self.next(&mut inner, who, true)
+                    {
+                        inner.sleepers -= 1;
+                        inner.record.forced += 1;
+                        return Some(visit);
+                    }
+                    inner.sleepers -= 1;
+                }
+            }
+        }
+    }
+
+    /// The next visit, if one is ready.
+    pub(crate) fn try_take(&self, who: SessionId) -> Taken {
+        self.next(&mut self.inner.lock(), who, false)
+    }
+
+    /// Visits that waited too long for their place in the record.
+    pub(crate) fn forced(&self) -> u64 {
+        self.inner.lock().record.forced
+    }
+
+    /// The visit has ended, and is settled: the next ones of its partitions may go.
+    pub(crate) fn release(&self, writes: &[Part], lts: Lts) {
+        if writes.is_empty() && self.options.schedule.is_none() {
+            return;
+        }
+        let mut inner = self.inner.lock();
+        inner.leave(writes, lts.0);
+        if let Some(schedule) = &self.options.schedule {
+            if let Some(rank) = schedule.rank(lts) {
+                inner.record.finish(rank);
+            }
+            self.changed.notify_all();
+        }
+        self.wake(&inner);
+    }
+
+    /// No visit may write these partitions any more; call before releasing the visit that could not be settled. Visits that
+    /// wait for them, and later ones that want them, are skipped.
+    pub(crate) fn retire(&self, parts: &[Part], holder: Lts) {
+        let mut inner = self.inner.lock();
+        for part in parts {
+            inner.retired.insert(*part);
+            let behind: Vec<u64> = inner.queues.get(part).map_or_else(Vec::new, |q| {
+                q.iter().copied().filter(|l| *l != holder.0).collect()
+            });
+            for lts in behind {
+                (self.options.skipped)(Lts(lts));
+                let waiting = inner
+                    .waiting
+                    .remove(&lts)
+                    .expect("a visit in a queue, not its head's holder, is waiting");
+                inner.ready.remove(&lts);
+                if let Some(rank) = self.options.schedule.as_ref().and_then(|s| s.rank(Lts(lts))) {
+                    inner.record.finish(rank);
+                }
+                inner.leave(&waiting.visit.writes, lts);
+            }
+        }
+        self.wake(&inner);
+    }
+
+    /// Admits nothing more. Returns the last visit that was admitted.
+    pub(crate) fn stop(&self) -> Lts {
+        let mut inner = self.inner.lock();
+        inner.last = inner.last.min(inner.next - 1);
+        self.changed.notify_all();
+        Lts(inner.last)
+    }
+
+    /// Hands out nothing more, not even what was admitted.
+    pub(crate) fn abort(&self) {
+        let mut inner = self.inner.lock();
+        inner.last = inner.last.min(inner.next - 1);
+        inner.aborted = true;
+        self.changed.notify_all();
+    }
+
+    /// The last visit that was admitted so far.
+    pub(crate) fn admitted(&self) -> Lts {
+        Lts(self.inner.lock().next - 1)
+    }
+
+    /// Whether the last visit was admitted.
+    pub(crate) fn is_stopped(&self) -> bool {
+        let inner = self.inner.lock();
+        inner.next > inner.last
+    }
+
+    /// How many partitions are retired.
+    pub(crate) fn retired(&self) -> usize {
+        self.inner.lock().retired.len()
+    }
+
+    fn wake(&self, inner: &Inner) {
+        if inner.sleepers > 0 && (!inner.ready.is_empty() || inner.next > inner.last || self.has_room(inner))
+        {
+            self.changed.notify_all();
+        }
+    }
+
+    fn has_room(&self, inner: &Inner) -> bool {
+        inner.waiting.len() < self.options.look_ahead
+    }
+
+    fn next(&self, inner: &mut Inner, who: SessionId, impatient: bool) -> Taken {
+        if inner.aborted {
+            return Taken::End;
+        }
+        loop {
+            if let Some(visit) = self.first_ready(inner, who, impatient) {
+                return Taken::Go(visit);
+            }
+            if inner.next > inner.last {
+                return if inner.waiting.is_empty() {
+                    Taken::End
+                } else {
+                    Taken::Wait
+                };
+            }
+            if !self.has_room(inner) {
+                return Taken::Wait;
+            }
+            if let Some(visit) = self.admit(inner) {
+                return Taken::Go(visit);
+            }
+        }
+    }
+
+    /// The first visit that stands first in all its queues, and whose place in the record has come.
+    fn first_ready(&self, inner: &mut Inner, who: SessionId, impatient: bool) -> Option<Box<Visit>> {
+        let Some(schedule) = &self.options.schedule else {
+            let lts = inner.ready.pop_first()?;
+            return Some(inner.waiting.remove(&lts).expect("who is ready is there").visit);
+        };
+        let prefix = inner.record.prefix;
+        let lts = *inner.ready.iter().find(|lts| {
+            schedule
+                .place(Lts(**lts))
+                .is_none_or(|place| impatient || (place.session == who && place.after <= prefix))
+        })?;
+        inner.ready.remove(&lts);
+        Some(inner.waiting.remove(&lts).expect("who is ready is there").visit)
+    }
+
+    /// Takes the next number into the window; gives the visit at once if nothing stands before it.
+    fn admit(&self, inner: &mut Inner) -> Option<Box<Visit>> {
+        let lts = inner.next;
+        inner.next += 1;
+        if lts <= self.options.done_until.0 && (self.options.done)(Lts(lts)) {
+            return None;
+        }
+        let Some(visit) = self.history.visit(Lts(lts)) else {
+            (self.options.skipped)(Lts(lts));
+            return None;
+        };
+        if !inner.retired.is_empty() && visit.writes.iter().any(|p| inner.retired.contains(p)) {
+            (self.options.skipped)(Lts(lts));
+            return None;
+        }
+        let mut behind = 0;
+        for part in &visit.writes {
+            let queue = inner.queues.entry(*part).or_default();
+            behind += usize::from(!queue.is_empty());
+            queue.push_back(lts);
+        }
+        let visit = Box::new(visit);
+        if behind == 0 && self.options.schedule.is_none() {
+            return Some(visit);
+        }
+        if behind == 0 {
+            inner.ready.insert(lts);
+        }
+        inner.waiting.insert(lts, Waiting { visit, behind });
+        None
+    }
+}
+
+impl Progress {
+    fn finish(&mut self, rank: usize) {
+        self.finished[rank] = true;
+        while self.finished.get(self.prefix) == Some(&true) {
+            self.prefix += 1;
+        }
+    }
+}
+
+impl Inner {
+    /// Takes a visit out of its queues; whoever stood right behind it moves up.
+    fn leave(&mut self, writes: &[Part], lts: u64) {
+        for part in writes {
+            let queue = self
+                .queues
+                .get_mut(part)
+                .expect("a visit in flight is in the queues of its partitions");
+            let at = queue
+                .iter()
+                .position(|l| *l == lts)
+                .expect("a visit in flight is in the queues of its partitions");
+            queue.remove(at);
+            let Some(&first) = queue.front() else {
+                self.queues.remove(part);
+                continue;
+            };
+            if at == 0 {
+                let waiting = self
+                    .waiting
+                    .get_mut(&first)
+                    .expect("whoever is not first in a queue waits");
+                waiting.behind -= 1;
+                if waiting.behind == 0 {
+                    self.ready.insert(first);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

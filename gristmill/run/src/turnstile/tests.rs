@@ -1,0 +1,133 @@
+use super::{Options, Taken, Turnstile};
+use crate::testing::Listed;
+use history::{Lts, Part, SessionId};
+use parking_lot::Mutex;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+fn part(position: u64) -> Part {
+    Part { table: 0, position }
+}
+
+/// A turnstile over visits that write these partitions, and the list of what it skipped.
+fn turnstile(writes: &[&[u64]], look_ahead: usize) -> (Turnstile, Arc<Mutex<Vec<u64>>>) {
+    let skipped = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&skipped);
+    let options = Options {
+        first: Lts(1),
+        last: Lts(writes.len() as u64),
+        look_ahead,
+        skipped: Box::new(move |lts| told.lock().push(lts.0)),
+        done: Box::new(|_| false),
+        done_until: Lts(0),
+        schedule: None,
+    };
+    (
+        Turnstile::new(Arc::new(Listed::writing(writes)), options),
+        skipped,
+    )
+}
+
+/// Takes until nothing is ready; the numbers taken.
+fn take_all(turnstile: &Turnstile) -> Vec<u64> {
+    let mut taken = Vec::new();
+    while let Taken::Go(visit) = turnstile.try_take(SessionId(1)) {
+        taken.push(visit.lts.0);
+    }
+    taken
+}
+
+#[test]
+fn visits_of_one_partition_go_one_after_another_and_others_overtake() {
+    let (t, _) = turnstile(&[&[1], &[1], &[2], &[], &[1, 2]], 8);
+    assert_eq!(take_all(&t), [1, 3, 4]);
+    t.release(&[part(1)], Lts(1));
+    assert_eq!(take_all(&t), [2]);
+    t.release(&[part(2)], Lts(3));
+    assert_eq!(take_all(&t), [] as [u64; 0]);
+    t.release(&[part(1)], Lts(2));
+    assert_eq!(take_all(&t), [5]);
+    t.release(&[part(1), part(2)], Lts(5));
+    assert!(matches!(t.try_take(SessionId(1)), Taken::End));
+}
+
+#[test]
+fn the_window_bounds_how_far_later_visits_overtake() {
+    let (t, _) = turnstile(&[&[1], &[1], &[1], &[2], &[3]], 2);
+    assert_eq!(take_all(&t), [1]);
+    t.release(&[part(1)], Lts(1));
+    assert_eq!(take_all(&t), [2, 4, 5]);
+}
+
+#[test]
+fn a_retired_partition_skips_who_waits_and_who_comes() {
+    let (t, skipped) = turnstile(&[&[1], &[1, 2], &[2], &[2, 3], &[1], &[3]], 8);
+    assert_eq!(take_all(&t), [1]);
+    t.retire(&[part(1)], Lts(1));
+    assert_eq!(*skipped.lock(), [2, 5]);
+    t.release(&[part(1)], Lts(1));
+    assert_eq!(take_all(&t), [3]);
+    t.release(&[part(2)], Lts(3));
+    assert_eq!(take_all(&t), [4]);
+    t.release(&[part(2), part(3)], Lts(4));
+    assert_eq!(take_all(&t), [6]);
+}
+
+#[test]
+fn after_stop_the_admitted_visits_still_run() {
+    let (t, _) = turnstile(&[&[1], &[1], &[2], &[2]], 8);
+    assert_eq!(take_all(&t), [1, 3]);
+    let last = t.stop();
+    assert_eq!(last, Lts(4));
+    t.release(&[part(1)], Lts(1));
+    t.release(&[part(2)], Lts(3));
+    assert_eq!(take_all(&t), [2, 4]);
+}
+
+/// Eight threads take and release while a ninth retires partitions: U1 and U4 hold, and everything ends.
+#[test]
+fn threads_never_meet_on_a_partition() {
+    let writes: Vec<Vec<u64>> = (0..4000u64)
+        .map(|i| {
+            let mut parts: Vec<u64> = (0..i % 4)
+                .map(|k| (i.wrapping_mul(0x9e37_79b9) >> (3 * k)) % 12)
+                .collect();
+            parts.sort_unstable();
+            parts.dedup();
+            parts
+        })
+        .collect();
+    let borrowed: Vec<&[u64]> = writes.iter().map(Vec::as_slice).collect();
+    let (t, skipped) = turnstile(&borrowed, 32);
+    let busy: Vec<Mutex<u64>> = (0..12).map(|_| Mutex::new(0)).collect();
+    let done = Mutex::new(BTreeSet::new());
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while let Some(visit) = t.take(SessionId(1), || {}) {
+                    let held: Vec<_> = visit
+                        .writes
+                        .iter()
+                        .map(|p| {
+                            busy[p.position as usize]
+                                .try_lock()
+                                .expect("nobody else is on the partition")
+                        })
+                        .collect();
+                    for mut last in held {
+                        assert!(*last < visit.lts.0, "visits of a partition run in lts order");
+                        *last = visit.lts.0;
+                    }
+                    if visit.lts.0 % 1000 == 999 {
+                        t.retire(&visit.writes, visit.lts);
+                    }
+                    done.lock().insert(visit.lts.0);
+                    t.release(&visit.writes, visit.lts);
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner();
+    done.extend(skipped.lock().iter().copied());
+    assert_eq!(done.len(), 4000, "each visit ran or was skipped");
+}

@@ -1,0 +1,175 @@
+//! What a run ends with, put together: the worst wins, and what compared nothing is no check.
+
+use crate::life::Loaded;
+use crate::world::World;
+use history::{Counts, State, Status, Tracker, Verdict};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use targets::Facts;
+
+/// Version of the format of `verdict.json`.
+pub(crate) const FORMAT: u32 = 1;
+
+pub(crate) fn make(
+    world: &World,
+    facts: &Facts,
+    setup: &BTreeMap<String, String>,
+    loaded: Loaded,
+) -> Verdict {
+    let describe = world.target.describe();
+    let causes = world.causes.all();
+    let visits = visits(world, &loaded);
+    let enabled = enabled(world, &loaded);
+    let exercised: BTreeSet<&String> = loaded.counts.exercised.keys().collect();
+    let drawn: BTreeSet<String> = enabled.drawn;
+    let never_compared: Vec<String> = drawn
+        .iter()
+        .filter(|k| !exercised.contains(k) && !loaded.interrupted)
+        .cloned()
+        .collect();
+    let never_drawn: Vec<String> = enabled.all.difference(&drawn).cloned().collect();
+    let mut doubts = doubts(world, &loaded, &visits);
+    if !never_compared.is_empty() {
+        doubts.push(format!(
+            "drawn by the plan and never compared: {}",
+            never_compared.join(", ")
+        ));
+    }
+    let status = if causes.iter().any(|c| !c.known) {
+        Status::Finding
+    } else if !doubts.is_empty() {
+        Status::Unknown
+    } else {
+        Status::Clean
+    };
+    Verdict {
+        format: FORMAT,
+        status,
+        interrupted: loaded.interrupted,
+        seed: world.plan.seed.to_string(),
+        target: describe.url,
+        server: facts.version.clone(),
+        settings: facts.settings.clone(),
+        driver: format!("{}, gristmill {}", describe.driver, env!("CARGO_PKG_VERSION")),
+        setup: setup.clone(),
+        visits,
+        load_ms: u64::try_from(loaded.load.as_millis()).unwrap_or(u64::MAX),
+        counts: loaded.counts,
+        never_compared,
+        never_drawn,
+        left_out: world.target.left_out(),
+        doubts,
+        causes,
+        faults: world.faults.done(),
+        lies: world.target.lies(),
+        idle_percent: idle_percent(world, loaded.load.as_nanos()),
+    }
+}
+
+/// Visits by what became of them, from the tracker: earlier lives of the worker included.
+fn visits(world: &World, loaded: &Loaded) -> BTreeMap<String, u64> {
+    let mut unknown = 0;
+    let mut skipped = 0;
+    let mut committed = 0;
+    let mut rejected = 0;
+    for lts in (1..=loaded.last.0).map(history::Lts) {
+        match world.tracker.get(lts).state {
+            State::Committed => committed += 1,
+            State::Rejected => rejected += 1,
+            State::Skipped => skipped += 1,
+            State::Unknown => unknown += 1,
+            State::Open | State::Waiting => {}
+        }
+    }
+    let by_plan = loaded.tally.rolled_back.min(rejected);
+    [
+        ("committed", committed),
+        ("rejected", rejected - by_plan),
+        ("rolled back by plan", by_plan),
+        ("skipped", skipped),
+        ("unknown", unknown),
+        ("writing", loaded.tally.writing),
+    ]
+    .into_iter()
+    .map(|(k, n)| (k.to_owned(), n))
+    .collect()
+}
+
+/// Kinds of statement: those that the plan enables, and those that were drawn in this run.
+struct Enabled {
+    all: BTreeSet<String>,
+    drawn: BTreeSet<String>,
+}
+
+/// Visits at the beginning of a run that are looked through for kinds of statement; beyond, what was compared counts.
+const LOOKED_THROUGH: u64 = 4096;
+
+fn enabled(world: &World, loaded: &Loaded) -> Enabled {
+    let mut drawn = BTreeSet::new();
+    let mut all = BTreeSet::new();
+    for lts in (1..=LOOKED_THROUGH).map(history::Lts) {
+        let Some(visit) = world.history.visit(lts) else {
+            continue;
+        };
+        let ran = lts <= loaded.last
+            && matches!(world.tracker.get(lts).state, State::Committed)
+            && !loaded.interrupted;
+        for step in &visit.steps {
+            let kind = match step {
+                history::Step::Write(op) => op.kind(),
+                history::Step::Read(query) => query.kind(),
+                history::Step::Savepoint(_) | history::Step::RollbackTo(_) => continue,
+            };
+            if ran && !drawn.contains(kind) {
+                drawn.insert(kind.to_owned());
+            }
+            if !all.contains(kind) {
+                all.insert(kind.to_owned());
+            }
+        }
+    }
+    for kind in loaded.counts.exercised.keys() {
+        drawn.insert(kind.clone());
+        all.insert(kind.clone());
+    }
+    Enabled { all, drawn }
+}
+
+fn doubts(world: &World, loaded: &Loaded, visits: &BTreeMap<String, u64>) -> Vec<String> {
+    let mut doubts = Vec::new();
+    let Counts {
+        answers,
+        not_compared,
+        ..
+    } = &loaded.counts;
+    let left: u64 = not_compared.values().sum();
+    if *answers == 0 {
+        doubts.push("nothing was compared".to_owned());
+    } else if left * 100 > (answers + left) * u64::from(world.plan.not_compared_percent) {
+        doubts.push(format!("{left} of {} answers were not compared", answers + left));
+    }
+    let rejected = visits["rejected"];
+    let total: u64 = visits
+        .iter()
+        .filter(|(k, _)| *k != "writing")
+        .map(|(_, n)| n)
+        .sum();
+    if rejected * 100 > total * u64::from(world.plan.rejected_percent) {
+        doubts.push(format!(
+            "{rejected} of {total} visits were rejected, against the plan"
+        ));
+    }
+    if visits["unknown"] > 0 {
+        doubts.push(format!("{} visits could not be settled", visits["unknown"]));
+    }
+    if loaded.disk_full {
+        doubts.push("the disk was full: the load ended early".to_owned());
+    }
+    doubts
+}
+
+fn idle_percent(world: &World, load_ns: u128) -> u32 {
+    let all = load_ns * u128::from(world.plan.sessions);
+    let idle = u128::from(world.idle_ns.load(Ordering::Relaxed));
+    u32::try_from((idle * 100).checked_div(all).unwrap_or(0).min(100)).expect("a percentage")
+}

@@ -1,0 +1,157 @@
+//! What the threads of one run share.
+//!
+//! Invariants:
+//! * W1 no lock of these is held while a statement is under way.
+//! * W2 the first thing that goes wrong on our side is kept, and ends the load; nobody waits for a session that is gone.
+
+use crate::RunError;
+use crate::baton::Baton;
+use crate::causes::Causes;
+use crate::clock::Clock;
+use crate::evidence::Ring;
+use crate::fault::Faults;
+use crate::inbox::Inbox;
+use crate::plan::Plan;
+use crate::ticks::Ticks;
+use crate::turnstile::Turnstile;
+use datagen::schema::Schema;
+use history::log::{What, Writer};
+use history::tracker::TrackerFile;
+use history::{Claim, Regenerate, SessionId, Tick};
+use parking_lot::{Condvar, Mutex};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use targets::Target;
+use targets::outcome::Rules;
+
+/// Everything that sessions, judge and faults look at together.
+pub(crate) struct World {
+    pub(crate) plan: Plan,
+    pub(crate) clock: Clock,
+    pub(crate) ticks: Ticks,
+    pub(crate) history: Arc<dyn Regenerate>,
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) target: Arc<dyn Target>,
+    pub(crate) claim: Claim,
+    pub(crate) rules: Rules,
+    pub(crate) log: Writer,
+    /// Where the log lies, to be read back for findings.
+    pub(crate) log_folder: PathBuf,
+    pub(crate) tracker: Arc<TrackerFile>,
+    pub(crate) judge: check::Judge,
+    pub(crate) turnstile: Turnstile,
+    pub(crate) baton: Option<Baton>,
+    pub(crate) ring: Ring,
+    pub(crate) inbox: Inbox,
+    pub(crate) faults: Faults,
+    pub(crate) causes: Causes,
+    pub(crate) notes: Mutex<Vec<String>>,
+    /// Nanoseconds that sessions waited for a partition, and for room in the ring.
+    pub(crate) idle_ns: AtomicU64,
+    /// Visits that ended.
+    pub(crate) ended: AtomicU64,
+    failure: Mutex<Option<RunError>>,
+    over: AtomicBool,
+    pause: (Mutex<()>, Condvar),
+}
+
+/// The parts of a world that are made one by one.
+pub(crate) struct Parts {
+    pub(crate) plan: Plan,
+    pub(crate) clock: Clock,
+    pub(crate) ticks: Ticks,
+    pub(crate) history: Arc<dyn Regenerate>,
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) target: Arc<dyn Target>,
+    pub(crate) log: Writer,
+    pub(crate) log_folder: PathBuf,
+    pub(crate) tracker: Arc<TrackerFile>,
+    pub(crate) judge: check::Judge,
+    pub(crate) turnstile: Turnstile,
+    pub(crate) baton: Option<Baton>,
+    pub(crate) ring: Ring,
+    pub(crate) faults: Faults,
+    pub(crate) causes: Causes,
+}
+
+impl World {
+    pub(crate) fn new(p: Parts) -> World {
+        World {
+            claim: p.plan.claim,
+            rules: Rules::of(p.target.describe().scheme),
+            plan: p.plan,
+            clock: p.clock,
+            ticks: p.ticks,
+            history: p.history,
+            schema: p.schema,
+            target: p.target,
+            log: p.log,
+            log_folder: p.log_folder,
+            tracker: p.tracker,
+            judge: p.judge,
+            turnstile: p.turnstile,
+            baton: p.baton,
+            ring: p.ring,
+            inbox: Inbox::new(),
+            faults: p.faults,
+            causes: p.causes,
+            notes: Mutex::new(Vec::new()),
+            idle_ns: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+            failure: Mutex::new(None),
+            over: AtomicBool::new(false),
+            pause: (Mutex::new(()), Condvar::new()),
+        }
+    }
+
+    /// Appends to the log.
+    pub(crate) fn log(&self, who: SessionId, what: What) -> Result<Tick, RunError> {
+        Ok(self
+            .log
+            .append(who, self.clock.ns(), &|| self.ticks.take(), &what)?)
+    }
+
+    /// Something a person should read, once.
+    pub(crate) fn note(&self, text: impl Into<String>) {
+        let text = text.into();
+        let mut notes = self.notes.lock();
+        if !notes.contains(&text) {
+            notes.push(text);
+        }
+    }
+
+    /// Ends the load because of us: the first reason is kept.
+    pub(crate) fn fail(&self, error: RunError) {
+        self.failure.lock().get_or_insert(error);
+        self.abort();
+    }
+
+    /// Nobody begins anything any more, and nobody waits.
+    pub(crate) fn abort(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        self.turnstile.abort();
+        self.inbox.ring();
+        let _held = self.pause.0.lock();
+        self.pause.1.notify_all();
+    }
+
+    /// What went wrong, if anything.
+    pub(crate) fn failure(&self) -> Option<RunError> {
+        self.failure.lock().take()
+    }
+
+    /// Whether the load was aborted.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    /// Waits a little for something that tells nobody when it happens (a server coming back); ends early on abort.
+    pub(crate) fn pause(&self, at_most: Duration) {
+        let mut held = self.pause.0.lock();
+        if !self.is_over() {
+            self.pause.1.wait_for(&mut held, at_most);
+        }
+    }
+}
