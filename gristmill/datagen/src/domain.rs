@@ -144,7 +144,7 @@ pub enum DomainError {
 }
 
 /// The values of one column, numbered in order. See the module.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct Domain {
     ty: Type,
@@ -158,7 +158,7 @@ pub struct Domain {
     names: Vec<&'static str>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Extra {
     descriptor: u64,
     value: Value,
@@ -191,6 +191,15 @@ impl From<Domain> for Written {
     }
 }
 
+impl fmt::Debug for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Domain")
+            .field("ty", &self.ty)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
 impl PartialEq for Domain {
     fn eq(&self, other: &Domain) -> bool {
         (self.ty, &self.limits) == (other.ty, &other.limits)
@@ -216,6 +225,12 @@ impl Domain {
             specials,
             names,
         })
+    }
+
+    /// How many values `ty` has without the specials that stand outside its bijection, made quickly;
+    /// 0 where there is no domain.
+    pub(crate) fn about(ty: Type, limits: &Limits) -> u128 {
+        Base::new(ty, limits).map_or(0, |base| base.size())
     }
 
     /// The column's type.
@@ -307,9 +322,10 @@ impl Domain {
     /// `value` may be any value of the column's type, in the domain or not: a bound of a range.
     #[must_use]
     pub fn lower_bound(&self, value: &Value) -> u128 {
-        partition_point(self.size(), |d| {
-            self.inflate(d).compare(value, Nulls::First).is_lt()
-        })
+        let before = self
+            .extras
+            .partition_point(|extra| extra.value.compare(value, Nulls::First).is_lt());
+        self.base.rank(value) + before as u128
     }
 
     /// The descriptors of boundary and awkward values, ascending, each once.
@@ -378,20 +394,6 @@ impl Domain {
             _ => Ok(descriptor - before as u64),
         }
     }
-}
-
-/// The first of `0..n` for which `before` is false, by bisection; `n` when it is true for all.
-fn partition_point(n: u128, before: impl Fn(u64) -> bool) -> u128 {
-    let (mut low, mut high) = (0_u128, n);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if before(u64::try_from(middle).expect("a domain has at most 2^64 values")) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    low
 }
 
 #[cfg(test)]

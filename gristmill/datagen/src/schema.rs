@@ -318,10 +318,9 @@ impl Schema {
 }
 
 /// A table with its domains and universes. Dereferences to its [`Definition`]; cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Table(Arc<Resolved>);
 
-#[derive(Debug)]
 struct Resolved {
     definition: Definition,
     partitions: Universe,
@@ -334,6 +333,12 @@ impl Deref for Table {
 
     fn deref(&self) -> &Definition {
         &self.0.definition
+    }
+}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.definition().fmt(f)
     }
 }
 
@@ -380,15 +385,25 @@ impl Table {
                 }
             })
         };
-        let size = match definition.size {
-            SizeClass::Narrow { partitions } => u64::from(partitions).min(NARROW_PARTITIONS),
-            SizeClass::Wide => WIDE_PARTITIONS,
-        };
-        let partitions = universe(&definition.partition, 0, size)?;
         let rows = universe(&definition.clustering, 1, definition.rows_max)?;
-        if let SizeClass::Narrow { partitions: wanted } = &mut definition.size {
-            *wanted = u32::try_from(partitions.len()).expect("at most 2 * 2^30 + 2^16 partitions");
-        }
+        let (partitions, size) = match definition.size {
+            SizeClass::Wide => (
+                universe(&definition.partition, 0, WIDE_PARTITIONS)?,
+                SizeClass::Wide,
+            ),
+            SizeClass::Narrow { partitions: wanted } => {
+                // A plan that is read again must give the same number, so ask until it is what comes.
+                let mut wanted = u64::from(wanted).min(NARROW_PARTITIONS);
+                let mut made = universe(&definition.partition, 0, wanted)?;
+                while made.len() != wanted {
+                    wanted = made.len();
+                    made = universe(&definition.partition, 0, wanted)?;
+                }
+                let partitions = u32::try_from(wanted).expect("about 2^30 partitions at most");
+                (made, SizeClass::Narrow { partitions })
+            }
+        };
+        definition.size = size;
         Ok(Table(Arc::new(Resolved {
             definition,
             partitions,
@@ -484,6 +499,56 @@ impl Definition {
 }
 
 mod check;
+pub mod ddl;
+pub mod draw;
+mod given;
+pub mod toml;
+
+pub use given::{GivenError, LimitsOf};
+
+/// A schema in few words, for tests.
+#[cfg(test)]
+fn summary(schema: &Schema) -> String {
+    use std::fmt::Write as _;
+
+    let mut out = String::new();
+    for table in &schema.tables {
+        writeln!(
+            out,
+            "{} {:?}, {} rows",
+            table.name,
+            table.size,
+            table.rows().len()
+        )
+        .unwrap();
+        for column in table.columns() {
+            let place = table.place(column.id);
+            let null = if column.nullable { "" } else { " not null" };
+            let desc = table.partition.iter().chain(&table.clustering);
+            let desc = desc
+                .clone()
+                .any(|key| key.column.id == column.id && key.order == Order::Desc);
+            let text = column.limits.text_bytes_max;
+            writeln!(
+                out,
+                "  {place:?} {} {}{null}{} ≤{text}",
+                column.name,
+                column.ty,
+                if desc { " desc" } else { "" }
+            )
+            .unwrap();
+        }
+        for index in &table.indexes {
+            let names: Vec<&str> = index
+                .columns
+                .iter()
+                .map(|id| table.column(*id).name.as_str())
+                .collect();
+            writeln!(out, "  {} on {}", index.name, names.join(", ")).unwrap();
+        }
+    }
+    out
+}
 
 #[cfg(test)]
 mod tests;

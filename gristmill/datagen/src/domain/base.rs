@@ -10,7 +10,7 @@ use crate::stream::mix;
 use crate::value::encode::{
     Tag, encode_date, encode_f32, encode_f64, encode_i64, encode_numeric, encode_uuid,
 };
-use crate::value::{Type, Value};
+use crate::value::{Nulls, Type, Value};
 
 /// One bijection per kind of type; descriptors are `0..size`, ascending.
 #[derive(Clone, Debug)]
@@ -168,6 +168,17 @@ impl Base {
         }
     }
 
+    /// How many values stand before `value`, which is of the same type and need not be one of them.
+    pub(super) fn rank(&self, value: &Value) -> u128 {
+        match (self, value) {
+            (Base::Text(text), Value::Text(v)) => u128::from(text.rank(v.as_bytes())),
+            (Base::Bytes(bytes), Value::Bytes(v)) => u128::from(bytes.rank(v)),
+            _ => partition_point(self.size(), |d| {
+                self.inflate(d).compare(value, Nulls::First).is_lt()
+            }),
+        }
+    }
+
     pub(super) fn magnitude_max(&self) -> Option<u128> {
         match self {
             Base::Steps(Steps {
@@ -215,6 +226,20 @@ impl Steps {
             other => unreachable!("steps are of integers and times, not {other:?}"),
         }
     }
+}
+
+/// The first of `0..n` for which `before` is false, by bisection; `n` when it is true for all.
+fn partition_point(n: u128, before: impl Fn(u64) -> bool) -> u128 {
+    let (mut low, mut high) = (0_u128, n);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if before(u64::try_from(middle).expect("a domain has at most 2^64 values")) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
 }
 
 /// Writes tag, length and what `write` appends.

@@ -57,4 +57,21 @@ impl BytesBase {
         self.write(d, &mut again);
         (again == bytes).then_some(d)
     }
+
+    /// How many of these bytes stand before `bytes`.
+    pub(super) fn rank(&self, bytes: &[u8]) -> u64 {
+        let prefix = self.prefix as usize;
+        let (mut d, mut exact) = (0_u64, true);
+        for i in 0..prefix {
+            let byte = if exact { bytes.get(i).copied() } else { None };
+            exact = byte.is_some();
+            d = d << 8 | u64::from(byte.unwrap_or(0));
+        }
+        if !exact {
+            return d;
+        }
+        let mut own = Vec::new();
+        self.write(d, &mut own);
+        d + u64::from(own.as_slice() < bytes)
+    }
 }

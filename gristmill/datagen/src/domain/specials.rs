@@ -1,7 +1,7 @@
 //! Boundary and awkward values of every type, by name, and their places among the base's values.
 
 use super::base::Base;
-use super::{Extra, Limits, partition_point};
+use super::{Extra, Limits};
 use crate::calendar::{Civil, DAY_US, days};
 use crate::value::{Nulls, Type, Value, ten_to};
 
@@ -309,11 +309,9 @@ pub(super) fn place(
     let mut extras = Vec::with_capacity(outside.len());
     let mut specials: Vec<(u64, &'static str)> = Vec::new();
     for ((name, value), before) in outside.into_iter().zip(0..) {
-        let rank = partition_point(base.size(), |d| {
-            base.inflate(d).compare(&value, Nulls::First).is_lt()
-        });
-        let descriptor =
-            u64::try_from(rank).expect("a base with values outside has fewer than 2^64") + before;
+        let descriptor = u64::try_from(base.rank(&value))
+            .expect("a base with values outside has fewer than 2^64")
+            + before;
         let mut encoded = Vec::new();
         value.encode(&mut encoded);
         extras.push(Extra {

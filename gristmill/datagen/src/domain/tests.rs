@@ -74,6 +74,8 @@ fn descriptor_of(domain: &Domain, bits: u64) -> u64 {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
     #[test]
     fn inflate_and_deflate_are_inverses(bits: u64) {
         for domain in domains_once() {

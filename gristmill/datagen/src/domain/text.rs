@@ -72,6 +72,13 @@ impl Chars {
         Chars { bytes, lengths }
     }
 
+    /// How many characters stand before `text`, which starts with none of them.
+    fn before(&self, text: &[u8]) -> u64 {
+        (0..64)
+            .filter(|n| self.bytes[*n][..usize::from(self.lengths[*n])] < *text)
+            .count() as u64
+    }
+
     /// The number of the character at the front of `text`, and its length.
     fn find(&self, text: &[u8]) -> Option<(u64, usize)> {
         (0..64).find_map(|n| {
@@ -171,6 +178,26 @@ impl TextBase {
         let mut again = Vec::with_capacity(text.len());
         self.write(d, &mut again);
         (again == text.as_bytes()).then_some(d)
+    }
+
+    /// How many of these texts stand before `text`.
+    pub(super) fn rank(&self, text: &[u8]) -> u64 {
+        let (mut d, mut rest) = (0_u64, text);
+        for position in 0..self.prefix {
+            match self.table().digits.find(rest) {
+                Some((digit, length)) => {
+                    d = d << 6 | digit;
+                    rest = &rest[length..];
+                }
+                // Texts with a smaller character here stand before it, all others behind.
+                None => {
+                    return (d << 6 | self.table().digits.before(rest)) << (6 * (self.prefix - position - 1));
+                }
+            }
+        }
+        let mut own = Vec::new();
+        self.write(d, &mut own);
+        d + u64::from(own.as_slice() < text)
     }
 }
 
