@@ -16,7 +16,7 @@ use history::verdict::Cause;
 use history::{Certainty, Finding, Kind, Shape, Tracker};
 use parking_lot::Mutex;
 use statements::Statements;
-pub(crate) use statements::sent_digest;
+pub(crate) use statements::{Archive, sent_digest};
 
 /// A finding that was not looked at yet.
 struct Fresh {
@@ -79,7 +79,7 @@ impl Causes {
             } else {
                 finding
             };
-            let cause = make(world, finding, &self.known)?;
+            let cause = make(&world.archive(), finding, &self.known)?;
             self.causes.lock().push((signature, cause));
         }
         Ok(())
@@ -174,9 +174,9 @@ fn lost_in_a_crash(world: &World, finding: &Finding) -> bool {
         .any(|kill| last < *kill && *kill < finding.snapshot.answered)
 }
 
-fn make(world: &World, finding: Finding, known: &Known) -> Result<Cause, RunError> {
-    let statements = Statements::of(world, &finding)?;
-    let words = words(&finding, &world.schema, &world.claim);
+pub(crate) fn make(archive: &Archive<'_>, finding: Finding, known: &Known) -> Result<Cause, RunError> {
+    let statements = Statements::of(archive, &finding)?;
+    let words = words(&finding, archive.schema, archive.claim);
     Ok(Cause {
         times: 1,
         known: known.tolerates(&finding, 1),

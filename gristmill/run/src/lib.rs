@@ -23,6 +23,7 @@ pub mod plan;
 
 mod baton;
 mod causes;
+mod clean;
 mod clock;
 mod error;
 mod evidence;
@@ -31,6 +32,7 @@ mod inbox;
 mod judging;
 mod known;
 mod life;
+pub mod recheck;
 mod refusal;
 mod registry;
 pub mod replay;
@@ -45,6 +47,7 @@ mod world;
 #[cfg(test)]
 mod testing;
 
+pub use clean::clean;
 pub use error::RunError;
 pub use known::{Known, KnownError};
 pub use life::{Ending, run};

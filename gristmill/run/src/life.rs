@@ -5,7 +5,7 @@
 //! * Y1 the plan is in the folder before anything else is done, the registry before anything is made on a target.
 //! * Y2 when a life ends by an error or a panic, no thread of it is left, and the folder stays valid.
 
-mod head;
+pub(crate) mod head;
 mod left_over;
 mod load;
 mod setup;
@@ -23,7 +23,7 @@ use targets::target::Environment;
 
 pub(crate) use left_over::LeftOver;
 pub(crate) use load::Loaded;
-pub(crate) use setup::{open_target, targets_folder};
+pub(crate) use setup::{history, open_target, targets_folder};
 
 /// What a run ends with.
 #[derive(Debug, Clone, PartialEq)]

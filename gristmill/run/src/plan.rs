@@ -19,7 +19,7 @@ pub use draw::PlanError;
 pub(crate) use draw::lies;
 pub use mistake::Mistake;
 pub use settings::{Key, SESSIONS_MAX, Settings, keys, level, level_name};
-pub use values::{Millis, NotA, Rate, Seed, Stop};
+pub use values::{Millis, NotA, Rate, Seed, Stop, split_password};
 
 use crate::fault::FaultKind;
 use datagen::schema::Schema;

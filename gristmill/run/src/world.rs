@@ -6,7 +6,7 @@
 
 use crate::RunError;
 use crate::baton::Baton;
-use crate::causes::Causes;
+use crate::causes::{Archive, Causes};
 use crate::clock::Clock;
 use crate::evidence::Ring;
 use crate::fault::Faults;
@@ -103,6 +103,17 @@ impl World {
             failure: Mutex::new(None),
             over: AtomicBool::new(false),
             pause: (Mutex::new(()), Condvar::new()),
+        }
+    }
+
+    /// Where findings look up what was sent.
+    pub(crate) fn archive(&self) -> Archive<'_> {
+        Archive {
+            history: self.history.as_ref(),
+            schema: &self.schema,
+            target: self.target.as_ref(),
+            claim: &self.claim,
+            log_folder: &self.log_folder,
         }
     }
 

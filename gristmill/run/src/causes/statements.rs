@@ -3,12 +3,13 @@
 
 use crate::RunError;
 use crate::session::fold;
-use crate::world::World;
+use datagen::schema::Schema;
 use history::log::{Reader, What};
 use history::verdict::Sent;
-use history::{Address, Answer, Finding, Lts, Outcome, SessionId, Step, Visit};
+use history::{Address, Claim, Finding, Lts, Outcome, Regenerate, SessionId, Step, Visit};
 use std::collections::BTreeMap;
-use targets::Request;
+use std::path::Path;
+use targets::{Request, Target};
 
 /// What the log says of one attempt.
 #[derive(Debug, Clone)]
@@ -28,6 +29,16 @@ struct Completed {
     sent: u64,
 }
 
+/// Where the visits of a run are found again: a run that lives, or a folder.
+#[derive(Clone, Copy)]
+pub(crate) struct Archive<'a> {
+    pub(crate) history: &'a dyn Regenerate,
+    pub(crate) schema: &'a Schema,
+    pub(crate) target: &'a dyn Target,
+    pub(crate) claim: &'a Claim,
+    pub(crate) log_folder: &'a Path,
+}
+
 /// Renders findings.
 pub(super) struct Statements;
 
@@ -35,36 +46,36 @@ pub(super) struct Statements;
 const SHOWN: usize = 12;
 
 impl Statements {
-    pub(super) fn of(world: &World, finding: &Finding) -> Result<Vec<Sent>, RunError> {
+    pub(super) fn of(archive: &Archive<'_>, finding: &Finding) -> Result<Vec<Sent>, RunError> {
         let mut cited: Vec<Lts> = finding.proof.clone();
         cited.push(finding.read.lts);
-        let logged = look_up(world, &cited)?;
+        let logged = look_up(archive, &cited)?;
         let mut statements = Vec::new();
         for lts in &finding.proof {
             if let Some(logged) = logged.get(lts) {
-                let visit = agreed(world, *lts, logged)?;
-                statements.extend(of_visit(world, &visit, logged, None, finding));
+                let visit = agreed(archive, *lts, logged)?;
+                statements.extend(of_visit(archive, &visit, logged, None, finding));
             }
         }
         let read = finding.read;
         if let Some(logged) = logged.get(&read.lts)
-            && world.history.visit(read.lts).is_some()
+            && archive.history.visit(read.lts).is_some()
         {
-            let visit = agreed(world, read.lts, logged)?;
-            statements.extend(of_visit(world, &visit, logged, Some(read), finding));
+            let visit = agreed(archive, read.lts, logged)?;
+            statements.extend(of_visit(archive, &visit, logged, Some(read), finding));
         }
         Ok(statements)
     }
 }
 
 /// The visit regenerated, its digests compared with the log's (G2).
-fn agreed(world: &World, lts: Lts, logged: &Logged) -> Result<Visit, RunError> {
-    let visit = world.history.visit(lts).ok_or(RunError::Regenerated { lts })?;
+fn agreed(archive: &Archive<'_>, lts: Lts, logged: &Logged) -> Result<Visit, RunError> {
+    let visit = archive.history.visit(lts).ok_or(RunError::Regenerated { lts })?;
     if visit.digest(&mut Vec::new()) != logged.digest {
         return Err(RunError::Regenerated { lts });
     }
     if let Some(completed) = &logged.completed
-        && sent_digest(world, &visit, usize::from(completed.steps)) != completed.sent
+        && sent_digest(archive, &visit, usize::from(completed.steps)) != completed.sent
     {
         return Err(RunError::Regenerated { lts });
     }
@@ -72,16 +83,16 @@ fn agreed(world: &World, lts: Lts, logged: &Logged) -> Result<Visit, RunError> {
 }
 
 /// The digest of the first `steps` steps as they would be sent.
-pub(crate) fn sent_digest(world: &World, visit: &Visit, steps: usize) -> u64 {
+pub(crate) fn sent_digest(archive: &Archive<'_>, visit: &Visit, steps: usize) -> u64 {
     visit.steps[..steps].iter().fold(0, |sum, step| {
-        fold(sum, world.target.digest(&world.schema, &Request::Step(step)))
+        fold(sum, archive.target.digest(archive.schema, &Request::Step(step)))
     })
 }
 
 /// One reading of the log for all cited visits; of each the last attempt.
-fn look_up(world: &World, cited: &[Lts]) -> Result<BTreeMap<Lts, Logged>, RunError> {
+fn look_up(archive: &Archive<'_>, cited: &[Lts]) -> Result<BTreeMap<Lts, Logged>, RunError> {
     let mut found: BTreeMap<Lts, Logged> = BTreeMap::new();
-    for record in Reader::open(&world.log_folder)? {
+    for record in Reader::open(archive.log_folder)? {
         match record.what {
             What::Invoke { lts, attempt, digest } if cited.contains(&lts) => {
                 let session = record.session;
@@ -120,7 +131,7 @@ fn look_up(world: &World, cited: &[Lts]) -> Result<BTreeMap<Lts, Logged>, RunErr
 }
 
 fn of_visit(
-    world: &World,
+    archive: &Archive<'_>,
     visit: &Visit,
     logged: &Logged,
     only: Option<Address>,
@@ -150,7 +161,7 @@ fn of_visit(
         if !shown || statements.len() >= SHOWN {
             continue;
         }
-        for sql in world.target.text(&world.schema, &Request::Step(step)) {
+        for sql in archive.target.text(archive.schema, &Request::Step(step)) {
             statements.push(Sent {
                 session: logged.session.0,
                 lts: visit.lts.0,
@@ -175,15 +186,5 @@ fn said(finding: &Finding) -> String {
         Shape::WrongCount { actual, .. } => format!("{actual} rows"),
         Shape::Stalled { .. } | Shape::Died { .. } => "no answer".to_owned(),
         _ => "answered".to_owned(),
-    }
-}
-
-/// What came back, in a word, where the answer is at hand.
-pub(crate) fn in_a_word(answer: &Answer) -> String {
-    match answer {
-        Answer::Rows(rows) => format!("{} rows", rows.len()),
-        Answer::Affected(n) => format!("{n} affected"),
-        Answer::Refused(reason) => format!("refused {}", reason.code),
-        Answer::Unknown(_) => "unknown".to_owned(),
     }
 }

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 
 /// Counts that are still being made.
 #[derive(Default)]
-pub(super) struct Compared {
+pub(crate) struct Compared {
     counts: Counts,
     kinds: BTreeMap<&'static str, u64>,
     not_compared: BTreeMap<&'static str, u64>,
 }
 
 impl Compared {
-    pub(super) fn explained(&mut self, e: &Explanation) {
+    pub(crate) fn explained(&mut self, e: &Explanation) {
         // BEGIN, savepoints: nothing to compare.
         if e.kind.is_empty() {
             return;
@@ -27,18 +27,18 @@ impl Compared {
         *self.kinds.entry(e.kind).or_default() += 1;
     }
 
-    pub(super) fn not_compared(&mut self, why: &'static str) {
+    pub(crate) fn not_compared(&mut self, why: &'static str) {
         *self.not_compared.entry(why).or_default() += 1;
     }
 
     /// A wrong answer was compared, too.
-    pub(super) fn broken(&mut self, finding: &Finding) {
+    pub(crate) fn broken(&mut self, finding: &Finding) {
         self.counts.answers += 1;
         self.counts.reads += u64::from(finding.action.starts_with("read"));
         *self.counts.exercised.entry(finding.action.clone()).or_default() += 1;
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         let mut counts = self.counts.clone();
         for (kind, n) in &self.kinds {
             *counts.exercised.entry((*kind).to_owned()).or_default() += n;

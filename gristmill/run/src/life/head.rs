@@ -28,7 +28,7 @@ pub(super) fn started(setup: &Setup, folder: &Folder) -> Progress {
 }
 
 /// Sessions, workload, level, claim, in words.
-pub(super) fn setup(plan: &Plan) -> BTreeMap<String, String> {
+pub(crate) fn setup(plan: &Plan) -> BTreeMap<String, String> {
     let sessions = match plan.sessions {
         1 => "1 session".to_owned(),
         n => format!("{n} sessions"),
@@ -65,7 +65,7 @@ fn claim(claim: &Claim) -> String {
 }
 
 /// Whether everything that a target makes lies in the run's folder.
-pub(super) fn lives_in_folder(url: &str) -> bool {
+pub(crate) fn lives_in_folder(url: &str) -> bool {
     let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
     match scheme {
         "reference" => true,

@@ -1,5 +1,5 @@
 use super::mistake::nearest;
-use super::{Millis, Rate, Seed, Settings, Stop};
+use super::{Millis, Rate, Seed, Settings, Stop, split_password};
 use expect_test::{Expect, expect};
 
 fn mistakes(text: &str, expected: Expect) {
@@ -143,4 +143,35 @@ fn the_nearest_name_is_near() {
     assert_eq!(nearest("sesions", known.into_iter()), Some("sessions"));
     assert_eq!(nearest("sede", known.into_iter()), Some("seed"));
     assert_eq!(nearest("elephant", known.into_iter()), None);
+}
+
+#[test]
+fn a_password_is_taken_out_of_a_url() {
+    let cases = [
+        (
+            "postgres://app:s%40c@db:5432/shop?x=1",
+            "postgres://app@db:5432/shop?x=1",
+            Some("s@c"),
+        ),
+        (
+            "postgres://app@db/shop?password=hush&y=2",
+            "postgres://app@db/shop?y=2",
+            Some("hush"),
+        ),
+        (
+            "postgres://app:p@ss@db/shop",
+            "postgres://app@db/shop",
+            Some("p@ss"),
+        ),
+        ("postgres://db:5432/shop", "postgres://db:5432/shop", None),
+        ("sqlite:/tmp/a@b:c", "sqlite:/tmp/a@b:c", None),
+        ("postgres:local?bin=/usr/bin", "postgres:local?bin=/usr/bin", None),
+    ];
+    for (url, without, password) in cases {
+        assert_eq!(
+            split_password(url),
+            (without.to_owned(), password.map(str::to_owned)),
+            "{url}"
+        );
+    }
 }

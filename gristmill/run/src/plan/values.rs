@@ -169,6 +169,50 @@ impl Stop {
     }
 }
 
+/// Takes the password out of a URL: `postgres://app:secret@db/shop` is `postgres://app@db/shop` and `secret`, with escapes
+/// (`%40`) resolved. A password in the query (`?password=`) is taken out too.
+pub fn split_password(url: &str) -> (String, Option<String>) {
+    let (mut url, query) = match url.split_once('?') {
+        Some((url, query)) => (url.to_owned(), Some(query)),
+        None => (url.to_owned(), None),
+    };
+    let mut password = None;
+    if let Some((scheme, rest)) = url.split_once("://") {
+        let authority = rest.split('/').next().unwrap_or(rest);
+        if let Some((user, secret)) = authority
+            .rsplit_once('@')
+            .and_then(|(info, _)| info.split_once(':'))
+        {
+            password = Some(unescape(secret));
+            url = format!("{scheme}://{user}{}", &rest[user.len() + 1 + secret.len()..]);
+        }
+    }
+    let mut kept = Vec::new();
+    for pair in query.into_iter().flat_map(|q| q.split('&')) {
+        match pair.strip_prefix("password=") {
+            Some(secret) => password = Some(unescape(secret)),
+            None => kept.push(pair),
+        }
+    }
+    if !kept.is_empty() {
+        url = format!("{url}?{}", kept.join("&"));
+    }
+    (url, password)
+}
+
+/// Resolves `%xx`; what is no escape stays.
+fn unescape(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escaped = (*first == b'%').then(|| tail.get(..2)).flatten();
+        let byte = escaped.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 macro_rules! as_text {
     ($($ty:ty),*) => {$(
         impl TryFrom<String> for $ty {

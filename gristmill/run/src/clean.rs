@@ -1,0 +1,44 @@
+//! What runs that died left on a target: their registries say what was theirs.
+
+use crate::RunError;
+use crate::life::{environment, head, open_target, read_plan};
+use crate::plan::split_password;
+use crate::registry::Registry;
+use history::artefact::{Folder, Store};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Removes what the runs of a store left on the target, but for those that live. Returns what was removed, in words.
+///
+/// Nothing is removed by guess: only what a registry names, by the prefix that it names.
+pub fn clean(url: &str, password: Option<&str>, store: &Path) -> Result<Vec<String>, RunError> {
+    let (url, in_url) = split_password(url);
+    let password = password.or(in_url.as_deref());
+    let mut removed = Vec::new();
+    for run in Store::new(store).list()? {
+        if run.alive {
+            continue;
+        }
+        let folder = Folder::open(&store.join(&run.name))?.locked()?;
+        let registry = Registry::open(&folder)?;
+        let Some((target, _)) = registry.open_entry() else {
+            continue;
+        };
+        if target != url {
+            continue;
+        }
+        let plan = read_plan(&folder)?;
+        let files = folder.target();
+        if head::lives_in_folder(&target) {
+            if files.exists() {
+                std::fs::remove_dir_all(&files).map_err(|e| RunError::io(files.display().to_string(), e))?;
+                removed.push(format!("{} of run {}", files.display(), run.name));
+            }
+        } else {
+            let target = open_target(&plan, &files, &environment(password), BTreeMap::new())?;
+            removed.extend(target.cleanup()?);
+        }
+        registry.done()?;
+    }
+    Ok(removed)
+}

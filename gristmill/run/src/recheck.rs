@@ -1,0 +1,141 @@
+//! `check RUN`: what a folder still holds, judged again from the beginning: log, tracker and plan as they lie there, answers
+//! decoded again, nothing connected to.
+
+use crate::RunError;
+use crate::causes::{Archive, make, signature};
+use crate::evidence;
+use crate::judging::Compared;
+use crate::known::Known;
+use crate::life::{environment, history, open_target, read_plan};
+use check::{Judge, Judged};
+use history::artefact::Folder;
+use history::log::{Ending, Reader, What};
+use history::tracker::TrackerFile;
+use history::verdict::Cause;
+use history::{Answered, Counts, Regenerate, Tick, Tracker};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What was judged again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recheck {
+    /// Answers that the folder holds.
+    pub held: u64,
+    /// Answers that were judged while the run lived; `None` where it left no verdict.
+    pub of: Option<u64>,
+    /// What was compared.
+    pub counts: Counts,
+    /// Findings by cause.
+    pub causes: Vec<Cause>,
+    /// What is damaged or forgotten, in words.
+    pub notes: Vec<String>,
+    /// Visits whose digests were regenerated and compared with the log's.
+    pub regenerated: u64,
+}
+
+/// Judges again what a run's folder holds.
+pub fn recheck(folder: &Folder) -> Result<Recheck, RunError> {
+    let plan = read_plan(folder)?;
+    let target = open_target(&plan, &folder.target(), &environment(None), BTreeMap::new())?;
+    let visits = history(&plan)?;
+    let tracker = Arc::new(TrackerFile::open(&folder.tracker())?);
+    let mut notes = Vec::new();
+    let regenerated = compare_digests(folder, visits.as_ref(), &mut notes)?;
+    let (mut held, damaged) = evidence::read(&folder.evidence()).map_err(RunError::evidence)?;
+    if damaged > 0 {
+        notes.push(format!(
+            "{damaged} segments of the ring of answers end in damage: read up to there"
+        ));
+    }
+    held.sort_by_key(|a| a.span.answered);
+    let judge = Judge::new(
+        Arc::clone(&visits) as Arc<dyn Regenerate>,
+        Arc::clone(&tracker) as Arc<dyn Tracker>,
+        plan.claim,
+        target.semantics(),
+        check::Options {
+            bytes_max: usize::try_from(plan.model_bytes).unwrap_or(usize::MAX),
+            choices_max: plan.choices,
+            ..check::Options::default()
+        },
+    );
+    let archive = Archive {
+        history: visits.as_ref(),
+        schema: &plan.schema,
+        target: target.as_ref(),
+        claim: &plan.claim,
+        log_folder: &folder.log(),
+    };
+    let floors = floors(&held);
+    let mut compared = Compared::default();
+    let mut causes: BTreeMap<String, Cause> = BTreeMap::new();
+    let count = held.len() as u64;
+    for (answered, floor) in held.into_iter().zip(floors) {
+        match judge.conclude(judge.explain(answered)) {
+            Judged::Explained(e) => compared.explained(&e),
+            Judged::NotCompared(why) => compared.not_compared(why),
+            Judged::Broken(finding) => {
+                compared.broken(&finding);
+                let signature = signature(&finding);
+                if let Some(cause) = causes.get_mut(&signature) {
+                    cause.times += 1;
+                } else {
+                    causes.insert(signature, make(&archive, *finding, &Known::default())?);
+                }
+            }
+        }
+        judge.floor(floor);
+    }
+    let of = folder
+        .verdict()?
+        .map(|v| v.counts.answers + v.counts.not_compared.values().sum::<u64>());
+    Ok(Recheck {
+        held: count,
+        of,
+        counts: compared.counts(),
+        causes: causes.into_values().collect(),
+        notes,
+        regenerated,
+    })
+}
+
+/// After each answer, the earliest snapshot of those that are still to come.
+fn floors(answers: &[Answered]) -> Vec<Tick> {
+    let mut floors = vec![Tick(u64::MAX); answers.len()];
+    let mut least = Tick(u64::MAX);
+    for (at, answered) in answers.iter().enumerate().rev() {
+        floors[at] = least;
+        least = least.min(answered.snapshot.sent);
+    }
+    floors
+}
+
+/// Every visit of the log is what it was when it was sent (F4).
+fn compare_digests(
+    folder: &Folder,
+    visits: &dyn Regenerate,
+    notes: &mut Vec<String>,
+) -> Result<u64, RunError> {
+    let mut reader = Reader::open(&folder.log())?;
+    let mut scratch = Vec::new();
+    let mut count = 0;
+    for record in reader.by_ref() {
+        if let What::Invoke { lts, digest, .. } = record.what {
+            let visit = visits.visit(lts).ok_or(RunError::Regenerated { lts })?;
+            if visit.digest(&mut scratch) != digest {
+                return Err(RunError::Regenerated { lts });
+            }
+            count += 1;
+        }
+    }
+    if let Some(forgotten) = reader.forgotten() {
+        notes.push(format!(
+            "the log has forgotten its first {} records",
+            forgotten.records
+        ));
+    }
+    if let Some(ending) = reader.ending().filter(|e| !matches!(e, Ending::Closed)) {
+        notes.push(format!("the log was not closed: {ending}"));
+    }
+    Ok(count)
+}
