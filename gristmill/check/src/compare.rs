@@ -29,7 +29,12 @@ pub(crate) fn fits(expected: &Expected, answer: &Rows) -> bool {
 
 /// Whether some rows of the one are among some of the other, each at most as often.
 fn contains(all: &Rows, of: std::ops::Range<usize>, some: &Rows, rows: std::ops::Range<usize>) -> bool {
-    if of.len() == rows.len() && of.clone().zip(rows.clone()).all(|(a, b)| all.row(a) == some.row(b)) {
+    if of.len() == rows.len()
+        && of
+            .clone()
+            .zip(rows.clone())
+            .all(|(a, b)| all.row(a) == some.row(b))
+    {
         return true;
     }
     let mut left: Vec<&[u8]> = of.map(|i| all.row(i)).collect();
@@ -37,8 +42,7 @@ fn contains(all: &Rows, of: std::ops::Range<usize>, some: &Rows, rows: std::ops:
     left.sort_unstable();
     right.sort_unstable();
     let mut left = left.into_iter();
-    right.into_iter().all(|row| left.by_ref().find(|l| *l >= row) == Some(row))
+    right
+        .into_iter()
+        .all(|row| left.by_ref().find(|l| *l >= row) == Some(row))
 }
-
-#[cfg(test)]
-mod tests;

@@ -13,12 +13,13 @@ mod expected;
 mod plan;
 
 pub(crate) use expected::Expected;
-pub(crate) use plan::{Area, Plan};
+pub(crate) use plan::{Area, Plan, projected};
 
 use crate::compare;
 use crate::layout::Source;
 use crate::model::{Enc, Partition};
-use history::{From, Order, Part, Predicate, Relation, RowChoice, Rows, Select};
+use datagen::value::Order;
+use history::{From, Part, Predicate, Relation, RowChoice, Rows, Select};
 
 /// One partition under one choice.
 pub(crate) struct View<'a> {
@@ -54,7 +55,11 @@ pub(crate) fn explains(plan: &Plan<'_>, views: &mut [View<'_>], answer: &Rows) -
         if to - from != answer.len() {
             return false;
         }
-        if rows[from..to].iter().zip(answer.iter()).all(|(row, bytes)| same(plan, views, *row, bytes)) {
+        if rows[from..to]
+            .iter()
+            .zip(answer.iter())
+            .all(|(row, bytes)| same(plan, views, *row, bytes))
+        {
             return true;
         }
     }
@@ -67,11 +72,19 @@ pub(crate) fn choose(plan: &Plan<'_>, views: &[View<'_>]) -> Vec<RowAt> {
     for (i, view) in (0u32..).zip(views) {
         let partition = &*view.partition;
         let shared = partition.shared();
-        let keep = |slot: u32| plan.filter.iter().all(|(source, p)| holds(plan, partition, slot, *source, p));
+        let keep = |slot: u32| {
+            plan.filter
+                .iter()
+                .all(|(source, p)| holds(plan, partition, slot, *source, p))
+        };
         match plan.query.from {
             From::Shared => {
                 if shared.is_some() && keep(RowAt::SHARED) {
-                    chosen.push(RowAt { view: i, slot: RowAt::SHARED, position: 0 });
+                    chosen.push(RowAt {
+                        view: i,
+                        slot: RowAt::SHARED,
+                        position: 0,
+                    });
                 }
                 continue;
             }
@@ -81,7 +94,11 @@ pub(crate) fn choose(plan: &Plan<'_>, views: &[View<'_>]) -> Vec<RowAt> {
         let mut push = |rows: &[(u64, u32)]| {
             for (position, slot) in rows {
                 if plan.filter.is_empty() || keep(*slot) {
-                    chosen.push(RowAt { view: i, slot: *slot, position: *position });
+                    chosen.push(RowAt {
+                        view: i,
+                        slot: *slot,
+                        position: *position,
+                    });
                 }
             }
         };
@@ -99,7 +116,9 @@ pub(crate) fn choose(plan: &Plan<'_>, views: &[View<'_>]) -> Vec<RowAt> {
 pub(crate) fn encode(plan: &Plan<'_>, views: &mut [View<'_>], rows: &[RowAt]) {
     if plan.reads_rows {
         for row in rows {
-            views[row.view as usize].partition.encoded(plan.table, row.position, row.slot);
+            views[row.view as usize]
+                .partition
+                .encoded(plan.table, row.position, row.slot);
         }
     }
     if plan.reads_shared {
@@ -153,7 +172,9 @@ fn cell(plan: &Plan<'_>, partition: &Partition, slot: u32, source: Source) -> Op
     let d = match source {
         Source::Regular(c) => partition.cell(slot, c),
         Source::Shared(c) => partition.shared().and_then(|s| s[c]),
-        Source::PartKey(_) | Source::RowKey(_) => unreachable!("conditions stand on regular and shared columns"),
+        Source::PartKey(_) | Source::RowKey(_) => {
+            unreachable!("conditions stand on regular and shared columns")
+        }
     };
     d.map(|d| plan.table.class(source, d))
 }

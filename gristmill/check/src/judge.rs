@@ -1,20 +1,41 @@
-//! The judge of partitions that are written in a known order (discipline `ordered`): its face. The bodies follow.
+//! The judge of partitions that are written in a known order (discipline `ordered`): how its parts meet.
 
-use crate::judged::{Explained, Judged, Options, PartitionState, Probe, Settled};
-use history::{Answered, Claim, Finding, Lts, Part, Regenerate, Semantics, Tick, Tracker};
-use std::sync::Arc;
+use crate::difference::{self, Case};
+use crate::evaluate::{Plan, explains};
+use crate::judged::{
+    Choices, Explained, Explanation, Judged, Options, PartitionState, Probe, Settled, Stage,
+};
+use crate::layout::{Layout, Layouts};
+use crate::model::{Store, cells};
+use crate::monotone::Monotone;
+use crate::scene::{Asked, Entries, Scene};
+use crate::span::Viewer;
+use crate::{settle, twin};
+use datagen::schema::SizeClass;
+use history::{
+    Address, Affected, Answer, Answered, Atomic, Claim, Finding, Kind, Lts, Op, Part, Parts, Query,
+    ReasonKind, Regenerate, Rows, Select, Semantics, Shape, Span, Step, Tick, Tracker, Visit,
+};
+use std::sync::{Arc, Mutex};
+
+const HOLE: &str = "its visit is a hole of the plan";
+const NO_ANSWER: &str = "no answer came";
+const REFUSED: &str = "refused, for another reason than its key";
+const NOT_REPORTED: &str = "the target reports no affected counts";
+const NOT_HIDDEN: &str = "the claim does not hide uncommitted data";
+const NOT_ATOMIC: &str = "the claim does not show a visit as a whole";
 
 /// Judges answers. Two stages: [`Judge::explain`] on any number of threads, [`Judge::conclude`] on one.
-#[expect(dead_code, reason = "the face comes first")]
 pub struct Judge {
-    history: Arc<dyn Regenerate>,
-    tracker: Arc<dyn Tracker>,
-    claim: Claim,
-    semantics: Semantics,
-    options: Options,
+    pub(crate) history: Arc<dyn Regenerate>,
+    pub(crate) tracker: Arc<dyn Tracker>,
+    pub(crate) claim: Claim,
+    pub(crate) semantics: Semantics,
+    pub(crate) options: Options,
+    pub(crate) store: Store,
+    pub(crate) layouts: Layouts,
+    monotone: Mutex<Monotone>,
 }
-
-const NOT_YET: &str = "the judge is not built yet";
 
 impl Judge {
     /// A judge of one run.
@@ -25,7 +46,23 @@ impl Judge {
         semantics: Semantics,
         options: Options,
     ) -> Self {
-        Self { history, tracker, claim, semantics, options }
+        let store = Store::new(
+            Arc::clone(&history),
+            Arc::clone(&tracker),
+            claim,
+            semantics.update_creates_rows,
+            options,
+        );
+        Self {
+            layouts: Layouts::default(),
+            monotone: Mutex::new(Monotone::new(claim)),
+            history,
+            tracker,
+            claim,
+            semantics,
+            options,
+            store,
+        }
     }
 
     /// Stage 1: which choices of the visits that span the snapshot explain the answer. Any thread, any order.
@@ -33,32 +70,301 @@ impl Judge {
     /// Call it only when nothing that overlaps the answer is open or unresolved (F5); an answer that comes too early is
     /// not compared, and counted as such.
     pub fn explain(&self, a: Answered) -> Explained {
-        Explained::not_compared(&a, NOT_YET)
+        let stage = self.stage(&a);
+        Explained {
+            address: a.address,
+            session: a.session,
+            span: a.span,
+            snapshot: a.snapshot,
+            stage,
+        }
     }
 
     /// Stage 2: what earlier answers showed must still be shown (F7). One thread, in order of [`Explained::answered`].
     pub fn conclude(&self, e: Explained) -> Judged {
-        e.into_judged()
+        match e.stage {
+            Stage::NotCompared(why) => Judged::NotCompared(why),
+            Stage::Broken(finding) => Judged::Broken(finding),
+            Stage::Fits(explanation, ref choices) => {
+                let mut monotone = self.monotone.lock().expect("nobody panics while holding it");
+                match monotone.conclude(&e, explanation.kind, choices) {
+                    None => Judged::Explained(explanation),
+                    Some(finding) => Judged::Broken(Box::new(finding)),
+                }
+            }
+        }
     }
 
     /// A promise of the caller: no answer whose snapshot began before this tick will be explained or concluded any more.
-    pub fn floor(&self, _tick: Tick) {}
+    pub fn floor(&self, tick: Tick) {
+        self.store.raise_floor(tick);
+        self.monotone
+            .lock()
+            .expect("nobody panics while holding it")
+            .floor(tick);
+    }
 
     /// What became of an unknown visit, by whole-partition reads taken after its session was seen gone (F6): one for each
     /// partition it writes, and one for the companion row where it writes shared columns. Panics when a probe has no rows
     /// for an answer: ask again instead.
-    pub fn settle(&self, _unknown: Lts, _probes: &[Probe]) -> Settled {
-        Settled::Alike
+    pub fn settle(&self, unknown: Lts, probes: &[Probe]) -> Settled {
+        settle::settle(self, unknown, probes)
+    }
+
+    /// [`Judge::settle`] by the second judge.
+    pub fn settle_again(&self, unknown: Lts, probes: &[Probe]) -> Settled {
+        twin::settle(self, unknown, probes)
     }
 
     /// The second judge (F34): own code, no memory, visits regenerated, answers decoded again. `evidence` holds at least
     /// the answer that the finding is about, and those whose snapshots overlap it; more does no harm.
-    pub fn again(&self, _evidence: &mut dyn Iterator<Item = Answered>, _f: &Finding) -> Judged {
-        Judged::NotCompared(NOT_YET)
+    ///
+    /// `Broken` confirms that the answer breaks a promise (the twin's own words, not copied); `Explained` contradicts.
+    pub fn again(&self, evidence: &mut dyn Iterator<Item = Answered>, f: &Finding) -> Judged {
+        twin::again(self, evidence, f)
     }
 
     /// A partition after every committed visit up to and including `upto`.
-    pub fn state_of(&self, _part: Part, _upto: Lts) -> PartitionState {
-        PartitionState::default()
+    pub fn state_of(&self, part: Part, upto: Lts) -> PartitionState {
+        let layout = self.layout(upto);
+        let table = layout.table(part.table);
+        let asker = Arc::new(Visit {
+            lts: Lts(upto.0.saturating_add(1)),
+            level: self.claim.level,
+            writes: vec![part],
+            steps: Vec::new(),
+            end: history::End::Commit,
+        });
+        let end = Span {
+            sent: Tick(u64::MAX),
+            answered: Tick(u64::MAX),
+        };
+        let viewer = Viewer {
+            snapshot: end,
+            session: history::SessionId(0),
+            own: None,
+            unknown: None,
+        };
+        let asked = Asked {
+            visit: &asker,
+            step: 0,
+            viewer,
+            owner: true,
+        };
+        let entries = Entries::of(&self.store, part.table, std::iter::once(part.position));
+        let Ok(mut scene) = Scene::set(&self.store, &self.options, table, &asked, &entries) else {
+            return PartitionState::default();
+        };
+        scene.under(0, |views| {
+            let partition = &*views[0].partition;
+            let rows = partition
+                .rows()
+                .iter()
+                .map(|(at, slot)| (*at, cells(partition, table, *slot)))
+                .collect();
+            let shared = partition.shared().map(|row| {
+                row.iter()
+                    .enumerate()
+                    .map(|(i, d)| (table.shared_id(i), *d))
+                    .collect()
+            });
+            PartitionState { rows, shared }
+        })
+    }
+
+    pub(crate) fn layout(&self, at: Lts) -> Arc<Layout> {
+        self.layouts.of(&self.history.schema(at))
+    }
+
+    fn stage(&self, a: &Answered) -> Stage {
+        if matches!(a.address.step, Address::BEGIN | Address::END) {
+            return Stage::Fits(Explanation::default(), Choices::default());
+        }
+        let Some(visit) = self.store.visit(a.address.lts) else {
+            return Stage::NotCompared(HOLE);
+        };
+        let Some(step) = visit.steps.get(usize::from(a.address.step)) else {
+            return Stage::NotCompared(HOLE);
+        };
+        match (step, &a.answer) {
+            (_, Answer::Unknown(_)) => Stage::NotCompared(NO_ANSWER),
+            (Step::Savepoint(_) | Step::RollbackTo(_), _) => {
+                Stage::Fits(Explanation::default(), Choices::default())
+            }
+            (Step::Write(op), answer) => self.write(&visit, op, a, answer),
+            (Step::Read(_), Answer::Refused(_)) => Stage::NotCompared(REFUSED),
+            (Step::Read(query), Answer::Rows(rows)) => self.read(&visit, query, a, rows, None),
+            (Step::Read(query), Answer::Affected(n)) => {
+                let what = format!("{n} affected rows where rows were asked for");
+                Stage::Broken(Box::new(difference::simple(
+                    a,
+                    query.kind(),
+                    None,
+                    Shape::Unreadable { what },
+                )))
+            }
+        }
+    }
+
+    /// Judges a read. `unknown`: a visit that is taken for unknown whatever the tracker says, and whose own partitions are
+    /// read from outside (settling).
+    pub(crate) fn read(
+        &self,
+        visit: &Arc<Visit>,
+        query: &Query,
+        a: &Answered,
+        rows: &Rows,
+        unknown: Option<Lts>,
+    ) -> Stage {
+        let layout = self.layout(visit.lts);
+        let table = layout.table(query.table);
+        let viewer = Viewer {
+            snapshot: a.snapshot,
+            session: a.session,
+            own: None,
+            unknown,
+        };
+        let asked = Asked {
+            visit,
+            step: usize::from(a.address.step),
+            viewer,
+            owner: unknown.is_none(),
+        };
+        let entries = match &query.parts {
+            Parts::One(p) => Entries::of(&self.store, query.table, std::iter::once(*p)),
+            Parts::In(list) => Entries::of(&self.store, query.table, list.iter().copied()),
+            Parts::All => match table.size() {
+                SizeClass::Narrow { partitions } => {
+                    Entries::of(&self.store, query.table, 0..u64::from(*partitions))
+                }
+                SizeClass::Wide => panic!("visit {}: a read of a whole wide table", visit.lts),
+            },
+        };
+        let foreign = unknown.is_some() || !entries.parts().all(|p| visit.writes.binary_search(&p).is_ok());
+        if foreign && !self.claim.hidden_until_commit {
+            return Stage::NotCompared(NOT_HIDDEN);
+        }
+        let mut scene = match Scene::set(&self.store, &self.options, table, &asked, &entries) {
+            Ok(scene) => scene,
+            Err(why) => return Stage::NotCompared(why),
+        };
+        if self.claim.atomic != Atomic::Visit && !scene.open.is_empty() {
+            return Stage::NotCompared(NOT_ATOMIC);
+        }
+        let plan = Plan::new(query, table, self.semantics.nulls);
+        let fits: Vec<u64> = scene
+            .choices()
+            .into_iter()
+            .filter(|mask| scene.under(*mask, |views| explains(&plan, views, rows)))
+            .collect();
+        if fits.is_empty() {
+            let case = Case {
+                judge: self,
+                answered: a,
+                visit,
+                plan: &plan,
+                rows,
+                unknown,
+            };
+            return Stage::Broken(Box::new(difference::of_read(&case, &mut scene)));
+        }
+        let explanation = Explanation {
+            kind: query.kind(),
+            read: true,
+            rows: rows.len() as u64,
+            cells: (rows.len() * plan.width()) as u64,
+            overlapped: !scene.open.is_empty(),
+            replayed: scene.replayed,
+        };
+        Stage::Fits(explanation, choices(&mut scene, fits))
+    }
+
+    fn write(&self, visit: &Arc<Visit>, op: &Op, a: &Answered, answer: &Answer) -> Stage {
+        let strict = matches!(op, Op::Insert { strict: true, .. });
+        match answer {
+            Answer::Refused(reason) if reason.kind == ReasonKind::Duplicate && !strict => {
+                let shape = Shape::Refused {
+                    code: reason.code.clone(),
+                    text: reason.text.clone(),
+                };
+                let mut finding = difference::simple(a, op.kind(), Some(op.part()), shape);
+                finding.kind = Kind::UnexpectedError;
+                return Stage::Broken(Box::new(finding));
+            }
+            Answer::Refused(reason) if reason.kind != ReasonKind::Duplicate => {
+                return Stage::NotCompared(REFUSED);
+            }
+            Answer::Affected(_) if !strict && self.semantics.affected == Affected::NotReported => {
+                return Stage::NotCompared(NOT_REPORTED);
+            }
+            Answer::Rows(rows) => {
+                let what = format!("{} rows where a count was due", rows.len());
+                let shape = Shape::Unreadable { what };
+                return Stage::Broken(Box::new(difference::simple(a, op.kind(), Some(op.part()), shape)));
+            }
+            Answer::Affected(_) | Answer::Refused(_) | Answer::Unknown(_) => {}
+        }
+        let layout = self.layout(visit.lts);
+        let table = layout.table(op.part().table);
+        let viewer = Viewer {
+            snapshot: a.snapshot,
+            session: a.session,
+            own: None,
+            unknown: None,
+        };
+        let asked = Asked {
+            visit,
+            step: usize::from(a.address.step),
+            viewer,
+            owner: true,
+        };
+        let entries = Entries::of(&self.store, op.part().table, std::iter::once(op.part().position));
+        let mut scene = match Scene::set(&self.store, &self.options, table, &asked, &entries) {
+            Ok(scene) => scene,
+            Err(why) => return Stage::NotCompared(why),
+        };
+        let counted = self.semantics.affected != Affected::NotReported;
+        let fits: Vec<u64> = scene
+            .choices()
+            .into_iter()
+            .filter(|mask| {
+                let (n, there) = scene.affected(*mask, op);
+                match answer {
+                    Answer::Refused(_) => there,
+                    Answer::Affected(seen) => !(strict && there) && (!counted || n == *seen),
+                    Answer::Rows(_) | Answer::Unknown(_) => false,
+                }
+            })
+            .collect();
+        if fits.is_empty() {
+            return Stage::Broken(Box::new(difference::of_write(self, a, visit, op, &mut scene)));
+        }
+        let explanation = Explanation {
+            kind: op.kind(),
+            read: false,
+            rows: 0,
+            cells: 0,
+            overlapped: !scene.open.is_empty(),
+            replayed: scene.replayed,
+        };
+        Stage::Fits(explanation, choices(&mut scene, fits))
     }
 }
+
+fn choices(scene: &mut Scene<'_>, fits: Vec<u64>) -> Choices {
+    if scene.open.is_empty() {
+        return Choices::default();
+    }
+    Choices {
+        open: std::mem::take(&mut scene.open),
+        masks: fits,
+    }
+}
+
+/// Whether an answer's columns are made of several rows each.
+pub(crate) fn is_made_of_several(select: &Select) -> bool {
+    !matches!(select, Select::Columns(_))
+}
+
+#[cfg(test)]
+mod tests;

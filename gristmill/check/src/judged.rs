@@ -17,7 +17,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { bytes_max: 256 << 20, checkpoint_every: 256, choices_max: 4096, shards: 64 }
+        Self {
+            bytes_max: 256 << 20,
+            checkpoint_every: 256,
+            choices_max: 4096,
+            shards: 64,
+        }
     }
 }
 
@@ -60,24 +65,6 @@ pub struct Explained {
 }
 
 impl Explained {
-    pub(crate) fn not_compared(a: &Answered, why: &'static str) -> Self {
-        Self {
-            address: a.address,
-            session: a.session,
-            span: a.span,
-            snapshot: a.snapshot,
-            stage: Stage::NotCompared(why),
-        }
-    }
-
-    pub(crate) fn into_judged(self) -> Judged {
-        match self.stage {
-            Stage::Fits(explanation, _) => Judged::Explained(explanation),
-            Stage::NotCompared(why) => Judged::NotCompared(why),
-            Stage::Broken(finding) => Judged::Broken(finding),
-        }
-    }
-
     /// When the answer came: `Judge::conclude` wants ascending order of this.
     pub fn answered(&self) -> Tick {
         self.span.answered

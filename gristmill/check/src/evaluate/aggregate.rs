@@ -3,8 +3,9 @@
 use super::expected::plain_number;
 use super::plan::{Area, aggregated};
 use super::{Plan, RowAt, View, descriptor, order_key};
+use datagen::value::Order;
 use datagen::value::Value;
-use history::{Aggregate, Order};
+use history::Aggregate;
 
 /// One aggregate on its way.
 pub(crate) struct Accumulator {
@@ -17,7 +18,12 @@ pub(crate) struct Accumulator {
 
 impl Accumulator {
     pub(crate) fn new(what: Aggregate) -> Self {
-        Self { what, count: 0, best: None, sum: None }
+        Self {
+            what,
+            count: 0,
+            best: None,
+            sum: None,
+        }
     }
 
     pub(crate) fn add(&mut self, plan: &Plan<'_>, views: &[View<'_>], row: RowAt) {
@@ -26,7 +32,9 @@ impl Accumulator {
             return;
         };
         let source = plan.table.source(column);
-        let Some(d) = descriptor(plan, views, row, source) else { return };
+        let Some(d) = descriptor(plan, views, row, source) else {
+            return;
+        };
         self.count += 1;
         let bytes = || {
             let view = &views[row.view as usize];

@@ -18,8 +18,8 @@ pub(crate) struct Expected {
     pub(crate) window: (usize, usize),
     /// The rows' places in the model; empty where rows are made of several.
     pub(crate) origin: Vec<RowAt>,
-    /// The sums among the columns are compared as numbers.
-    sums: bool,
+    /// Which columns are sums: these are compared as numbers.
+    sums: Vec<bool>,
 }
 
 impl Expected {
@@ -43,24 +43,39 @@ impl Expected {
         let mut groups: Vec<usize> = (1..keys.len()).filter(|i| keys[i - 1] != keys[*i]).collect();
         groups.push(rows.len());
         let window = plan.window(rows.len());
-        let sums = aggregates(&plan.query.select).iter().any(|a| matches!(a, Aggregate::Sum(_)));
-        Self { rows, groups, window, origin, sums }
+        let aggregates = aggregates(&plan.query.select)
+            .iter()
+            .map(|a| matches!(a, Aggregate::Sum(_)));
+        let sums: Vec<bool> = projected(&plan.query.select)
+            .iter()
+            .map(|_| false)
+            .chain(aggregates)
+            .collect();
+        Self {
+            rows,
+            groups,
+            window,
+            origin,
+            sums,
+        }
     }
 
     /// The answer as it is compared: sums as numbers, whatever type they come in.
     pub(crate) fn comparable<'a>(&self, answer: &'a Rows) -> Cow<'a, Rows> {
-        if !self.sums {
+        if !self.sums.contains(&true) {
             return Cow::Borrowed(answer);
         }
         let mut out = Rows::default();
         for row in answer.iter() {
             let mut rest = row;
-            while !rest.is_empty() {
+            for sum in &self.sums {
                 match Value::decode(&mut rest) {
-                    Ok(value) => plain_number(value).encode(&mut out.bytes),
+                    Ok(value) if *sum => plain_number(value).encode(&mut out.bytes),
+                    Ok(value) => value.encode(&mut out.bytes),
                     Err(_) => return Cow::Borrowed(answer),
                 }
             }
+            out.bytes.extend_from_slice(rest);
             out.end_row();
         }
         Cow::Owned(out)
@@ -69,7 +84,9 @@ impl Expected {
 
 /// One form for a number of either type: an integer where it is one and fits, else without trailing zeros.
 pub(crate) fn plain_number(value: Value) -> Value {
-    let Value::Numeric(mut unscaled, mut scale) = value else { return value };
+    let Value::Numeric(mut unscaled, mut scale) = value else {
+        return value;
+    };
     while scale > 0 && unscaled % 10 == 0 {
         unscaled /= 10;
         scale -= 1;
@@ -101,7 +118,12 @@ pub(crate) fn sort(plan: &Plan<'_>, views: &[View<'_>], rows: &mut Vec<RowAt>) -
 /// DISTINCT, GROUP BY and plain aggregates: rows whose projected bytes are equal are one.
 fn grouped(plan: &Plan<'_>, views: &[View<'_>], rows: &[RowAt]) -> Expected {
     let select = &plan.query.select;
-    let new = || aggregates(select).iter().map(|a| Accumulator::new(*a)).collect::<Vec<_>>();
+    let new = || {
+        aggregates(select)
+            .iter()
+            .map(|a| Accumulator::new(*a))
+            .collect::<Vec<_>>()
+    };
     let mut groups: BTreeMap<Vec<u8>, (RowAt, Vec<Accumulator>)> = BTreeMap::new();
     for row in rows {
         let mut bytes = Vec::new();

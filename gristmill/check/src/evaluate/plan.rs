@@ -1,8 +1,9 @@
 //! A query with its columns found.
 
 use crate::layout::{Source, TableLayout};
-use history::{Aggregate, From, Nulls, Order, Parts, Predicate, Query, Select};
 use datagen::schema::ColumnId;
+use datagen::value::Order;
+use history::{Aggregate, From, Nulls, Parts, Predicate, Query, Select};
 
 /// Where a run of selected columns lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +47,11 @@ impl<'q> Plan<'q> {
             table,
             nulls,
             pieces: Vec::with_capacity(4),
-            filter: query.filter.iter().map(|p| (table.source(p.column), *p)).collect(),
+            filter: query
+                .filter
+                .iter()
+                .map(|p| (table.source(p.column), *p))
+                .collect(),
             order: query.order.iter().map(|(c, o)| (table.source(*c), *o)).collect(),
             natural: None,
             reads_rows: false,
@@ -101,7 +106,11 @@ impl<'q> Plan<'q> {
         self.need(area);
         match self.pieces.last_mut() {
             Some(last) if last.area == area && last.to == at => last.to += 1,
-            _ => self.pieces.push(Piece { area, from: at, to: at + 1 }),
+            _ => self.pieces.push(Piece {
+                area,
+                from: at,
+                to: at + 1,
+            }),
         }
     }
 

@@ -1,0 +1,582 @@
+//! An answer that no choice explains, made into a finding: what differs, whence it comes, the smallest proof.
+//!
+//! ```text
+//!  answer ── decode, deflate ──▶ nobody's image?            ForeignValue, Unreadable
+//!         ── each row fits some choice, together none ──▶   Torn
+//!         ── the choice that fits best ──▶ rows left over on either side, one difference named:
+//!            twice, other cells, too many, too few, other order, other number
+//!         ── trace ──▶ who wrote what should be there, whence comes what should not
+//! ```
+
+use crate::evaluate::{Expected, Plan, RowAt, View, choose, encode};
+use crate::judge::{Judge, is_made_of_several};
+use crate::layout::Source;
+use crate::scene::{Scene, row_of};
+use crate::span::Viewer;
+use crate::trace::{Seer, Target, Trace};
+use datagen::schema::ColumnId;
+use datagen::value::Value;
+use history::finding::Why;
+use history::{Answer, Answered, Certainty, Finding, Kind, Lts, Op, Part, Rows, Shape, Visit};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Choices that are looked at to name a difference.
+const LOOKED_AT: usize = 64;
+
+/// A read that nothing explains.
+pub(crate) struct Case<'a> {
+    pub(crate) judge: &'a Judge,
+    pub(crate) answered: &'a Answered,
+    pub(crate) visit: &'a Arc<Visit>,
+    pub(crate) plan: &'a Plan<'a>,
+    pub(crate) rows: &'a Rows,
+    /// Set while a visit is being settled.
+    pub(crate) unknown: Option<Lts>,
+}
+
+/// A place in the answer or in the model.
+#[derive(Debug, Clone, Copy, Default)]
+struct Spot {
+    part: Option<Part>,
+    row: Option<Target>,
+    column: Option<ColumnId>,
+}
+
+/// What differs, before it is known whence.
+enum Difference {
+    /// Told in full already.
+    Told(Shape),
+    Missing,
+    Extra,
+    /// Expected, actual.
+    Cell(Value, Value),
+}
+
+/// One choice's whole answer.
+struct Candidate {
+    mask: u64,
+    expected: Expected,
+    parts: Vec<Part>,
+}
+
+/// A finding without proof.
+pub(crate) fn simple(a: &Answered, action: &str, part: Option<Part>, shape: Shape) -> Finding {
+    let kind = match &shape {
+        Shape::Torn { .. } | Shape::NotMonotonic { .. } => Kind::Isolation,
+        _ => Kind::WrongResult,
+    };
+    Finding {
+        kind,
+        shape,
+        read: a.address,
+        session: a.session,
+        span: a.span,
+        snapshot: a.snapshot,
+        action: action.to_owned(),
+        part,
+        row: None,
+        column: None,
+        proof: Vec::new(),
+        certainty: Certainty::Certain,
+        doubt: String::new(),
+    }
+}
+
+/// The finding about a read.
+pub(crate) fn of_read(case: &Case<'_>, scene: &mut Scene<'_>) -> Finding {
+    let candidates: Vec<Candidate> = scene
+        .choices()
+        .into_iter()
+        .take(LOOKED_AT)
+        .map(|mask| {
+            scene.under(mask, |views| {
+                let rows = choose(case.plan, views);
+                encode(case.plan, views, &rows);
+                let parts = views.iter().map(|v: &View<'_>| v.part).collect();
+                Candidate {
+                    mask,
+                    expected: Expected::new(case.plan, views, rows),
+                    parts,
+                }
+            })
+        })
+        .collect();
+    let one = |difference, spot| case.finish(scene, candidates[0].mask, difference, spot);
+    if let Some((difference, spot)) = case.unreadable(&candidates[0]) {
+        return one(difference, spot);
+    }
+    if let Some(visit) = case.torn(scene, &candidates) {
+        let mut finding = one(Difference::Told(Shape::Torn { visit }), Spot::default());
+        finding.proof = vec![visit];
+        return finding;
+    }
+    let best = candidates
+        .iter()
+        .min_by_key(|c| {
+            let (missing, extra) = left_over(&c.expected, case.rows);
+            missing.len() + extra.len()
+        })
+        .expect("there is always one choice");
+    let (difference, spot) = case.name(best);
+    case.finish(scene, best.mask, difference, spot)
+}
+
+/// The finding about a write.
+pub(crate) fn of_write(
+    judge: &Judge,
+    a: &Answered,
+    visit: &Arc<Visit>,
+    op: &Op,
+    scene: &mut Scene<'_>,
+) -> Finding {
+    let mask = scene.choices()[0];
+    let (expected, there) = scene.affected(mask, op);
+    let shape = match (&a.answer, op) {
+        (Answer::Refused(_), _) => Shape::RefusedAbsent,
+        (Answer::Affected(_), Op::Insert { strict: true, .. }) if there => Shape::AcceptedDuplicate,
+        (Answer::Affected(actual), _) => Shape::WrongAffected {
+            expected,
+            actual: *actual,
+        },
+        (answer, _) => Shape::Unreadable {
+            what: format!("{answer:?}"),
+        },
+    };
+    let mut finding = simple(a, op.kind(), Some(op.part()), shape);
+    finding.row = row_of(op);
+    let layout = judge.layout(visit.lts);
+    let seer = seer(judge, a, visit, None, scene, mask);
+    let target = match (op, finding.row) {
+        (Op::Shared { .. }, _) => Some(Target::Shared),
+        (_, row) => row.map(Target::Row),
+    };
+    let proof = match target {
+        Some(target) => {
+            let trace = seer.trace(layout.table(op.part().table), op.part(), target);
+            if trace.exists() {
+                trace.writer()
+            } else {
+                trace.remover()
+            }
+        }
+        None => seer.newest(op.part()),
+    };
+    finding.proof = clean(proof, visit.lts);
+    finding
+}
+
+fn seer<'a>(
+    judge: &'a Judge,
+    a: &Answered,
+    visit: &'a Visit,
+    unknown: Option<Lts>,
+    scene: &'a Scene<'_>,
+    mask: u64,
+) -> Seer<'a> {
+    Seer {
+        judge,
+        viewer: Viewer {
+            snapshot: a.snapshot,
+            session: a.session,
+            own: None,
+            unknown,
+        },
+        open: &scene.open,
+        mask,
+        visit,
+        step: usize::from(a.address.step),
+    }
+}
+
+/// Sorted, each once, without the asking visit.
+fn clean(proof: impl IntoIterator<Item = Lts>, own: Lts) -> Vec<Lts> {
+    let mut proof: Vec<Lts> = proof.into_iter().filter(|lts| *lts != own).collect();
+    proof.sort_unstable();
+    proof.dedup();
+    proof
+}
+
+/// Rows of the model that the answer lacks, and rows of the answer that the model lacks: by bytes, within LIMIT.
+fn left_over(expected: &Expected, answer: &Rows) -> (Vec<usize>, Vec<usize>) {
+    let answer = expected.comparable(answer);
+    let mut unmatched: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
+    for i in (0..answer.len()).rev() {
+        unmatched.entry(answer.row(i)).or_default().push(i);
+    }
+    let (from, to) = expected.window;
+    let mut missing = Vec::new();
+    // Rows within the window first: of a cut tie group any row may stand for another.
+    let order = (from..to).chain((0..from).chain(to..expected.rows.len()));
+    for i in order {
+        if unmatched
+            .get_mut(expected.rows.row(i))
+            .and_then(Vec::pop)
+            .is_none()
+            && (from..to).contains(&i)
+        {
+            missing.push(i);
+        }
+    }
+    let mut extra: Vec<usize> = unmatched.into_values().flatten().collect();
+    extra.sort_unstable();
+    (missing, extra)
+}
+
+impl Case<'_> {
+    /// A row that cannot be read, or a value that is nobody's image.
+    fn unreadable(&self, candidate: &Candidate) -> Option<(Difference, Spot)> {
+        let told = |what: String| Some((Difference::Told(Shape::Unreadable { what }), Spot::default()));
+        for i in 0..self.rows.len() {
+            let values = match self.decoded(i) {
+                Ok(values) => values,
+                Err(what) => return told(what),
+            };
+            for (column, value) in crate::evaluate::projected(&self.plan.query.select)
+                .iter()
+                .zip(&values)
+            {
+                let source = self.plan.table.source(*column);
+                if value.is_null() {
+                    match source {
+                        Source::PartKey(_) | Source::RowKey(_) => {
+                            return told("a key column is NULL".to_owned());
+                        }
+                        Source::Regular(_) | Source::Shared(_) => continue,
+                    }
+                }
+                if self.plan.table.descriptor_of(source, value).is_some() {
+                    continue;
+                }
+                let part = (candidate.parts.len() == 1).then(|| candidate.parts[0]);
+                let spot = Spot {
+                    part,
+                    row: None,
+                    column: Some(*column),
+                };
+                return Some((
+                    Difference::Told(Shape::ForeignValue {
+                        actual: value.to_string(),
+                    }),
+                    spot,
+                ));
+            }
+        }
+        None
+    }
+
+    fn decoded(&self, row: usize) -> Result<Vec<Value>, String> {
+        let mut rest = self.rows.row(row);
+        let mut values = Vec::new();
+        while !rest.is_empty() {
+            match Value::decode(&mut rest) {
+                Ok(value) => values.push(value),
+                Err(e) => return Err(format!("row {}, column {}: {e}", row + 1, values.len() + 1)),
+            }
+        }
+        let width = self.plan.width();
+        if values.len() != width {
+            return Err(format!(
+                "row {} has {} columns instead of {width}",
+                row + 1,
+                values.len()
+            ));
+        }
+        Ok(values)
+    }
+
+    /// Each distinct row fits under some choice, but some two never under the same: the visit that they disagree about.
+    fn torn(&self, scene: &Scene<'_>, candidates: &[Candidate]) -> Option<Lts> {
+        if candidates.len() < 2 || self.plan.query.limit.is_some() {
+            return None;
+        }
+        let answer = candidates[0].expected.comparable(self.rows);
+        let mut counts: BTreeMap<&[u8], Vec<i64>> = BTreeMap::new();
+        let n = candidates.len();
+        for (i, candidate) in candidates.iter().enumerate() {
+            for row in candidate.expected.rows.iter() {
+                counts.entry(row).or_insert_with(|| vec![0; n])[i] += 1;
+            }
+        }
+        for row in answer.iter() {
+            counts
+                .entry(row)
+                .or_insert_with(|| vec![0; n])
+                .iter_mut()
+                .for_each(|c| *c -= 1);
+        }
+        let fits: Vec<Vec<bool>> = counts
+            .values()
+            .map(|c| c.iter().map(|c| *c == 0).collect())
+            .collect();
+        if fits.iter().any(|f| !f.contains(&true)) {
+            return None;
+        }
+        // Of which visits does every fitting choice of one row say yes, and of another row no?
+        let says = |f: &[bool], bit: usize, yes: bool| {
+            f.iter()
+                .zip(candidates)
+                .filter(|(fit, _)| **fit)
+                .all(|(_, c)| (c.mask >> bit & 1 == 1) == yes)
+        };
+        let disagreed = |bit: &usize| {
+            fits.iter().any(|f| says(f, *bit, true)) && fits.iter().any(|f| says(f, *bit, false))
+        };
+        // Some rows fit, together they do not: where no single visit tells, the oldest stands for all.
+        let bit = (0..scene.open.len()).find(disagreed).or_else(|| {
+            let together = (0..n).any(|i| fits.iter().all(|f| f[i]));
+            (!together).then_some(0)
+        })?;
+        Some(scene.open[bit].lts)
+    }
+
+    /// Names the first difference from one choice.
+    fn name(&self, candidate: &Candidate) -> (Difference, Spot) {
+        let expected = &candidate.expected;
+        let (missing, extra) = left_over(expected, self.rows);
+        let told = |shape| (Difference::Told(shape), Spot::default());
+        let (from, to) = expected.window;
+        let count = Shape::WrongCount {
+            expected: (to - from) as u64,
+            actual: self.rows.len() as u64,
+        };
+        if is_made_of_several(&self.plan.query.select) {
+            if self.rows.len() != to - from {
+                return told(count);
+            }
+            return match (missing.first(), extra.first()) {
+                (Some(m), Some(e)) => self.aggregate(expected, *m, *e),
+                _ => told(Shape::WrongOrder),
+            };
+        }
+        if let Some((i, _)) = extra
+            .iter()
+            .enumerate()
+            .find(|(_, e)| expected.rows.iter().any(|row| row == self.rows.row(**e)))
+        {
+            let spot = self.spot_of_answer(candidate, extra[i]);
+            return (Difference::Told(Shape::DuplicateRow), spot);
+        }
+        if self.plan.query.limit.is_some() && self.rows.len() > to - from && extra.is_empty() {
+            return told(count);
+        }
+        for e in &extra {
+            let place = self.spot_of_answer(candidate, *e);
+            let same_key = |m: &&usize| {
+                place.row.is_some() && {
+                    let at = self.spot_of_model(candidate, **m);
+                    (at.part, at.row) == (place.part, place.row)
+                }
+            };
+            if let Some(m) = missing.iter().find(same_key) {
+                return self.cell(candidate, *m, *e);
+            }
+        }
+        if extra.len() == missing.len() && !extra.is_empty() && !self.rows_have_keys(candidate) {
+            return self.cell(candidate, missing[0], extra[0]);
+        }
+        if let Some(m) = missing.first()
+            && extra.len() <= missing.len()
+        {
+            return (Difference::Missing, self.spot_of_model(candidate, *m));
+        }
+        if let Some(e) = extra.first() {
+            return (Difference::Extra, self.spot_of_answer(candidate, *e));
+        }
+        if let Some(m) = missing.first() {
+            return (Difference::Missing, self.spot_of_model(candidate, *m));
+        }
+        if self.rows.len() != to - from {
+            return told(count);
+        }
+        told(Shape::WrongOrder)
+    }
+
+    /// The first column in which two rows differ.
+    fn cell(&self, candidate: &Candidate, m: usize, e: usize) -> (Difference, Spot) {
+        let mut spot = self.spot_of_model(candidate, m);
+        let expected = values(candidate.expected.rows.row(m));
+        let actual = values(self.rows.row(e));
+        let columns = crate::evaluate::projected(&self.plan.query.select);
+        let at = expected
+            .iter()
+            .zip(&actual)
+            .position(|(a, b)| a != b)
+            .unwrap_or(0);
+        spot.column = columns.get(at).copied();
+        if let Some(Source::Shared(_)) = spot.column.map(|c| self.plan.table.source(c)) {
+            spot.row = Some(Target::Shared);
+        }
+        (Difference::Cell(expected[at].clone(), actual[at].clone()), spot)
+    }
+
+    fn aggregate(&self, expected: &Expected, m: usize, e: usize) -> (Difference, Spot) {
+        let answer = expected.comparable(self.rows);
+        let (expected, actual) = (values(expected.rows.row(m)), values(answer.row(e)));
+        let at = expected
+            .iter()
+            .zip(&actual)
+            .position(|(a, b)| a != b)
+            .unwrap_or(0);
+        let shape = Shape::WrongAggregate {
+            expected: expected[at].to_string(),
+            actual: actual[at].to_string(),
+        };
+        (Difference::Told(shape), Spot::default())
+    }
+
+    fn spot_of_model(&self, candidate: &Candidate, row: usize) -> Spot {
+        let Some(at) = candidate.expected.origin.get(row) else {
+            return Spot::default();
+        };
+        let row = if at.slot == RowAt::SHARED {
+            Target::Shared
+        } else {
+            Target::Row(at.position)
+        };
+        Spot {
+            part: Some(candidate.parts[at.view as usize]),
+            row: Some(row),
+            column: None,
+        }
+    }
+
+    /// Where a row of the answer would be, if its columns tell.
+    fn spot_of_answer(&self, candidate: &Candidate, row: usize) -> Spot {
+        let Ok(values) = self.decoded(row) else {
+            return Spot::default();
+        };
+        let columns = crate::evaluate::projected(&self.plan.query.select);
+        let (parts, rows) = self.plan.table.locate(columns, &values);
+        let one = (candidate.parts.len() == 1).then(|| candidate.parts[0].position);
+        let part = parts.or(one).map(|position| Part {
+            table: self.plan.query.table,
+            position,
+        });
+        let row = match self.plan.query.from {
+            history::From::Shared => Some(Target::Shared),
+            _ => rows.map(Target::Row),
+        };
+        Spot {
+            part,
+            row: if part.is_some() { row } else { None },
+            column: None,
+        }
+    }
+
+    fn rows_have_keys(&self, candidate: &Candidate) -> bool {
+        !self.rows.is_empty() && self.spot_of_answer(candidate, 0).row.is_some()
+    }
+
+    /// Adds whence the difference comes, and the proof.
+    fn finish(&self, scene: &Scene<'_>, mask: u64, difference: Difference, spot: Spot) -> Finding {
+        let seer = seer(self.judge, self.answered, self.visit, self.unknown, scene, mask);
+        let trace: Option<Trace> = spot
+            .part
+            .zip(spot.row)
+            .map(|(p, t)| seer.trace(self.plan.table, p, t));
+        let (shape, proof) = match difference {
+            Difference::Told(shape) => {
+                let newest = match (&shape, &trace) {
+                    (Shape::DuplicateRow, Some(trace)) => trace.writer(),
+                    _ => scene.parts().find_map(|p| seer.newest(p)),
+                };
+                (shape, newest.into_iter().collect::<Vec<_>>())
+            }
+            Difference::Missing => {
+                let writer = trace.as_ref().and_then(Trace::writer);
+                let newest = || {
+                    scene
+                        .parts()
+                        .find_map(|p| seer.newest(p))
+                        .unwrap_or(self.visit.lts)
+                };
+                let writer = writer.unwrap_or_else(newest);
+                (Shape::MissingRow { writer }, vec![writer])
+            }
+            Difference::Extra => {
+                let (why, writer) = match &trace {
+                    Some(trace) if !trace.exists() => trace.why_there(),
+                    Some(trace) => (
+                        trace.writer().map_or(Why::NeverWritten, Why::Overwritten),
+                        trace.writer(),
+                    ),
+                    None => (Why::NeverWritten, None),
+                };
+                (Shape::ExtraRow { why }, named(why).chain(writer).collect())
+            }
+            Difference::Cell(expected, actual) => self.told_cell(trace.as_ref(), spot, expected, actual),
+        };
+        let mut finding = simple(self.answered, self.plan.query.kind(), spot.part, shape);
+        if leaked(&finding.shape) {
+            finding.kind = Kind::Isolation;
+        }
+        finding.row = match spot.row {
+            Some(Target::Row(at)) => Some(at),
+            _ => None,
+        };
+        finding.column = spot.column;
+        finding.proof = clean(proof, self.visit.lts);
+        finding
+    }
+
+    fn told_cell(
+        &self,
+        trace: Option<&Trace>,
+        spot: Spot,
+        expected: Value,
+        actual: Value,
+    ) -> (Shape, Vec<Lts>) {
+        let column = spot.column.zip(trace);
+        let writer = column.and_then(|(c, t)| t.cell_writer(c));
+        let d = column.and_then(|(c, _)| {
+            let source = self.plan.table.source(c);
+            if actual.is_null() {
+                Some(None)
+            } else {
+                self.plan.table.descriptor_of(source, &actual).map(Some)
+            }
+        });
+        let (why, whose) = match (column, d) {
+            (Some((c, trace)), Some(d)) => trace.why_value(c, d),
+            _ => (Why::NeverWritten, None),
+        };
+        let proof = named(why).chain(writer).chain(whose).collect();
+        (
+            Shape::WrongCell {
+                expected: expected.to_string(),
+                writer,
+                actual: actual.to_string(),
+                why,
+            },
+            proof,
+        )
+    }
+}
+
+/// The visit that a reason names.
+fn named(why: Why) -> impl Iterator<Item = Lts> {
+    match why {
+        Why::NeverWritten => None,
+        Why::Overwritten(lts) | Why::RolledBack(lts) | Why::NotYetCommitted(lts) => Some(lts),
+    }
+    .into_iter()
+}
+
+/// Whether something is seen that was not committed.
+fn leaked(shape: &Shape) -> bool {
+    let why = match shape {
+        Shape::ExtraRow { why } | Shape::WrongCell { why, .. } => *why,
+        Shape::Torn { .. } | Shape::NotMonotonic { .. } => return true,
+        _ => return false,
+    };
+    matches!(why, Why::RolledBack(_) | Why::NotYetCommitted(_))
+}
+
+fn values(mut row: &[u8]) -> Vec<Value> {
+    let mut values = Vec::new();
+    while !row.is_empty() {
+        values.push(Value::decode(&mut row).expect("read before"));
+    }
+    values
+}

@@ -1,0 +1,125 @@
+//! The judge against its twin, on small histories drawn at random; and against itself, under other conditions.
+
+use crate::judged::{Judged, Options, Stage};
+use crate::testkit::sim::{Draws, Run, corrupt, run};
+use crate::testkit::{claim, judge, judge_all};
+use crate::twin;
+use history::{Answered, Claim, Lts, Shape, Snapshot};
+use std::collections::BTreeSet;
+
+/// How many histories the twin and the judge must agree on.
+const HISTORIES: u64 = 20_000;
+
+fn claim_of(seed: u64) -> Claim {
+    let snapshot = if seed.is_multiple_of(3) {
+        Snapshot::Statement
+    } else {
+        Snapshot::FirstMessage
+    };
+    Claim { snapshot, ..claim() }
+}
+
+fn history_of(seed: u64) -> (Run, Claim) {
+    let claim = claim_of(seed);
+    let visits = 4 + usize::try_from(seed % 7).expect("small");
+    (run(seed, visits, claim.snapshot), claim)
+}
+
+fn options(seed: u64) -> Options {
+    match seed % 4 {
+        0 => Options {
+            bytes_max: 0,
+            ..Options::default()
+        },
+        1 => Options {
+            bytes_max: 4_000,
+            checkpoint_every: 1,
+            shards: 2,
+            ..Options::default()
+        },
+        2 => Options {
+            checkpoint_every: 2,
+            ..Options::default()
+        },
+        _ => Options::default(),
+    }
+}
+
+#[test]
+fn truthful_histories_are_explained() {
+    for seed in 0..3_000 {
+        let (run, claim) = history_of(seed);
+        let judge = judge(&run.world, claim, options(seed));
+        for (a, judged) in run.answers.iter().zip(judge_all(&judge, &run.answers)) {
+            if let Judged::Broken(finding) = judged {
+                panic!("seed {seed}, {a}: {finding:#?}");
+            }
+        }
+    }
+}
+
+/// What the twin says of an answer alone, as sets of visible visits.
+fn sets(stage: &Stage) -> Option<BTreeSet<BTreeSet<Lts>>> {
+    match stage {
+        Stage::NotCompared(_) => None,
+        Stage::Broken(_) => Some(BTreeSet::new()),
+        Stage::Fits(_, choices) if choices.masks.is_empty() => Some(BTreeSet::from([BTreeSet::new()])),
+        Stage::Fits(_, choices) => {
+            let set = |mask: &u64| {
+                choices
+                    .open
+                    .iter()
+                    .enumerate()
+                    .filter(|(i, _)| mask >> i & 1 == 1)
+                    .map(|(_, o)| o.lts)
+                    .collect()
+            };
+            Some(choices.masks.iter().map(set).collect())
+        }
+    }
+}
+
+#[test]
+fn judge_and_twin_agree_on_every_small_history() {
+    let (mut answers, mut broken, mut overlapped, mut monotone) = (0u64, 0u64, 0u64, 0u64);
+    for seed in 0..HISTORIES {
+        let (mut run, claim) = history_of(seed);
+        let mut draws = Draws::new(seed ^ 0xbad);
+        for _ in 0..seed % 3 {
+            corrupt(&mut draws, &mut run);
+        }
+        let judge = judge(&run.world, claim, options(seed / 3));
+        for (i, a) in run.answers.iter().enumerate() {
+            let floor = run.answers[i..]
+                .iter()
+                .map(|a| a.snapshot.sent)
+                .min()
+                .expect("one is left");
+            judge.floor(floor);
+            let explained = judge.explain(a.clone());
+            let ours = sets(&explained.stage);
+            let theirs = twin::sets(&judge, a);
+            // A refusal that no insert may get is told without asking the model: the twin says that it fits nothing.
+            assert_eq!(ours, theirs, "seed {seed}, answer {a}");
+            answers += 1;
+            overlapped += u64::from(matches!(&explained.stage, Stage::Fits(e, _) if e.overlapped));
+            if let Judged::Broken(finding) = judge.conclude(explained) {
+                broken += 1;
+                monotone += u64::from(matches!(finding.shape, Shape::NotMonotonic { .. }));
+                let upto: Vec<Answered> = run.answers[..=i].to_vec();
+                let again = judge.again(&mut upto.into_iter(), &finding);
+                assert!(
+                    matches!(again, Judged::Broken(_)),
+                    "seed {seed}, {a}: {finding:#?} but {again:?}"
+                );
+            }
+        }
+    }
+    println!(
+        "{HISTORIES} histories, {answers} answers, {overlapped} overlapped, {broken} broken, {monotone} of them not monotonic"
+    );
+    assert!(
+        broken > HISTORIES / 4 && overlapped > HISTORIES / 4 && monotone > 10,
+        "the histories exercise the judge"
+    );
+}

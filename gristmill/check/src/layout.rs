@@ -1,0 +1,281 @@
+//! A schema as the model needs it: columns as numbers in their area, values as canonical bytes.
+
+use crate::model::{Enc, EncWriter};
+use datagen::domain::Domain;
+use datagen::schema::{ColumnId, Place, Schema, SizeClass, Table};
+use datagen::universe::{Slice, Universe};
+use datagen::value::{Order, Value};
+use std::ops::Range;
+use std::sync::{Arc, RwLock};
+
+/// Where a column stands in its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    PartKey(usize),
+    RowKey(usize),
+    Regular(usize),
+    Shared(usize),
+}
+
+/// The layouts of all schemas seen so far; there is one, but for schema changes.
+#[derive(Default)]
+pub(crate) struct Layouts {
+    known: RwLock<Vec<(Arc<Schema>, Arc<Layout>)>>,
+}
+
+impl Layouts {
+    /// The layout of a schema, made once.
+    pub(crate) fn of(&self, schema: &Arc<Schema>) -> Arc<Layout> {
+        let find = |known: &[(Arc<Schema>, Arc<Layout>)]| {
+            known
+                .iter()
+                .find(|(s, _)| Arc::ptr_eq(s, schema))
+                .map(|(_, l)| Arc::clone(l))
+        };
+        if let Some(layout) = find(&self.known.read().expect("nobody panics while holding it")) {
+            return layout;
+        }
+        let layout = Arc::new(Layout {
+            tables: schema.tables.iter().map(TableLayout::new).collect(),
+        });
+        self.known
+            .write()
+            .expect("nobody panics while holding it")
+            .push((Arc::clone(schema), Arc::clone(&layout)));
+        layout
+    }
+}
+
+/// All tables.
+pub(crate) struct Layout {
+    tables: Vec<TableLayout>,
+}
+
+impl Layout {
+    /// A table by its index.
+    pub(crate) fn table(&self, number: u16) -> &TableLayout {
+        &self.tables[usize::from(number)]
+    }
+}
+
+/// A regular or shared column.
+struct Cell {
+    id: ColumnId,
+    domain: Domain,
+    /// −0 and 0 where the domain keeps both: different values that compare equal.
+    zeros: Option<(u64, u64)>,
+}
+
+/// See the module.
+pub(crate) struct TableLayout {
+    table: Table,
+    /// By the number of the column.
+    sources: Vec<Option<Source>>,
+    regular: Vec<Cell>,
+    shared: Vec<Cell>,
+    null: Vec<u8>,
+}
+
+impl TableLayout {
+    fn new(table: &Table) -> Self {
+        let mut sources = Vec::new();
+        for column in table.columns() {
+            let at = usize::from(column.id.0);
+            if sources.len() <= at {
+                sources.resize(at + 1, None);
+            }
+            sources[at] = Some(match table.place(column.id) {
+                Place::Partition(j) => Source::PartKey(j),
+                Place::Clustering(j) => Source::RowKey(j),
+                Place::Regular(c) => Source::Regular(c),
+                Place::Shared(c) => Source::Shared(c),
+            });
+        }
+        let cell = |column: &datagen::schema::Column| {
+            let domain = table.domain(column.id).clone();
+            let zero = |f32: f32, f64: f64| {
+                domain
+                    .deflate(&Value::Float32(f32))
+                    .or_else(|| domain.deflate(&Value::Float64(f64)))
+            };
+            let zeros = zero(-0.0, -0.0).zip(zero(0.0, 0.0)).filter(|(a, b)| a != b);
+            Cell {
+                id: column.id,
+                domain,
+                zeros,
+            }
+        };
+        let mut null = Vec::new();
+        Value::Null.encode(&mut null);
+        Self {
+            sources,
+            regular: table.regular.iter().map(cell).collect(),
+            shared: table.shared.iter().map(cell).collect(),
+            null,
+            table: table.clone(),
+        }
+    }
+
+    /// Where a column stands. Panics when the table has no such column.
+    pub(crate) fn source(&self, column: ColumnId) -> Source {
+        self.sources
+            .get(usize::from(column.0))
+            .copied()
+            .flatten()
+            .unwrap_or_else(|| panic!("table {} has no column {}", self.table.name, column.0))
+    }
+
+    pub(crate) fn regular_index(&self, column: ColumnId) -> usize {
+        match self.source(column) {
+            Source::Regular(c) => c,
+            other => panic!(
+                "column {} of {} is {other:?}, not a regular one",
+                column.0, self.table.name
+            ),
+        }
+    }
+
+    pub(crate) fn shared_index(&self, column: ColumnId) -> usize {
+        match self.source(column) {
+            Source::Shared(c) => c,
+            other => panic!(
+                "column {} of {} is {other:?}, not a shared one",
+                column.0, self.table.name
+            ),
+        }
+    }
+
+    pub(crate) fn regular_id(&self, column: usize) -> ColumnId {
+        self.regular[column].id
+    }
+
+    pub(crate) fn shared_id(&self, column: usize) -> ColumnId {
+        self.shared[column].id
+    }
+
+    pub(crate) fn regular_ids(&self) -> Vec<ColumnId> {
+        self.regular.iter().map(|c| c.id).collect()
+    }
+
+    pub(crate) fn shared_ids(&self) -> Vec<ColumnId> {
+        self.shared.iter().map(|c| c.id).collect()
+    }
+
+    pub(crate) fn regular_count(&self) -> usize {
+        self.regular.len()
+    }
+
+    pub(crate) fn shared_count(&self) -> usize {
+        self.shared.len()
+    }
+
+    pub(crate) fn row_key_count(&self) -> usize {
+        self.table.rows().columns()
+    }
+
+    /// How many partitions there are, and so whether all may be read at once.
+    pub(crate) fn size(&self) -> &SizeClass {
+        &self.table.size
+    }
+
+    /// The positions of a slice of rows.
+    pub(crate) fn rows_of(&self, slice: &Slice) -> Range<u64> {
+        self.table.rows().range(slice)
+    }
+
+    pub(crate) fn part_digit(&self, position: u64, j: usize) -> u64 {
+        u64::from(self.table.partitions().digit(position, j))
+    }
+
+    pub(crate) fn row_digit(&self, position: u64, j: usize) -> u64 {
+        u64::from(self.table.rows().digit(position, j))
+    }
+
+    /// Whether ascending digits of this key column are descending values.
+    pub(crate) fn is_turned(&self, source: Source) -> bool {
+        match source {
+            Source::PartKey(j) => self.table.partitions().order(j) == Order::Desc,
+            Source::RowKey(j) => self.table.rows().order(j) == Order::Desc,
+            Source::Regular(_) | Source::Shared(_) => false,
+        }
+    }
+
+    /// One descriptor for all values that compare equal.
+    pub(crate) fn class(&self, source: Source, d: u64) -> u64 {
+        let zeros = match source {
+            Source::Regular(c) => self.regular[c].zeros,
+            Source::Shared(c) => self.shared[c].zeros,
+            Source::PartKey(_) | Source::RowKey(_) => None,
+        };
+        match zeros {
+            Some((minus, plus)) if d == minus => plus,
+            _ => d,
+        }
+    }
+
+    /// The descriptor of a value, a digit for key columns; `None` when it is nobody's image. Not for NULL.
+    pub(crate) fn descriptor_of(&self, source: Source, value: &Value) -> Option<u64> {
+        match source {
+            Source::PartKey(j) => self.table.partitions().digit_of(j, value).map(u64::from),
+            Source::RowKey(j) => self.table.rows().digit_of(j, value).map(u64::from),
+            Source::Regular(c) => self.regular[c].domain.deflate(value),
+            Source::Shared(c) => self.shared[c].domain.deflate(value),
+        }
+    }
+
+    /// The positions of partition and row that the columns of an answer name, where they name all of a key.
+    pub(crate) fn locate(&self, columns: &[ColumnId], values: &[Value]) -> (Option<u64>, Option<u64>) {
+        let key = |universe: &Universe, is: &dyn Fn(usize) -> Source| {
+            let column = |j| {
+                columns
+                    .iter()
+                    .position(|c| self.source(*c) == is(j))
+                    .and_then(|i| values.get(i))
+            };
+            let key: Option<Vec<Value>> = (0..universe.columns()).map(|j| column(j).cloned()).collect();
+            key.and_then(|key| universe.deflate(&key))
+        };
+        (
+            key(self.table.partitions(), &Source::PartKey),
+            key(self.table.rows(), &Source::RowKey),
+        )
+    }
+
+    /// The canonical bytes of a partition's key.
+    pub(crate) fn encode_part_key(&self, position: u64) -> Enc {
+        let mut enc = Enc::default();
+        enc.fill(|w| encode_key(self.table.partitions(), position, w));
+        enc
+    }
+
+    /// Appends the columns of a row's key.
+    pub(crate) fn encode_row_key(&self, position: u64, w: &mut EncWriter<'_>) {
+        encode_key(self.table.rows(), position, w);
+    }
+
+    /// Appends a regular cell.
+    pub(crate) fn encode_regular(&self, column: usize, d: Option<u64>, w: &mut EncWriter<'_>) {
+        self.encode_cell(&self.regular[column], d, w);
+    }
+
+    /// Appends a shared cell.
+    pub(crate) fn encode_shared(&self, column: usize, d: Option<u64>, w: &mut EncWriter<'_>) {
+        self.encode_cell(&self.shared[column], d, w);
+    }
+
+    fn encode_cell(&self, cell: &Cell, d: Option<u64>, w: &mut EncWriter<'_>) {
+        match d {
+            Some(d) => cell.domain.inflate_into(d, w.bytes),
+            None => w.bytes.extend_from_slice(&self.null),
+        }
+        w.end_column();
+    }
+}
+
+fn encode_key(universe: &Universe, position: u64, w: &mut EncWriter<'_>) {
+    for j in 0..universe.columns() {
+        let d = universe.descriptor(j, universe.digit(position, j));
+        universe.domain(j).inflate_into(d, w.bytes);
+        w.end_column();
+    }
+}

@@ -1,0 +1,13 @@
+//! The partitions as the plan and the tracker say they are.
+//!
+//! Must not know: queries, answers, verdicts.
+
+mod apply;
+mod partition;
+mod store;
+mod visits;
+
+pub(crate) use apply::{apply, effective};
+pub(crate) use partition::{Enc, EncWriter, Partition, cells};
+pub(crate) use store::{Entry, Store, Tail};
+pub(crate) use visits::Visits;

@@ -1,0 +1,422 @@
+//! One partition as the model sees it: rows by position, cells as descriptors, and a journal to take changes back.
+//!
+//! ```text
+//! index   (position, slot) …            sorted by position, no position twice
+//! words   slot 0 │ slot 1 │ …           per slot: one word a regular cell, then one bit a cell: set = not NULL
+//! encs    slot 0 │ slot 1 │ …           the row's canonical bytes, made when first compared, dropped when touched
+//! journal what was done since `record`, newest last; `undo` takes it back in reverse, `forget` makes it final
+//! ```
+//!
+//! Invariants:
+//! * P1 a slot is in `index`, in the journal (removed, may come back), or in `free`: never in two of them.
+//! * P2 after `undo` every row, cell and cached encoding is what it was at `record`.
+//! * P3 bits and words of an unset cell are 0.
+
+use crate::layout::TableLayout;
+use history::Cells;
+use std::ops::Range;
+
+/// A shared row: one descriptor a shared column, `None` is NULL.
+pub(crate) type SharedRow = Box<[Option<u64>]>;
+
+/// A row's canonical bytes: the clustering key's columns, then the regular ones. `ends[i]` is where column `i` ends.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Enc {
+    bytes: Vec<u8>,
+    ends: Vec<u32>,
+    valid: bool,
+}
+
+impl Enc {
+    /// The bytes of columns `from..to`.
+    pub(crate) fn columns(&self, from: usize, to: usize) -> &[u8] {
+        debug_assert!(self.valid, "encoded before it is read");
+        let start = if from == 0 {
+            0
+        } else {
+            self.ends[from - 1] as usize
+        };
+        let end = if to == 0 { 0 } else { self.ends[to - 1] as usize };
+        &self.bytes[start..end]
+    }
+
+    /// Makes it anew; `fill` appends column after column and closes each with [`EncWriter::end_column`].
+    pub(crate) fn fill(&mut self, fill: impl FnOnce(&mut EncWriter<'_>)) {
+        self.bytes.clear();
+        self.ends.clear();
+        fill(&mut EncWriter {
+            bytes: &mut self.bytes,
+            ends: &mut self.ends,
+        });
+        self.valid = true;
+    }
+
+    fn size(&self) -> usize {
+        self.bytes.capacity() + 4 * self.ends.capacity()
+    }
+}
+
+/// Appends the columns of one row.
+pub(crate) struct EncWriter<'a> {
+    pub(crate) bytes: &'a mut Vec<u8>,
+    ends: &'a mut Vec<u32>,
+}
+
+impl EncWriter<'_> {
+    /// Closes the column whose bytes were appended.
+    pub(crate) fn end_column(&mut self) {
+        self.ends
+            .push(u32::try_from(self.bytes.len()).expect("a row stays below 4 GiB"));
+    }
+}
+
+#[derive(Debug)]
+enum Undo {
+    /// A row was put into `index[at]`.
+    Inserted { at: usize },
+    /// `count` rows were taken from `index[at..]`; they are the last `count` of `gone`.
+    Removed { at: usize, count: usize },
+    /// A row was changed; its words are the last of `saved`.
+    Touched { slot: u32, enc: Enc },
+    /// The shared row was changed.
+    Shared { old: Option<SharedRow>, enc: Enc },
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Partition {
+    cells: usize,
+    stride: usize,
+    index: Vec<(u64, u32)>,
+    words: Vec<u64>,
+    encs: Vec<Enc>,
+    free: Vec<u32>,
+    shared: Option<SharedRow>,
+    shared_enc: Enc,
+    recording: bool,
+    journal: Vec<Undo>,
+    saved: Vec<u64>,
+    gone: Vec<(u64, u32)>,
+    enc_bytes: usize,
+}
+
+impl Partition {
+    /// An empty partition of a table with so many regular columns.
+    pub(crate) fn new(regular: usize) -> Self {
+        Self {
+            cells: regular,
+            stride: regular + regular.div_ceil(64),
+            ..Self::default()
+        }
+    }
+
+    /// Approximate memory, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + 16 * self.index.capacity()
+            + 8 * self.words.capacity()
+            + size_of::<Enc>() * self.encs.capacity()
+            + self.enc_bytes
+    }
+
+    /// Rows in the order of their positions: (position, slot).
+    pub(crate) fn rows(&self) -> &[(u64, u32)] {
+        &self.index
+    }
+
+    /// Rows whose position lies in a range.
+    pub(crate) fn range(&self, range: &Range<u64>) -> &[(u64, u32)] {
+        let (from, to) = self.bounds(range);
+        &self.index[from..to]
+    }
+
+    /// The slot of a row.
+    pub(crate) fn find(&self, position: u64) -> Option<u32> {
+        self.at(position).ok().map(|i| self.index[i].1)
+    }
+
+    /// The cell of a row by slot and number of the regular column; `None` is NULL.
+    pub(crate) fn cell(&self, slot: u32, column: usize) -> Option<u64> {
+        let base = slot as usize * self.stride;
+        let set = self.words[base + self.cells + column / 64] >> (column % 64) & 1 == 1;
+        set.then(|| self.words[base + column])
+    }
+
+    /// The shared row.
+    pub(crate) fn shared(&self) -> Option<&[Option<u64>]> {
+        self.shared.as_deref()
+    }
+
+    /// The row's canonical bytes, made if need be.
+    pub(crate) fn encoded(&mut self, table: &TableLayout, position: u64, slot: u32) -> &Enc {
+        let at = slot as usize;
+        if !self.encs[at].valid {
+            let mut enc = std::mem::take(&mut self.encs[at]);
+            let before = enc.size();
+            enc.fill(|w| {
+                table.encode_row_key(position, w);
+                for column in 0..self.cells {
+                    table.encode_regular(column, self.cell(slot, column), w);
+                }
+            });
+            self.enc_bytes += enc.size() - before;
+            self.encs[at] = enc;
+        }
+        &self.encs[at]
+    }
+
+    /// The row's canonical bytes, which `encoded` has made before.
+    pub(crate) fn encoding(&self, slot: u32) -> &Enc {
+        &self.encs[slot as usize]
+    }
+
+    /// The shared row's canonical bytes; every column NULL where there is no shared row.
+    pub(crate) fn encoded_shared(&mut self, table: &TableLayout) -> &Enc {
+        if !self.shared_enc.valid {
+            let mut enc = std::mem::take(&mut self.shared_enc);
+            enc.fill(|w| {
+                for column in 0..table.shared_count() {
+                    let d = self.shared.as_ref().and_then(|s| s[column]);
+                    table.encode_shared(column, d, w);
+                }
+            });
+            self.shared_enc = enc;
+        }
+        &self.shared_enc
+    }
+
+    /// The shared row's bytes, which `encoded_shared` has made before.
+    pub(crate) fn shared_encoding(&self) -> &Enc {
+        &self.shared_enc
+    }
+
+    /// From here on changes can be taken back. Panics if something is recorded already.
+    pub(crate) fn record(&mut self) {
+        assert!(self.journal.is_empty(), "one recording at a time");
+        self.recording = true;
+    }
+
+    /// How much has been recorded: a place for [`Self::undo`].
+    pub(crate) fn mark(&self) -> usize {
+        self.journal.len()
+    }
+
+    /// Takes everything after the mark back.
+    pub(crate) fn undo(&mut self, mark: usize) {
+        while self.journal.len() > mark {
+            match self.journal.pop().expect("longer than the mark") {
+                Undo::Inserted { at } => {
+                    let (_, slot) = self.index.remove(at);
+                    self.release(slot);
+                }
+                Undo::Removed { at, count } => {
+                    let back = self.gone.split_off(self.gone.len() - count);
+                    self.index.splice(at..at, back);
+                }
+                Undo::Touched { slot, enc } => {
+                    let base = slot as usize * self.stride;
+                    let from = self.saved.len() - self.stride;
+                    self.words[base..base + self.stride].copy_from_slice(&self.saved[from..]);
+                    self.saved.truncate(from);
+                    let dropped = std::mem::replace(&mut self.encs[slot as usize], enc);
+                    self.enc_bytes = self.enc_bytes.saturating_sub(dropped.size());
+                }
+                Undo::Shared { old, enc } => {
+                    self.shared = old;
+                    self.shared_enc = enc;
+                }
+            }
+        }
+    }
+
+    /// Stops recording after everything was taken back.
+    pub(crate) fn stop(&mut self) {
+        self.undo(0);
+        self.recording = false;
+    }
+
+    /// Puts a row there if there is none. Returns its slot and whether it is new.
+    pub(crate) fn insert(&mut self, position: u64) -> (u32, bool) {
+        match self.at(position) {
+            Ok(i) => (self.index[i].1, false),
+            Err(at) => {
+                let slot = self.free.pop().unwrap_or_else(|| {
+                    let slot = u32::try_from(self.encs.len()).expect("fewer than 2^32 rows");
+                    self.encs.push(Enc::default());
+                    self.words.resize(self.words.len() + self.stride, 0);
+                    slot
+                });
+                self.index.insert(at, (position, slot));
+                if self.recording {
+                    self.journal.push(Undo::Inserted { at });
+                }
+                (slot, true)
+            }
+        }
+    }
+
+    /// Must come before [`Self::set`] on a row that was there.
+    pub(crate) fn touch(&mut self, slot: u32) {
+        let enc = &mut self.encs[slot as usize];
+        if self.recording {
+            let base = slot as usize * self.stride;
+            self.saved
+                .extend_from_slice(&self.words[base..base + self.stride]);
+            self.journal.push(Undo::Touched {
+                slot,
+                enc: std::mem::take(enc),
+            });
+        } else {
+            enc.valid = false;
+        }
+    }
+
+    /// Sets a cell; `None` is NULL. After [`Self::touch`] or on a new row.
+    pub(crate) fn set(&mut self, slot: u32, column: usize, d: Option<u64>) {
+        let base = slot as usize * self.stride;
+        let bit = 1u64 << (column % 64);
+        let bits = &mut self.words[base + self.cells + column / 64];
+        if d.is_some() {
+            *bits |= bit;
+        } else {
+            *bits &= !bit;
+        }
+        self.words[base + column] = d.unwrap_or(0);
+    }
+
+    /// Removes the rows of a range; how many there were.
+    pub(crate) fn remove(&mut self, range: &Range<u64>) -> u64 {
+        let (from, to) = self.bounds(range);
+        self.remove_at(from, to)
+    }
+
+    /// Removes every row; how many there were.
+    pub(crate) fn clear(&mut self) -> u64 {
+        self.remove_at(0, self.index.len())
+    }
+
+    /// Removes one row; whether it was there.
+    pub(crate) fn remove_one(&mut self, position: u64) -> bool {
+        match self.at(position) {
+            Ok(i) => self.remove_at(i, i + 1) == 1,
+            Err(_) => false,
+        }
+    }
+
+    /// Replaces the shared row.
+    pub(crate) fn set_shared(&mut self, new: Option<SharedRow>) {
+        let old = std::mem::replace(&mut self.shared, new);
+        let enc = std::mem::take(&mut self.shared_enc);
+        if self.recording {
+            self.journal.push(Undo::Shared { old, enc });
+        }
+    }
+
+    /// Sets shared cells, making the shared row if there is none.
+    pub(crate) fn write_shared(&mut self, columns: usize, cells: impl Iterator<Item = (usize, Option<u64>)>) {
+        let mut row = self
+            .shared
+            .clone()
+            .unwrap_or_else(|| vec![None; columns].into_boxed_slice());
+        for (column, d) in cells {
+            row[column] = d;
+        }
+        self.set_shared(Some(row));
+    }
+
+    /// The regular cells of a row as (number of the column, descriptor).
+    pub(crate) fn cells_of(&self, slot: u32) -> impl Iterator<Item = (usize, Option<u64>)> {
+        (0..self.cells).map(move |c| (c, self.cell(slot, c)))
+    }
+
+    /// Rows and cells in one piece, without what is cached.
+    pub(crate) fn compact(&self) -> Compact {
+        assert!(
+            self.journal.is_empty(),
+            "a checkpoint holds nothing that may be taken back"
+        );
+        let mut words = Vec::with_capacity(self.index.len() * (self.stride + 1));
+        for (position, slot) in &self.index {
+            words.push(*position);
+            let base = *slot as usize * self.stride;
+            words.extend_from_slice(&self.words[base..base + self.stride]);
+        }
+        Compact {
+            words: words.into_boxed_slice(),
+            shared: self.shared.clone(),
+        }
+    }
+
+    /// The partition that `compact` was made of.
+    pub(crate) fn restore(regular: usize, compact: &Compact) -> Self {
+        let mut p = Self::new(regular);
+        for row in compact.words.chunks_exact(p.stride + 1) {
+            let slot = u32::try_from(p.encs.len()).expect("fewer than 2^32 rows");
+            p.index.push((row[0], slot));
+            p.words.extend_from_slice(&row[1..]);
+            p.encs.push(Enc::default());
+        }
+        p.shared.clone_from(&compact.shared);
+        p
+    }
+
+    fn at(&self, position: u64) -> Result<usize, usize> {
+        self.index.binary_search_by_key(&position, |(p, _)| *p)
+    }
+
+    fn bounds(&self, range: &Range<u64>) -> (usize, usize) {
+        let from = self.index.partition_point(|(p, _)| *p < range.start);
+        let to = self.index.partition_point(|(p, _)| *p < range.end);
+        (from, to.max(from))
+    }
+
+    fn remove_at(&mut self, from: usize, to: usize) -> u64 {
+        let count = to - from;
+        if count == 0 {
+            return 0;
+        }
+        if self.recording {
+            self.gone.extend(self.index.drain(from..to));
+            self.journal.push(Undo::Removed { at: from, count });
+        } else {
+            for i in from..to {
+                let slot = self.index[i].1;
+                self.release(slot);
+            }
+            self.index.drain(from..to);
+        }
+        count as u64
+    }
+
+    /// Gives a slot back, clean.
+    fn release(&mut self, slot: u32) {
+        let base = slot as usize * self.stride;
+        self.words[base..base + self.stride].fill(0);
+        self.encs[slot as usize].valid = false;
+        self.free.push(slot);
+    }
+}
+
+/// A partition in one piece.
+#[derive(Debug, Clone)]
+pub(crate) struct Compact {
+    words: Box<[u64]>,
+    shared: Option<SharedRow>,
+}
+
+impl Compact {
+    /// Memory, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>() + 8 * self.words.len() + self.shared.as_ref().map_or(0, |s| 16 * s.len())
+    }
+}
+
+/// The cells of a compacted row, for people.
+pub(crate) fn cells(partition: &Partition, table: &TableLayout, slot: u32) -> Cells {
+    let mut cells: Cells = partition
+        .cells_of(slot)
+        .map(|(c, d)| (table.regular_id(c), d))
+        .collect();
+    cells.sort_unstable_by_key(|(c, _)| *c);
+    cells
+}

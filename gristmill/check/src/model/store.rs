@@ -1,0 +1,458 @@
+//! Partitions kept between answers: one head each, checkpoints behind it, all of it forgettable.
+//!
+//! Invariants:
+//! * S1 a head holds exactly the committed writers up to its `lts`, all of them acknowledged before every snapshot that
+//!   may still be asked for (the floor): so a later answer only ever adds to it.
+//! * S2 what is kept only saves time: a forgotten partition is walked back to its last whole delete and played again.
+//! * S3 entries are locked in the order of their partitions, shards never while an entry is waited for.
+
+use super::{Enc, Partition, Visits, apply, effective, partition::Compact};
+use crate::judged::{Options, Overlap};
+use crate::layout::TableLayout;
+use crate::span::{Seen, Viewer, writers};
+use history::{Claim, End, Lts, Op, Part, Regenerate, Tick, Tracker, Visit};
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Visits remembered while walking back, so that they are not regenerated on the way forward.
+const WALK_KEPT: usize = 4096;
+
+/// Checkpoints of one partition; the oldest goes.
+const CHECKPOINTS: usize = 16;
+
+/// What is known of a partition.
+pub(crate) struct Entry {
+    /// The partition as of `lts`; `None` when it was forgotten.
+    head: Option<Partition>,
+    /// Every committed writer up to here is in the head.
+    lts: Lts,
+    /// When the last of them was acknowledged.
+    by: Tick,
+    /// Oldest first, none newer than the head.
+    checkpoints: VecDeque<Checkpoint>,
+    since_checkpoint: u32,
+    /// The partition key's canonical bytes.
+    key: Option<Enc>,
+    used: bool,
+    bytes: usize,
+}
+
+impl Default for Entry {
+    /// Nothing known: before every visit, before every moment.
+    fn default() -> Self {
+        Self {
+            head: None,
+            lts: Lts(0),
+            by: Tick(0),
+            checkpoints: VecDeque::new(),
+            since_checkpoint: 0,
+            key: None,
+            used: false,
+            bytes: 0,
+        }
+    }
+}
+
+fn serves(lts: Lts, by: Tick, viewer: &Viewer) -> bool {
+    match viewer.own {
+        Some(own) => lts < own,
+        None => by < viewer.snapshot.sent,
+    }
+}
+
+#[derive(Clone)]
+struct Checkpoint {
+    lts: Lts,
+    by: Tick,
+    state: Compact,
+}
+
+/// What stands on a prepared partition: writers from the first one that only may be visible.
+#[derive(Default)]
+pub(crate) struct Tail {
+    /// In the order of the plan; `None` where the visit must be visible.
+    pub(crate) visits: Vec<(Arc<Visit>, Option<Overlap>)>,
+    /// Visits applied on the way.
+    pub(crate) replayed: u64,
+}
+
+impl Entry {
+    /// The partition and its key's bytes. Panics unless prepared.
+    pub(crate) fn parts(&mut self) -> (&mut Partition, &Enc) {
+        let head = self.head.as_mut().expect("prepared before it is used");
+        (head, self.key.as_ref().expect("prepared before it is used"))
+    }
+
+    /// The partition. Panics unless prepared.
+    pub(crate) fn partition(&mut self) -> &mut Partition {
+        self.head.as_mut().expect("prepared before it is used")
+    }
+
+    /// Whether the head holds nothing that this viewer need not see.
+    pub(crate) fn serves(&self, viewer: &Viewer) -> bool {
+        self.head.is_none() || serves(self.lts, self.by, viewer)
+    }
+
+    /// An entry to answer one viewer who looks below the head; not kept.
+    pub(crate) fn past(&self, viewer: &Viewer) -> Entry {
+        let base = self
+            .checkpoints
+            .iter()
+            .rev()
+            .find(|c| serves(c.lts, c.by, viewer));
+        Entry {
+            checkpoints: base.cloned().into_iter().collect(),
+            key: self.key.clone(),
+            ..Entry::default()
+        }
+    }
+
+    fn size(&self) -> usize {
+        let head = self.head.as_ref().map_or(0, Partition::bytes);
+        size_of::<Self>() + head + self.checkpoints.iter().map(|c| c.state.bytes()).sum::<usize>()
+    }
+
+    fn keep_checkpoint(&mut self) {
+        let Some(head) = &self.head else { return };
+        if self.checkpoints.back().is_some_and(|c| c.lts == self.lts) {
+            return;
+        }
+        self.checkpoints.push_back(Checkpoint {
+            lts: self.lts,
+            by: self.by,
+            state: head.compact(),
+        });
+        if self.checkpoints.len() > CHECKPOINTS {
+            self.checkpoints.pop_front();
+        }
+        self.since_checkpoint = 0;
+    }
+
+    /// Gives memory back: the head first (a checkpoint stays), then everything. Whether something is left.
+    fn shrink(&mut self) -> bool {
+        if self.head.is_some() {
+            self.keep_checkpoint();
+            self.head = None;
+            let newest = self.checkpoints.pop_back();
+            self.checkpoints.clear();
+            self.checkpoints.extend(newest);
+            true
+        } else {
+            false
+        }
+    }
+}
+
+struct Shard {
+    entries: BTreeMap<Part, Arc<Mutex<Entry>>>,
+    bytes: usize,
+    hand: Option<Part>,
+}
+
+/// See the module.
+pub(crate) struct Store {
+    history: Arc<dyn Regenerate>,
+    tracker: Arc<dyn Tracker>,
+    claim: Claim,
+    update_creates_rows: bool,
+    options: Options,
+    shards: Box<[Mutex<Shard>]>,
+    visits: Visits,
+    floor: AtomicU64,
+}
+
+impl Store {
+    pub(crate) fn new(
+        history: Arc<dyn Regenerate>,
+        tracker: Arc<dyn Tracker>,
+        claim: Claim,
+        update_creates_rows: bool,
+        options: Options,
+    ) -> Self {
+        let shard = || {
+            Mutex::new(Shard {
+                entries: BTreeMap::new(),
+                bytes: 0,
+                hand: None,
+            })
+        };
+        Self {
+            visits: Visits::new(Arc::clone(&history)),
+            history,
+            tracker,
+            claim,
+            update_creates_rows,
+            shards: (0..options.shards.max(1)).map(|_| shard()).collect(),
+            options,
+            floor: AtomicU64::new(0),
+        }
+    }
+
+    /// The visit; `None` is a hole.
+    pub(crate) fn visit(&self, lts: Lts) -> Option<Arc<Visit>> {
+        self.visits.get(lts)
+    }
+
+    /// Raises the floor; a lower one is ignored.
+    pub(crate) fn raise_floor(&self, tick: Tick) {
+        self.floor.fetch_max(tick.0, Ordering::Relaxed);
+    }
+
+    /// Whether anything is kept. Without real time every snapshot may be as old as it likes, so no head is ever safe.
+    fn keeps(&self) -> bool {
+        self.options.bytes_max > 0 && self.claim.real_time
+    }
+
+    /// The entry of a partition, empty where nothing is known. Lock several in the order of their partitions (S3).
+    pub(crate) fn entry(&self, part: Part) -> Arc<Mutex<Entry>> {
+        if !self.keeps() {
+            return Arc::default();
+        }
+        let mut shard = self
+            .shard(part)
+            .lock()
+            .expect("nobody panics while holding a shard");
+        Arc::clone(shard.entries.entry(part).or_default())
+    }
+
+    /// Accounts for what the entry has become, and forgets others where memory is short.
+    pub(crate) fn release(&self, part: Part, entry: &mut Entry) {
+        if !self.keeps() {
+            return;
+        }
+        entry.used = true;
+        let size = entry.size();
+        let before = std::mem::replace(&mut entry.bytes, size);
+        if size == before {
+            return;
+        }
+        let limit = self.options.bytes_max / self.shards.len();
+        let mut shard = self
+            .shard(part)
+            .lock()
+            .expect("nobody panics while holding a shard");
+        shard.bytes = shard.bytes + size - before;
+        if shard.bytes > limit {
+            shard.evict(limit);
+        }
+    }
+
+    fn shard(&self, part: Part) -> &Mutex<Shard> {
+        let mixed = (part.position ^ u64::from(part.table) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let n = self.shards.len() as u64;
+        &self.shards[usize::try_from(mixed % n).expect("below the number of shards")]
+    }
+
+    /// Brings an entry to where everything that must be visible is applied, up to the first writer that only may be; what
+    /// follows is returned. Afterwards the partition records: end with [`Partition::stop`]. `near` is a visit that ran at
+    /// about the time of the snapshot; the entry must serve the viewer. `Err`: the answer was handed over too early; nothing records then.
+    pub(crate) fn prepare(
+        &self,
+        entry: &mut Entry,
+        table: &TableLayout,
+        part: Part,
+        viewer: &Viewer,
+        near: Lts,
+    ) -> Result<Tail, &'static str> {
+        if entry.key.is_none() {
+            entry.key = Some(table.encode_part_key(part.position));
+        }
+        let mut tail = Tail::default();
+        let final_by = self.final_by(viewer);
+        if entry.head.is_none() {
+            tail.replayed += self.rebuild(entry, table, part, viewer, near, final_by)?;
+        }
+        let list: Vec<(Lts, Seen)> = writers(
+            &*self.history,
+            &*self.tracker,
+            &self.claim,
+            viewer,
+            part,
+            entry.lts,
+        )
+        .filter(|w| !matches!(w, Ok((_, Seen::Not))))
+        .collect::<Result<_, _>>()?;
+        // Without real time: whoever is followed by a must is one himself.
+        let last_must = list.iter().rposition(|(_, s)| matches!(s, Seen::Must(_)));
+        let mut recording = false;
+        for (i, (lts, seen)) in list.iter().enumerate() {
+            let Some(visit) = self.visits.get(*lts) else {
+                continue;
+            };
+            let overlap = match seen {
+                Seen::May(o) if !self.claim.real_time && last_must.is_some_and(|m| i < m) && !o.unknown => {
+                    None
+                }
+                Seen::May(o) => Some(*o),
+                _ => None,
+            };
+            if overlap.is_some() && visit.end == End::Rollback {
+                continue;
+            }
+            if overlap.is_some() || !tail.visits.is_empty() {
+                tail.visits.push((visit, overlap));
+                continue;
+            }
+            let by = if let Seen::Must(by) = seen { *by } else { Tick(0) };
+            if !recording && by > final_by {
+                recording = true;
+                entry.partition().record();
+            }
+            self.play(entry.partition(), table, part, &visit);
+            tail.replayed += 1;
+            if !recording {
+                entry.lts = *lts;
+                entry.by = by;
+                entry.since_checkpoint += 1;
+                if self.keeps() && entry.since_checkpoint >= self.options.checkpoint_every.max(1) {
+                    entry.keep_checkpoint();
+                }
+            }
+        }
+        if !recording {
+            entry.partition().record();
+        }
+        Ok(tail)
+    }
+
+    /// Applies what a visit leaves in a partition.
+    pub(crate) fn play(&self, partition: &mut Partition, table: &TableLayout, part: Part, visit: &Visit) {
+        self.play_steps(partition, table, part, visit, usize::MAX);
+    }
+
+    /// Applies what stands in a partition after the first `upto` steps of a visit.
+    pub(crate) fn play_steps(
+        &self,
+        partition: &mut Partition,
+        table: &TableLayout,
+        part: Part,
+        visit: &Visit,
+        upto: usize,
+    ) {
+        for op in effective(visit, part, upto) {
+            apply(partition, table, op, self.update_creates_rows);
+        }
+    }
+
+    /// What would be affected by a write, which is taken back at once. The partition must be recording.
+    pub(crate) fn affected(&self, partition: &mut Partition, table: &TableLayout, op: &Op) -> u64 {
+        let mark = partition.mark();
+        let n = apply(partition, table, op, self.update_creates_rows);
+        partition.undo(mark);
+        n
+    }
+
+    /// Up to which acknowledgement a change may be made for good.
+    fn final_by(&self, viewer: &Viewer) -> Tick {
+        if self.keeps() {
+            Tick(self.floor.load(Ordering::Relaxed)).min(viewer.snapshot.sent)
+        } else {
+            viewer.snapshot.sent
+        }
+    }
+
+    /// Makes a head anew from the newest checkpoint that may be used, or from the last committed whole delete, or from
+    /// nothing; up to `near` at most.
+    fn rebuild(
+        &self,
+        entry: &mut Entry,
+        table: &TableLayout,
+        part: Part,
+        viewer: &Viewer,
+        near: Lts,
+        final_by: Tick,
+    ) -> Result<u64, &'static str> {
+        let base = entry
+            .checkpoints
+            .iter()
+            .rev()
+            .find(|c| serves(c.lts, c.by, viewer));
+        let (state, lts, by) = match base {
+            Some(c) => (Partition::restore(table.regular_count(), &c.state), c.lts, c.by),
+            None => (Partition::new(table.regular_count()), Lts(0), Tick(0)),
+        };
+        let near = viewer.own.map_or(near, |own| Lts(own.0 - 1));
+        let mut back: VecDeque<(Lts, Tick, Option<Arc<Visit>>)> = VecDeque::new();
+        let mut from_nothing = false;
+        let mut at = Lts(near.0.saturating_add(1));
+        while let Some(w) = self.history.writer_before(part, at) {
+            if w <= lts {
+                break;
+            }
+            at = w;
+            match viewer.sees(w, &*self.tracker, &self.claim)? {
+                Seen::Must(by) if by <= final_by => {
+                    let Some(visit) = self.visits.get(w) else { continue };
+                    let whole = effective(&visit, part, usize::MAX)
+                        .any(|op| matches!(op, Op::DeletePartition { .. }));
+                    back.push_front((w, by, Some(visit)));
+                    if let Some(old) = back.get_mut(WALK_KEPT) {
+                        old.2 = None;
+                    }
+                    if whole {
+                        from_nothing = true;
+                        break;
+                    }
+                }
+                // Whatever is not final, and all that follows it, is played by the caller on top.
+                Seen::Must(_) | Seen::May(_) => back.clear(),
+                Seen::Not | Seen::End => {}
+            }
+        }
+        let (mut state, mut lts, mut by) = if from_nothing {
+            (Partition::new(table.regular_count()), Lts(0), Tick(0))
+        } else {
+            (state, lts, by)
+        };
+        let mut replayed = 0;
+        for (w, acknowledged, visit) in back {
+            let visit = visit
+                .or_else(|| self.visits.get(w))
+                .expect("it was there on the way back");
+            self.play(&mut state, table, part, &visit);
+            (lts, by) = (w, acknowledged);
+            replayed += 1;
+        }
+        entry.head = Some(state);
+        entry.lts = lts;
+        entry.by = by;
+        entry.since_checkpoint = 0;
+        Ok(replayed)
+    }
+}
+
+impl Shard {
+    /// Second chance: whoever was used since the hand passed is spared once.
+    fn evict(&mut self, limit: usize) {
+        let mut spared = 2 * self.entries.len();
+        while self.bytes > limit && spared > 0 {
+            spared -= 1;
+            let from = self.hand.map_or(Bound::Unbounded, Bound::Excluded);
+            let Some((part, entry)) = self
+                .entries
+                .range((from, Bound::Unbounded))
+                .next()
+                .or_else(|| self.entries.iter().next())
+            else {
+                return;
+            };
+            let part = *part;
+            self.hand = Some(part);
+            let Ok(mut held) = entry.try_lock() else { continue };
+            if std::mem::take(&mut held.used) {
+                continue;
+            }
+            let before = held.bytes;
+            if held.shrink() {
+                held.bytes = held.size();
+                self.bytes = self.bytes + held.bytes - before;
+            } else if Arc::strong_count(entry) == 1 {
+                drop(held);
+                self.entries.remove(&part);
+                self.bytes -= before;
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Visits regenerated lately. One visit is asked for by each of its statements and by each partition it writes.
+
+use history::{Lts, Regenerate, Visit};
+use std::sync::{Arc, Mutex};
+
+/// How many visits are kept: enough for what overlaps, small enough to stay in the processor's cache of a core or two.
+const KEPT: usize = 4096;
+
+/// A direct-mapped cache over [`Regenerate::visit`].
+pub(crate) struct Visits {
+    history: Arc<dyn Regenerate>,
+    slots: Box<[Mutex<Option<Arc<Visit>>>]>,
+}
+
+impl Visits {
+    pub(crate) fn new(history: Arc<dyn Regenerate>) -> Self {
+        Self {
+            history,
+            slots: (0..KEPT).map(|_| Mutex::new(None)).collect(),
+        }
+    }
+
+    /// The visit; `None` is a hole.
+    pub(crate) fn get(&self, lts: Lts) -> Option<Arc<Visit>> {
+        let slot = usize::try_from(lts.0 % KEPT as u64).expect("below KEPT");
+        let mut kept = self.slots[slot]
+            .lock()
+            .expect("nobody panics while holding a slot");
+        if let Some(visit) = kept.as_ref().filter(|v| v.lts == lts) {
+            return Some(Arc::clone(visit));
+        }
+        let visit = Arc::new(self.history.visit(lts)?);
+        *kept = Some(Arc::clone(&visit));
+        Some(visit)
+    }
+}

@@ -1,0 +1,259 @@
+//! Queries over plain maps, with plain loops.
+
+use super::state::{Content, Line, is_in};
+use datagen::schema::{ColumnId, Place, Schema, Table};
+use datagen::value::{Nulls, Value};
+use history::{Aggregate, From, Part, Predicate, Query, Relation, RowChoice, Select, Semantics};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+/// One row that a query chose: every column's value.
+pub(crate) type Row = BTreeMap<ColumnId, Value>;
+
+/// The lines of a query before LIMIT, in order; each with a row that it comes from.
+pub(crate) fn lines(
+    query: &Query,
+    schema: &Schema,
+    contents: &BTreeMap<Part, Content>,
+    nulls: Nulls,
+) -> Vec<(Row, Vec<Value>)> {
+    let table = schema.table(query.table);
+    let rows = chosen(query, table, contents);
+    let mut lines: Vec<(Row, Vec<Value>)> = match &query.select {
+        Select::Columns(columns) => rows
+            .into_iter()
+            .map(|r| (r.clone(), values(&r, columns)))
+            .collect(),
+        Select::Distinct(columns) => {
+            let mut seen: Vec<(Row, Vec<Value>)> = Vec::new();
+            for row in rows {
+                let line = values(&row, columns);
+                if !seen.iter().any(|(_, l)| *l == line) {
+                    seen.push((row, line));
+                }
+            }
+            seen
+        }
+        Select::Aggregates(aggregates) => {
+            let all: Vec<&Row> = rows.iter().collect();
+            vec![(
+                Row::new(),
+                aggregates.iter().map(|a| aggregate(*a, &all, nulls)).collect(),
+            )]
+        }
+        Select::Group { by, aggregates } => {
+            let mut groups: Vec<(Vec<Value>, Vec<&Row>)> = Vec::new();
+            for row in &rows {
+                let key = values(row, by);
+                match groups.iter_mut().find(|(k, _)| *k == key) {
+                    Some((_, members)) => members.push(row),
+                    None => groups.push((key, vec![row])),
+                }
+            }
+            groups
+                .into_iter()
+                .map(|(mut key, members)| {
+                    key.extend(aggregates.iter().map(|a| aggregate(*a, &members, nulls)));
+                    (members[0].clone(), key)
+                })
+                .collect()
+        }
+    };
+    lines.sort_by(|(a, _), (b, _)| by_order(query, nulls, a, b));
+    lines
+}
+
+fn by_order(query: &Query, nulls: Nulls, a: &Row, b: &Row) -> Ordering {
+    query
+        .order
+        .iter()
+        .fold(Ordering::Equal, |so_far, (column, order)| {
+            so_far.then_with(|| order.apply(get(a, *column).compare(&get(b, *column), nulls)))
+        })
+}
+
+/// Where NULL sorts, in the words of values.
+pub(crate) fn nulls(semantics: &Semantics) -> Nulls {
+    match semantics.nulls {
+        history::Nulls::First => Nulls::First,
+        history::Nulls::Last => Nulls::Last,
+    }
+}
+
+/// Whether the query over these partitions may give these rows.
+pub(crate) fn gives(
+    query: &Query,
+    schema: &Schema,
+    contents: &BTreeMap<Part, Content>,
+    answer: &[Vec<Value>],
+    semantics: &Semantics,
+) -> bool {
+    let nulls = nulls(semantics);
+    let lines = lines(query, schema, contents, nulls);
+    let offset = if query.limit.is_some() {
+        query.offset as usize
+    } else {
+        0
+    };
+    let limit = query.limit.map_or(usize::MAX, |n| n as usize);
+    if answer.len() != lines.len().saturating_sub(offset).min(limit) {
+        return false;
+    }
+    // Ties: whatever stands at place i must come from the group of rows whose places i lies among.
+    let mut start = 0;
+    while start < lines.len() {
+        let tied = lines[start..]
+            .iter()
+            .take_while(|(r, _)| by_order(query, nulls, &lines[start].0, r).is_eq())
+            .count();
+        let mut group: Vec<&Vec<Value>> = lines[start..start + tied].iter().map(|(_, l)| l).collect();
+        for place in start..start + tied {
+            let Some(seen) = place.checked_sub(offset).and_then(|i| answer.get(i)) else {
+                continue;
+            };
+            match group.iter().position(|l| equal(l, seen, &query.select)) {
+                Some(i) => group.remove(i),
+                None => return false,
+            };
+        }
+        start += tied;
+    }
+    true
+}
+
+fn chosen(query: &Query, table: &Table, contents: &BTreeMap<Part, Content>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (part, content) in contents {
+        let part_key = table.partitions().inflate(part.position);
+        let base = |line: Option<&Line>| -> Row {
+            let mut row = Row::new();
+            for column in table.columns() {
+                if let Place::Partition(j) = table.place(column.id) {
+                    row.insert(column.id, part_key[j].clone());
+                }
+            }
+            row.extend(line.into_iter().flatten().map(|(c, v)| (*c, v.clone())));
+            row
+        };
+        match query.from {
+            From::Shared => {
+                if let Some(shared) = &content.shared {
+                    rows.push(base(Some(shared)));
+                }
+                continue;
+            }
+            From::InnerJoin if content.shared.is_none() => continue,
+            From::Table | From::InnerJoin | From::LeftJoin => {}
+        }
+        for (at, line) in &content.rows {
+            let wanted = match &query.rows {
+                RowChoice::All => true,
+                RowChoice::One(p) => at == p,
+                RowChoice::In(list) => list.contains(at),
+                RowChoice::Slice(slice) => is_in(table, *at, slice),
+            };
+            if !wanted {
+                continue;
+            }
+            let mut row = base(if query.from == From::Table {
+                None
+            } else {
+                content.shared.as_ref()
+            });
+            row.extend(line.iter().map(|(c, v)| (*c, v.clone())));
+            let key = table.rows().inflate(*at);
+            for column in table.columns() {
+                if let Place::Clustering(j) = table.place(column.id) {
+                    row.insert(column.id, key[j].clone());
+                }
+            }
+            rows.push(row);
+        }
+    }
+    rows.retain(|row| query.filter.iter().all(|p| holds(table, row, p)));
+    rows
+}
+
+fn holds(table: &Table, row: &Row, p: &Predicate) -> bool {
+    let value = get(row, p.column);
+    match p.relation {
+        Relation::IsNull => return value.is_null(),
+        Relation::IsNotNull => return !value.is_null(),
+        _ if value.is_null() => return false,
+        _ => {}
+    }
+    let order = value.compare(&table.domain(p.column).inflate(p.value), Nulls::First);
+    match p.relation {
+        Relation::Eq => order.is_eq(),
+        Relation::Ne => order.is_ne(),
+        Relation::Lt => order.is_lt(),
+        Relation::Le => order.is_le(),
+        Relation::Gt => order.is_gt(),
+        Relation::Ge => order.is_ge(),
+        Relation::IsNull | Relation::IsNotNull => unreachable!("answered above"),
+    }
+}
+
+fn get(row: &Row, column: ColumnId) -> Value {
+    row.get(&column).cloned().unwrap_or(Value::Null)
+}
+
+fn values(row: &Row, columns: &[ColumnId]) -> Vec<Value> {
+    columns.iter().map(|c| get(row, *c)).collect()
+}
+
+fn aggregate(what: Aggregate, rows: &[&Row], nulls: Nulls) -> Value {
+    let count = |n: usize| Value::Int(i64::try_from(n).expect("fewer rows than 2^63"));
+    let present = |c: ColumnId| {
+        rows.iter()
+            .map(|r| get(r, c))
+            .filter(|v| !v.is_null())
+            .collect::<Vec<_>>()
+    };
+    match what {
+        Aggregate::CountRows => count(rows.len()),
+        Aggregate::Count(c) => count(present(c).len()),
+        Aggregate::Min(c) => present(c)
+            .into_iter()
+            .min_by(|a, b| a.compare(b, nulls))
+            .unwrap_or(Value::Null),
+        Aggregate::Max(c) => present(c)
+            .into_iter()
+            .max_by(|a, b| a.compare(b, nulls))
+            .unwrap_or(Value::Null),
+        Aggregate::Sum(c) => present(c)
+            .into_iter()
+            .map(|v| number(&v).expect("only numbers are summed"))
+            .fold(Value::Null, |sum, (n, scale)| match sum {
+                Value::Numeric(so_far, _) => Value::Numeric(so_far + n, scale),
+                _ => Value::Numeric(n, scale),
+            }),
+    }
+}
+
+fn number(v: &Value) -> Option<(i128, u8)> {
+    match v {
+        Value::Int(n) => Some((i128::from(*n), 0)),
+        Value::Numeric(n, scale) => Some((*n, *scale)),
+        _ => None,
+    }
+}
+
+/// Whether two lines are the same; sums may come as any type of number.
+fn equal(ours: &[Value], seen: &[Value], select: &Select) -> bool {
+    let (plain, aggregates): (usize, &[Aggregate]) = match select {
+        Select::Columns(c) | Select::Distinct(c) => (c.len(), &[]),
+        Select::Aggregates(a) => (0, a),
+        Select::Group { by, aggregates } => (by.len(), aggregates),
+    };
+    ours.len() == seen.len()
+        && ours.iter().zip(seen).enumerate().all(|(i, (a, b))| {
+            let sum = i >= plain && matches!(aggregates.get(i - plain), Some(Aggregate::Sum(_)));
+            match (sum, number(a), number(b)) {
+                (true, Some((n, s)), Some((m, t))) => Value::Numeric(n, s)
+                    .compare(&Value::Numeric(m, t), Nulls::First)
+                    .is_eq(),
+                _ => a == b,
+            }
+        })
+}
