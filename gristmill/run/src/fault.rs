@@ -97,6 +97,14 @@ impl Faults {
         SessionId(u16::try_from(self.lives.len()).expect("sessions are numbered in 16 bits"))
     }
 
+    /// What was done in earlier lives of the worker.
+    pub(crate) fn restore(&self, done: &BTreeMap<String, u64>, kills: &[Tick]) {
+        self.done
+            .lock()
+            .extend(done.iter().map(|(name, n)| (name.clone(), *n)));
+        self.kills.lock().extend(kills);
+    }
+
     /// A session has a connection.
     pub(crate) fn connected(&self, who: SessionId, identity: &Identity, cancel: Option<Arc<dyn Cancel>>) {
         let life = &self.lives[usize::from(who.0)];

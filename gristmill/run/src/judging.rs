@@ -59,7 +59,6 @@ pub(crate) struct Judging<'w> {
     batches: Vec<Batch>,
     compared: Compared,
     checked: u64,
-    sampled: u64,
 }
 
 impl<'w> Judging<'w> {
@@ -78,7 +77,6 @@ impl<'w> Judging<'w> {
             batches: Vec::new(),
             compared: Compared::default(),
             checked: 0,
-            sampled: 0,
         }
     }
 
@@ -116,11 +114,6 @@ impl<'w> Judging<'w> {
     /// What was compared so far.
     pub(crate) fn counts(&self) -> Counts {
         self.compared.counts()
-    }
-
-    /// Visits whose digests were compared though no finding cites them.
-    pub(crate) fn sampled(&self) -> u64 {
-        self.sampled
     }
 
     fn is_ripe(&self, mark: Tick) -> bool {
@@ -219,7 +212,6 @@ impl<'w> Judging<'w> {
         else {
             return Ok(());
         };
-        self.sampled += 1;
         let lts = batch.lts;
         let visit = self
             .world

@@ -20,8 +20,8 @@ use crate::turnstile::Taken;
 use crate::world::World;
 use connection::Connection;
 use history::{
-    Address, Answered, Certainty, End, Finding, Kind, Lts, Op, Outcome, ReasonKind, SessionId, Shape, Span,
-    State, Step, Tick, Visit,
+    Address, Answer, Answered, Certainty, End, Finding, Kind, Lts, Op, Outcome, ReasonKind, SessionId, Shape,
+    Span, State, Step, Tick, Visit,
 };
 pub(crate) use settle::settle_left_over;
 use std::sync::atomic::Ordering;
@@ -236,9 +236,15 @@ impl<'w> Client<'w> {
             .fetch_add(world.clock.ns() - since, Ordering::Relaxed);
     }
 
-    /// Evidence first, then the judge.
+    /// Evidence first, then the judge. A refusal that promises nothing but itself, and a silence, have been looked at here
+    /// and are no answers of the model.
     fn hand_over(&mut self, lts: Lts, attempt: u8, digest: u64) -> Result<(), RunError> {
         let world = self.world;
+        self.answers.retain(|a| match &a.answer {
+            Answer::Rows(_) | Answer::Affected(_) => true,
+            Answer::Refused(reason) => reason.kind == ReasonKind::Duplicate,
+            Answer::Unknown(_) => false,
+        });
         let held = world.ring.append(&self.answers).map_err(RunError::evidence)?;
         let answers = std::mem::take(&mut self.answers);
         world.inbox.leave(Batch {

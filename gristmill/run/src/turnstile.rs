@@ -228,11 +228,6 @@ impl Turnstile {
         inner.next > inner.last
     }
 
-    /// How many partitions are retired.
-    pub(crate) fn retired(&self) -> usize {
-        self.inner.lock().retired.len()
-    }
-
     fn wake(&self, inner: &Inner) {
         if inner.sleepers > 0 && (!inner.ready.is_empty() || inner.next > inner.last || self.has_room(inner))
         {

@@ -2,7 +2,7 @@
 
 use crate::life::Loaded;
 use crate::world::World;
-use history::{Counts, State, Status, Tracker, Verdict};
+use history::{Counts, End, Op, State, Status, Step, Tracker, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use targets::Facts;
@@ -72,19 +72,20 @@ fn visits(world: &World, loaded: &Loaded) -> BTreeMap<String, u64> {
     let mut skipped = 0;
     let mut committed = 0;
     let mut rejected = 0;
+    let mut by_plan = 0;
     for lts in (1..=loaded.last.0).map(history::Lts) {
         match world.tracker.get(lts).state {
             State::Committed => committed += 1,
+            State::Rejected if rejected_by_plan(world, lts) => by_plan += 1,
             State::Rejected => rejected += 1,
             State::Skipped => skipped += 1,
             State::Unknown => unknown += 1,
             State::Open | State::Waiting => {}
         }
     }
-    let by_plan = loaded.tally.rolled_back.min(rejected);
     [
         ("committed", committed),
-        ("rejected", rejected - by_plan),
+        ("rejected", rejected),
         ("rolled back by plan", by_plan),
         ("skipped", skipped),
         ("unknown", unknown),
@@ -93,6 +94,17 @@ fn visits(world: &World, loaded: &Loaded) -> BTreeMap<String, u64> {
     .into_iter()
     .map(|(k, n)| (k.to_owned(), n))
     .collect()
+}
+
+/// Whether a visit that left nothing was meant to, or was a strict insert: that it met its key is judged like a read.
+fn rejected_by_plan(world: &World, lts: history::Lts) -> bool {
+    world.history.visit(lts).is_some_and(|visit| {
+        visit.end == End::Rollback
+            || matches!(
+                visit.steps.as_slice(),
+                [Step::Write(Op::Insert { strict: true, .. })]
+            )
+    })
 }
 
 /// Kinds of statement: those that the plan enables, and those that were drawn in this run.

@@ -82,6 +82,11 @@ fn work(orders: &Orders) -> Result<(), RunError> {
     live(&folder, circumstances, &mut Lines).map(drop)
 }
 
+/// Whether somebody would start this process again.
+pub(crate) fn is_supervised() -> bool {
+    std::env::var_os(SUPERVISOR).is_some()
+}
+
 /// Asks to be killed with signal 9 and started again: how a plan kills an embedded engine. Does not return.
 pub(crate) fn die() -> ! {
     say(&Line::KillMe);

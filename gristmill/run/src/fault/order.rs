@@ -2,6 +2,7 @@
 
 use super::Faults;
 use crate::RunError;
+use crate::worker;
 use crate::world::World;
 use history::SessionId;
 use std::sync::atomic::Ordering;
@@ -66,6 +67,15 @@ pub(super) fn carry_out(world: &World, order: Order) -> Result<(), RunError> {
             if let (Some(control), Some(identity)) = (world.target.control(), identity) {
                 control.terminate(&identity)?;
             }
+        }
+        // The engine lives in this process: the supervisor kills us and starts us again from the folder.
+        Order::Kill if world.target.describe().embedded && world.target.control().is_none() => {
+            if !worker::is_supervised() {
+                return Err(RunError::Worker(
+                    "cannot be killed: nobody would start it again".to_owned(),
+                ));
+            }
+            worker::die();
         }
         Order::Kill => {
             let control = world

@@ -1,10 +1,11 @@
 //! What an earlier life of the worker left undone: visits that were open when it died, answers that nobody judged.
 
 use crate::RunError;
+use crate::fault::FaultKind;
 use history::artefact::Folder;
 use history::log::{Reader, What};
 use history::tracker::TrackerFile;
-use history::{Answered, Lts, SessionId, State, Tracker};
+use history::{Answered, Lts, SessionId, State, Tick, Tracker};
 use std::collections::BTreeMap;
 use targets::Identity;
 
@@ -17,6 +18,9 @@ pub(crate) struct LeftOver {
     pub(crate) open: Vec<Lts>,
     /// Answers that are held; which of them were judged nobody knows.
     pub(crate) answers: Vec<Answered>,
+    /// Faults that were done, by name, and the ticks of those that killed the database.
+    pub(crate) faults: BTreeMap<String, u64>,
+    pub(crate) kills: Vec<Tick>,
     /// The last server session of each session.
     pub(crate) identities: BTreeMap<u16, Identity>,
 }
@@ -29,12 +33,13 @@ impl LeftOver {
     ) -> Result<LeftOver, RunError> {
         let highest = tracker.highest();
         if highest == Lts(0) {
-            let (open, identities) = (Vec::new(), BTreeMap::new());
             return Ok(LeftOver {
                 first: Lts(1),
-                open,
+                open: Vec::new(),
                 answers,
-                identities,
+                faults: BTreeMap::new(),
+                kills: Vec::new(),
+                identities: BTreeMap::new(),
             });
         }
         let mut first = None;
@@ -46,27 +51,37 @@ impl LeftOver {
                 State::Committed | State::Rejected | State::Skipped => {}
             }
         }
-        let mut identities = BTreeMap::new();
+        let (mut identities, mut faults, mut kills) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for record in Reader::open(&folder.log())? {
-            if let What::Connected {
-                identity,
-                incarnation,
-            } = record.what
-            {
-                let (process, started) = identity.split_once(' ').unwrap_or((&identity, ""));
-                let identity = Identity {
-                    session: record.session,
-                    process: process.parse().unwrap_or(0),
-                    started: started.to_owned(),
+            match record.what {
+                What::Fault { name, .. } => {
+                    if name == FaultKind::Kill.name() {
+                        kills.push(record.tick);
+                    }
+                    *faults.entry(name).or_default() += 1;
+                }
+                What::Connected {
+                    identity,
                     incarnation,
-                };
-                identities.insert(record.session.0, identity);
+                } => {
+                    let (process, started) = identity.split_once(' ').unwrap_or((&identity, ""));
+                    let identity = Identity {
+                        session: record.session,
+                        process: process.parse().unwrap_or(0),
+                        started: started.to_owned(),
+                        incarnation,
+                    };
+                    identities.insert(record.session.0, identity);
+                }
+                _ => {}
             }
         }
         Ok(LeftOver {
             first: first.unwrap_or(Lts(highest.0 + 1)),
             open,
             answers,
+            faults,
+            kills,
             identities,
         })
     }

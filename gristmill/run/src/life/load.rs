@@ -25,8 +25,6 @@ pub(crate) struct Loaded {
     /// How long it ran.
     pub(crate) load: Duration,
     pub(crate) interrupted: bool,
-    pub(crate) notes: Vec<String>,
-    pub(crate) sampled: u64,
     pub(crate) disk_full: bool,
 }
 
@@ -87,6 +85,13 @@ pub(super) fn load(
             tally.add(&session.join().map_err(|_| RunError::SessionDied)?);
         }
         judged?;
+        if world.turnstile.forced() > 0 {
+            let text = format!(
+                "{} visits did not find their place in the record again",
+                world.turnstile.forced()
+            );
+            watcher.see(&Progress::Note(text));
+        }
         let mut disk_full = false;
         match world.failure() {
             None => {}
@@ -99,8 +104,6 @@ pub(super) fn load(
             last: world.turnstile.admitted(),
             load,
             interrupted: ticker.interrupted,
-            notes: std::mem::take(&mut ticker.said),
-            sampled: judging.sampled(),
             disk_full,
         })
     })

@@ -132,6 +132,7 @@ pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Resu
         causes: Causes::new(given.known.clone()),
         plan,
     });
+    world.faults.restore(&left_over.faults, &left_over.kills);
     if let Some(why) = &facts.pooler {
         world.note(format!(
             "a connection pooler stands in between ({why}): faults are off"

@@ -1,4 +1,7 @@
-use super::run;
+mod again;
+mod resumed;
+
+use super::{Ending, run};
 use crate::plan::{Plan, Settings};
 use history::{Progress, Status, Verdict, Watcher};
 use std::path::Path;
@@ -13,7 +16,7 @@ impl Watcher for Seen {
     }
 }
 
-/// A plan from flags: `sessions=4 visits=200 lie:dirty_read=1/10`.
+/// A plan from flags: `sessions=4 visits=200 lie:dirty_read=1/10 fault:cancel=1/100`.
 pub(crate) fn plan(target: &str, flags: &str) -> Plan {
     let mut settings = Settings {
         target: Some(target.to_owned()),
@@ -33,36 +36,86 @@ pub(crate) fn plan(target: &str, flags: &str) -> Plan {
     settings.plan(&super::environment(None)).unwrap()
 }
 
-pub(crate) fn verdict(plan: &Plan, store: &Path) -> Verdict {
-    run(plan, store, None, &mut Seen::default()).unwrap().verdict
+pub(crate) fn ending(plan: &Plan, store: &Path) -> Ending {
+    run(plan, store, None, &mut Seen::default()).unwrap()
 }
 
 /// What is wrong with a verdict that should be clean.
-fn assert_clean(verdict: &Verdict) {
+pub(crate) fn assert_clean(verdict: &Verdict) {
     let why: Vec<String> = verdict
         .causes
         .iter()
-        .map(|c| format!("{} {:#?}", c.seen, c.statements))
+        .map(|c| {
+            format!(
+                "{} times {}: {} {} {:#?} {:#?}",
+                c.times,
+                c.finding.signature(),
+                c.seen,
+                c.proof,
+                c.statements,
+                c.finding
+            )
+        })
         .collect();
     assert_eq!(
         verdict.status,
         Status::Clean,
-        "{why:#?} {:#?} {:?}",
+        "{why:#?} {:#?} {:?} {:?}",
         verdict.doubts,
-        verdict.counts
+        verdict.counts,
+        verdict.visits
     );
 }
 
 #[test]
 fn the_truthful_reference_is_clean() {
     let store = tempfile::tempdir().unwrap();
-    let verdict = verdict(&plan("reference:", "sessions=4 visits=2000"), store.path());
+    let verdict = ending(&plan("reference:", "sessions=4 visits=2000"), store.path()).verdict;
     assert_clean(&verdict);
+    assert!(
+        verdict.counts.overlapped > 0,
+        "sessions overlap: {:?}",
+        verdict.counts
+    );
 }
 
 #[test]
 fn sqlite_is_clean() {
     let store = tempfile::tempdir().unwrap();
-    let verdict = verdict(&plan("sqlite:", "sessions=4 visits=1000"), store.path());
-    assert_clean(&verdict);
+    assert_clean(&ending(&plan("sqlite:", "sessions=4 visits=1000"), store.path()).verdict);
+}
+
+#[test]
+fn a_lie_is_found_counted_and_shown_with_its_statements() {
+    let store = tempfile::tempdir().unwrap();
+    let plan = plan(
+        "reference:",
+        "sessions=2 visits=3000 stop=never lie:forgotten_row=1/20",
+    );
+    let verdict = ending(&plan, store.path()).verdict;
+    assert_eq!(verdict.status, Status::Finding);
+    let times: u64 = verdict.causes.iter().map(|c| c.times).sum();
+    assert!(
+        times > verdict.causes.len() as u64,
+        "repeats of one cause are counted"
+    );
+    for cause in &verdict.causes {
+        assert!(!cause.statements.is_empty(), "{cause:#?}");
+    }
+    assert!(verdict.lies["forgotten_row"] >= times, "{:?}", verdict.lies);
+}
+
+#[test]
+fn the_first_finding_ends_the_load() {
+    let store = tempfile::tempdir().unwrap();
+    let plan = plan("reference:", "sessions=2 visits=1000000 lie:wrong_cell=1/2");
+    let verdict = ending(&plan, store.path()).verdict;
+    assert_eq!(verdict.status, Status::Finding);
+    let visits: u64 = verdict
+        .visits
+        .iter()
+        .filter(|(k, _)| *k != "writing")
+        .map(|(_, n)| n)
+        .sum();
+    assert!(visits < 100_000, "{visits}");
 }

@@ -50,7 +50,7 @@ impl Settings {
         self.check(target.as_ref(), sessions, &mut mistakes);
         let schema = self
             .tables(seed, target.as_ref())
-            .map_err(|mistake| mistakes.push(mistake));
+            .map_err(|wrong| mistakes.extend(wrong));
         let (Ok(schema), true) = (schema, mistakes.is_empty()) else {
             return Err(PlanError::Mistakes(mistakes));
         };
@@ -181,7 +181,7 @@ impl Settings {
         }
     }
 
-    fn tables(&self, seed: Seed, target: &dyn Target) -> Result<Schema, Mistake> {
+    fn tables(&self, seed: Seed, target: &dyn Target) -> Result<Schema, Vec<Mistake>> {
         let drawn = draw(seed.0, Stream::Plan, &[drawn::SCHEMA]);
         super::tables::schema(drawn, self.schema.as_deref().map(Path::new), target)
     }
@@ -215,7 +215,11 @@ fn impossible(kind: FaultKind, target: &dyn Target) -> Option<&'static str> {
         Needs::Proxy => (describe.can_proxy, "a server that is reached by a connection"),
         Needs::Cancel => (describe.can_cancel, "a server whose statements can be cancelled"),
         Needs::Terminate => (describe.can_terminate, "a server whose sessions can be ended"),
-        Needs::Kill => (describe.can_kill, "a server of our own, such as postgres:local"),
+        // SQLite on a file dies with the worker, which is started again from the folder.
+        Needs::Kill => (
+            describe.can_kill || (describe.scheme == "sqlite" && !describe.one_session),
+            "a server of our own, such as postgres:local",
+        ),
     };
     (!has).then_some(what)
 }

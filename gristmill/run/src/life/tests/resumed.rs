@@ -1,0 +1,211 @@
+//! A worker that was killed, and the next one in its folder.
+
+use super::{Seen, assert_clean, plan};
+use crate::RunError;
+use crate::life::{Circumstances, environment, live, new_folder};
+use crate::recheck::recheck;
+use crate::replay::replay;
+use crate::supervisor::{Ended, Supervision, no_interrupts, supervise};
+use crate::worker::{self, Orders};
+use history::artefact::Folder;
+use history::log::{Reader, What};
+use history::{Progress, Status, Watcher};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Where the child of a test finds its folder.
+const FOLDER: &str = "GRISTMILL_TEST_FOLDER";
+/// And the run that it follows.
+const SCHEDULE: &str = "GRISTMILL_TEST_SCHEDULE";
+
+/// Not a test of its own: the child process of those below.
+#[test]
+fn the_worker_is_a_child() {
+    let Some(folder) = std::env::var_os(FOLDER) else {
+        return;
+    };
+    let schedule_of = std::env::var_os(SCHEDULE).filter(|s| !s.is_empty()).map(PathBuf::from);
+    let orders = Orders { folder: PathBuf::from(folder), schedule_of };
+    let code = worker::main(&orders);
+    std::process::exit(if code == std::process::ExitCode::SUCCESS {
+        0
+    } else {
+        5
+    });
+}
+
+/// A program that is called as `PROGRAM worker FOLDER [--schedule-of FOLDER]`, and is this test binary.
+fn program(dir: &Path) -> PathBuf {
+    let me = std::env::current_exe().unwrap();
+    let path = dir.join("gristmill");
+    let test = "life::tests::resumed::the_worker_is_a_child";
+    let script = format!(
+        "#!/bin/sh\n{FOLDER}=\"$2\" {SCHEDULE}=\"$4\" exec {} --exact {test} --nocapture\n",
+        me.display()
+    );
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+fn supervision<'a>(store: &'a Path, program: &'a Path) -> Supervision<'a> {
+    Supervision {
+        store,
+        program,
+        password: None,
+        known: None,
+        schedule_of: None,
+        interrupts: no_interrupts(),
+    }
+}
+
+#[test]
+fn a_supervised_run_ends_with_a_verdict_and_shows_its_progress() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = program(dir.path());
+    let mut seen = Seen::default();
+    let plan = plan("sqlite:", "sessions=2 visits=300");
+    let ended = supervise(&plan, &supervision(dir.path(), &program), &mut seen).unwrap();
+    let Ended::Verdict(ending) = ended else {
+        panic!("{ended:?}")
+    };
+    assert_clean(&ending.verdict);
+    assert!(matches!(seen.0.first(), Some(Progress::Started { .. })));
+}
+
+#[test]
+fn a_worker_killed_in_mid_run_is_gone_on_with_and_nothing_acknowledged_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan("sqlite:", "sessions=4 visits=6000");
+    let folder = new_folder(&plan, dir.path()).unwrap();
+    let mut child = Command::new(program(dir.path()))
+        .arg("worker")
+        .arg(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // Once a thousand visits have ended.
+    loop {
+        let ended = Reader::open(&folder.log()).map_or(0, |log| {
+            log.filter(|r| matches!(r.what, What::Complete { .. })).count()
+        });
+        assert!(child.try_wait().unwrap().is_none(), "killed before its end");
+        if ended > 1000 {
+            break;
+        }
+    }
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGKILL).unwrap();
+    child.wait().unwrap();
+    let verdict = live(&folder, Circumstances::default(), &mut Seen::default()).unwrap();
+    assert_clean(&verdict);
+    let visits: u64 = verdict
+        .visits
+        .iter()
+        .filter(|(k, _)| *k != "writing")
+        .map(|(_, n)| n)
+        .sum();
+    assert_eq!(visits, 6000);
+    assert!(
+        Reader::open(&folder.log())
+            .unwrap()
+            .any(|r| matches!(r.what, What::Resumed { .. }))
+    );
+}
+
+#[test]
+fn a_plan_that_kills_an_embedded_engine_goes_on_and_judges_durability() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = program(dir.path());
+    let plan = plan("sqlite:", "sessions=3 visits=2000 fault:kill=1/1500");
+    let ended = supervise(&plan, &supervision(dir.path(), &program), &mut Seen::default()).unwrap();
+    let Ended::Verdict(ending) = ended else {
+        panic!("{ended:?}")
+    };
+    assert!(ending.verdict.faults["kill"] > 0, "{:?}", ending.verdict.faults);
+    assert_clean(&ending.verdict);
+}
+
+/// Ends the load when it has seen a thousand visits.
+struct Interrupter(Arc<AtomicBool>);
+
+impl Watcher for Interrupter {
+    fn see(&mut self, progress: &Progress) {
+        if matches!(progress, Progress::Load { visits, .. } if *visits > 500) {
+            self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+}
+
+#[test]
+fn an_interrupted_run_leaves_a_folder_that_can_be_judged_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = new_folder(&plan("reference:", "sessions=2 time=1h"), dir.path()).unwrap();
+    let interrupt = Arc::new(AtomicBool::new(false));
+    let circumstances = Circumstances {
+        environment: environment(None),
+        interrupt: Arc::clone(&interrupt),
+        ..Circumstances::default()
+    };
+    let verdict = live(&folder, circumstances, &mut Interrupter(interrupt)).unwrap();
+    assert!(verdict.interrupted);
+    assert_clean(&verdict);
+    let again = recheck(&Folder::open(folder.path()).unwrap()).unwrap();
+    assert!(again.causes.is_empty(), "{:#?}", again.causes);
+    assert_eq!(
+        again.counts.answers, verdict.counts.answers,
+        "everything that was judged is still held"
+    );
+    assert_eq!(again.notes, [] as [String; 0]);
+}
+
+#[test]
+fn what_a_lie_left_in_the_folder_is_found_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan(
+        "reference:",
+        "sessions=2 visits=2000 stop=never lie:extra_row=1/50",
+    );
+    let ending = crate::run(&plan, dir.path(), None, &mut Seen::default()).unwrap();
+    assert_eq!(ending.verdict.status, Status::Finding);
+    let again = recheck(&Folder::open(&ending.folder).unwrap()).unwrap();
+    let count = |causes: &[history::verdict::Cause]| causes.iter().map(|c| c.times).sum::<u64>();
+    assert_eq!(count(&again.causes), count(&ending.verdict.causes));
+}
+
+#[test]
+fn a_folder_without_a_plan_is_told_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = history::artefact::Store::new(dir.path()).create("1").unwrap();
+    let error = live(&folder, Circumstances::default(), &mut Seen::default()).unwrap_err();
+    assert!(matches!(error, RunError::Io { .. }), "{error}");
+}
+
+#[test]
+fn a_replay_follows_the_recorded_overlaps_and_finds_the_lie_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = program(dir.path());
+    let plan = plan(
+        "reference:",
+        "sessions=3 visits=400 stop=never lie:stale_read=1/20",
+    );
+    let with = supervision(dir.path(), &program);
+    let Ended::Verdict(first) = supervise(&plan, &with, &mut Seen::default()).unwrap() else {
+        panic!("a verdict")
+    };
+    assert_eq!(first.verdict.status, Status::Finding);
+    let folder = Folder::open(&first.folder).unwrap();
+    let replayed = replay(&folder, 2, &with, &mut Seen::default()).unwrap();
+    assert_eq!((replayed.times, replayed.again), (2, 2), "{replayed:#?}");
+    let Some(Ended::Verdict(second)) = replayed.endings.last() else {
+        panic!("a verdict")
+    };
+    assert_ne!(second.folder, first.folder);
+    assert_eq!(second.verdict.visits, first.verdict.visits);
+}
