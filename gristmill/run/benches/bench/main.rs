@@ -1,0 +1,16 @@
+//! Gristmill's benchmarks, one program: `cargo xtask bench NAME` starts it with a name.
+
+mod datagen;
+mod rounds;
+
+const ROUNDS: usize = 7;
+
+fn main() {
+    let names: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    for name in &names {
+        match name.as_str() {
+            "datagen" => self::datagen::run(ROUNDS),
+            other => panic!("no benchmark {other}"),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Every judge is tried: each lie of the reference must be found within a stated number of visits, the truthful run of the
+//! same plan must be silent, and the corruptor must be noticed in front of SQLite.
+//!
+//! Invariants:
+//! * S1 a lie that was never told, or was told and not found, fails; so does a truthful run with a finding.
+//! * S2 the truthful twin differs from the lying run in the lie alone: same seed, same visits, same faults.
+
+use crate::RunError;
+use crate::fault::FaultKind;
+use crate::plan::{Rate, Seed, Settings, Stop};
+use history::{Progress, Verdict, Watcher};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use targets::flaws::{FLAWS, FlawLine, Needs, Teller};
+
+/// A lie must be found within so many visits.
+pub const VISITS_MAX: u64 = 2_000;
+const SESSIONS: u16 = 8;
+
+/// One trial: a lie, where it is told, how often it is tried.
+#[derive(Debug, Clone, Copy)]
+pub struct Trial {
+    /// Its name.
+    pub lie: &'static str,
+    /// Who tells it.
+    pub target: &'static str,
+    rate: Rate,
+    kill: Option<Rate>,
+}
+
+/// What became of one trial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The lie.
+    pub lie: String,
+    /// Who told it.
+    pub target: String,
+    /// How often.
+    pub told: u64,
+    /// What found it: the shape of the first finding.
+    pub found: Option<String>,
+    /// The visit whose answer was the first finding.
+    pub first_after: Option<u64>,
+    /// Visits of the truthful run.
+    pub twin_visits: u64,
+    /// Nothing was found in it.
+    pub twin_silent: bool,
+    /// Why the truthful run is no proof, if it is none: it compared too little.
+    pub twin_doubts: Vec<String>,
+}
+
+impl Row {
+    /// The lie was told and found, the truthful run was silent and compared enough.
+    pub fn passed(&self) -> bool {
+        self.told > 0 && self.found.is_some() && self.twin_silent && self.twin_doubts.is_empty()
+    }
+}
+
+/// Every trial: what the reference can tell on the reference, what needs only the answer in front of SQLite too.
+pub fn trials() -> Vec<Trial> {
+    let seldom = Rate { num: 1, den: 50 };
+    let of = |line: &FlawLine, target: &'static str| Trial {
+        lie: line.name,
+        target,
+        // A crash is rare by itself, so its lie is told whenever there is one.
+        rate: if line.needs == Needs::Crash { Rate { num: 1, den: 1 } } else { seldom },
+        kill: (line.needs == Needs::Crash).then_some(Rate { num: 1, den: 200 }),
+    };
+    let reference = FLAWS.iter().filter(|l| l.teller != Teller::Corruptor).map(|l| of(l, "reference:"));
+    let sqlite = FLAWS.iter().filter(|l| l.teller != Teller::Store).map(|l| of(l, "sqlite:"));
+    reference.chain(sqlite).collect()
+}
+
+/// Makes every trial, in folders below `scratch`, which is the caller's to remove; `seen` hears of each as it ends.
+pub fn selfcheck(scratch: &Path, seed: Seed, seen: &mut dyn FnMut(&Row)) -> Result<Vec<Row>, RunError> {
+    let mut rows = Vec::new();
+    for (i, trial) in trials().iter().enumerate() {
+        let row = trial.run(scratch, Seed(seed.0.wrapping_add(i as u64)))?;
+        seen(&row);
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+impl Trial {
+    /// The lying run and its truthful twin.
+    pub fn run(&self, scratch: &Path, seed: Seed) -> Result<Row, RunError> {
+        let lying = self.verdict(scratch, seed, true)?;
+        let twin = self.verdict(scratch, seed, false)?;
+        let first = lying.causes.iter().min_by_key(|c| c.finding.span.answered);
+        Ok(Row {
+            lie: self.lie.to_owned(),
+            target: self.target.to_owned(),
+            told: lying.lies.get(self.lie).copied().unwrap_or(0),
+            found: first.map(|c| c.finding.shape.name().to_owned()),
+            first_after: first.map(|c| c.finding.read.lts.0),
+            twin_visits: visits(&twin),
+            twin_silent: twin.causes.is_empty(),
+            twin_doubts: twin.doubts,
+        })
+    }
+
+    fn verdict(&self, scratch: &Path, seed: Seed, lying: bool) -> Result<Verdict, RunError> {
+        let settings = Settings {
+            seed: Some(seed),
+            target: Some(self.target.to_owned()),
+            sessions: Some(SESSIONS),
+            visits: Some(VISITS_MAX),
+            stop: Some(Stop::First),
+            lies: if lying { BTreeMap::from([(self.lie.to_owned(), self.rate)]) } else { BTreeMap::new() },
+            faults: self.kill.map(|rate| (FaultKind::Kill, rate)).into_iter().collect(),
+            ..Settings::default()
+        };
+        let environment: targets::target::Environment = Arc::new(|name| std::env::var(name).ok());
+        let plan = settings.plan(&environment)?;
+        Ok(crate::run(&plan, scratch, None, &mut Nobody)?.verdict)
+    }
+}
+
+fn visits(verdict: &Verdict) -> u64 {
+    verdict.visits.iter().filter(|(what, _)| what.as_str() != "writing").map(|(_, n)| n).sum()
+}
+
+struct Nobody;
+
+impl Watcher for Nobody {
+    fn see(&mut self, _: &Progress) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_lie_is_found_and_every_truthful_twin_is_silent() {
+        let scratch = tempfile::tempdir().unwrap();
+        let rows = selfcheck(scratch.path(), Seed(0x5e1f), &mut |_| {}).unwrap();
+        let failed: Vec<&Row> = rows.iter().filter(|r| !r.passed()).collect();
+        assert!(failed.is_empty(), "{failed:#?}");
+        assert_eq!(rows.len(), trials().len());
+    }
+}
