@@ -36,6 +36,7 @@ pub mod recheck;
 mod refusal;
 mod registry;
 pub mod replay;
+pub mod selfcheck;
 mod session;
 pub mod supervisor;
 mod ticks;
