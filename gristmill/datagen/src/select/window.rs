@@ -111,3 +111,6 @@ impl Window {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
