@@ -1,1 +1,85 @@
-//! Gristmill as a library.
+//! Gristmill as a library: a plan in, a verdict out, with somebody watching.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut settings = gristmill::Settings::default();
+//! settings.set("target", "reference:", "target")?;
+//! settings.set("visits", "1000", "visits")?;
+//! let request = gristmill::Request::new(settings)?;
+//! let ending = gristmill::run(&request.plan, &mut gristmill::Nobody)?;
+//! assert_eq!(ending.verdict.status, gristmill::Status::Clean);
+//! # Ok(()) }
+//! ```
+//!
+//! A run through this face lives in the caller's process: an embedded engine that crashes takes it along. The command
+//! line (feature `cli`, on by default) puts a child process in between; `default-features = false` leaves out what only
+//! the command line needs.
+
+mod dry;
+
+mod statements;
+
+pub use ::run::plan::{Mistake, PlanError, Settings};
+pub use ::run::{Ending, Plan, RunError, clean};
+pub use dry::{DryRun, dry_run};
+pub use history::progress::Progress;
+pub use history::verdict::Cause;
+pub use history::{Finding, Status, Verdict, Watcher};
+
+pub use statements::{Form, statements};
+
+use ::run::plan::split_password;
+use history::artefact::STORE;
+use std::path::Path;
+use std::sync::Arc;
+use targets::target::Environment;
+
+/// A plan, and the password that must never be part of it.
+#[derive(Clone)]
+pub struct Request {
+    /// The plan, its target without password.
+    pub plan: Plan,
+    /// The password that the target's URL held.
+    pub password: Option<String>,
+}
+
+impl Request {
+    /// Draws the plan of some settings; connects to nothing.
+    pub fn new(settings: Settings) -> Result<Request, PlanError> {
+        let password = settings.target.as_deref().and_then(|url| split_password(url).1);
+        let plan = settings.plan(&environment(password.as_deref()))?;
+        Ok(Request { plan, password })
+    }
+}
+
+/// Runs a plan in this process; its folder is made in `.gristmill`. Passwords are looked up in the environment.
+pub fn run(plan: &Plan, watcher: &mut dyn Watcher) -> Result<Ending, RunError> {
+    run_in(Path::new(STORE), plan, None, watcher)
+}
+
+/// Runs a plan in this process, its folder in `store`, with a password that the plan does not hold.
+pub fn run_in(
+    store: &Path,
+    plan: &Plan,
+    password: Option<&str>,
+    watcher: &mut dyn Watcher,
+) -> Result<Ending, RunError> {
+    ::run::run(plan, store, password, watcher)
+}
+
+/// A watcher that looks away.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Nobody;
+
+impl Watcher for Nobody {
+    fn see(&mut self, _: &Progress) {}
+}
+
+/// The environment of this process, in which a password given here takes precedence.
+pub fn environment(password: Option<&str>) -> Environment {
+    let password = password.map(str::to_owned);
+    Arc::new(move |name| match (&password, name) {
+        (Some(password), "PGPASSWORD") => Some(password.clone()),
+        _ => std::env::var(name).ok(),
+    })
+}

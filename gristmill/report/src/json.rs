@@ -1,10 +1,38 @@
 //! The verdict for programs: one JSON object, the same as `verdict.json`.
 
-use history::Verdict;
+use history::verdict::Cause;
+use history::{Counts, Status, Verdict};
+use serde::Serialize;
 
 /// The verdict as indented JSON, with a newline at its end.
 pub fn verdict(verdict: &Verdict) -> String {
     let mut text = serde_json::to_string_pretty(verdict).expect("a verdict has only text keys");
+    text.push('\n');
+    text
+}
+
+/// What judging a folder again gave.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Recheck<'a> {
+    /// The three-valued answer, of what is held only.
+    pub status: Status,
+    /// Answers that the folder holds.
+    pub held: u64,
+    /// Answers that were judged while the run lived; `None` where it left no verdict.
+    pub of: Option<u64>,
+    /// What was compared.
+    pub counts: &'a Counts,
+    /// Findings by cause.
+    pub causes: &'a [Cause],
+    /// What is damaged or forgotten.
+    pub notes: &'a [String],
+    /// Visits of the log whose digest is that of the plan.
+    pub regenerated: u64,
+}
+
+/// The same for programs.
+pub fn recheck(again: &Recheck<'_>) -> String {
+    let mut text = serde_json::to_string_pretty(again).expect("only text keys");
     text.push('\n');
     text
 }

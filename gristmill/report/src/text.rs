@@ -5,6 +5,7 @@
 mod finding;
 mod mistakes;
 mod progress;
+mod recheck;
 mod summary;
 mod tables;
 #[cfg(test)]
@@ -13,8 +14,12 @@ mod tests;
 pub use finding::finding;
 pub use mistakes::{mistake, place};
 pub use progress::{Screen, progress};
+pub use recheck::recheck;
 pub use summary::{head, verdict};
-pub use tables::{DryRun, Replayed, SelfcheckRow, dry_run, replayed, runs, selfcheck, table};
+pub use tables::{
+    DryRun, Replayed, SelfcheckRow, dry_run, replayed, runs, selfcheck_end, selfcheck_head, selfcheck_row,
+    table,
+};
 
 use anstyle::{AnsiColor, Color};
 use std::fmt::Write;

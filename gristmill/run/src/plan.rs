@@ -17,7 +17,7 @@ mod values;
 
 pub use draw::PlanError;
 pub(crate) use draw::lies;
-pub use mistake::Mistake;
+pub use mistake::{Mistake, nearest};
 pub use settings::{Key, SESSIONS_MAX, Settings, keys, level, level_name};
 pub use values::{Millis, NotA, Rate, Seed, Stop, split_password};
 

@@ -6,6 +6,9 @@ use history::verdict::{Cause, Sent};
 use std::fmt::Write;
 use unicode_width::UnicodeWidthStr;
 
+/// Statements up to this width are aligned where nothing is cut.
+const ALIGNED: usize = 100;
+
 /// The finding of a cause as a block of lines. `run` is what `gristmill replay` takes.
 pub fn finding(cause: &Cause, run: &str, style: Style) -> String {
     let mut out = title(cause, style);
@@ -48,13 +51,18 @@ fn statements(all: &[Sent], style: Style) -> String {
     let (w_outcome, w_times) = (widest(&|s| s.outcome.clone()), widest(&times));
     let fixed = 16 + w_session + 2 + w_lts + 2 + 4 + w_outcome + 3 + w_times;
     let longest = widest(&|s| cut(&s.sql, usize::MAX));
-    let room = style
-        .width
-        .map_or(longest, |width| longest.min(width.saturating_sub(fixed).max(20)));
+    // A screen cuts long statements; piped ones are whole, and only those of common length are aligned.
+    let (most, aligned) = match style.width {
+        Some(width) => {
+            let room = longest.min(width.saturating_sub(fixed).max(20));
+            (room, room)
+        }
+        None => (usize::MAX, longest.min(ALIGNED)),
+    };
     let mut out = String::new();
     for s in all {
         let (session, lts) = (pad(&session(s), w_session), lts(s));
-        let (sql, outcome) = (pad(&cut(&s.sql, room), room), pad(&s.outcome, w_outcome));
+        let (sql, outcome) = (pad(&cut(&s.sql, most), aligned), pad(&s.outcome, w_outcome));
         writeln!(
             out,
             "{:16}{session}  {lts:>w_lts$}  {sql}    {outcome}   {}",

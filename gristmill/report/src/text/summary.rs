@@ -155,7 +155,9 @@ fn exercised(v: &Verdict, style: Style) -> String {
         }
     );
     let mut out = style.labelled("exercised", &text);
-    if !v.never_compared.is_empty() {
+    let never = v.never_compared.join(", ");
+    // As a rule a doubt says so already.
+    if !never.is_empty() && !v.doubts.iter().any(|doubt| doubt.contains(&never)) {
         out += &style.labelled("", &format!("never compared: {}", v.never_compared.join(", ")));
     }
     if !v.never_drawn.is_empty() {

@@ -10,66 +10,105 @@ use unicode_width::UnicodeWidthStr;
 pub struct SelfcheckRow {
     /// Its name.
     pub lie: String,
+    /// The target that told it.
+    pub target: String,
     /// How often it was told.
     pub told: u64,
-    /// Which judge found it; `None`: nobody did.
-    pub found_by: Option<String>,
+    /// The shape of the first finding; `None`: nobody found it.
+    pub found: Option<String>,
     /// Visits until it was found.
     pub first_after: Option<u64>,
     /// Visits of the truthful run of the same plan.
     pub twin_visits: u64,
     /// The truthful run had no finding.
     pub twin_silent: bool,
+    /// Why the truthful run proves nothing, if it does not.
+    pub twin_doubts: Vec<String>,
 }
 
-/// The table of `gristmill selfcheck`.
-pub fn selfcheck(rows: &[SelfcheckRow], total_ms: u64, style: Style) -> String {
-    let head = ["lie", "told", "found by", "first after", "truthful twin"]
-        .map(str::to_owned)
-        .to_vec();
-    let body = rows.iter().map(|row| {
-        let found = row
-            .found_by
-            .clone()
-            .unwrap_or_else(|| if row.told == 0 { "never told" } else { "NOBODY" }.to_owned());
-        let first = row
-            .first_after
-            .map_or_else(String::new, |n| counted(n, "visit", "visits"));
-        let silent = if row.twin_silent { "silent" } else { "CRIED WOLF" };
-        let twin = format!("{silent}, {}", counted(row.twin_visits, "visit", "visits"));
-        vec![row.lie.clone(), number(row.told), found, first, twin]
-    });
-    let lines: Vec<Vec<String>> = std::iter::once(head).chain(body).collect();
-    let mut out = table(&lines, &[1], style);
-    let mute = rows.iter().filter(|r| r.found_by.is_none()).count() as u64;
-    let wolves = rows.iter().filter(|r| !r.twin_silent).count() as u64;
-    let (tone, words) = match (mute, wolves) {
-        (0, 0) => (Tone::Good, "every judge can speak, none cries wolf".to_owned()),
-        (mute, 0) => (
-            Tone::Bad,
-            format!("{} not found", counted(mute, "lie was", "lies were")),
-        ),
-        (0, wolves) => (
-            Tone::Bad,
-            format!("{} cried wolf", counted(wolves, "judge", "judges")),
-        ),
-        (mute, wolves) => {
-            let judges = counted(wolves, "judge", "judges");
-            (
-                Tone::Bad,
-                format!(
-                    "{} not found, {judges} cried wolf",
-                    counted(mute, "lie was", "lies were")
-                ),
-            )
-        }
-    };
-    out += &format!(
-        "   {}        {}\n",
-        style.paint(tone, &words),
-        span(total_ms, false)
+/// The columns of `gristmill selfcheck` are this wide, so that rows can be printed as they come.
+const SELFCHECK: [usize; 5] = [16, 10, 5, 22, 12];
+
+/// The head of the table of `gristmill selfcheck`.
+pub fn selfcheck_head(style: Style) -> String {
+    let head = ["lie", "told by", "told", "found as", "first after"].map(str::to_owned);
+    style.paint(Tone::Label, selfcheck_line(head, "truthful twin").trim_end()) + "\n"
+}
+
+/// One row of it.
+pub fn selfcheck_row(row: &SelfcheckRow, style: Style) -> String {
+    let found = row
+        .found
+        .clone()
+        .unwrap_or_else(|| if row.told == 0 { "NEVER TOLD" } else { "NOT FOUND" }.to_owned());
+    let first = row
+        .first_after
+        .map_or_else(String::new, |n| counted(n, "visit", "visits"));
+    let silent = if row.twin_silent { "silent" } else { "CRIED WOLF" };
+    let mut twin = format!("{silent}, {}", counted(row.twin_visits, "visit", "visits"));
+    if !row.twin_doubts.is_empty() {
+        twin += &format!("; DOUBTS: {}", row.twin_doubts.join("; "));
+    }
+    let line = selfcheck_line(
+        [
+            row.lie.clone(),
+            row.target.clone(),
+            number(row.told),
+            found,
+            first,
+        ],
+        &twin,
     );
-    out
+    let bad = row.found.is_none() || !row.twin_silent || !row.twin_doubts.is_empty();
+    if bad {
+        style.paint(Tone::Bad, line.trim_end()) + "\n"
+    } else {
+        line
+    }
+}
+
+fn selfcheck_line(cells: [String; 5], last: &str) -> String {
+    let mut line = String::from("  ");
+    for (n, (cell, width)) in cells.iter().zip(SELFCHECK).enumerate() {
+        // Numbers stand to the right.
+        let fill = " ".repeat(width.saturating_sub(cell.width()));
+        line += &if n == 2 {
+            format!(" {fill}{cell} ")
+        } else {
+            format!(" {cell}{fill} ")
+        };
+    }
+    line + " " + last + "\n"
+}
+
+/// The last line of it.
+pub fn selfcheck_end(rows: &[SelfcheckRow], total_ms: u64, style: Style) -> String {
+    let count = |of: &dyn Fn(&SelfcheckRow) -> bool| rows.iter().filter(|row| of(row)).count() as u64;
+    let mute = count(&|r| r.told > 0 && r.found.is_none());
+    let untold = count(&|r| r.told == 0);
+    let wolves = count(&|r| !r.twin_silent);
+    let doubtful = count(&|r| r.twin_silent && !r.twin_doubts.is_empty());
+    let faults = [
+        (mute, "lie was not found", "lies were not found"),
+        (untold, "lie was never told", "lies were never told"),
+        (wolves, "truthful run had a finding", "truthful runs had findings"),
+        (
+            doubtful,
+            "truthful run proves nothing",
+            "truthful runs prove nothing",
+        ),
+    ];
+    let faults: Vec<String> = faults
+        .iter()
+        .filter(|(n, ..)| *n > 0)
+        .map(|(n, one, many)| counted(*n, one, many))
+        .collect();
+    let words = if faults.is_empty() {
+        style.paint(Tone::Good, "every judge can speak, none cries wolf")
+    } else {
+        style.paint(Tone::Bad, &faults.join(", "))
+    };
+    format!("   {words}        {}\n", span(total_ms, false))
 }
 
 /// What `--dry-run` shows.
@@ -120,51 +159,42 @@ pub fn dry_run(dry: &DryRun, style: Style) -> String {
     out
 }
 
-/// How often a replay failed again.
+/// What came of running a run again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replayed {
-    /// What was replayed.
-    pub run: String,
-    /// Times it was run.
+    /// How often it was run.
     pub times: u64,
-    /// Times with each of the run's causes: its signature, and how often.
-    pub again: Vec<(String, u64)>,
-    /// Times with another finding.
-    pub others: u64,
+    /// How often it ended as the record did: with one of its findings, or clean where it has none.
+    pub again: u64,
+    /// What the record found.
+    pub recorded: Vec<String>,
+    /// What it did not find, and how often that was found now.
+    pub others: Vec<(String, u64)>,
 }
 
-/// `fails 3 of 10 times`, a line a cause.
+/// `fails 3 of 10 times   wrong result, …`
 pub fn replayed(replay: &Replayed, style: Style) -> String {
-    let mut out = String::new();
     let times = |n: u64| format!("{} of {}", number(n), counted(replay.times, "time", "times"));
-    for (signature, n) in &replay.again {
-        let (tone, word) = if *n > 0 {
-            (Tone::Bad, "fails")
-        } else {
-            (Tone::Good, "passes")
-        };
-        let shown = if *n > 0 { *n } else { replay.times };
-        out += &format!("{} {}   {signature}\n", style.paint(tone, word), times(shown));
+    let mut out = match (replay.recorded.is_empty(), replay.again) {
+        (true, n) => format!(
+            "{} {}, as the run was\n",
+            style.paint(Tone::Good, "clean"),
+            times(n)
+        ),
+        (false, 0) => {
+            format!(
+                "{} {}: what was found does not come back\n",
+                style.paint(Tone::Doubt, "passes"),
+                times(replay.times)
+            )
+        }
+        (false, n) => format!("{} {}\n", style.paint(Tone::Bad, "fails"), times(n)),
+    };
+    for signature in &replay.recorded {
+        out += &style.labelled("recorded", signature);
     }
-    if replay.again.is_empty() {
-        let (tone, word) = if replay.others > 0 {
-            (Tone::Bad, "fails")
-        } else {
-            (Tone::Good, "passes")
-        };
-        let shown = if replay.others > 0 {
-            replay.others
-        } else {
-            replay.times
-        };
-        out += &format!(
-            "{} {}   {} had no finding\n",
-            style.paint(tone, word),
-            times(shown),
-            replay.run
-        );
-    } else if replay.others > 0 {
-        out += &style.labelled("besides", &format!("another finding, {}", times(replay.others)));
+    for (signature, n) in &replay.others {
+        out += &style.labelled("also found", &format!("{signature}, {}", times(*n)));
     }
     out
 }

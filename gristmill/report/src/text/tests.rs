@@ -83,7 +83,6 @@ fn nothing_left_out_or_doubted_is_hidden() {
             |              that overlapped writes was explained
             |   uncompared 7 answers: more than 4096 choices 7
             |   exercised  2 kinds of write and 2 kinds of read
-            |              never compared: read-group
             |              never drawn in this run: delete-partition, read-join
             |   left out   NaN (SQLite stores it as NULL)
             |   faults     cut-after 12
@@ -158,7 +157,7 @@ fn piped_statements_are_whole() {
 #[test]
 fn wide_characters_keep_columns_straight() {
     let mut wide = cause();
-    wide.statements[0].sql = "INSERT INTO t VALUES ('日本語')\nx".into();
+    wide.statements[0].sql = "INSERT INTO t VALUES ('日本語')\nx".into(); // narrower than the columns that are aligned
     wide.statements[1].sql = "SELECT 'éa\u{301}', 1 FROM t".into();
     let text = finding(&wide, "7b3f0c", PIPED);
     let lines: Vec<&str> = text.lines().filter(|line| line.contains("–")).collect();
@@ -321,39 +320,77 @@ fn a_closed_pipe_ends_the_drawing_quietly() {
 fn selfcheck_names_the_mute_and_those_that_cry_wolf() {
     let row = |lie: &str, found: Option<&str>, silent| SelfcheckRow {
         lie: lie.into(),
+        target: "reference:".into(),
         told: if lie == "lost_on_crash" { 0 } else { 41 },
-        found_by: found.map(str::to_owned),
+        found: found.map(str::to_owned),
         first_after: found.map(|_| 1_012),
         twin_visits: 2_000,
         twin_silent: silent,
+        twin_doubts: Vec::new(),
+    };
+    let screen = |rows: &[SelfcheckRow]| {
+        let body: String = rows.iter().map(|row| selfcheck_row(row, WIDE)).collect();
+        selfcheck_head(WIDE) + &body + &selfcheck_end(rows, 18_200, WIDE)
     };
     let good = [
-        row("dirty_read", Some("partitions"), true),
-        row("torn_commit", Some("partitions"), true),
+        row("dirty_read", Some("extra row"), true),
+        row("torn_commit", Some("torn visit"), true),
     ];
     check(
-        &selfcheck(&good, 18_200, WIDE),
+        &screen(&good),
         expect![[r#"
-            |   lie           told   found by     first after    truthful twin
-            |   dirty_read      41   partitions   1,012 visits   silent, 2,000 visits
-            |   torn_commit     41   partitions   1,012 visits   silent, 2,000 visits
-            |   every judge can speak, none cries wolf        18.2 s
-        "#]],
+        |   lie               told by      told  found as                first after   truthful twin
+        |   dirty_read        reference:     41  extra row               1,012 visits  silent, 2,000 visits
+        |   torn_commit       reference:     41  torn visit              1,012 visits  silent, 2,000 visits
+        |   every judge can speak, none cries wolf        18.2 s
+    "#]],
     );
-    let bad = [
+    let mut bad = [
         row("dirty_read", None, true),
         row("lost_on_crash", None, true),
-        row("wrong_cell", Some("partitions"), false),
+        row("wrong_cell", Some("wrong cell"), false),
+        row("extra_row", Some("extra row"), true),
     ];
+    bad[3].twin_doubts.push("nothing was compared".into());
     check(
-        &selfcheck(&bad, 18_200, WIDE),
+        &screen(&bad),
         expect![[r#"
-            |   lie             told   found by     first after    truthful twin
-            |   dirty_read        41   NOBODY                      silent, 2,000 visits
-            |   lost_on_crash      0   never told                  silent, 2,000 visits
-            |   wrong_cell        41   partitions   1,012 visits   CRIED WOLF, 2,000 visits
-            |   2 lies were not found, 1 judge cried wolf        18.2 s
-        "#]],
+        |   lie               told by      told  found as                first after   truthful twin
+        |   dirty_read        reference:     41  NOT FOUND                             silent, 2,000 visits
+        |   lost_on_crash     reference:      0  NEVER TOLD                            silent, 2,000 visits
+        |   wrong_cell        reference:     41  wrong cell              1,012 visits  CRIED WOLF, 2,000 visits
+        |   extra_row         reference:     41  extra row               1,012 visits  silent, 2,000 visits; DOUBTS: nothing was compared
+        |   1 lie was not found, 1 lie was never told, 1 truthful run had a finding, 1 truthful run proves nothing        18.2 s
+    "#]],
+    );
+}
+
+#[test]
+fn a_recheck_says_how_much_is_still_held() {
+    let (counts, notes) = (clean().counts, ["the log was not closed".to_owned()]);
+    let mut again = crate::json::Recheck {
+        status: Status::Clean,
+        held: 1_000,
+        of: Some(402_117),
+        counts: &counts,
+        causes: &[],
+        notes: &notes,
+        regenerated: 124_001,
+    };
+    let first = recheck(&again, "7b3f0c", WIDE);
+    again.of = None;
+    check(
+        &(first + &recheck(&again, "7b3f0c", WIDE)),
+        expect![[r#"
+        |clean: 1,000 of 402,117 answers (<1 %) still held and judged again
+        |   compared   1,204,551 rows, 5,822,310 cells
+        |   digests    124,001 visits of the log are those of the plan
+        |   note       the log was not closed
+        |clean: 1,000 answers held and judged again; the run left no verdict
+        |   compared   1,204,551 rows, 5,822,310 cells
+        |   digests    124,001 visits of the log are those of the plan
+        |   note       the log was not closed
+    "#]],
     );
 }
 
@@ -388,28 +425,27 @@ fn a_dry_run_says_what_it_would_make_and_what_is_missing() {
 
 #[test]
 fn a_replay_says_how_often_it_failed_again() {
-    let of = |again: &[(&str, u64)], others| Replayed {
-        run: "7b3f0c".into(),
+    let of = |recorded: &[&str], again, others: &[(&str, u64)]| Replayed {
         times: 10,
-        again: again.iter().map(|(s, n)| ((*s).to_owned(), *n)).collect(),
-        others,
+        again,
+        recorded: recorded.iter().map(|s| (*s).to_owned()).collect(),
+        others: others.iter().map(|(s, n)| ((*s).to_owned(), *n)).collect(),
     };
+    let found = "WrongResult/missing row/read-range";
     let all = [
-        of(
-            &[("WrongResult/missing row/read-range", 3), ("Crash/died/", 0)],
-            1,
-        ),
-        of(&[], 0),
-        of(&[], 2),
+        of(&[found], 3, &[("Crash/died/", 1)]),
+        of(&[found], 0, &[]),
+        of(&[], 10, &[]),
     ];
     check(
         &all.iter().map(|r| replayed(r, PIPED)).collect::<String>(),
         expect![[r#"
-            |fails 3 of 10 times   WrongResult/missing row/read-range
-            |passes 10 of 10 times   Crash/died/
-            |   besides    another finding, 1 of 10 times
-            |passes 10 of 10 times   7b3f0c had no finding
-            |fails 2 of 10 times   7b3f0c had no finding
+            |fails 3 of 10 times
+            |   recorded   WrongResult/missing row/read-range
+            |   also found Crash/died/, 1 of 10 times
+            |passes 10 of 10 times: what was found does not come back
+            |   recorded   WrongResult/missing row/read-range
+            |clean 10 of 10 times, as the run was
         "#]],
     );
 }

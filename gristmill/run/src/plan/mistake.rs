@@ -37,7 +37,7 @@ pub(super) fn unknown_key<'a>(key: &str, known: impl Iterator<Item = &'a str>) -
 }
 
 /// The name that is nearest to `word`, if it is at most a third of it away.
-pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let (distance, near) = known.map(|k| (distance(word, k), k)).min()?;
     (distance <= (word.chars().count() / 3).max(1)).then_some(near)
 }

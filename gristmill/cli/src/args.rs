@@ -1,0 +1,396 @@
+//! The arguments, as data: from them come parsing, help, completions and the man page.
+//!
+//! The flags of a run are the keys of its settings (`run::plan::keys`): a key that arrives there is a flag here.
+
+use crate::exit;
+use crate::settings::variable;
+use clap::builder::{PossibleValuesParser, Styles};
+use clap::{Arg, ArgAction, Command, ValueHint, value_parser};
+use clap_complete::Shell;
+use run::plan::keys;
+
+/// Flags that are shown under `Workload and target`; the others are limits.
+const MAIN: [&str; 12] = [
+    "seed",
+    "time",
+    "visits",
+    "sessions",
+    "profile",
+    "swarm",
+    "isolation",
+    "claim",
+    "pace",
+    "stop",
+    "known",
+    "schema",
+];
+
+/// The whole command line.
+pub(crate) fn command() -> Command {
+    Command::new("gristmill")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Puts a database through the mill: a concurrent workload from one seed, every answer checked.")
+        .after_help(
+            "Start here:\n  \
+             gristmill run                          ten seconds on a temporary SQLite file\n  \
+             gristmill run postgres://me@host/db    the same on your server; everything made is removed again\n  \
+             gristmill selfcheck                    are the judges any good?\n\n\
+             `gristmill help COMMAND` tells more, with examples.",
+        )
+        .after_long_help(format!("{}\n\n{}", START, exit_codes()))
+        .styles(Styles::styled())
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .infer_subcommands(false)
+        .subcommands([
+            run(),
+            replay(),
+            check(),
+            plan(),
+            selfcheck(),
+            list(),
+            clean(),
+            report(),
+            explain(),
+            completions(),
+            man(),
+            worker(),
+        ])
+}
+
+const START: &str = "Start here:\n  \
+     gristmill run                          ten seconds on a temporary SQLite file\n  \
+     gristmill run postgres://me@host/db    the same on your server; everything made is removed again\n  \
+     gristmill selfcheck                    are the judges any good?\n\n\
+     Settings come from --config FILE, then the environment (GRISTMILL_SESSIONS is --sessions), then flags; the later wins.";
+
+/// The exit codes as a paragraph.
+fn exit_codes() -> String {
+    let lines: Vec<String> = exit::ALL
+        .iter()
+        .map(|(exit, words)| format!("  {:>3}  {words}", *exit as u8))
+        .collect();
+    format!("Exit codes:\n{}", lines.join("\n"))
+}
+
+fn run() -> Command {
+    settings_flags(Command::new("run").about("Runs a workload against a database and checks every answer"))
+        .arg(
+            Arg::new("dry-run")
+                .long("dry-run")
+                .action(ArgAction::SetTrue)
+                .help("Say what would be created and which rights are missing; touch nothing"),
+        )
+        .arg(out())
+        .arg(format())
+        .after_long_help(format!(
+            "Examples:\n  \
+             gristmill run\n  \
+             gristmill run --seed 7b3f0c --visits 10000 --sessions 1\n  \
+             gristmill run postgres://me@localhost/test --time 5m --isolation repeatable-read\n  \
+             gristmill run postgres:local --fault kill=1/2000 --fault cut-after-commit=1/500\n  \
+             gristmill run reference: --lie lost_update=1/50      a database that lies: is it noticed?\n  \
+             gristmill run --config run.toml --format json | jq .status\n\n\
+             A password is taken from the URL, PGPASSWORD or the file that PGPASSFILE names, and never written down.\n\
+             Ctrl-C once ends the load, checks what ran and gives its verdict; twice ends at once.\n\n{}",
+            exit_codes()
+        ))
+}
+
+/// TARGET, `--config`, one flag for every key, `--fault`, `--lie`.
+fn settings_flags(command: Command) -> Command {
+    let mut command = command
+        .arg(
+            Arg::new("target")
+                .value_name("TARGET")
+                .value_hint(ValueHint::Url)
+                .help("The database, as a URL: see `gristmill list targets` (default: sqlite:)"),
+        )
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .value_name("FILE")
+                .value_hint(ValueHint::FilePath)
+                .help("Settings as TOML, under those of the environment and of flags"),
+        );
+    for key in keys().iter().filter(|key| key.name != "target") {
+        let heading = if MAIN.contains(&key.name) {
+            "What to run"
+        } else {
+            "Limits"
+        };
+        let hint = if matches!(key.name, "known" | "schema") {
+            ValueHint::FilePath
+        } else {
+            ValueHint::Other
+        };
+        command = command.arg(
+            Arg::new(key.name)
+                .long(key.name)
+                .value_name(value_name(key.name))
+                .value_hint(hint)
+                .help_heading(heading)
+                .allow_hyphen_values(true)
+                .help(capital(key.words))
+                .long_help(format!(
+                    "{}; {}. In the environment: {}",
+                    capital(key.words),
+                    key.expected,
+                    variable(key.name)
+                )),
+        );
+    }
+    let repeated = |name: &'static str, value, help| {
+        Arg::new(name)
+            .long(name)
+            .value_name(value)
+            .action(ArgAction::Append)
+            .help_heading("Faults and lies")
+            .help(help)
+    };
+    command
+        .arg(repeated(
+            "fault",
+            "NAME=RATE",
+            "Do this to the database while it runs, such as cancel=1/1000; repeat for more",
+        ))
+        .arg(repeated(
+            "lie",
+            "NAME[=RATE]",
+            "Let the reference, or a corruptor before any target, tell this lie; repeat for more",
+        ))
+}
+
+fn value_name(key: &str) -> &'static str {
+    match key {
+        "seed" => "HEX",
+        "time" | "deadline" | "settle" | "busy" => "DURATION",
+        "profile" => "NAME",
+        "pace" => "PACE",
+        "isolation" | "claim" => "LEVEL",
+        "stop" => "first|never|N",
+        "swarm" => "BOOL",
+        "known" | "schema" => "FILE",
+        "outside" => "LIST",
+        _ => "N",
+    }
+}
+
+fn capital(words: &str) -> String {
+    let mut chars = words.chars();
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+fn out() -> Arg {
+    Arg::new("out")
+        .long("out")
+        .value_name("DIR")
+        .value_hint(ValueHint::DirPath)
+        .env("GRISTMILL_OUT")
+        .default_value(history::artefact::STORE)
+        .help("Where the folders of runs lie")
+}
+
+fn format() -> Arg {
+    Arg::new("format")
+        .long("format")
+        .value_name("FORMAT")
+        .value_parser(PossibleValuesParser::new(["text", "json"]))
+        .default_value("text")
+        .help("What standard output gets: text for people, or the verdict as one JSON object")
+}
+
+fn the_run(help: &'static str) -> Arg {
+    Arg::new("run")
+        .value_name("RUN")
+        .required(true)
+        .value_hint(ValueHint::DirPath)
+        .help(help)
+}
+
+fn replay() -> Command {
+    Command::new("replay")
+        .about("Runs the plan of a run again, with the overlaps that were recorded")
+        .arg(the_run("A run: its name, `latest`, or its folder"))
+        .arg(
+            Arg::new("target")
+                .long("target")
+                .value_name("URL")
+                .value_hint(ValueHint::Url)
+                .help("The database, where its password is needed again (it is never written down)"),
+        )
+        .arg(
+            Arg::new("times")
+                .long("times")
+                .value_name("N")
+                .value_parser(value_parser!(u32).range(1..=10_000))
+                .default_value("1")
+                .help("How often"),
+        )
+        .arg(out())
+        .after_long_help("Example:\n  gristmill replay latest --times 10\n\nExits with 1 when a finding of the run comes back.")
+}
+
+fn check() -> Command {
+    Command::new("check")
+        .about("Judges the answers that a run's folder still holds once more, without a database")
+        .arg(the_run("A run: its name, `latest`, or its folder"))
+        .arg(out())
+        .arg(format())
+        .after_long_help(
+            "Example:\n  gristmill check latest\n\nSays how much of the run the folder still holds.",
+        )
+}
+
+fn plan() -> Command {
+    settings_flags(Command::new("plan").about("Shows what a run would send, without connecting to anything"))
+        .arg(
+            Arg::new("as")
+                .long("as")
+                .value_name("FORM")
+                .value_parser(PossibleValuesParser::new(["sql", "notation", "toml"]))
+                .default_value("sql")
+                .help("Statements, visits in one line each, or the plan itself"),
+        )
+        .after_long_help(
+            "Examples:\n  \
+             gristmill plan --seed 7b3f0c --visits 20\n  \
+             gristmill plan postgres: --as notation --visits 100\n  \
+             gristmill plan --as toml > run.toml       every default and draw",
+        )
+}
+
+fn selfcheck() -> Command {
+    Command::new("selfcheck")
+        .about("Tries the judges: is every lie found, is every truthful run passed?")
+        .arg(
+            Arg::new("seed")
+                .long("seed")
+                .value_name("HEX")
+                .help("Where every draw comes from"),
+        )
+}
+
+fn list() -> Command {
+    Command::new("list")
+        .about("Lists what this program knows, or the runs that are there")
+        .arg(
+            Arg::new("what")
+                .value_name("WHAT")
+                .required(true)
+                .value_parser(PossibleValuesParser::new([
+                    "targets",
+                    "workloads",
+                    "actions",
+                    "lies",
+                    "faults",
+                    "types",
+                    "keys",
+                    "runs",
+                ]))
+                .help("What to list"),
+        )
+        .arg(
+            Arg::new("target")
+                .value_name("TARGET")
+                .value_hint(ValueHint::Url)
+                .help("For `types`: of this target only"),
+        )
+        .arg(out())
+}
+
+fn clean() -> Command {
+    Command::new("clean")
+        .about("Removes what runs that were killed left on a target, or old folders of runs")
+        .arg(
+            Arg::new("target")
+                .value_name("TARGET")
+                .value_hint(ValueHint::Url)
+                .required_unless_present("runs")
+                .help("The database that is to be cleaned"),
+        )
+        .arg(
+            Arg::new("runs")
+                .long("runs")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("target")
+                .help("Remove folders of runs without a finding instead"),
+        )
+        .arg(
+            Arg::new("keep")
+                .long("keep")
+                .value_name("N")
+                .requires("runs")
+                .value_parser(value_parser!(usize))
+                .default_value("0")
+                .help("Keep so many of the latest"),
+        )
+        .arg(
+            Arg::new("findings")
+                .long("findings")
+                .action(ArgAction::SetTrue)
+                .requires("runs")
+                .help("Remove those with findings too"),
+        )
+        .arg(out())
+        .after_long_help(
+            "Examples:\n  \
+             gristmill clean postgres://me@host/db     after a kill: only what our registry names is removed\n  \
+             gristmill clean --runs --keep 5",
+        )
+}
+
+fn report() -> Command {
+    Command::new("report")
+        .about("Prints the verdict of a run again, and writes the files of its findings")
+        .arg(the_run("A run: its name, `latest`, or its folder"))
+        .arg(out())
+        .arg(format())
+}
+
+fn explain() -> Command {
+    Command::new("explain")
+        .about("Says what a kind or shape of finding means, and what to do")
+        .arg(
+            Arg::new("kind")
+                .value_name("KIND")
+                .help("A word of the verdict, such as missing-row; none: all of them"),
+        )
+}
+
+fn completions() -> Command {
+    Command::new("completions")
+        .about("Prints completions for a shell")
+        .arg(
+            Arg::new("shell")
+                .value_name("SHELL")
+                .required(true)
+                .value_parser(value_parser!(Shell))
+                .help("Which shell"),
+        )
+        .after_long_help(
+            "Example:\n  gristmill completions bash > ~/.local/share/bash-completion/completions/gristmill",
+        )
+}
+
+fn man() -> Command {
+    Command::new("man")
+        .about("Prints the man page, or writes those of all commands")
+        .arg(
+            Arg::new("dir")
+                .long("dir")
+                .value_name("DIR")
+                .value_hint(ValueHint::DirPath)
+                .help("Write gristmill.1 and one page a command here"),
+        )
+}
+
+/// What a supervisor starts; not for people.
+fn worker() -> Command {
+    Command::new("worker")
+        .hide(true)
+        .arg(Arg::new("folder").required(true))
+        .arg(Arg::new("schedule-of").long("schedule-of").value_name("DIR"))
+}

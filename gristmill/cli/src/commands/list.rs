@@ -1,0 +1,122 @@
+//! `gristmill list`: what this program knows, and the runs that are there.
+
+use super::{store, text};
+use crate::exit::Exit;
+use crate::out::Out;
+use crate::problem::Problem;
+use crate::settings::variable;
+use clap::ArgMatches;
+use datagen::value::Type;
+use report::text::{runs, table};
+use run::fault::FAULTS;
+use run::plan::keys;
+use std::path::PathBuf;
+use targets::{FLAWS, OpenOptions, SCHEMES, Teller};
+
+pub(super) fn list(given: &ArgMatches, out: &mut Out) -> Result<Exit, Problem> {
+    let style = out.style();
+    let lines = match text(given, "what") {
+        "targets" => rows(SCHEMES.iter().map(|s| [s.form, s.words])),
+        "workloads" => workloads(),
+        "actions" => rows(ACTIONS.iter().map(|(name, words)| [*name, *words])),
+        "lies" => FLAWS.iter().map(lie).collect(),
+        "faults" => rows(FAULTS.iter().map(|f| [f.name, f.words])),
+        "keys" => keys()
+            .iter()
+            .map(|k| vec![k.name.to_owned(), variable(k.name), k.words.to_owned()])
+            .collect(),
+        "runs" => {
+            out.print(&runs(&store(given).list()?, style));
+            return Ok(Exit::Clean);
+        }
+        _ => return types(given.get_one::<String>("target").map(String::as_str), out),
+    };
+    out.print(&table(&lines, &[], style));
+    Ok(Exit::Clean)
+}
+
+fn rows<'a, const N: usize>(of: impl Iterator<Item = [&'a str; N]>) -> Vec<Vec<String>> {
+    of.map(|row| row.map(str::to_owned).to_vec()).collect()
+}
+
+/// The workload, then the profiles it can be drawn from.
+fn workloads() -> Vec<Vec<String>> {
+    let head = [[
+        "partitions".to_owned(),
+        "every read is compared with a model of its partition; profiles:".to_owned(),
+    ]
+    .to_vec()];
+    let profiles =
+        workload::partitions::names().map(|(name, words)| vec![format!("  {name}"), words.to_owned()]);
+    head.into_iter().chain(profiles).collect()
+}
+
+fn lie(line: &targets::FlawLine) -> Vec<String> {
+    let teller = match line.teller {
+        Teller::Store => "reference",
+        Teller::Anyone => "any target",
+        Teller::Corruptor => "any but reference",
+    };
+    vec![line.name.to_owned(), teller.to_owned(), line.does.to_owned()]
+}
+
+/// Kinds of statement of the partitions workload, as verdicts count them.
+const ACTIONS: [(&str, &str); 24] = [
+    ("insert", "INSERT, nothing where the row exists"),
+    ("insert-strict", "INSERT, refused where the row exists"),
+    ("upsert", "INSERT, or UPDATE where the row exists"),
+    ("update", "UPDATE of some or all columns of a row"),
+    ("shared", "upsert of the columns that a partition's rows share"),
+    ("delete-row", "DELETE of a row"),
+    ("delete-cells", "UPDATE that sets columns of a row to NULL"),
+    ("delete-slice", "DELETE of rows from or up to a key"),
+    ("delete-range", "DELETE of rows between two keys"),
+    ("delete-partition", "DELETE of a partition and its shared columns"),
+    ("read-row", "SELECT of a row by its whole key"),
+    ("read-in", "SELECT of rows by IN"),
+    ("read-slice", "SELECT of rows from or up to a key"),
+    ("read-range", "SELECT of rows between two keys"),
+    ("read-partition", "SELECT of a partition"),
+    ("read-partitions", "SELECT of several partitions by IN"),
+    ("read-table", "SELECT of a whole table"),
+    ("read-limit", "SELECT with ORDER BY, LIMIT, OFFSET"),
+    ("read-predicate", "SELECT by conditions on regular columns"),
+    ("read-shared", "SELECT of shared columns"),
+    ("read-join", "SELECT of rows joined with their shared columns"),
+    ("read-aggregate", "SELECT of count, min, max, sum"),
+    ("read-group", "SELECT with GROUP BY"),
+    ("read-distinct", "SELECT DISTINCT"),
+];
+
+/// Which types each target offers, then what each leaves out.
+fn types(target: Option<&str>, out: &mut Out) -> Result<Exit, Problem> {
+    let urls: Vec<&str> = target.map_or_else(|| SCHEMES.iter().map(|s| s.form).collect(), |url| vec![url]);
+    let mut opened = Vec::new();
+    for url in &urls {
+        opened.push(targets::open(url, &OpenOptions::new(PathBuf::new(), "gmlist"))?);
+    }
+    let mut lines = vec![
+        std::iter::once("type")
+            .chain(urls.iter().copied())
+            .map(str::to_owned)
+            .collect::<Vec<_>>(),
+    ];
+    for ty in Type::ALL {
+        let offers = opened
+            .iter()
+            .map(|t| if t.limits(&ty).is_some() { "yes" } else { "-" }.to_owned());
+        lines.push(std::iter::once(ty.to_string()).chain(offers).collect());
+    }
+    out.print(&table(&lines, &[], out.style()));
+    let left_out = urls.iter().zip(&opened).flat_map(|(url, target)| {
+        target
+            .left_out()
+            .into_iter()
+            .map(|what| vec![(*url).to_owned(), format!("leaves out {what}")])
+    });
+    let left_out: Vec<_> = left_out.collect();
+    if !left_out.is_empty() {
+        out.print(&format!("\n{}", table(&left_out, &[], out.style())));
+    }
+    Ok(Exit::Clean)
+}
