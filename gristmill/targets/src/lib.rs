@@ -20,6 +20,8 @@ mod dialect;
 pub mod flaws;
 mod layout;
 pub mod outcome;
+mod postgres;
+mod process;
 mod reference;
 mod sqlite;
 pub mod target;
@@ -30,7 +32,8 @@ mod watchdog;
 pub use flaws::{FLAWS, Flaw, FlawLine, Needs, Teller};
 pub use outcome::{Ended, Ending, Rules, outcome};
 pub use target::{
-    Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, OpenOptions, Request, Session, Target, Upstream,
+    Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, OpenOptions, Request, Session,
+    Target, Upstream,
 };
 pub use unusable::{Complaint, Unusable};
 
@@ -53,6 +56,11 @@ pub const SCHEMES: &[Scheme] = &[
         words: "a temporary file, sqlite:PATH, or sqlite::memory:",
     },
     Scheme {
+        name: "postgres",
+        form: "postgres://USER@HOST:PORT/DATABASE",
+        words: "a server, or postgres:local for a throw-away one (?bin=, ?set=name=value)",
+    },
+    Scheme {
         name: "reference",
         form: "reference:",
         words: "in memory, obviously right; can lie",
@@ -67,6 +75,7 @@ pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn Target>, Unusabl
     let (scheme, _) = url.split_once(':').unwrap_or((url, ""));
     match scheme {
         "sqlite" => Ok(Box::new(sqlite::Sqlite::open(url, options)?)),
+        "postgres" | "postgresql" => Ok(Box::new(postgres::Postgres::open(url, options)?)),
         "reference" => Ok(Box::new(reference::Reference::open(options)?)),
         other => {
             let known: Vec<&str> = SCHEMES.iter().map(|s| s.form).collect();

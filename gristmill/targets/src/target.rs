@@ -151,6 +151,15 @@ pub enum Gone {
     CannotTell(String),
 }
 
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Upstream {
+    /// An address.
+    Tcp(SocketAddr),
+    /// A socket in the file system.
+    Unix(PathBuf),
+}
+
 /// One thing to ask of a session.
 #[derive(Debug, Clone, Copy)]
 pub enum Request<'a> {
@@ -225,7 +234,7 @@ pub trait Target: Send + Sync {
     /// What [`Executed::digest`] is for this request.
     fn digest(&self, schema: &Schema, request: &Request<'_>) -> u64;
 
-    /// Where a fault proxy forwards to; `None` where there is nothing (embedded engines, several hosts).
+    /// What a fault proxy forwards to; `None` where there is no connection to stand in (embedded engines).
     fn upstream(&self) -> Result<Option<Upstream>, Unusable> {
         Ok(None)
     }
@@ -261,15 +270,6 @@ pub trait Session: Send {
 pub trait Cancel: Send + Sync {
     /// Asks once; the session's answer says whether it came in time. `Err`: the request could not be delivered, in words.
     fn cancel(&self) -> Result<(), String>;
-}
-
-/// Where a server listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Upstream {
-    /// An address.
-    Tcp(SocketAddr),
-    /// A Unix socket, by its full path.
-    Unix(PathBuf),
 }
 
 /// What can be done to a server by its owner.

@@ -22,3 +22,30 @@ pub(crate) fn split_query(query: &str) -> impl Iterator<Item = (&str, &str)> {
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
+
+/// The URL as it may be shown: without the password, wherever it stood.
+pub(crate) fn without_password(url: &str) -> String {
+    let (head, query) = match url.split_once('?') {
+        Some((head, query)) => (head, Some(query)),
+        None => (url, None),
+    };
+    let mut out = match (head.split_once("//"), head.rfind('@')) {
+        (Some((scheme, rest)), Some(at)) => {
+            let user = &rest[..at - scheme.len() - 2];
+            let user = user.split_once(':').map_or(user, |(user, _)| user);
+            format!("{scheme}//{user}{}", &head[at..])
+        }
+        _ => head.to_owned(),
+    };
+    if let Some(query) = query {
+        let kept: Vec<&str> = query
+            .split('&')
+            .filter(|pair| !pair.starts_with("password="))
+            .collect();
+        if !kept.is_empty() {
+            out.push('?');
+            out.push_str(&kept.join("&"));
+        }
+    }
+    out
+}

@@ -11,7 +11,7 @@ mod tests;
 
 use crate::Unusable;
 use crate::target::Environment;
-use crate::url::{decode, split_query};
+use crate::url::{decode, split_query, without_password};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -92,17 +92,27 @@ impl Config {
             Some((user, place)) => (Some(user), place),
             None => (None, authority),
         };
-        let (user, password) = match user.map(|u| u.split_once(':').map_or((u, None), |(u, p)| (u, Some(p)))) {
+        let (user, password) = match user.map(|u| u.split_once(':').map_or((u, None), |(u, p)| (u, Some(p))))
+        {
             Some((user, password)) => (Some(user), password),
             None => (None, None),
         };
         let text = |part: &str, name: &str| {
             decode(part).ok_or_else(|| bad(format!("the {name} is not percent-encoded UTF-8"), FORM))
         };
-        let given = |part: &str| if part.is_empty() { None } else { Some(part.to_owned()) };
+        let given = |part: &str| {
+            if part.is_empty() {
+                None
+            } else {
+                Some(part.to_owned())
+            }
+        };
         let (host, port) = split_port(place);
         if place.contains(',') {
-            return Err(bad("it names several hosts".into(), "name the one server that is to be tested"));
+            return Err(bad(
+                "it names several hosts".into(),
+                "name the one server that is to be tested",
+            ));
         }
         let env = |name: &str| environment(name).filter(|v| !v.is_empty());
         let mut host = match given(host) {
@@ -145,16 +155,24 @@ impl Config {
                 }
             }
         }
-        let host = host.or_else(|| env("PGHOST")).unwrap_or_else(|| "localhost".into());
+        let host = host
+            .or_else(|| env("PGHOST"))
+            .unwrap_or_else(|| "localhost".into());
         let port = port.or_else(|| env("PGPORT")).unwrap_or_else(|| "5432".into());
-        let port: u16 =
-            port.parse().map_err(|_| bad(format!("`{port}` is no port"), "a port is a number from 1 to 65535"))?;
+        let port: u16 = port.parse().map_err(|_| {
+            bad(
+                format!("`{port}` is no port"),
+                "a port is a number from 1 to 65535",
+            )
+        })?;
         let user = user
             .or_else(|| env("PGUSER"))
             .or_else(|| env("USER"))
             .or_else(|| env("LOGNAME"))
             .unwrap_or_else(|| "postgres".into());
-        let database = database.or_else(|| env("PGDATABASE")).unwrap_or_else(|| user.clone());
+        let database = database
+            .or_else(|| env("PGDATABASE"))
+            .unwrap_or_else(|| user.clone());
         let sslmode = sslmode.or_else(|| env("PGSSLMODE"));
         let ssl = match sslmode.as_deref() {
             None | Some("prefer" | "allow") => SslMode::Prefer,
@@ -174,11 +192,20 @@ impl Config {
             Some("system") => Some(Roots::Public),
             Some(file) => Some(Roots::File(file.into())),
         };
-        let timeout = timeout.or_else(|| env("PGCONNECT_TIMEOUT")).unwrap_or_else(|| "10".into());
-        let seconds: u64 = timeout
-            .parse()
-            .map_err(|_| bad(format!("connect_timeout is `{timeout}`"), "give it as a number of seconds"))?;
-        let place = if host.starts_with('/') { Place::Socket(host.into()) } else { Place::Tcp(host) };
+        let timeout = timeout
+            .or_else(|| env("PGCONNECT_TIMEOUT"))
+            .unwrap_or_else(|| "10".into());
+        let seconds: u64 = timeout.parse().map_err(|_| {
+            bad(
+                format!("connect_timeout is `{timeout}`"),
+                "give it as a number of seconds",
+            )
+        })?;
+        let place = if host.starts_with('/') {
+            Place::Socket(host.into())
+        } else {
+            Place::Tcp(host)
+        };
         let mut config = Self {
             place,
             port,
@@ -229,30 +256,6 @@ fn split_port(place: &str) -> (&str, &str) {
     place.split_once(':').unwrap_or((place, ""))
 }
 
-/// The URL as it may be shown: without the password, wherever it stood.
-pub(crate) fn without_password(url: &str) -> String {
-    let (head, query) = match url.split_once('?') {
-        Some((head, query)) => (head, Some(query)),
-        None => (url, None),
-    };
-    let mut out = match (head.split_once("//"), head.rfind('@')) {
-        (Some((scheme, rest)), Some(at)) => {
-            let user = &rest[..at - scheme.len() - 2];
-            let user = user.split_once(':').map_or(user, |(user, _)| user);
-            format!("{scheme}//{user}{}", &head[at..])
-        }
-        _ => head.to_owned(),
-    };
-    if let Some(query) = query {
-        let kept: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("password=")).collect();
-        if !kept.is_empty() {
-            out.push('?');
-            out.push_str(&kept.join("&"));
-        }
-    }
-    out
-}
-
 /// Looks through the lines `host:port:database:user:password`; `*` fits everything, `\` quotes `:` and `\`.
 fn password_of(file: &str, wanted: [&str; 4]) -> Option<String> {
     for line in file.lines().filter(|l| !l.starts_with('#')) {
@@ -265,7 +268,12 @@ fn password_of(file: &str, wanted: [&str; 4]) -> Option<String> {
                 c => fields.last_mut()?.push(c),
             }
         }
-        if fields.len() == 5 && fields.iter().zip(wanted).all(|(field, want)| field == "*" || field == want) {
+        if fields.len() == 5
+            && fields
+                .iter()
+                .zip(wanted)
+                .all(|(field, want)| field == "*" || field == want)
+        {
             return fields.pop();
         }
     }

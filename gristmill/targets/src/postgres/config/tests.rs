@@ -1,12 +1,18 @@
 //! URLs, environments, password files.
 
-use super::{Config, password_of, without_password};
+use super::{Config, password_of};
 use crate::target::Environment;
+use crate::url::without_password;
 use expect_test::{Expect, expect};
 use std::sync::Arc;
 
 fn environment(pairs: &'static [(&'static str, &'static str)]) -> Environment {
-    Arc::new(move |name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+    Arc::new(move |name| {
+        pairs
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, v)| (*v).to_owned())
+    })
 }
 
 fn check(url: &str, pairs: &'static [(&'static str, &'static str)], expected: &Expect) {
@@ -58,7 +64,14 @@ fn a_socket_directory_is_a_host() {
 fn the_environment_fills_what_the_url_leaves_open() {
     check(
         "postgres:",
-        &[("PGHOST", "h"), ("PGPORT", "77"), ("PGUSER", "u"), ("PGDATABASE", "d"), ("PGPASSWORD", "s"), ("PGSSLMODE", "require")],
+        &[
+            ("PGHOST", "h"),
+            ("PGPORT", "77"),
+            ("PGUSER", "u"),
+            ("PGDATABASE", "d"),
+            ("PGPASSWORD", "s"),
+            ("PGSSLMODE", "require"),
+        ],
         &expect![[r#"Tcp("h") 77 u@d Some("s") Require None shown postgres:"#]],
     );
 }
@@ -80,7 +93,9 @@ fn what_is_wrong_is_named_with_its_remedy() {
     check(
         "postgres://a,b/d",
         &[],
-        &expect!["cannot use postgres://a,b/d: it names several hosts / name the one server that is to be tested"],
+        &expect![
+            "cannot use postgres://a,b/d: it names several hosts / name the one server that is to be tested"
+        ],
     );
 }
 
@@ -99,7 +114,13 @@ fn a_shown_url_holds_no_password() {
 #[test]
 fn the_first_line_of_the_password_file_that_fits_counts() {
     let file = "# none\nother:*:*:*:no\nh:5432:*:u:first\\:colon\n*:*:*:*:last";
-    assert_eq!(password_of(file, ["h", "5432", "d", "u"]).as_deref(), Some("first:colon"));
-    assert_eq!(password_of(file, ["h", "5433", "d", "u"]).as_deref(), Some("last"));
+    assert_eq!(
+        password_of(file, ["h", "5432", "d", "u"]).as_deref(),
+        Some("first:colon")
+    );
+    assert_eq!(
+        password_of(file, ["h", "5433", "d", "u"]).as_deref(),
+        Some("last")
+    );
     assert_eq!(password_of("h:1:d:u:p", ["h", "2", "d", "u"]), None);
 }

@@ -1,0 +1,307 @@
+//! PostgreSQL: any server that a URL names, or a throw-away one of our own (`postgres:local`).
+//!
+//! Invariants:
+//! * nothing but tables with the prefix is made, and no setting outside our own sessions is changed;
+//! * what was asked of the server besides the visits goes through one connection of its own.
+
+mod admin;
+mod codes;
+mod config;
+mod local;
+mod session;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod value;
+mod wire;
+
+use crate::Unusable;
+use crate::dialect::{self, POSTGRES};
+use crate::flaws::{Liar, Teller};
+use crate::layout::Layouts;
+use crate::target::{
+    Control, Description, Facts, Gone, Identity, OpenOptions, Request, Session, Target, Upstream,
+};
+use admin::Admin;
+use config::Config;
+use datagen::domain::Limits;
+use datagen::schema::Schema;
+use datagen::value::Type;
+use history::{Affected, Atomic, Claim, Level, Nulls, Semantics, SessionId, Snapshot};
+use local::Local;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use wire::{Endpoint, Wire};
+
+/// The target.
+pub(crate) struct Postgres {
+    shared: Arc<Shared>,
+    options: OpenOptions,
+    layouts: Layouts,
+    /// A pooler was noticed: sessions keep nothing on the server.
+    pooled: AtomicBool,
+}
+
+/// What the control needs too.
+struct Shared {
+    server: Server,
+    admin: Admin,
+}
+
+enum Server {
+    /// Somebody's.
+    Remote(Arc<Config>),
+    /// Ours.
+    Local(Arc<Local>),
+}
+
+impl Server {
+    /// Where it is; a local one is started.
+    fn config(&self) -> Result<Arc<Config>, Unusable> {
+        match self {
+            Self::Remote(config) => Ok(Arc::clone(config)),
+            Self::Local(local) => local.config(),
+        }
+    }
+}
+
+impl Postgres {
+    /// Reads the URL; connects to nothing. Errors: the URL, the lies.
+    pub(crate) fn open(url: &str, options: &OpenOptions) -> Result<Self, Unusable> {
+        Liar::new("postgres:", options, |teller| teller != Teller::Store)?;
+        let rest = url.split_once(':').map_or("", |(_, rest)| rest);
+        let server = if rest == "local" || rest.starts_with("local?") {
+            Server::Local(Local::of(url, options)?)
+        } else {
+            Server::Remote(Arc::new(Config::parse(url, &options.environment)?))
+        };
+        Ok(Self {
+            shared: Arc::new(Shared {
+                server,
+                admin: Admin::default(),
+            }),
+            options: options.clone(),
+            layouts: Layouts::new(&options.prefix),
+            pooled: AtomicBool::new(false),
+        })
+    }
+
+    fn url(&self) -> String {
+        match &self.shared.server {
+            Server::Remote(config) => config.shown.clone(),
+            Server::Local(local) => local.url().to_owned(),
+        }
+    }
+
+    fn admin<T>(&self, work: impl FnOnce(&mut Wire) -> admin::Asked<T>) -> Result<T, Unusable> {
+        self.shared.admin.with(&self.shared.server, work)
+    }
+
+    fn unusable(&self, error: &wire::NoConnection) -> Unusable {
+        let (what, remedy) = codes::complaint(error);
+        Unusable::server(self.url(), what, remedy)
+    }
+}
+
+/// PostgreSQL's own name of a level, as a setting.
+fn setting_of(level: Level) -> &'static str {
+    match level {
+        Level::ReadUncommitted => "read uncommitted",
+        Level::ReadCommitted => "read committed",
+        Level::RepeatableRead | Level::Snapshot => "repeatable read",
+        Level::Serializable => "serializable",
+    }
+}
+
+impl Target for Postgres {
+    fn describe(&self) -> Description {
+        let local = matches!(self.shared.server, Server::Local(_));
+        Description {
+            scheme: "postgres",
+            url: self.url(),
+            words: if local {
+                "a server of our own".into()
+            } else {
+                String::new()
+            },
+            embedded: false,
+            can_kill: local,
+            can_cancel: true,
+            can_terminate: true,
+            one_session: false,
+            can_proxy: true,
+            levels: vec![
+                Level::ReadUncommitted,
+                Level::ReadCommitted,
+                Level::RepeatableRead,
+                Level::Snapshot,
+                Level::Serializable,
+            ],
+            driver: format!("gristmill {} over postgres-protocol", env!("CARGO_PKG_VERSION")),
+        }
+    }
+
+    /// READ UNCOMMITTED is READ COMMITTED there, and REPEATABLE READ is snapshot isolation. The snapshot of a transaction
+    /// is taken by its first message after BEGIN, a Parse included.
+    fn claim(&self, level: Level) -> Claim {
+        let (level, snapshot) = match level {
+            Level::ReadUncommitted | Level::ReadCommitted => (Level::ReadCommitted, Snapshot::Statement),
+            Level::RepeatableRead | Level::Snapshot => (Level::Snapshot, Snapshot::FirstMessage),
+            Level::Serializable => (Level::Serializable, Snapshot::FirstMessage),
+        };
+        let atomic = Atomic::Visit;
+        Claim {
+            level,
+            real_time: true,
+            hidden_until_commit: true,
+            atomic,
+            snapshot,
+            durable: true,
+        }
+    }
+
+    fn semantics(&self) -> Semantics {
+        Semantics {
+            update_creates_rows: false,
+            nulls: Nulls::Last,
+            affected: Affected::Matched,
+        }
+    }
+
+    fn default_level(&self) -> Level {
+        Level::ReadCommitted
+    }
+
+    fn limits(&self, _: &Type) -> Option<Limits> {
+        Some(Limits {
+            nul_bytes: false,
+            year_min: -4700,
+            year_max: 200_000,
+            ..Limits::default()
+        })
+    }
+
+    fn left_out(&self) -> Vec<String> {
+        vec!["U+0000 in text (PostgreSQL refuses it)".into()]
+    }
+
+    fn facts(&self) -> Result<Facts, Unusable> {
+        let url = self.url();
+        let first = self.admin(admin::facts)?;
+        let facts = admin::judge(&url, first)?;
+        self.pooled.store(facts.pooler.is_some(), Ordering::Relaxed);
+        Ok(facts)
+    }
+
+    fn prepare(&self, schema: &Arc<Schema>) -> Result<(), Unusable> {
+        let statements = dialect::objects(&POSTGRES, &self.layouts.of(schema));
+        let taken = self.admin(|wire| admin::ours(wire, &self.options.prefix))?;
+        if let Some(name) = taken.first() {
+            let url = self.url();
+            let remedy = format!("gristmill clean {url}");
+            return Err(Unusable::server(
+                url,
+                format!("table {name} exists already"),
+                remedy,
+            ));
+        }
+        self.admin(|wire| admin::all_or_nothing(wire, &statements))
+    }
+
+    fn cleanup(&self) -> Result<Vec<String>, Unusable> {
+        if let Server::Local(local) = &self.shared.server
+            && !local.is_running()
+        {
+            // Its files belong to the folder of the run.
+            return Ok(Vec::new());
+        }
+        let names = self.admin(|wire| admin::ours(wire, &self.options.prefix))?;
+        for name in &names {
+            self.admin(|wire| admin::drop_table(wire, name))?;
+        }
+        Ok(names.into_iter().map(|name| format!("table {name}")).collect())
+    }
+
+    fn plan_of_objects(&self, schema: &Schema) -> Vec<String> {
+        dialect::objects(&POSTGRES, &self.layouts.of(schema))
+    }
+
+    fn connect(&self, who: SessionId, schema: &Arc<Schema>) -> Result<Box<dyn Session>, Unusable> {
+        let config = self.shared.server.config()?;
+        let through = self.options.through.get(&who).copied();
+        let level = setting_of(self.options.level.unwrap_or_else(|| self.default_level()));
+        let mut wire = Wire::connect(&config, through, &[("default_transaction_isolation", level)])
+            .map_err(|e| self.unusable(&e))?;
+        let identity = admin::identity(&mut wire, who).map_err(|e| admin::unusable(&self.url(), &e))?;
+        let pooled = self.pooled.load(Ordering::Relaxed);
+        let layout = self.layouts.of(schema);
+        Ok(Box::new(session::PostgresSession::new(
+            wire, config, through, layout, identity, pooled,
+        )))
+    }
+
+    fn gone(&self, who: &Identity) -> Gone {
+        if self.pooled.load(Ordering::Relaxed) {
+            return Gone::CannotTell("a pooler stands in between".into());
+        }
+        match self.admin(|wire| admin::is_there(wire, who)) {
+            Ok(true) => Gone::StillThere,
+            Ok(false) => Gone::Gone,
+            Err(error) => Gone::CannotTell(error.complaint().what.clone()),
+        }
+    }
+
+    fn incarnation(&self) -> Result<String, Unusable> {
+        self.admin(admin::incarnation)
+    }
+
+    fn text(&self, schema: &Schema, request: &Request<'_>) -> Vec<String> {
+        dialect::text(&POSTGRES, &self.layouts.of(schema), request)
+    }
+
+    fn digest(&self, schema: &Schema, request: &Request<'_>) -> u64 {
+        dialect::digest(&POSTGRES, &self.layouts.of(schema), request)
+    }
+
+    fn upstream(&self) -> Result<Option<Upstream>, Unusable> {
+        let config = self.shared.server.config()?;
+        Ok(Some(match config.endpoint().map_err(|e| self.unusable(&e))? {
+            Endpoint::Tcp(address) => Upstream::Tcp(address),
+            Endpoint::Unix(path) => Upstream::Unix(path),
+        }))
+    }
+
+    fn control(&self) -> Option<Arc<dyn Control>> {
+        Some(Arc::clone(&self.shared) as Arc<dyn Control>)
+    }
+}
+
+impl Shared {
+    fn own(&self) -> Result<&Arc<Local>, Unusable> {
+        match &self.server {
+            Server::Local(local) => Ok(local),
+            Server::Remote(config) => {
+                let remedy = "use postgres:local for faults that need a server of our own";
+                Err(Unusable::usage(
+                    config.shown.clone(),
+                    "it is not ours to kill",
+                    remedy,
+                ))
+            }
+        }
+    }
+}
+
+impl Control for Shared {
+    fn kill9(&self) -> Result<(), Unusable> {
+        self.own()?.kill9()
+    }
+
+    fn restart(&self) -> Result<(), Unusable> {
+        self.own()?.restart()
+    }
+
+    fn terminate(&self, who: &Identity) -> Result<bool, Unusable> {
+        self.admin.with(&self.server, |wire| admin::terminate(wire, who))
+    }
+}
