@@ -26,6 +26,7 @@ mod profile;
 mod returning;
 mod rows;
 mod selector;
+mod shuffles;
 mod window;
 
 #[cfg(test)]
@@ -37,3 +38,4 @@ pub use members::{Member, Members};
 pub use profile::{hot_cold, list, returning_window, rotation, uniform, window, zipf};
 pub use rows::Walk;
 pub use selector::{BLOCK_VISITS_MAX, Pool, SHARES_MAX, SelectError, Selector, ShareOf, Touch};
+pub use shuffles::{Shuffle, Shuffles};

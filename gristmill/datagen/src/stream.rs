@@ -48,8 +48,8 @@ pub enum Stream {
     Partition = 26,
     /// The values of a column that come again and again.
     Recurring = 27,
-    /// The order of a shuffled deck of choices.
-    Deck = 25,
+    /// The orders of blocks, decks and rounds.
+    Shuffle = 25,
     /// The kind of an operation.
     OperationKind = 30,
     /// How many operations a visit has.

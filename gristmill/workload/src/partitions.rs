@@ -25,7 +25,7 @@ use std::sync::Arc;
 use datagen::domain::Rate;
 use datagen::perm::Perm;
 use datagen::schema::Schema;
-use datagen::select::{Deck, Role, Seat, SelectError, Selector, Touch};
+use datagen::select::{Deck, Role, Seat, SelectError, Selector, Shuffle, Touch};
 use datagen::stream::{Key, Stream, draw};
 use history::{End, Lts, Part, Regenerate, Step, Visit};
 
@@ -109,6 +109,17 @@ struct Keys {
     query: Key,
     mix: Key,
     savepoint: Key,
+}
+
+/// One partition of a visit, with what its operations need.
+struct Spot<'a> {
+    touch: Touch,
+    view: &'a View,
+    part: Part,
+    /// Row index to position.
+    rows: Shuffle<'a>,
+    /// Addresses the draws of rows.
+    row_key: u64,
 }
 
 /// How a visit that writes in a transaction ends, in the order of the weights.
@@ -249,8 +260,13 @@ impl Partitions {
     fn make(&self, n: u64) -> Visit {
         let seat = self.selector.seat(n);
         let kind = self.kind(&seat);
-        let touches: Vec<Touch> = self.selector.touches_of(&seat).collect();
-        let mut writes: Vec<Part> = touches.iter().map(|touch| self.part(touch)).collect();
+        let spots: Vec<Spot<'_>> = self
+            .selector
+            .touches_of(&seat)
+            .zip(0..)
+            .map(|(touch, t)| self.spot(n, t, touch))
+            .collect();
+        let mut writes: Vec<Part> = spots.iter().map(|spot| spot.part).collect();
         writes.sort_unstable();
         writes.dedup();
 
@@ -260,41 +276,31 @@ impl Partitions {
         } else {
             End::Commit
         };
-        let mut steps = Vec::with_capacity((ops + reads) as usize + 2);
+        let mut steps = Vec::with_capacity((ops + reads) as usize);
         let first_write = self.write_numbers.first(&seat);
-        let mut step = |at: u64, steps: &mut Vec<Step>| {
-            if at < ops {
-                let touch = &touches[(at % touches.len() as u64) as usize];
-                let free = (!kind.strict).then(|| write::Kind::ALL[self.write_deck.deal(first_write + at)]);
-                if free.is_some_and(|kind| kind.spans_tables(self.view(touch.table)))
-                    && end == End::Autocommit
-                {
-                    end = End::Commit;
-                }
-                steps.push(Step::Write(write::op(
-                    self,
-                    n,
-                    at,
-                    free,
-                    touch,
-                    at / touches.len() as u64,
-                )));
-            } else {
+        let mut step = |at: u64| {
+            if at >= ops {
                 let read = at - ops;
-                steps.push(Step::Read(read::query(
-                    self,
-                    n,
-                    read,
-                    seat.first_read + read,
-                    &touches,
-                )));
+                return Step::Read(read::query(self, n, read, seat.first_read + read, &spots));
             }
+            let (slot, spot) = (
+                at / spots.len() as u64,
+                &spots[(at % spots.len() as u64) as usize],
+            );
+            if kind.strict {
+                return Step::Write(write::strict(self, n, at, spot));
+            }
+            let kind = write::Kind::ALL[self.write_deck.deal(first_write + at)].on(spot.view);
+            if end == End::Autocommit && kind.spans_tables(spot.view) {
+                end = End::Commit;
+            }
+            Step::Write(write::op(self, n, at, kind, spot, slot))
         };
-        if ops + reads == 1 {
-            step(0, &mut steps);
-        } else {
+        if ops > 0 && reads > 0 {
             let order = Perm::new(self.keys.mix.at(&[n]), ops + reads);
-            (0..ops + reads).for_each(|i| step(order.at(i), &mut steps));
+            steps.extend((0..ops + reads).map(|i| step(order.at(i))));
+        } else {
+            steps.extend((0..ops + reads).map(step));
         }
         if ops > 0 && !kind.autocommit {
             self.finish(n, &seat, &mut steps, &mut end);
@@ -305,6 +311,21 @@ impl Partitions {
             writes,
             steps,
             end,
+        }
+    }
+
+    fn spot(&self, n: u64, t: u64, touch: Touch) -> Spot<'_> {
+        let view = self.view(touch.table);
+        let part = Part {
+            table: touch.table,
+            position: view.order.at(touch.position),
+        };
+        Spot {
+            touch,
+            view,
+            part,
+            rows: view.row_order.get(part.position),
+            row_key: self.keys.row.at(&[n, t]),
         }
     }
 

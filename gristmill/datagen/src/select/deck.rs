@@ -1,14 +1,13 @@
 //! Exact weights: a deck holds each choice as often as its weight says, is shuffled anew each time it has been
 //! dealt out, and card n is known without dealing the n before it.
 
-use crate::perm::Perm;
-use crate::stream::{Stream, draw};
+use super::shuffles::Shuffles;
 
 /// A shuffled multiset of choices 0, 1, 2, …; within each full deck every choice comes exactly `weight` times.
 #[derive(Clone, Debug)]
 pub struct Deck {
-    key: u64,
     cards: Vec<u16>,
+    shuffles: Shuffles,
 }
 
 /// Cards in a deck at most; weights are reduced by their greatest common divisor first.
@@ -37,17 +36,14 @@ impl Deck {
                 (u64::from(weight) / divisor) as usize,
             ));
         }
-        Deck { key, cards }
+        let shuffles = Shuffles::new(key, cards.len() as u64);
+        Deck { cards, shuffles }
     }
 
     /// Card number `n` of the endless row of shuffled decks.
     pub fn deal(&self, n: u64) -> usize {
         let len = self.cards.len() as u64;
-        if len == 1 {
-            return usize::from(self.cards[0]);
-        }
-        let shuffle = Perm::new(draw(self.key, Stream::Deck, &[n / len]), len);
-        usize::from(self.cards[shuffle.at(n % len) as usize])
+        usize::from(self.cards[self.shuffles.get(n / len).at(n % len) as usize])
     }
 
     /// Cards in the deck: the period in which weights are exact.

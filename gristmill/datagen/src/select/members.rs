@@ -7,9 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::returning::Returning;
+use super::shuffles::Shuffles;
 use super::window::Window;
-use crate::perm::Perm;
-use crate::stream::{Stream, draw};
 
 /// The rule by which the turns of a share go to its members; plain data of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,9 +56,9 @@ pub struct Member {
 pub(super) enum Rule {
     Window(Window),
     Fixed {
-        key: u64,
         first: u64,
         count: u64,
+        rounds: Shuffles,
     },
     List {
         positions: Vec<u64>,
@@ -70,7 +69,11 @@ pub(super) enum Rule {
 
 impl Rule {
     pub(super) fn fixed(key: u64, first: u64, count: u64) -> Rule {
-        Rule::Fixed { key, first, count }
+        Rule::Fixed {
+            first,
+            count,
+            rounds: Shuffles::new(key, count),
+        }
     }
 
     pub(super) fn list(positions: Vec<u64>) -> Rule {
@@ -83,10 +86,10 @@ impl Rule {
     pub(super) fn at(&self, turn: u64) -> Member {
         match self {
             Rule::Window(w) => w.at(turn),
-            Rule::Fixed { key, first, count } => {
+            Rule::Fixed { first, count, rounds } => {
                 let round = turn / count;
                 Member {
-                    position: first + order(*key, round, *count).at(turn % count),
+                    position: first + rounds.get(round).at(turn % count),
                     nth: round,
                 }
             }
@@ -105,9 +108,9 @@ impl Rule {
     pub(super) fn turn_from(&self, position: u64, from: u64) -> Option<u64> {
         match self {
             Rule::Window(w) => w.turn_from(position, from),
-            Rule::Fixed { key, first, count } => {
+            Rule::Fixed { first, count, rounds } => {
                 let member = position.checked_sub(*first).filter(|m| m < count)?;
-                let turn = |round: u64| round * count + order(*key, round, *count).index(member);
+                let turn = |round: u64| round * count + rounds.get(round).index(member);
                 let here = turn(from / count);
                 Some(if here >= from {
                     here
@@ -132,9 +135,9 @@ impl Rule {
     pub(super) fn turn_before(&self, position: u64, before: u64) -> Option<u64> {
         match self {
             Rule::Window(w) => w.turn_before(position, before),
-            Rule::Fixed { key, first, count } => {
+            Rule::Fixed { first, count, rounds } => {
                 let member = position.checked_sub(*first).filter(|m| m < count)?;
-                let turn = |round: u64| round * count + order(*key, round, *count).index(member);
+                let turn = |round: u64| round * count + rounds.get(round).index(member);
                 let here = turn(before / count);
                 if here < before {
                     Some(here)
@@ -168,11 +171,6 @@ impl Rule {
             Rule::Returning(r) => r.end(),
         }
     }
-}
-
-/// The order of one round: a permutation that changes with the round.
-fn order(key: u64, round: u64, count: u64) -> Perm {
-    Perm::new(draw(key, Stream::Member, &[round]), count)
 }
 
 fn slots(sorted: &[(u64, u64)], position: u64) -> Option<&[(u64, u64)]> {

@@ -4,8 +4,8 @@ use super::block::{Block, Role, Seat};
 use super::deck::gcd;
 use super::members::{Member, Members, Rule};
 use super::returning::Returning;
+use super::shuffles::Shuffles;
 use super::window::Window;
-use crate::perm::Perm;
 use crate::stream::{Stream, below, draw};
 
 /// Visits in a block at most. Weights that need a longer block to come out exactly are refused.
@@ -123,8 +123,10 @@ struct Share {
 /// Selects partitions for visits, both ways. Visits are numbered from 0 and never end (up to 2^48).
 #[derive(Clone, Debug)]
 pub struct Selector {
-    seed: u64,
     block: Block,
+    /// Per block: offset to rank, touch number to shuffled turn.
+    ranks: Shuffles,
+    turns: Shuffles,
     shares: Vec<Share>,
     /// Partitions per table.
     partitions: Vec<u64>,
@@ -196,7 +198,8 @@ impl Selector {
             of_table[usize::from(share.table)].push(index);
         }
         Ok(Selector {
-            seed,
+            ranks: Shuffles::new(draw(seed, Stream::Role, &[]), block.visits),
+            turns: Shuffles::new(draw(seed, Stream::Share, &[]), block.touches),
             block,
             shares: built,
             partitions: partitions.to_vec(),
@@ -213,7 +216,7 @@ impl Selector {
     pub fn seat(&self, visit: u64) -> Seat {
         let number = visit / self.block.visits;
         self.block
-            .seat(number, self.ranks(number).at(visit % self.block.visits))
+            .seat(number, self.ranks.get(number).at(visit % self.block.visits))
     }
 
     /// The partitions that `visit` writes: `partitions` of its role, in the order of touches. One partition
@@ -227,7 +230,7 @@ impl Selector {
         let count = u64::from(self.block.role(seat.role).partitions);
         let number = seat.first_touch / self.block.touches;
         let within = seat.first_touch % self.block.touches;
-        let shuffle = (count > 0).then(|| self.turns(number));
+        let shuffle = (count > 0).then(|| self.turns.get(number));
         (0..count).map(move |i| {
             self.touch(
                 number,
@@ -323,7 +326,7 @@ impl Selector {
         first: u64,
     ) -> impl Iterator<Item = u64> + 'a {
         let number = first / share.turns;
-        let (shuffle, ranks) = (self.turns(number), self.ranks(number));
+        let (shuffle, ranks) = (self.turns.get(number), self.ranks.get(number));
         std::iter::successors(Some(first), move |turn| share.rule.turn_from(position, turn + 1))
             .take_while(move |turn| turn / share.turns == number)
             .map(move |turn| {
@@ -386,16 +389,6 @@ impl Selector {
         self.shares_of_table(table)
             .iter()
             .map(|&index| &self.shares[index])
-    }
-
-    /// Offset in the block to rank.
-    fn ranks(&self, number: u64) -> Perm {
-        Perm::new(draw(self.seed, Stream::Role, &[number]), self.block.visits)
-    }
-
-    /// Touch number in the block to shuffled turn.
-    fn turns(&self, number: u64) -> Perm {
-        Perm::new(draw(self.seed, Stream::Share, &[number]), self.block.touches)
     }
 }
 

@@ -368,12 +368,12 @@ fn a_layout_that_cannot_be_exact_is_refused_by_name() {
         SelectError::NoWindow { .. }
     ));
     let heavy = vec![
-        (997, Members::Fixed { first: 0, count: 5 }),
-        (2, Members::Fixed { first: 5, count: 4 }),
+        (9970, Members::Fixed { first: 0, count: 5 }),
+        (3, Members::Fixed { first: 5, count: 4 }),
     ];
     assert!(matches!(
         bad(&ROLES, table_of(0, heavy), &[9]),
-        SelectError::Block { visits: 9990 }
+        SelectError::Block { visits: 99730 }
     ));
     let weightless = vec![(0, Members::Fixed { first: 0, count: 1 })];
     assert!(matches!(
@@ -483,6 +483,19 @@ proptest! {
         ];
         let selector = Selector::new(seed, &roles, &shares, &[partitions]).unwrap();
         compare(&selector, 300, 11);
+    }
+
+    /// The inverse pair of a shuffle: `at` and `index`, made beforehand and long.
+    #[test]
+    fn the_index_of_an_element_is_where_the_shuffle_puts_it(key in any::<u64>(), n in any::<u64>(), len in 1..10_000u64) {
+        let shuffles = Shuffles::new(key, len);
+        let shuffle = shuffles.get(n);
+        let mut seen = vec![false; len as usize];
+        for i in 0..len {
+            let x = shuffle.at(i);
+            prop_assert_eq!(shuffle.index(x), i);
+            prop_assert!(!std::mem::replace(&mut seen[x as usize], true));
+        }
     }
 
     #[test]

@@ -4,15 +4,15 @@
 //! two groups here and one there.
 
 use datagen::schema::ColumnId;
-use datagen::select::{Pool, Touch};
+use datagen::select::Pool;
 use datagen::value::Order;
 use history::{Aggregate, From, Parts, Predicate, Query, Relation, RowChoice, Select};
 
-use super::Partitions;
 use super::config::{AGGREGATE_OPEN_MAX, IN_MAX};
 use super::dice::Dice;
 use super::view::{Column, View};
 use super::write::slice;
+use super::{Partitions, Spot};
 
 /// Kinds of reads, in the order of the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,18 +82,17 @@ struct Drawing<'a> {
 }
 
 /// The read `i` of visit `n`; `own` are the partitions that the visit writes, if any.
-pub(super) fn query(p: &Partitions, n: u64, i: u64, number: u64, own: &[Touch]) -> Query {
+pub(super) fn query(p: &Partitions, n: u64, i: u64, number: u64, own: &[Spot<'_>]) -> Query {
     let mut dice = Dice::new(p.keys.query.at(&[n, i]));
     let kind = Kind::ALL[p.read_deck.deal(number)];
-    let (table, index) = match dice.pick(own) {
-        Some(touch) if dice.in_16(p.config.shapes.own_in_16) => (touch.table, touch.position),
+    let (view, position) = match dice.pick(own) {
+        Some(spot) if dice.in_16(p.config.shapes.own_in_16) => (spot.view, spot.part.position),
         _ => {
-            let table = p.tables_in_use[p.table_deck.deal(number)];
-            (table, pooled(p, n, number, table, &mut dice))
+            let view = p.view(p.tables_in_use[p.table_deck.deal(number)]);
+            let index = pooled(p, n, number, view.table, &mut dice);
+            (view, view.order.at(index))
         }
     };
-    let view = p.view(table);
-    let position = view.order.at(index);
     Drawing {
         p,
         n,
@@ -493,6 +492,13 @@ impl Drawing<'_> {
             11 if column.nullable => Relation::IsNotNull,
             _ => Relation::Eq,
         };
+        if matches!(relation, Relation::IsNull | Relation::IsNotNull) {
+            return Predicate {
+                column: column.id,
+                relation,
+                value: 0,
+            };
+        }
         let recurring = relation == Relation::Eq || self.dice.in_16(8);
         let value = match self.dice.pick(&column.recurring) {
             Some(&value) if recurring => value,

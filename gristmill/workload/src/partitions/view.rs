@@ -5,7 +5,8 @@
 use datagen::domain::{Domain, Rate};
 use datagen::perm::Perm;
 use datagen::schema::{ColumnId, SizeClass, Table};
-use datagen::stream::{Key, Stream, draw};
+use datagen::select::Shuffles;
+use datagen::stream::{Stream, draw};
 use datagen::universe::Universe;
 use datagen::value::{Order, Type};
 
@@ -25,7 +26,7 @@ pub(super) struct View {
     /// Rows that visits use in one partition: row indices run from 0 to `rows - 1`.
     pub(super) rows: u64,
     /// Row index to position, per partition.
-    row_order: Key,
+    pub(super) row_order: Shuffles,
     /// Reads of the whole table are allowed.
     pub(super) narrow: bool,
     pub(super) keys: Vec<ColumnId>,
@@ -97,7 +98,7 @@ impl View {
             order: Perm::new(draw(seed, Stream::Partition, &[u64::from(number)]), all),
             partitions,
             rows,
-            row_order: Key::new(draw(seed, Stream::Row, &[u64::from(number)]), Stream::Row),
+            row_order: Shuffles::new(draw(seed, Stream::Row, &[u64::from(number)]), universe.len()),
             narrow,
             keys: table.partition.iter().map(|key| key.column.id).collect(),
             clustering: table
@@ -113,7 +114,7 @@ impl View {
 
     /// The position of row `index` in the partition at `position`. Indices from `rows` on are never written.
     pub(super) fn row(&self, position: u64, index: u64) -> u64 {
-        Perm::new(self.row_order.at(&[position]), self.universe.len()).at(index)
+        self.row_order.get(position).at(index)
     }
 
     /// All columns of a row: keys, clustering columns, regular columns.

@@ -2,14 +2,13 @@
 
 use datagen::domain::Rate;
 use datagen::schema::ColumnId;
-use datagen::select::Touch;
 use datagen::stream::{GOLDEN, mix};
 use datagen::universe::Slice;
-use history::{Cells, Op, Part};
+use history::{Cells, Op};
 
-use super::Partitions;
 use super::dice::Dice;
 use super::view::{Column, View};
+use super::{Partitions, Spot};
 
 /// Kinds of writes, in the order of the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,78 +69,80 @@ enum Named {
     Shared,
 }
 
-/// The operation `i` of visit `n` on the partition of `touch`, as the `slot`-th one there.
-pub(super) fn op(p: &Partitions, n: u64, i: u64, kind: Option<Kind>, touch: &Touch, slot: u64) -> Op {
-    let view = p.view(touch.table);
-    let part = Part {
-        table: touch.table,
-        position: view.order.at(touch.position),
-    };
-    let row = |slot: u64| {
-        let rows = &p.config.rows;
-        let per_visit = u64::from(rows.per_visit);
-        let index = rows.walk.row(
-            p.keys.row.at(&[n, i]),
-            view.rows,
-            touch.nth,
-            per_visit,
-            slot % per_visit,
-        );
-        view.row(part.position, index)
-    };
-    let cells = |columns: &[Column], named: Named| cells(p, n, i, columns, named);
-    match kind.map(|kind| kind.on(view)) {
-        None => Op::Insert {
+/// The operation `i` of visit `n`, the `slot`-th one on its partition. `kind` is one that the table can do.
+pub(super) fn op(p: &Partitions, n: u64, i: u64, kind: Kind, spot: &Spot<'_>, slot: u64) -> Op {
+    let (view, part) = (spot.view, spot.part);
+    let row = || row(p, spot, slot);
+    match kind {
+        Kind::Insert => Op::Insert {
             part,
-            row: row(slot),
-            cells: cells(&view.regular, Named::New),
-            strict: true,
-        },
-        Some(Kind::Insert) => Op::Insert {
-            part,
-            row: row(slot),
-            cells: cells(&view.regular, Named::New),
+            row: row(),
+            cells: cells(p, n, i, &view.regular, Named::New),
             strict: false,
         },
-        Some(Kind::Upsert) => Op::Upsert {
+        Kind::Upsert => Op::Upsert {
             part,
-            row: row(slot),
-            cells: cells(&view.regular, Named::New),
+            row: row(),
+            cells: cells(p, n, i, &view.regular, Named::New),
         },
-        Some(Kind::UpdateAll) => Op::Update {
+        Kind::UpdateAll => Op::Update {
             part,
-            row: row(slot),
-            cells: cells(&view.regular, Named::All),
+            row: row(),
+            cells: cells(p, n, i, &view.regular, Named::All),
         },
-        Some(Kind::UpdateSome) => Op::Update {
+        Kind::UpdateSome => Op::Update {
             part,
-            row: row(slot),
-            cells: cells(&view.regular, Named::Some),
+            row: row(),
+            cells: cells(p, n, i, &view.regular, Named::Some),
         },
-        Some(Kind::Shared) => Op::Shared {
+        Kind::Shared => Op::Shared {
             part,
-            cells: cells(&view.shared, Named::Shared),
+            cells: cells(p, n, i, &view.shared, Named::Shared),
         },
-        Some(Kind::DeleteRow) => Op::DeleteRow { part, row: row(slot) },
-        Some(Kind::DeleteCells) => {
+        Kind::DeleteRow => Op::DeleteRow { part, row: row() },
+        Kind::DeleteCells => {
             let nullable: Vec<ColumnId> = view.regular.iter().filter(|c| c.nullable).map(|c| c.id).collect();
             let mut dice = Dice::new(p.keys.columns.at(&[n, i]));
             Op::DeleteCells {
                 part,
-                row: row(slot),
+                row: row(),
                 columns: dice.some(&nullable).copied().collect(),
             }
         }
-        Some(kind @ (Kind::DeleteRange | Kind::DeleteSlice)) => {
+        Kind::DeleteRange | Kind::DeleteSlice => {
             let mut dice = Dice::new(p.keys.bounds.at(&[n, i]));
-            let other = view.row(part.position, dice.below(view.rows as usize) as u64);
+            let other = spot.rows.at(dice.below(view.rows as usize) as u64);
             Op::DeleteSlice {
                 part,
-                slice: slice(view, row(slot), other, kind == Kind::DeleteRange, &mut dice),
+                slice: slice(view, row(), other, kind == Kind::DeleteRange, &mut dice),
             }
         }
-        Some(Kind::DeletePartition) => Op::DeletePartition { part },
+        Kind::DeletePartition => Op::DeletePartition { part },
     }
+}
+
+/// The INSERT that is refused where the row exists: the only operation `i` of visit `n`.
+pub(super) fn strict(p: &Partitions, n: u64, i: u64, spot: &Spot<'_>) -> Op {
+    let cells = cells(p, n, i, &spot.view.regular, Named::New);
+    Op::Insert {
+        part: spot.part,
+        row: row(p, spot, 0),
+        cells,
+        strict: true,
+    }
+}
+
+/// The position of the row that the `slot`-th operation on this partition touches.
+fn row(p: &Partitions, spot: &Spot<'_>, slot: u64) -> u64 {
+    let rows = &p.config.rows;
+    let per_visit = u64::from(rows.per_visit);
+    spot.rows.at(rows.walk.row(
+        spot.row_key,
+        spot.view.rows,
+        spot.touch.nth,
+        per_visit,
+        slot % per_visit,
+    ))
 }
 
 /// A slice of rows near the row at `a`: an equality prefix of it, then a column bounded on both ends (`both`, by

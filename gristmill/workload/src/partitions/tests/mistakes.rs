@@ -50,7 +50,12 @@ fn all_mistakes_are_told_at_once() {
 
 #[test]
 fn a_workload_that_never_writes_is_refused() {
-    refused(|c| c.visits.retain(|v| v.partitions == 0), &expect!["`visits` is without a kind that writes: nothing would ever be there to read: give one a weight"]);
+    refused(
+        |c| c.visits.retain(|v| v.partitions == 0),
+        &expect![
+            "`visits` is without a kind that writes: nothing would ever be there to read: give one a weight"
+        ],
+    );
     refused(
         |c| {
             for table in ["wide", "narrow", "bare"] {
@@ -79,7 +84,9 @@ fn weights_that_do_not_fit_together_are_refused() {
                 },
             );
         },
-        &expect!["weights come out exactly only in blocks of 996900 visits, at most 65536 are possible: choose role counts and share weights with smaller sums or common factors"],
+        &expect![
+            "weights come out exactly only in blocks of 996900 visits, at most 65536 are possible: choose role counts and share weights with smaller sums or common factors"
+        ],
     );
     refused(
         |c| c.wide = Popularity::List { positions: vec![] },
@@ -87,7 +94,9 @@ fn weights_that_do_not_fit_together_are_refused() {
     );
     refused(
         |c| c.wide = Popularity::Window { width: 0, repeats: 1 },
-        &expect!["popularity of table `wide`: share 0: a window of width 0 with 1 repeats; both must be at least 1 and at most 2^20"],
+        &expect![
+            "popularity of table `wide`: share 0: a window of width 0 with 1 repeats; both must be at least 1 and at most 2^20"
+        ],
     );
     refused(
         |c| c.narrow = Popularity::List { positions: vec![40] },
