@@ -40,6 +40,8 @@ pub(crate) struct Faults {
     lives: Vec<Life>,
     /// When something last befell every session at once (nanoseconds; 0: never).
     all_ns: AtomicU64,
+    /// Kills that were ordered and whose server is not up again.
+    kills_pending: AtomicU64,
     kills: Mutex<Vec<Tick>>,
     done: Mutex<BTreeMap<String, u64>>,
     orders: Sender<Order>,
@@ -84,6 +86,7 @@ impl Faults {
             proxies,
             lives: (0..=sessions).map(|_| Life::default()).collect(),
             all_ns: AtomicU64::new(0),
+            kills_pending: AtomicU64::new(0),
             kills: Mutex::new(Vec::new()),
             done: Mutex::new(BTreeMap::new()),
             orders,
@@ -105,10 +108,16 @@ impl Faults {
         self.kills.lock().extend(kills);
     }
 
-    /// A session has a connection.
-    pub(crate) fn connected(&self, who: SessionId, identity: &Identity, cancel: Option<Arc<dyn Cancel>>) {
+    /// A session has a connection, which it began to open at `began_ns`.
+    pub(crate) fn connected(
+        &self,
+        who: SessionId,
+        began_ns: u64,
+        identity: &Identity,
+        cancel: Option<Arc<dyn Cancel>>,
+    ) {
         let life = &self.lives[usize::from(who.0)];
-        life.connected_ns.store(self.clock.ns(), Ordering::SeqCst);
+        life.connected_ns.store(began_ns, Ordering::SeqCst);
         *life.server.lock() = Some((identity.clone(), cancel));
     }
 
@@ -127,7 +136,8 @@ impl Faults {
         let cancelled = life.cancelled_ns.load(Ordering::SeqCst);
         Witness {
             cancel: cancelled > 0 && cancelled + CANCEL_LINGERS_NS >= began_ns,
-            connection: struck > 0 && struck >= life.connected_ns.load(Ordering::SeqCst),
+            connection: self.kills_pending.load(Ordering::SeqCst) > 0
+                || (struck > 0 && struck >= life.connected_ns.load(Ordering::SeqCst)),
         }
     }
 

@@ -64,11 +64,21 @@ pub fn trials() -> Vec<Trial> {
         lie: line.name,
         target,
         // A crash is rare by itself, so its lie is told whenever there is one.
-        rate: if line.needs == Needs::Crash { Rate { num: 1, den: 1 } } else { seldom },
+        rate: if line.needs == Needs::Crash {
+            Rate { num: 1, den: 1 }
+        } else {
+            seldom
+        },
         kill: (line.needs == Needs::Crash).then_some(Rate { num: 1, den: 200 }),
     };
-    let reference = FLAWS.iter().filter(|l| l.teller != Teller::Corruptor).map(|l| of(l, "reference:"));
-    let sqlite = FLAWS.iter().filter(|l| l.teller != Teller::Store).map(|l| of(l, "sqlite:"));
+    let reference = FLAWS
+        .iter()
+        .filter(|l| l.teller != Teller::Corruptor)
+        .map(|l| of(l, "reference:"));
+    let sqlite = FLAWS
+        .iter()
+        .filter(|l| l.teller != Teller::Store)
+        .map(|l| of(l, "sqlite:"));
     reference.chain(sqlite).collect()
 }
 
@@ -108,8 +118,16 @@ impl Trial {
             sessions: Some(SESSIONS),
             visits: Some(VISITS_MAX),
             stop: Some(Stop::First),
-            lies: if lying { BTreeMap::from([(self.lie.to_owned(), self.rate)]) } else { BTreeMap::new() },
-            faults: self.kill.map(|rate| (FaultKind::Kill, rate)).into_iter().collect(),
+            lies: if lying {
+                BTreeMap::from([(self.lie.to_owned(), self.rate)])
+            } else {
+                BTreeMap::new()
+            },
+            faults: self
+                .kill
+                .map(|rate| (FaultKind::Kill, rate))
+                .into_iter()
+                .collect(),
             ..Settings::default()
         };
         let environment: targets::target::Environment = Arc::new(|name| std::env::var(name).ok());
@@ -119,7 +137,12 @@ impl Trial {
 }
 
 fn visits(verdict: &Verdict) -> u64 {
-    verdict.visits.iter().filter(|(what, _)| what.as_str() != "writing").map(|(_, n)| n).sum()
+    verdict
+        .visits
+        .iter()
+        .filter(|(what, _)| what.as_str() != "writing")
+        .map(|(_, n)| n)
+        .sum()
 }
 
 struct Nobody;

@@ -2,8 +2,8 @@
 //! written by hand would do for the same rows: draw with `rand`, format with the standard library.
 
 use crate::rounds::{self, Turn, cpu_seconds, interleaved};
-use datagen::schema::{Column, ColumnId, Definition, KeyColumn, Schema, SizeClass};
 use datagen::domain::Limits;
+use datagen::schema::{Column, ColumnId, Definition, KeyColumn, Schema, SizeClass};
 use datagen::value::{Order, Type};
 use history::{Lts, Op, Regenerate, Step};
 use std::hint::black_box;
@@ -21,8 +21,19 @@ pub(crate) fn schema() -> Arc<Schema> {
     let mut column = |name: &str, ty: Type| {
         let id = ColumnId(next);
         next += 1;
-        let limits = Limits { nan: false, infinities: false, nul_bytes: false, ..Limits::default() };
-        Column { id, name: name.to_owned(), ty, nullable: true, limits }
+        let limits = Limits {
+            nan: false,
+            infinities: false,
+            nul_bytes: false,
+            ..Limits::default()
+        };
+        Column {
+            id,
+            name: name.to_owned(),
+            ty,
+            nullable: true,
+            limits,
+        }
     };
     let key = |mut column: Column, order: Order| {
         column.nullable = false;
@@ -42,7 +53,11 @@ pub(crate) fn schema() -> Arc<Schema> {
             key(column("ck2", Type::Int64), Order::Desc),
         ],
         shared: vec![column("s1", Type::Int64), column("s2", Type::Int16)],
-        regular: vec![column("v1", Type::Ascii), column("v2", Type::Int64), column("v3", Type::Int32)],
+        regular: vec![
+            column("v1", Type::Ascii),
+            column("v2", Type::Int64),
+            column("v3", Type::Int32),
+        ],
         ..Definition::default()
     };
     Arc::new(Schema::new(vec![table]).expect("the reference table is a good one"))
@@ -63,11 +78,22 @@ pub(crate) fn writing() -> Config {
         delete_slice: 2,
         delete_partition: 1,
     };
-    config.reads = Reads { row: 1, ..config.reads };
-    config.ends = Ends { commit: 1, rollback: 0, savepoint: 0, savepoint_kept: 0 };
+    config.reads = Reads {
+        row: 1,
+        ..config.reads
+    };
+    config.ends = Ends {
+        commit: 1,
+        rollback: 0,
+        savepoint: 0,
+        savepoint_kept: 0,
+    };
     config.rows.per_partition = 20;
     config.rows.per_visit = OPS_PER_VISIT;
-    config.wide = Popularity::Window { width: 3, repeats: 20 };
+    config.wide = Popularity::Window {
+        width: 3,
+        repeats: 20,
+    };
     config.visits = vec![VisitKind {
         name: "write".to_owned(),
         weight: 1,
@@ -85,9 +111,18 @@ pub(crate) fn run(rounds: usize) {
     let visits = Partitions::new(writing(), 7, Arc::clone(&schema)).expect("the workload fits the table");
     let count = OPS / u64::from(OPS_PER_VISIT);
     let turns: Vec<Turn<'_>> = vec![
-        ("descriptors", Box::new(|| per_second(OPS, || descriptors(&visits, count)))),
-        ("with values", Box::new(|| per_second(OPS, || values(&visits, &schema, count)))),
-        ("by hand: rand and format!", Box::new(|| per_second(OPS, || by_hand(OPS)))),
+        (
+            "descriptors",
+            Box::new(|| per_second(OPS, || descriptors(&visits, count))),
+        ),
+        (
+            "with values",
+            Box::new(|| per_second(OPS, || values(&visits, &schema, count))),
+        ),
+        (
+            "by hand: rand and format!",
+            Box::new(|| per_second(OPS, || by_hand(OPS))),
+        ),
     ];
     let series = interleaved(rounds, turns);
     println!("operations made by one thread, by its CPU time, {OPS} a turn, {rounds} rounds in turn");
@@ -113,7 +148,9 @@ fn descriptors(visits: &Partitions, count: u64) {
 fn values(visits: &Partitions, schema: &Schema, count: u64) {
     let mut bytes = Vec::with_capacity(4096);
     for lts in 1..=count {
-        let Some(visit) = visits.visit(Lts(lts)) else { continue };
+        let Some(visit) = visits.visit(Lts(lts)) else {
+            continue;
+        };
         for step in &visit.steps {
             bytes.clear();
             if let Step::Write(op) = step {

@@ -12,8 +12,13 @@ pub(crate) type Turn<'a> = (&'static str, Box<dyn FnMut() -> f64 + 'a>);
 
 /// Runs every contestant once without counting, then `rounds` times in turn.
 pub(crate) fn interleaved(rounds: usize, mut turns: Vec<Turn<'_>>) -> Vec<Series> {
-    let mut series: Vec<Series> =
-        turns.iter().map(|(name, _)| Series { name, per_round: Vec::with_capacity(rounds) }).collect();
+    let mut series: Vec<Series> = turns
+        .iter()
+        .map(|(name, _)| Series {
+            name,
+            per_round: Vec::with_capacity(rounds),
+        })
+        .collect();
     for (_, turn) in &mut turns {
         turn();
     }
@@ -42,9 +47,15 @@ pub(crate) fn ratio(a: &Series, b: &Series, goal: Option<f64>) {
     let ratios: Vec<f64> = a.per_round.iter().zip(&b.per_round).map(|(a, b)| a / b).collect();
     let (median, least, greatest) = summary(&ratios);
     let goal = goal.map_or(String::new(), |g| {
-        format!("   goal ≥ {g}: {}", if median >= g { "reached" } else { "missed" })
+        format!(
+            "   goal ≥ {g}: {}",
+            if median >= g { "reached" } else { "missed" }
+        )
     });
-    println!("  {:44} {median:>9.2} ({least:.2} – {greatest:.2}){goal}", format!("{} ÷ {}", a.name, b.name));
+    println!(
+        "  {:44} {median:>9.2} ({least:.2} – {greatest:.2}){goal}",
+        format!("{} ÷ {}", a.name, b.name)
+    );
 }
 
 /// Median, least, greatest.
@@ -53,7 +64,11 @@ pub(crate) fn summary(values: &[f64]) -> (f64, f64, f64) {
     sorted.sort_by(f64::total_cmp);
     let least = sorted.first().copied().unwrap_or(f64::NAN);
     let greatest = sorted.last().copied().unwrap_or(f64::NAN);
-    (sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN), least, greatest)
+    (
+        sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN),
+        least,
+        greatest,
+    )
 }
 
 /// CPU seconds of this thread that `work` took: what one core can do, whatever else the machine does.

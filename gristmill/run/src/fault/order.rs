@@ -84,6 +84,9 @@ pub(super) fn carry_out(world: &World, order: Order) -> Result<(), RunError> {
                 .expect("a plan with kill has a server of its own");
             control.kill9()?;
             control.restart()?;
+            // Whoever connected before this moment may have met the old server or the one that was starting.
+            faults.all_ns.store(faults.clock.ns(), Ordering::SeqCst);
+            faults.kills_pending.fetch_sub(1, Ordering::SeqCst);
         }
     }
     Ok(())

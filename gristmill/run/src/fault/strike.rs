@@ -71,7 +71,7 @@ impl Faults {
                 self.order(world, Order::Terminate(who))?;
             }
             (FaultKind::Kill, _) => {
-                self.all_ns.store(now, Ordering::SeqCst);
+                self.kills_pending.fetch_add(1, Ordering::SeqCst);
                 self.kills.lock().push(tick);
                 self.order(world, Order::Kill)?;
             }

@@ -38,9 +38,10 @@ impl<'w> Connection<'w> {
         self.close();
         let patience = self.world.plan.settle();
         let since = self.world.clock.elapsed();
-        let session = loop {
+        let (began_ns, session) = loop {
+            let began_ns = self.world.clock.ns();
             match self.world.target.connect(self.me, &self.world.schema) {
-                Ok(session) => break session,
+                Ok(session) => break (began_ns, session),
                 Err(_) if self.world.clock.elapsed() - since < patience && !self.world.is_over() => {
                     self.world.pause(TRY_AGAIN);
                 }
@@ -55,7 +56,9 @@ impl<'w> Connection<'w> {
                 incarnation: identity.incarnation.clone(),
             },
         )?;
-        self.world.faults.connected(self.me, &identity, session.cancel());
+        self.world
+            .faults
+            .connected(self.me, began_ns, &identity, session.cancel());
         self.identity = Some(identity);
         self.session = Some(session);
         Ok(())

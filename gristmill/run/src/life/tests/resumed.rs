@@ -29,8 +29,13 @@ fn the_worker_is_a_child() {
     let Some(folder) = std::env::var_os(FOLDER) else {
         return;
     };
-    let schedule_of = std::env::var_os(SCHEDULE).filter(|s| !s.is_empty()).map(PathBuf::from);
-    let orders = Orders { folder: PathBuf::from(folder), schedule_of };
+    let schedule_of = std::env::var_os(SCHEDULE)
+        .filter(|s| !s.is_empty())
+        .map(PathBuf::from);
+    let orders = Orders {
+        folder: PathBuf::from(folder),
+        schedule_of,
+    };
     let code = worker::main(&orders);
     std::process::exit(if code == std::process::ExitCode::SUCCESS {
         0
