@@ -146,7 +146,7 @@ impl ShardCell {
 
     pub(crate) fn check_codec(&self, codec: &str) -> Result<(), ShardError> {
         let actual = self.current().codec.clone();
-        if actual == codec {
+        if actual == codec || self.env.mutant == Mutant::CodecUnchecked {
             return Ok(());
         }
         Err(ShardError::CodecMismatch {
@@ -350,6 +350,9 @@ impl ShardCell {
         loop {
             let shared = self.env.maintenance == Maintenance::Background && poll_ms.is_none();
             let pause = if shared { u64::MAX / 4 } else { wait.min(ceiling) };
+            if self.env.mutant == Mutant::NeverPolls {
+                std::future::pending::<()>().await;
+            }
             match race(states.changed(), self.env.clock.sleep(pause)).await {
                 Either::Left(_) => {}
                 Either::Right(()) => {
@@ -464,7 +467,7 @@ pub(crate) async fn load(env: &Arc<Env>, shard: ShardId, key: &str) -> Result<Op
         let mut versions = retry_external(env, &mut || consensus.scan(key, SeqNo::ZERO, limit))
             .await
             .map_err(store_error)?;
-        if versions.len() >= limit {
+        if versions.len() >= limit && env.mutant != Mutant::FullPageIsNewest {
             // A full page holds the oldest versions (H18): start from the head's rollup instead.
             let Some(head) = retry_external(env, &mut || consensus.head(key))
                 .await

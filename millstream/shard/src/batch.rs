@@ -337,7 +337,7 @@ pub(crate) async fn flush_inline(cell: &ShardCell, meta: &mut BatchMeta) -> Resu
 async fn put_blob(cell: &ShardCell, bytes: Bytes) -> Result<PartBody, StoreError> {
     let env = &cell.env;
     let key = format!("{}/p/{:032x}", cell.shard, env.ids.fresh());
-    let crc = crc32c::crc32c(&bytes);
+    let crc = crate::format::checksum(&bytes).expect("these bytes were encoded here");
     let blob = env.location.blob();
     retry_external(env, &mut || blob.set(&key, bytes.clone())).await?;
     Ok(PartBody::Blob { key, crc })

@@ -23,7 +23,7 @@ use crate::mutant::Mutant;
 use crate::retry::retry_external;
 use crate::state::{Description, Part, PartBody, PartStats};
 use crate::store::StoreError;
-use crate::time::Timestamp;
+use crate::time::{Frontier, Timestamp};
 
 /// Which updates of a part count, and at which times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -312,16 +312,20 @@ impl BatchFetcher {
             });
         }
         let limit = self.cell.env.settings.get().fetch_memory_bytes;
-        let wanted = if self.cell.env.mutant == Mutant::FetchWithoutPermit {
-            0
-        } else {
-            part.part.decoded_bytes
+        let wanted = match self.cell.env.mutant {
+            Mutant::FetchWithoutPermit => 0,
+            Mutant::InlineBytesFree if part.key().is_none() => 0,
+            _ => part.part.decoded_bytes,
         };
         let permit = self.cell.env.memory.acquire(wanted, limit).await;
         let (view, _) = fetch_view(&self.cell, &part.part, part.lower_time(), Some(part.reader)).await?;
+        let mut desc = part.desc;
+        if self.cell.env.mutant == Mutant::BoundsIgnoredOnRead {
+            (desc.lower, desc.upper) = (Frontier::MIN, Frontier::Closed);
+        }
         Ok(FetchedPart {
             view,
-            desc: part.desc,
+            desc,
             filter: part.filter,
             _permit: permit,
         })
@@ -358,7 +362,7 @@ pub(crate) async fn fetch_view(
                     because,
                 });
             };
-            if cell.env.mutant != Mutant::ChecksumIgnored && crc32c::crc32c(&bytes) != *crc {
+            if cell.env.mutant != Mutant::ChecksumIgnored && crate::format::checksum(&bytes) != Some(*crc) {
                 let error = PartError::Damaged("it is not the part that was stored under this key");
                 return Err(FetchError::Damaged {
                     shard,

@@ -208,6 +208,12 @@ impl Columns {
     }
 }
 
+/// The checksum a part carries at its end; none if the bytes are too short to be one. Not verified here.
+pub fn checksum(bytes: &[u8]) -> Option<u32> {
+    let at = bytes.len().checked_sub(FOOTER)?;
+    Some(u32_at(bytes, at))
+}
+
 /// A part whose checksum held: a view of its updates.
 #[derive(Clone, Debug)]
 pub struct PartView {

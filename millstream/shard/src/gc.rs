@@ -140,6 +140,9 @@ pub(crate) async fn collect(cell: &Arc<ShardCell>, wanted: SeqNo) -> Result<Opti
         if env.mutant == Mutant::TruncateBeforeDeletes {
             truncate().await?;
         }
+        if env.mutant == Mutant::GcTrustsDiffs {
+            done.deleted += delete_all(cell, &cut.kept).await.map_err(store_error)?;
+        }
         done.deleted += delete_all(cell, &cut.before).await.map_err(store_error)?;
         truncate().await?;
         done.deleted += delete_all(cell, &cut.after).await.map_err(store_error)?;

@@ -39,6 +39,8 @@ pub mod mutant;
 pub mod settings;
 pub mod state;
 pub mod store;
+#[doc(hidden)]
+pub mod testing;
 pub mod time;
 
 mod applier;
@@ -69,7 +71,7 @@ pub use fetch::{
 pub use format::{Update, UpdateRef};
 pub use ids::{CriticalId, IdSource, ReaderId, SeqNo, ShardId, WriterId};
 pub use inspect::Inspection;
-pub use location::Location;
+pub use location::{Location, LocationError, redact};
 pub use machine::merge::MergeRequest;
 pub use maintenance::Done;
 pub use read::{Listen, ListenBatch, ReadError, ReadHandle};

@@ -1,11 +1,55 @@
 //! Where shards live: a blob store and a consensus store that belong together.
 //!
 //! Must not know what shards are.
+//!
+//! Invariants:
+//! 1. The identity of the pair is stored on both sides (H7): opening the blobs of one location with the
+//!    consensus of another is refused, and so is a consensus whose blobs, or blobs whose consensus, are gone.
+//! 2. Passwords never leave this module: [`Location::name`] and every error are redacted (H18).
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
+use url::Url;
+
+use crate::ids::{IdSource, SeqNo};
+use crate::mutant::Mutant;
+use crate::store::file::FileBlob;
 use crate::store::mem::{MemBlob, MemConsensus};
-use crate::store::{Blob, Consensus};
+use crate::store::sqlite::SqliteConsensus;
+use crate::store::{Blob, CasResult, Consensus, StoreError, Versioned};
+
+const IDENTITY: &str = "location";
+
+/// Why a location cannot be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LocationError {
+    /// The URL is not one of ours.
+    #[error("`{url}` is no location: {why}; use mem:, file:/folder, or s3://bucket/prefix?endpoint=…")]
+    Url {
+        /// What was given, redacted.
+        url: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A store cannot be reached or refuses us.
+    #[error("{location}: {error}")]
+    Store {
+        /// The location, redacted.
+        location: String,
+        /// The store's answer.
+        error: StoreError,
+    },
+    /// The two stores do not belong together.
+    #[error("{location}: blobs and consensus do not belong together: {why}")]
+    MixedUp {
+        /// The location, redacted.
+        location: String,
+        /// What does not fit.
+        why: String,
+    },
+}
 
 /// A pair of stores.
 #[derive(Clone, Debug)]
@@ -30,6 +74,35 @@ impl Location {
         }
     }
 
+    /// Opens a location by URL, making it if it does not exist.
+    ///
+    /// - `mem:` in memory, gone with the process.
+    /// - `file:/folder` blobs as files, consensus in SQLite; several processes of one host.
+    pub async fn open(url: &str) -> Result<Location, LocationError> {
+        let bad = |why: String| LocationError::Url {
+            url: redact(url),
+            why,
+        };
+        let parsed = Url::parse(url).map_err(|e| bad(e.to_string()))?;
+        let name = redact(url);
+        let store = |error| LocationError::Store {
+            location: name.clone(),
+            error,
+        };
+        let location = match parsed.scheme() {
+            "mem" => return Ok(Location::mem()),
+            "file" => {
+                let folder: PathBuf = parsed
+                    .to_file_path()
+                    .map_err(|()| bad("the folder must be absolute".to_owned()))?;
+                open_folder(&name, &folder).map_err(store)?
+            }
+            other => return Err(bad(format!("the scheme `{other}` is not known"))),
+        };
+        location.identify(&IdSource::random(), Mutant::None).await?;
+        Ok(location)
+    }
+
     /// Its URL, without passwords.
     pub fn name(&self) -> &str {
         &self.name
@@ -44,4 +117,123 @@ impl Location {
     pub fn consensus(&self) -> &Arc<dyn Consensus> {
         &self.consensus
     }
+
+    /// Checks that the two stores belong together, or makes them so if both are new.
+    ///
+    /// Pending in Consensus → identity blob → complete in Consensus: a crash anywhere is continued by the
+    /// next opener.
+    pub(crate) async fn identify(&self, ids: &IdSource, mutant: Mutant) -> Result<(), LocationError> {
+        if mutant == Mutant::IdentityUnchecked {
+            return Ok(());
+        }
+        let store = |error| LocationError::Store {
+            location: self.name.clone(),
+            error,
+        };
+        let mixed = |why: String| {
+            Err(LocationError::MixedUp {
+                location: self.name.clone(),
+                why,
+            })
+        };
+        loop {
+            let head = self.consensus.head(IDENTITY).await.map_err(store)?;
+            let blob = self.blob.get(IDENTITY).await.map_err(store)?;
+            let there = blob
+                .as_ref()
+                .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+            let Some(head) = head else {
+                if let Some(there) = there {
+                    if self.consensus.head(IDENTITY).await.map_err(store)?.is_some() {
+                        continue;
+                    }
+                    return mixed(format!(
+                        "the blobs are of location {there}, the consensus is empty"
+                    ));
+                }
+                let id = ids.shard().to_string().replacen('s', "l", 1);
+                self.advance_identity(None, &format!("{id} pending"))
+                    .await
+                    .map_err(store)?;
+                continue;
+            };
+            let text = String::from_utf8_lossy(&head.data).into_owned();
+            let (id, stage) = text.split_once(' ').unwrap_or((text.as_str(), ""));
+            match (stage, there) {
+                (_, Some(there)) if there != id => {
+                    return mixed(format!(
+                        "the blobs are of location {there}, the consensus of {id}"
+                    ));
+                }
+                ("complete", Some(_)) => return Ok(()),
+                ("complete", None) => {
+                    return mixed(format!(
+                        "the consensus is of location {id}, whose blobs are not here"
+                    ));
+                }
+                ("pending", Some(_)) => {
+                    let next = format!("{id} complete");
+                    self.advance_identity(Some(head.seqno), &next)
+                        .await
+                        .map_err(store)?;
+                }
+                ("pending", None) => {
+                    let bytes = Bytes::from(id.to_owned().into_bytes());
+                    self.blob.set(IDENTITY, bytes).await.map_err(store)?;
+                }
+                _ => return mixed(format!("the consensus names its location `{text}`")),
+            }
+        }
+    }
+
+    /// Doubt and mismatch are met by looking again.
+    async fn advance_identity(&self, from: Option<SeqNo>, text: &str) -> Result<(), StoreError> {
+        let seqno = from.map_or(SeqNo::FIRST, SeqNo::next);
+        let new = Versioned {
+            seqno,
+            data: Bytes::from(text.to_owned().into_bytes()),
+        };
+        match self.consensus.compare_and_set(IDENTITY, from, new).await {
+            Ok(CasResult::Committed | CasResult::ExpectationMismatch) => Ok(()),
+            Err(error) if error.permanent || error.is_determinate() => Err(error),
+            Err(_) => Ok(()),
+        }
+    }
 }
+
+fn open_folder(name: &str, folder: &Path) -> Result<Location, StoreError> {
+    let blob = FileBlob::open(&folder.join("blobs"))?;
+    let consensus = SqliteConsensus::open(&folder.join("consensus.sqlite"))?;
+    Ok(Location::of(name, Arc::new(blob), Arc::new(consensus)))
+}
+
+/// A URL without its secrets: passwords, and every value of a query but those known to be harmless.
+pub fn redact(text: &str) -> String {
+    let Ok(mut url) = Url::parse(text) else {
+        // Not a URL: whatever stands before an @ may be a secret.
+        return text
+            .rsplit_once('@')
+            .map_or_else(|| text.to_owned(), |(_, rest)| format!("…@{rest}"));
+    };
+    if url.password().is_some() {
+        let _ = url.set_password(Some("***"));
+    }
+    if url.query().is_some() {
+        let pairs: Vec<(String, String)> = url
+            .query_pairs()
+            .map(|(key, value)| {
+                let shown = match key.as_ref() {
+                    "endpoint" | "consensus" => redact(&value),
+                    "region" | "allow_http" | "sslmode" | "schema" => value.into_owned(),
+                    _ => "***".to_owned(),
+                };
+                (key.into_owned(), shown)
+            })
+            .collect();
+        url.query_pairs_mut().clear().extend_pairs(pairs);
+    }
+    url.to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -49,8 +49,9 @@ impl State {
         lease_ms: u64,
         now_ms: u64,
         debug: &str,
+        mutant: Mutant,
     ) -> Flow<Option<Frontier>> {
-        if self.is_tombstone() {
+        if self.is_tombstone() && mutant != Mutant::TombstoneAnswers {
             return Flow::Answer(None);
         }
         let (since, seqno) = (self.since, self.seqno.next());
@@ -74,25 +75,37 @@ impl State {
         hold: SeqNo,
         new_since: Frontier,
         now_ms: u64,
+        mutant: Mutant,
     ) -> Flow<Option<Frontier>> {
         let Some(reader) = self.leased.get_mut(&id) else {
             return Flow::Doubt(None);
         };
         reader.last_heartbeat_ms = reader.last_heartbeat_ms.max(now_ms);
-        reader.seqno = reader.seqno.max(hold);
-        reader.since = reader.since.max(new_since);
+        let (old_hold, old_since) = (reader.seqno, reader.since);
+        reader.seqno = if mutant == Mutant::HoldsMayRegress {
+            hold
+        } else {
+            old_hold.max(hold)
+        };
+        reader.since = if mutant == Mutant::SinceMayRegress {
+            new_since
+        } else {
+            old_since.max(new_since)
+        };
         let since = reader.since;
         self.recompute_since();
         Flow::Commit(Some(since))
     }
 
     /// Says that a reader lives, and raises its SeqNo hold (H11). Answers whether it was still known.
-    pub fn heartbeat(&mut self, id: ReaderId, hold: SeqNo, now_ms: u64) -> Flow<bool> {
+    pub fn heartbeat(&mut self, id: ReaderId, hold: SeqNo, now_ms: u64, mutant: Mutant) -> Flow<bool> {
         let Some(reader) = self.leased.get_mut(&id) else {
             return Flow::Doubt(false);
         };
         reader.last_heartbeat_ms = reader.last_heartbeat_ms.max(now_ms);
-        reader.seqno = reader.seqno.max(hold);
+        if mutant != Mutant::HeartbeatKeepsHold {
+            reader.seqno = reader.seqno.max(hold);
+        }
         Flow::Commit(true)
     }
 
@@ -357,7 +370,7 @@ impl State {
             return Flow::Doubt(AppendVerdict::WriterExpired);
         }
         let writer = self.writers.get(&args.writer).cloned();
-        if writer.as_ref().is_some_and(|w| w.token == args.token) && args.mutant != Mutant::TokenIgnored {
+        if writer.as_ref().is_some_and(|w| w.token == args.token) {
             return Flow::Answer(AppendVerdict::AlreadyCommitted);
         }
         let upper = self.upper();

@@ -111,7 +111,7 @@ impl ReaderCore {
                 if nothing_leased {
                     hold = state.seqno.next();
                 }
-                state.downgrade_since(self.id, hold, target, now)
+                state.downgrade_since(self.id, hold, target, now, mutant)
             })
             .await?;
         let Some(since) = answer else {
@@ -132,7 +132,7 @@ impl ReaderCore {
         let hold = self.safe_hold();
         let known = self
             .cell
-            .apply_idempotent(&mut |state, now| state.heartbeat(self.id, hold, now))
+            .apply_idempotent(&mut |state, now| state.heartbeat(self.id, hold, now, self.cell.env.mutant))
             .await?;
         self.last_beat_ms
             .store(self.cell.env.clock.now_ms(), Ordering::SeqCst);
@@ -187,10 +187,10 @@ impl Drop for ReadHandle {
 impl ReadHandle {
     pub(crate) async fn register(cell: Arc<ShardCell>, purpose: &str) -> Result<ReadHandle, ShardError> {
         let id = cell.env.ids.reader();
-        let lease_ms = cell.env.settings.get().reader_lease_ms;
+        let (mutant, lease_ms) = (cell.env.mutant, cell.env.settings.get().reader_lease_ms);
         let debug = format!("{} {purpose}", cell.env.hostname);
         let since = cell
-            .apply_idempotent(&mut |state, now| state.register_leased(id, lease_ms, now, &debug))
+            .apply_idempotent(&mut |state, now| state.register_leased(id, lease_ms, now, &debug, mutant))
             .await?
             .ok_or(ShardError::Finalized { shard: cell.shard })?;
         let core = Arc::new(ReaderCore {

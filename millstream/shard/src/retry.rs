@@ -7,6 +7,7 @@
 use std::future::Future;
 
 use crate::client::Env;
+use crate::mutant::Mutant;
 use crate::store::StoreError;
 
 /// Waits between tries: exponential, with a ceiling.
@@ -29,7 +30,7 @@ impl<'a> Backoff<'a> {
     pub(crate) async fn after(&mut self, error: StoreError) -> Result<(), StoreError> {
         let settings = self.env.settings.get();
         let now = self.env.clock.now_ms();
-        if error.permanent {
+        if error.permanent && self.env.mutant != Mutant::PermanentRetriedForEver {
             let since = *self.permanent_since_ms.get_or_insert(now);
             if now.saturating_sub(since) >= settings.permanent_deadline_ms {
                 return Err(error);

@@ -61,7 +61,8 @@ pub enum PartBody {
     Blob {
         /// Its key.
         key: String,
-        /// Checksum of its bytes, so that a foreign blob under this key is noticed.
+        /// The checksum at its end, so that a foreign blob under this key is noticed. (Not one over all its
+        /// bytes: a checksum over data and its own checksum is the same for all data.)
         crc: u32,
     },
     /// In the state itself.

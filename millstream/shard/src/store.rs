@@ -17,7 +17,12 @@ use bytes::Bytes;
 
 use crate::ids::SeqNo;
 
+#[cfg(test)]
+pub(crate) mod conformance;
+pub mod file;
 pub mod mem;
+mod pool;
+pub mod sqlite;
 
 /// What is known about an operation that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -258,6 +258,16 @@ impl WriteHandle {
         Ok(())
     }
 
+    /// The same writer again, for tests that hand it to several tasks.
+    #[cfg(test)]
+    pub(crate) fn same(&self) -> WriteHandle {
+        WriteHandle {
+            cell: Arc::clone(&self.cell),
+            id: self.id,
+            debug: self.debug.clone(),
+        }
+    }
+
     fn combine(&self, batches: &[Batch], lower: Frontier, upper: Frontier) -> Result<BatchMeta, UsageError> {
         for batch in batches {
             if batch.shard != self.cell.shard {
@@ -266,7 +276,8 @@ impl WriteHandle {
                     found: batch.shard,
                 });
             }
-            if batch.lower() > lower || batch.upper() < upper {
+            let short = batch.lower() > lower || batch.upper() < upper;
+            if short && self.cell.env.mutant != Mutant::BatchBoundsUnchecked {
                 let batch = (batch.lower(), batch.upper());
                 return Err(UsageError::InvalidBatchBounds {
                     batch,
@@ -326,6 +337,9 @@ impl WriteHandle {
             let verdict = match cell.apply(&mut command).await? {
                 Applied::Done(verdict) => verdict,
                 Applied::InDoubt(doubt) => {
+                    if cell.env.mutant == Mutant::DoubtIsMismatch {
+                        return Ok(Some(cell.fetch().await?.upper()));
+                    }
                     let knew_us = doubt.expected.writers.contains_key(&self.id);
                     match self.resolve(doubt, token, deadline, &mut command).await? {
                         Fate::Committed => return Ok(None),

@@ -149,3 +149,6 @@ impl Blob for MemBlob {
             .collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,334 @@
+//! Blobs as files.
+//!
+//! Layout: `blobs/<aa>/<escaped key>`, where `aa` is a hash of the key, so that no folder grows without
+//! bounds. Must not touch the SQLite files beside it (H2).
+//!
+//! Invariants:
+//! 1. A file appears under its name whole and durable: temporary file, fsync, rename, fsync of the folder,
+//!    and of the parent of each folder newly made (H13).
+//! 2. After a failed fsync the temporary file is given up; the next try starts with a new one.
+//! 3. Temporary files are never listed and are removed when the store is opened.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::pool::Workers;
+use super::{Blob, StoreError};
+use crate::mutant::Mutant;
+
+/// What a file store asks of a file system; the tests' version loses what was not synced.
+pub(crate) trait Disk: std::fmt::Debug + Send + Sync {
+    fn create_dir(&self, path: &Path) -> std::io::Result<bool>;
+    fn write_new(&self, path: &Path, bytes: &[u8]) -> std::io::Result<()>;
+    fn sync_file(&self, path: &Path) -> std::io::Result<()>;
+    fn sync_dir(&self, path: &Path) -> std::io::Result<()>;
+    fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()>;
+    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>>;
+    fn size(&self, path: &Path) -> std::io::Result<u64>;
+    fn remove(&self, path: &Path) -> std::io::Result<()>;
+    fn list(&self, path: &Path) -> std::io::Result<Vec<String>>;
+}
+
+/// The machine's file system.
+#[derive(Debug)]
+pub(crate) struct RealDisk;
+
+impl Disk for RealDisk {
+    fn create_dir(&self, path: &Path) -> std::io::Result<bool> {
+        match std::fs::create_dir(path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write_new(&self, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(path)?
+            .write_all(bytes)
+    }
+
+    fn sync_file(&self, path: &Path) -> std::io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn sync_dir(&self, path: &Path) -> std::io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    fn size(&self, path: &Path) -> std::io::Result<u64> {
+        Ok(std::fs::metadata(path)?.len())
+    }
+
+    fn remove(&self, path: &Path) -> std::io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn list(&self, path: &Path) -> std::io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(path)? {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        Ok(names)
+    }
+}
+
+/// Threads that wait for the disk.
+const THREADS: usize = 8;
+const TEMPORARY: &str = ".tmp-";
+
+/// A [`Blob`] store in a folder of the local file system.
+#[derive(Clone, Debug)]
+pub struct FileBlob {
+    core: Arc<Core>,
+    workers: Workers,
+}
+
+#[derive(Debug)]
+struct Core {
+    disk: Arc<dyn Disk>,
+    root: PathBuf,
+    temporary: AtomicU64,
+    mutant: Mutant,
+}
+
+impl FileBlob {
+    /// Opens (and makes) the folder.
+    pub fn open(root: &Path) -> Result<FileBlob, StoreError> {
+        FileBlob::on(Arc::new(RealDisk), root, Mutant::None)
+    }
+
+    pub(crate) fn on(disk: Arc<dyn Disk>, root: &Path, mutant: Mutant) -> Result<FileBlob, StoreError> {
+        let core = Core {
+            disk,
+            root: root.to_owned(),
+            temporary: AtomicU64::new(0),
+            mutant,
+        };
+        core.make_folder(root).map_err(|e| failure("make", root, &e))?;
+        core.remove_leftovers().map_err(|e| failure("clean", root, &e))?;
+        Ok(FileBlob {
+            core: Arc::new(core),
+            workers: Workers::new("shard-file", THREADS),
+        })
+    }
+}
+
+fn failure(what: &str, path: &Path, error: &std::io::Error) -> StoreError {
+    let text = format!("cannot {what} {}: {error}", path.display());
+    let permanent = matches!(
+        error.kind(),
+        ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::NotADirectory
+    );
+    let out = StoreError::indeterminate(text);
+    if permanent { out.permanent() } else { out }
+}
+
+/// Characters that keep their meaning in a file name; all others become `%xx`.
+fn escape(key: &str) -> String {
+    let mut out = String::with_capacity(key.len());
+    for byte in key.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') && !out.is_empty() {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02x}"));
+        }
+    }
+    out
+}
+
+/// The inverse of [`escape`]; none for names it never makes.
+fn unescape(name: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        if *first == b'%' {
+            let digits = std::str::from_utf8(after.get(..2)?).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = &after[2..];
+        } else {
+            bytes.push(*first);
+            rest = after;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+impl Core {
+    fn folder(&self, key: &str) -> PathBuf {
+        self.root
+            .join(format!("{:02x}", crc32c::crc32c(key.as_bytes()) & 0xff))
+    }
+
+    fn path(&self, key: &str) -> PathBuf {
+        self.folder(key).join(escape(key))
+    }
+
+    /// Makes a folder and its missing parents, each durable in its own parent.
+    fn make_folder(&self, path: &Path) -> std::io::Result<()> {
+        match self.disk.create_dir(path) {
+            Ok(false) => return Ok(()),
+            Ok(true) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.make_folder(path.parent().ok_or(error)?)?;
+                self.disk.create_dir(path)?;
+            }
+            Err(error) => return Err(error),
+        }
+        if self.mutant == Mutant::NewFolderNotSynced {
+            return Ok(());
+        }
+        path.parent().map_or(Ok(()), |parent| self.disk.sync_dir(parent))
+    }
+
+    /// Temporary files of processes that died. Only old names of our own process id pattern are removed:
+    /// another live process may be writing.
+    fn remove_leftovers(&self) -> std::io::Result<()> {
+        for folder in self.disk.list(&self.root)? {
+            let folder = self.root.join(folder);
+            let Ok(names) = self.disk.list(&folder) else {
+                continue;
+            };
+            for name in names.iter().filter(|name| name.starts_with(TEMPORARY)) {
+                let pid = name[TEMPORARY.len()..]
+                    .split('-')
+                    .next()
+                    .and_then(|pid| pid.parse::<i32>().ok());
+                let alive = pid.is_some_and(|pid| {
+                    pid != std::process::id().cast_signed()
+                        && nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_ok()
+                });
+                if !alive {
+                    let _ = self.disk.remove(&folder.join(name));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        let folder = self.folder(key);
+        self.make_folder(&folder)
+            .map_err(|e| failure("make", &folder, &e))?;
+        let number = self.temporary.fetch_add(1, Ordering::Relaxed);
+        let temporary = folder.join(format!("{TEMPORARY}{}-{number}", std::process::id()));
+        let path = self.path(key);
+        let written = self
+            .disk
+            .write_new(&temporary, value)
+            .and_then(|()| match self.mutant {
+                Mutant::FileNotSynced => Ok(()),
+                _ => self.disk.sync_file(&temporary),
+            });
+        if let Err(error) = written {
+            let _ = self.disk.remove(&temporary);
+            return Err(failure("write", &path, &error));
+        }
+        self.disk
+            .rename(&temporary, &path)
+            .map_err(|e| failure("write", &path, &e))?;
+        if self.mutant == Mutant::FolderNotSynced {
+            return Ok(());
+        }
+        self.disk
+            .sync_dir(&folder)
+            .map_err(|e| failure("sync", &folder, &e))
+    }
+
+    fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        let path = self.path(key);
+        match self.disk.read(&path) {
+            Ok(bytes) => Ok(Some(Bytes::from(bytes))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failure("read", &path, &error)),
+        }
+    }
+
+    fn delete(&self, key: &str) -> Result<Option<usize>, StoreError> {
+        let path = self.path(key);
+        let size = match self.disk.size(&path) {
+            Ok(size) => usize::try_from(size).expect("a blob fits in memory"),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failure("delete", &path, &error)),
+        };
+        // Not synced: a deletion undone by a power cut leaves a blob that nothing references.
+        match self.disk.remove(&path) {
+            Ok(()) => Ok(Some(size)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failure("delete", &path, &error)),
+        }
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<(String, usize)>, StoreError> {
+        let mut found = Vec::new();
+        let folders = self
+            .disk
+            .list(&self.root)
+            .map_err(|e| failure("list", &self.root, &e))?;
+        for folder in folders {
+            let folder = self.root.join(folder);
+            let names = match self.disk.list(&folder) {
+                Ok(names) => names,
+                Err(error) if error.kind() == ErrorKind::NotADirectory => continue,
+                Err(error) => return Err(failure("list", &folder, &error)),
+            };
+            for name in names.iter().filter(|name| !name.starts_with(TEMPORARY)) {
+                let Some(key) = unescape(name).filter(|key| key.starts_with(prefix)) else {
+                    continue;
+                };
+                if let Ok(size) = self.disk.size(&folder.join(name)) {
+                    found.push((key, usize::try_from(size).expect("a blob fits in memory")));
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+#[async_trait]
+impl Blob for FileBlob {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        let (core, key) = (Arc::clone(&self.core), key.to_owned());
+        self.workers.run(move || core.get(&key)).await
+    }
+
+    async fn set(&self, key: &str, value: Bytes) -> Result<(), StoreError> {
+        let (core, key) = (Arc::clone(&self.core), key.to_owned());
+        self.workers.run(move || core.set(&key, &value)).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<Option<usize>, StoreError> {
+        let (core, key) = (Arc::clone(&self.core), key.to_owned());
+        self.workers.run(move || core.delete(&key)).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<(String, usize)>, StoreError> {
+        let (core, prefix) = (Arc::clone(&self.core), prefix.to_owned());
+        self.workers.run(move || core.list(&prefix)).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,491 @@
+//! Consensus in a SQLite file, for the processes of one host.
+//!
+//! One thread owns the writing connection and commits what has queued up as one transaction (H4). Writers of
+//! all processes take turns by `flock` on a side file, which is fair where SQLite's own busy handler starves
+//! (H2).
+//!
+//! Invariants:
+//! 1. Each request of a group is judged inside the transaction, in order of arrival; nothing is answered
+//!    before COMMIT returned; after a failed COMMIT all of the group are indeterminate.
+//! 2. No code of this process opens the database, `-wal` or `-shm` files but SQLite: closing them would drop
+//!    SQLite's locks. One store per canonical path and process.
+//! 3. WAL and `synchronous=FULL` are set on each connection and read back.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use nix::fcntl::{Flock, FlockArg};
+use parking_lot::Mutex;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
+use tokio::sync::oneshot;
+
+use super::pool::Workers;
+use super::{CasResult, Consensus, StoreError, Versioned, check_successor};
+use crate::ids::SeqNo;
+use crate::mutant::Mutant;
+
+/// Requests committed together, at most.
+const GROUP_MAX: usize = 1024;
+/// Bytes committed together, at most.
+const GROUP_BYTES_MAX: usize = 16 << 20;
+/// Connections that read.
+const READERS: usize = 2;
+
+/// The table, as everyone who looks at the file meets it.
+pub const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS consensus (
+    shard TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (shard, seq)
+) WITHOUT ROWID";
+
+const HEAD: &str = "SELECT seq, data FROM consensus WHERE shard = ?1 ORDER BY seq DESC LIMIT 1";
+const HEAD_SEQ: &str = "SELECT seq FROM consensus WHERE shard = ?1 ORDER BY seq DESC LIMIT 1";
+const INSERT: &str = "INSERT INTO consensus (shard, seq, data) VALUES (?1, ?2, ?3)";
+const SCAN: &str = "SELECT seq, data FROM consensus WHERE shard = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
+const TRUNCATE: &str = "DELETE FROM consensus WHERE shard = ?1 AND seq < ?2";
+const HEADS: &str = "SELECT shard, max(seq) FROM consensus GROUP BY shard ORDER BY shard";
+
+enum Request {
+    Cas {
+        key: String,
+        expected: Option<SeqNo>,
+        new: Versioned,
+        answer: oneshot::Sender<Result<CasResult, StoreError>>,
+    },
+    Truncate {
+        key: String,
+        to: SeqNo,
+        answer: oneshot::Sender<Result<Option<usize>, StoreError>>,
+    },
+}
+
+impl Request {
+    fn bytes(&self) -> usize {
+        match self {
+            Request::Cas { new, .. } => new.data.len(),
+            Request::Truncate { .. } => 0,
+        }
+    }
+}
+
+/// A [`Consensus`] in a SQLite file.
+#[derive(Clone)]
+pub struct SqliteConsensus {
+    core: Arc<Core>,
+}
+
+struct Core {
+    path: PathBuf,
+    writer: Mutex<Sender<Request>>,
+    readers: Workers,
+    pool: Arc<Mutex<Vec<Connection>>>,
+    heads: Arc<Mutex<CachedHeads>>,
+}
+
+/// The answer to `heads`, good until another connection changes the file.
+#[derive(Default)]
+struct CachedHeads {
+    connection: Option<Connection>,
+    version: i64,
+    heads: Vec<(String, SeqNo)>,
+}
+
+impl fmt::Debug for SqliteConsensus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SqliteConsensus({})", self.core.path.display())
+    }
+}
+
+impl SqliteConsensus {
+    /// Opens (and makes) the file at `path`. The same file opened twice in a process is the same store.
+    pub fn open(path: &Path) -> Result<SqliteConsensus, StoreError> {
+        SqliteConsensus::with(path, Mutant::None)
+    }
+
+    pub(crate) fn with(path: &Path, mutant: Mutant) -> Result<SqliteConsensus, StoreError> {
+        static OPEN: Mutex<BTreeMap<PathBuf, Weak<Core>>> = Mutex::new(BTreeMap::new());
+        let parent = path
+            .parent()
+            .filter(|p| !p.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        let canonical = parent
+            .canonicalize()
+            .map_err(|e| {
+                StoreError::determinate(format!("cannot open {}: {e}", parent.display())).permanent()
+            })?
+            .join(
+                path.file_name()
+                    .ok_or_else(|| StoreError::determinate("a database needs a file name"))?,
+            );
+        refuse_network(parent)?;
+        let mut open = OPEN.lock();
+        if let Some(core) = open.get(&canonical).and_then(Weak::upgrade) {
+            return Ok(SqliteConsensus { core });
+        }
+        let store = SqliteConsensus::start(&canonical, mutant)?;
+        open.insert(canonical, Arc::downgrade(&store.core));
+        Ok(store)
+    }
+
+    fn start(path: &Path, mutant: Mutant) -> Result<SqliteConsensus, StoreError> {
+        let lock_path = path.with_extension("lock");
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock_path)
+            .map_err(|e| {
+                StoreError::determinate(format!("cannot open {}: {e}", lock_path.display())).permanent()
+            })?;
+        let lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, e)| StoreError::determinate(e))?;
+        let writer = connect(path)?;
+        writer.execute_batch(SCHEMA).map_err(|e| failure(&e))?;
+        let lock = lock.unlock().map_err(|(_, e)| StoreError::determinate(e))?;
+        let readers = (0..READERS)
+            .map(|_| connect(path))
+            .collect::<Result<Vec<_>, _>>()?;
+        let (sender, receiver) = channel();
+        std::thread::Builder::new()
+            .name("shard-sqlite".into())
+            .spawn(move || commit_loop(writer, lock, &receiver, mutant))
+            .expect("a thread can be started");
+        let core = Core {
+            path: path.to_owned(),
+            writer: Mutex::new(sender),
+            readers: Workers::new("shard-sqlite-read", READERS),
+            pool: Arc::new(Mutex::new(readers)),
+            heads: Arc::default(),
+        };
+        Ok(SqliteConsensus { core: Arc::new(core) })
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let pool = Arc::clone(&self.core.pool);
+        self.core
+            .readers
+            .run(move || {
+                let connection = pool.lock().pop().expect("as many threads as connections");
+                let answer = read(&connection);
+                pool.lock().push(connection);
+                answer.map_err(|e| failure(&e))
+            })
+            .await
+    }
+
+    fn send(&self, request: Request) {
+        self.core
+            .writer
+            .lock()
+            .send(request)
+            .expect("the thread lives as long as this");
+    }
+}
+
+/// A connection with the settings that durability needs, read back.
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open(path).map_err(|e| failure(&e))?;
+    let prepare = || -> rusqlite::Result<(String, i64)> {
+        connection.busy_timeout(std::time::Duration::from_secs(10))?;
+        let mode = connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
+        connection.execute_batch("PRAGMA synchronous=FULL")?;
+        let synchronous = connection.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
+        connection.set_prepared_statement_cache_capacity(32);
+        Ok((mode, synchronous))
+    };
+    match prepare().map_err(|e| failure(&e))? {
+        (mode, 2) if mode == "wal" => Ok(connection),
+        (mode, level) => Err(StoreError::determinate(format!(
+            "{}: SQLite runs with journal_mode={mode}, synchronous={level}, not wal and 2 (FULL)",
+            path.display()
+        ))
+        .permanent()),
+    }
+}
+
+/// Locks and shared memory of network file systems cannot be trusted.
+fn refuse_network(folder: &Path) -> Result<(), StoreError> {
+    use nix::sys::statfs::{NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, statfs};
+    let kind = statfs(folder).map_err(|e| StoreError::determinate(format!("{}: {e}", folder.display())))?;
+    let kind = kind.filesystem_type();
+    if kind == NFS_SUPER_MAGIC || kind == SMB_SUPER_MAGIC {
+        let text = format!(
+            "{} is on a network file system; use postgres for several hosts",
+            folder.display()
+        );
+        return Err(StoreError::determinate(text).permanent());
+    }
+    Ok(())
+}
+
+fn failure(error: &rusqlite::Error) -> StoreError {
+    let code = error.sqlite_error_code();
+    let permanent = matches!(
+        code,
+        Some(
+            ErrorCode::ReadOnly
+                | ErrorCode::DiskFull
+                | ErrorCode::CannotOpen
+                | ErrorCode::NotADatabase
+                | ErrorCode::PermissionDenied
+                | ErrorCode::DatabaseCorrupt
+        )
+    );
+    let out = StoreError::determinate(error);
+    if permanent { out.permanent() } else { out }
+}
+
+/// Takes what has queued up and commits it, for ever.
+fn commit_loop(mut connection: Connection, lock: File, requests: &Receiver<Request>, mutant: Mutant) {
+    let mut lock = Some(lock);
+    while let Ok(first) = requests.recv() {
+        let mut bytes = first.bytes();
+        let mut group = vec![first];
+        let file = lock.take().expect("it is put back below");
+        let guard = match Flock::lock(file, FlockArg::LockExclusive) {
+            Ok(guard) => guard,
+            Err((file, error)) => {
+                lock = Some(file);
+                refuse_all(group, &StoreError::determinate(format!("flock: {error}")));
+                continue;
+            }
+        };
+        while group.len() < GROUP_MAX && bytes < GROUP_BYTES_MAX {
+            let Ok(next) = requests.try_recv() else { break };
+            bytes += next.bytes();
+            group.push(next);
+        }
+        commit_group(&mut connection, group, mutant);
+        lock = Some(guard.unlock().unwrap_or_else(|(guard, _)| {
+            // An unlock that fails is undone by closing the file; open descriptors share the lock's file.
+            guard.try_clone().expect("a file can be cloned")
+        }));
+    }
+}
+
+fn refuse_all(group: Vec<Request>, error: &StoreError) {
+    for request in group {
+        match request {
+            Request::Cas { answer, .. } => drop(answer.send(Err(error.clone()))),
+            Request::Truncate { answer, .. } => drop(answer.send(Err(error.clone()))),
+        }
+    }
+}
+
+enum Verdict {
+    Cas(
+        oneshot::Sender<Result<CasResult, StoreError>>,
+        Result<CasResult, StoreError>,
+    ),
+    Truncate(
+        oneshot::Sender<Result<Option<usize>, StoreError>>,
+        Result<Option<usize>, StoreError>,
+    ),
+}
+
+/// One transaction for all of `group`.
+fn commit_group(connection: &mut Connection, group: Vec<Request>, mutant: Mutant) {
+    let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
+        Ok(transaction) => transaction,
+        // Busy here is determinate: nothing was begun.
+        Err(error) => return refuse_all(group, &failure(&error)),
+    };
+    let mut verdicts = Vec::with_capacity(group.len());
+    let mut broken = None;
+    for request in group {
+        verdicts.push(match request {
+            Request::Cas {
+                key,
+                expected,
+                new,
+                answer,
+            } => {
+                let verdict = judge(&transaction, &key, expected, &new).unwrap_or_else(|e| {
+                    broken = Some(failure(&e));
+                    Err(failure(&e))
+                });
+                if mutant == Mutant::AnswerBeforeCommit && verdict == Ok(CasResult::ExpectationMismatch) {
+                    let _ = answer.send(verdict);
+                    continue;
+                }
+                Verdict::Cas(answer, verdict)
+            }
+            Request::Truncate { key, to, answer } => {
+                let verdict = truncate(&transaction, &key, to).unwrap_or_else(|e| {
+                    broken = Some(failure(&e));
+                    Err(failure(&e))
+                });
+                Verdict::Truncate(answer, verdict)
+            }
+        });
+    }
+    // A statement that failed for the disk's sake has undone the others, or may have: nothing is committed.
+    let outcome = match broken {
+        Some(error) => Err(transaction
+            .rollback()
+            .map_or_else(StoreError::indeterminate, |()| error)),
+        None => transaction.commit().map_err(|e| {
+            let lost = StoreError::indeterminate(format!("COMMIT: {e}"));
+            if failure(&e).permanent {
+                lost.permanent()
+            } else {
+                lost
+            }
+        }),
+    };
+    for verdict in verdicts {
+        match verdict {
+            Verdict::Cas(answer, value) => drop(answer.send(outcome.clone().and(value))),
+            Verdict::Truncate(answer, value) => drop(answer.send(outcome.clone().and(value))),
+        }
+    }
+}
+
+type Judged<T> = rusqlite::Result<Result<T, StoreError>>;
+
+fn newest(connection: &Connection, key: &str) -> rusqlite::Result<Option<SeqNo>> {
+    let head: Option<i64> = connection
+        .prepare_cached(HEAD_SEQ)?
+        .query_row(params![key], |row| row.get(0))
+        .optional()?;
+    Ok(head.map(seqno))
+}
+
+fn judge(connection: &Connection, key: &str, expected: Option<SeqNo>, new: &Versioned) -> Judged<CasResult> {
+    if newest(connection, key)? != expected {
+        return Ok(Ok(CasResult::ExpectationMismatch));
+    }
+    connection
+        .prepare_cached(INSERT)?
+        .execute(params![key, number(new.seqno), &new.data[..]])?;
+    Ok(Ok(CasResult::Committed))
+}
+
+fn truncate(connection: &Connection, key: &str, to: SeqNo) -> Judged<Option<usize>> {
+    match newest(connection, key)? {
+        None => Ok(Err(StoreError::determinate(format!(
+            "truncate of unknown key {key}"
+        )))),
+        Some(head) if to > head => Ok(Err(StoreError::determinate(format!(
+            "truncate to {to} is beyond the newest, {head}"
+        )))),
+        Some(_) => Ok(Ok(Some(
+            connection
+                .prepare_cached(TRUNCATE)?
+                .execute(params![key, number(to)])?,
+        ))),
+    }
+}
+
+fn number(seqno: SeqNo) -> i64 {
+    i64::try_from(seqno.get()).expect("SeqNo::MAX is i64::MAX")
+}
+
+fn seqno(number: i64) -> SeqNo {
+    SeqNo::new(number.unsigned_abs()).expect("SeqNo::MAX is i64::MAX")
+}
+
+fn versioned(row: &rusqlite::Row<'_>) -> rusqlite::Result<Versioned> {
+    Ok(Versioned {
+        seqno: seqno(row.get(0)?),
+        data: Bytes::from(row.get::<_, Vec<u8>>(1)?),
+    })
+}
+
+#[async_trait]
+impl Consensus for SqliteConsensus {
+    async fn head(&self, key: &str) -> Result<Option<Versioned>, StoreError> {
+        let key = key.to_owned();
+        self.read(move |c| {
+            c.prepare_cached(HEAD)?
+                .query_row(params![key], versioned)
+                .optional()
+        })
+        .await
+    }
+
+    async fn compare_and_set(
+        &self,
+        key: &str,
+        expected: Option<SeqNo>,
+        new: Versioned,
+    ) -> Result<CasResult, StoreError> {
+        check_successor(expected, new.seqno)?;
+        let (answer, receiver) = oneshot::channel();
+        self.send(Request::Cas {
+            key: key.to_owned(),
+            expected,
+            new,
+            answer,
+        });
+        receiver
+            .await
+            .unwrap_or_else(|_| Err(StoreError::indeterminate("the store's thread panicked")))
+    }
+
+    async fn scan(&self, key: &str, from: SeqNo, limit: usize) -> Result<Vec<Versioned>, StoreError> {
+        let key = key.to_owned();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.read(move |c| {
+            let mut statement = c.prepare_cached(SCAN)?;
+            statement
+                .query_map(params![key, number(from), limit], versioned)?
+                .collect()
+        })
+        .await
+    }
+
+    async fn truncate(&self, key: &str, to: SeqNo) -> Result<Option<usize>, StoreError> {
+        let (answer, receiver) = oneshot::channel();
+        self.send(Request::Truncate {
+            key: key.to_owned(),
+            to,
+            answer,
+        });
+        receiver
+            .await
+            .unwrap_or_else(|_| Err(StoreError::indeterminate("the store's thread panicked")))
+    }
+
+    async fn heads(&self) -> Result<Vec<(String, SeqNo)>, StoreError> {
+        let (heads, path) = (Arc::clone(&self.core.heads), self.core.path.clone());
+        self.core
+            .readers
+            .run(move || {
+                let mut cached = heads.lock();
+                if cached.connection.is_none() {
+                    cached.connection = Some(connect(&path)?);
+                    cached.version = -1;
+                }
+                let connection = cached.connection.as_ref().expect("made above");
+                let look = || -> rusqlite::Result<Option<(i64, Vec<(String, SeqNo)>)>> {
+                    // Changes whenever any other connection, of this or another process, has committed.
+                    let version: i64 = connection.query_row("PRAGMA data_version", [], |row| row.get(0))?;
+                    if version == cached.version {
+                        return Ok(None);
+                    }
+                    let mut statement = connection.prepare_cached(HEADS)?;
+                    let rows = statement.query_map([], |row| Ok((row.get(0)?, seqno(row.get(1)?))))?;
+                    Ok(Some((version, rows.collect::<rusqlite::Result<_>>()?)))
+                };
+                if let Some((version, heads)) = look().map_err(|e| failure(&e))? {
+                    cached.version = version;
+                    cached.heads = heads;
+                }
+                Ok(cached.heads.clone())
+            })
+            .await
+    }
+}
+
+#[cfg(test)]
+mod tests;
