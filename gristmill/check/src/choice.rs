@@ -49,3 +49,6 @@ pub(crate) fn possible(open: &[Overlap], mask: u64, span: Span) -> bool {
     }
     from < by
 }
+
+#[cfg(test)]
+mod tests;

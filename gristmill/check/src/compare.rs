@@ -46,3 +46,6 @@ fn contains(all: &Rows, of: std::ops::Range<usize>, some: &Rows, rows: std::ops:
         .into_iter()
         .all(|row| left.by_ref().find(|l| *l >= row) == Some(row))
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@
 //!         ── trace ──▶ who wrote what should be there, whence comes what should not
 //! ```
 
+use crate::compare::fits;
 use crate::evaluate::{Expected, Plan, RowAt, View, choose, encode};
 use crate::judge::{Judge, is_made_of_several};
 use crate::layout::Source;
@@ -23,6 +24,9 @@ use std::sync::Arc;
 
 /// Choices that are looked at to name a difference.
 const LOOKED_AT: usize = 64;
+
+/// Rows that are left out by turns to explain an aggregate.
+const ROWS_TRIED: usize = 256;
 
 /// A read that nothing explains.
 pub(crate) struct Case<'a> {
@@ -118,7 +122,10 @@ pub(crate) fn of_read(case: &Case<'_>, scene: &mut Scene<'_>) -> Finding {
             missing.len() + extra.len()
         })
         .expect("there is always one choice");
-    let (difference, spot) = case.name(best);
+    let (difference, mut spot) = case.name(best);
+    if is_made_of_several(&case.plan.query.select) {
+        spot = case.left_out(scene, best.mask).unwrap_or(spot);
+    }
     case.finish(scene, best.mask, difference, spot)
 }
 
@@ -224,6 +231,29 @@ fn left_over(expected: &Expected, answer: &Rows) -> (Vec<usize>, Vec<usize>) {
 }
 
 impl Case<'_> {
+    /// The one row without which the answer would be right: what an aggregate forgot.
+    fn left_out(&self, scene: &mut Scene<'_>, mask: u64) -> Option<Spot> {
+        scene.under(mask, |views| {
+            let rows = choose(self.plan, views);
+            encode(self.plan, views, &rows);
+            (0..rows.len().min(ROWS_TRIED)).find_map(|i| {
+                let mut fewer = rows.clone();
+                let at = fewer.remove(i);
+                let row = if at.slot == RowAt::SHARED {
+                    Target::Shared
+                } else {
+                    Target::Row(at.position)
+                };
+                let spot = Spot {
+                    part: Some(views[at.view as usize].part),
+                    row: Some(row),
+                    column: None,
+                };
+                fits(&Expected::new(self.plan, views, fewer), self.rows).then_some(spot)
+            })
+        })
+    }
+
     /// A row that cannot be read, or a value that is nobody's image.
     fn unreadable(&self, candidate: &Candidate) -> Option<(Difference, Spot)> {
         let told = |what: String| Some((Difference::Told(Shape::Unreadable { what }), Spot::default()));
@@ -477,14 +507,16 @@ impl Case<'_> {
             .map(|(p, t)| seer.trace(self.plan.table, p, t));
         let (shape, proof) = match difference {
             Difference::Told(shape) => {
-                let newest = match (&shape, &trace) {
-                    (Shape::DuplicateRow, Some(trace)) => trace.writer(),
-                    _ => scene.parts().find_map(|p| seer.newest(p)),
+                let proof = match (&shape, &trace) {
+                    (Shape::DuplicateRow, Some(trace)) => trace.maker(),
+                    (Shape::WrongAggregate { .. }, Some(trace)) => trace.writer(),
+                    (Shape::WrongAggregate { .. }, None) => scene.parts().find_map(|p| seer.newest(p)),
+                    _ => None,
                 };
-                (shape, newest.into_iter().collect::<Vec<_>>())
+                (shape, proof.into_iter().collect::<Vec<_>>())
             }
             Difference::Missing => {
-                let writer = trace.as_ref().and_then(Trace::writer);
+                let writer = trace.as_ref().and_then(Trace::maker);
                 let newest = || {
                     scene
                         .parts()

@@ -10,7 +10,7 @@ use crate::model::{Store, cells};
 use crate::monotone::Monotone;
 use crate::scene::{Asked, Entries, Scene};
 use crate::span::Viewer;
-use crate::{settle, twin};
+use crate::{settle, sums, twin};
 use datagen::schema::SizeClass;
 use history::{
     Address, Affected, Answer, Answered, Atomic, Claim, Finding, Kind, Lts, Op, Part, Parts, Query,
@@ -240,7 +240,7 @@ impl Judge {
                 SizeClass::Wide => panic!("visit {}: a read of a whole wide table", visit.lts),
             },
         };
-        let foreign = unknown.is_some() || !entries.parts().all(|p| visit.writes.binary_search(&p).is_ok());
+        let foreign = unknown.is_none() && !entries.parts().all(|p| visit.writes.binary_search(&p).is_ok());
         if foreign && !self.claim.hidden_until_commit {
             return Stage::NotCompared(NOT_HIDDEN);
         }
@@ -248,12 +248,12 @@ impl Judge {
             Ok(scene) => scene,
             Err(why) => return Stage::NotCompared(why),
         };
-        if self.claim.atomic != Atomic::Visit && !scene.open.is_empty() {
+        if self.claim.atomic != Atomic::Visit && !scene.open.is_empty() && unknown.is_none() {
             return Stage::NotCompared(NOT_ATOMIC);
         }
         let plan = Plan::new(query, table, self.semantics.nulls);
-        let fits: Vec<u64> = scene
-            .choices()
+        let candidates = sums::candidates(&mut scene, &plan, rows).unwrap_or_else(|| scene.choices());
+        let fits: Vec<u64> = candidates
             .into_iter()
             .filter(|mask| scene.under(*mask, |views| explains(&plan, views, rows)))
             .collect();
@@ -366,5 +366,7 @@ pub(crate) fn is_made_of_several(select: &Select) -> bool {
     !matches!(select, Select::Columns(_))
 }
 
+#[cfg(test)]
+mod planted;
 #[cfg(test)]
 mod tests;

@@ -32,6 +32,7 @@ mod monotone;
 mod scene;
 mod settle;
 mod span;
+mod sums;
 mod trace;
 mod twin;
 mod words;

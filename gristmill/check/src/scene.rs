@@ -137,27 +137,7 @@ impl<'a> Scene<'a> {
 
     /// Runs `what` over the partitions under one choice.
     pub(crate) fn under<R>(&mut self, mask: u64, what: impl FnOnce(&mut [View<'_>]) -> R) -> R {
-        let mut marks = Vec::with_capacity(self.places.len());
-        for place in &mut self.places {
-            let Place {
-                part,
-                held,
-                tail,
-                own,
-            } = place;
-            let partition = held.entry().partition();
-            marks.push(partition.mark());
-            for (visit, overlap) in &tail.visits {
-                if overlap.is_none_or(|o| is_in(&self.open, mask, o.lts)) {
-                    self.store.play(partition, self.table, *part, visit);
-                    self.replayed += 1;
-                }
-            }
-            if *own {
-                self.store
-                    .play_steps(partition, self.table, *part, self.visit, self.step);
-            }
-        }
+        let marks: Vec<usize> = (0..self.places.len()).map(|i| self.play(i, mask)).collect();
         let mut views: Vec<View<'_>> = self
             .places
             .iter_mut()
@@ -175,6 +155,62 @@ impl<'a> Scene<'a> {
             place.held.entry().partition().undo(mark);
         }
         result
+    }
+
+    /// Runs `what` over one partition under one choice.
+    pub(crate) fn under_at<R>(
+        &mut self,
+        place: usize,
+        mask: u64,
+        what: impl FnOnce(&mut [View<'_>]) -> R,
+    ) -> R {
+        let mark = self.play(place, mask);
+        let part = self.places[place].part;
+        let entry = self.places[place].held.entry();
+        let (partition, key) = entry.parts();
+        let result = what(&mut [View { part, key, partition }]);
+        entry.partition().undo(mark);
+        result
+    }
+
+    /// The choice as far as it concerns one partition.
+    pub(crate) fn concerns(&self, place: usize) -> u64 {
+        let bit = |o: &Overlap| {
+            self.open
+                .iter()
+                .position(|p| p.lts == o.lts)
+                .map_or(0, |i| 1 << i)
+        };
+        self.places[place]
+            .tail
+            .visits
+            .iter()
+            .filter_map(|(_, o)| o.as_ref())
+            .map(bit)
+            .fold(0, |a, b| a | b)
+    }
+
+    /// Applies a choice to one partition; the mark to take it back to.
+    fn play(&mut self, place: usize, mask: u64) -> usize {
+        let Place {
+            part,
+            held,
+            tail,
+            own,
+        } = &mut self.places[place];
+        let partition = held.entry().partition();
+        let mark = partition.mark();
+        for (visit, overlap) in &tail.visits {
+            if overlap.is_none_or(|o| is_in(&self.open, mask, o.lts)) {
+                self.store.play(partition, self.table, *part, visit);
+                self.replayed += 1;
+            }
+        }
+        if *own {
+            self.store
+                .play_steps(partition, self.table, *part, self.visit, self.step);
+        }
+        mark
     }
 
     /// What a write to the first partition would affect under one choice, and whether its row is there before.

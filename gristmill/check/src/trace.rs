@@ -46,6 +46,7 @@ enum Deed {
 pub(crate) struct Trace {
     deeds: Vec<(Lts, Standing, Deed)>,
     exists: bool,
+    maker: Option<Lts>,
     writer: Option<Lts>,
     remover: Option<Lts>,
     cells: BTreeMap<ColumnId, (Option<u64>, Lts)>,
@@ -67,6 +68,7 @@ impl Seer<'_> {
         let mut trace = Trace {
             deeds: Vec::new(),
             exists: false,
+            maker: None,
             writer: None,
             remover: None,
             cells: BTreeMap::new(),
@@ -216,6 +218,11 @@ impl Trace {
         self.exists
     }
 
+    /// Who made the row that is there.
+    pub(crate) fn maker(&self) -> Option<Lts> {
+        self.maker.filter(|_| self.exists)
+    }
+
     /// Who changed the row last.
     pub(crate) fn writer(&self) -> Option<Lts> {
         self.writer
@@ -297,6 +304,7 @@ impl Trace {
                 return;
             }
             self.exists = true;
+            self.maker = Some(lts);
             self.deeds.push((lts, Standing::Visible, Deed::Made));
             let columns = if target == Target::Shared {
                 table.shared_ids()

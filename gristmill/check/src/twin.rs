@@ -156,7 +156,7 @@ fn alone(judge: &Judge, a: &Answered, probe: Option<&Query>, unknown: Option<Lts
         _ => {}
     }
     let owns = |part: &Part| visit.as_ref().is_some_and(|v| v.writes.contains(part));
-    if !judge.claim.hidden_until_commit && !parts.iter().all(owns) {
+    if !judge.claim.hidden_until_commit && unknown.is_none() && !parts.iter().all(owns) {
         return Alone::NotCompared("the claim does not hide uncommitted data");
     }
     let mut open: BTreeMap<Lts, Window> = BTreeMap::new();
@@ -167,7 +167,11 @@ fn alone(judge: &Judge, a: &Answered, probe: Option<&Query>, unknown: Option<Lts
             Err(why) => return Alone::NotCompared(why),
         }
     }
-    if judge.claim.atomic != Atomic::Visit && !open.is_empty() && matches!(step, Step::Read(_)) {
+    if judge.claim.atomic != Atomic::Visit
+        && unknown.is_none()
+        && !open.is_empty()
+        && matches!(step, Step::Read(_))
+    {
         return Alone::NotCompared("the claim does not show a visit as a whole");
     }
     if open.len() > OPEN_MAX {

@@ -39,6 +39,18 @@ impl Expected {
         }
     }
 
+    /// Rows in given tie groups.
+    #[cfg(test)]
+    pub(crate) fn of_rows(rows: Rows, groups: Vec<usize>, window: (usize, usize)) -> Self {
+        Self {
+            rows,
+            groups,
+            window,
+            origin: Vec::new(),
+            sums: Vec::new(),
+        }
+    }
+
     fn finish(plan: &Plan<'_>, rows: Rows, keys: &[Vec<u128>], origin: Vec<RowAt>) -> Self {
         let mut groups: Vec<usize> = (1..keys.len()).filter(|i| keys[i - 1] != keys[*i]).collect();
         groups.push(rows.len());

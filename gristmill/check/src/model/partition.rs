@@ -420,3 +420,6 @@ pub(crate) fn cells(partition: &Partition, table: &TableLayout, slot: u32) -> Ce
     cells.sort_unstable_by_key(|(c, _)| *c);
     cells
 }
+
+#[cfg(test)]
+mod tests;

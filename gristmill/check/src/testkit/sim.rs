@@ -66,12 +66,13 @@ struct Work {
     applied: bool,
 }
 
-/// Runs a drawn history of so many visits.
-pub(crate) fn run(seed: u64, visits: usize, taken: Snapshot) -> Run {
+/// Runs a drawn history of so many visits. `slow`: commits take long, most visits read, and all crowd into two partitions,
+/// so that many reads meet one commit.
+pub(crate) fn run(seed: u64, visits: usize, taken: Snapshot, slow: bool) -> Run {
     let mut draws = Draws::new(seed);
     let schema = schema();
     let planned: Vec<Visit> = (0..visits)
-        .map(|i| draw_visit(&mut draws, &schema, Lts(i as u64 * 2 + 1)))
+        .map(|i| draw_visit(&mut draws, &schema, Lts(i as u64 * 2 + 1), slow))
         .collect();
     let idle = Track {
         state: State::Waiting,
@@ -84,6 +85,7 @@ pub(crate) fn run(seed: u64, visits: usize, taken: Snapshot) -> Run {
         draws,
         schema,
         taken,
+        slow,
         tracks: vec![idle; visits],
         planned,
         answers: Vec::new(),
@@ -121,6 +123,7 @@ struct Sim {
     draws: Draws,
     schema: Arc<Schema>,
     taken: Snapshot,
+    slow: bool,
     planned: Vec<Visit>,
     tracks: Vec<Track>,
     answers: Vec<Answered>,
@@ -141,6 +144,11 @@ impl Sim {
             return;
         };
         let visit = self.planned[work.visit].clone();
+        let ends = work.step == visit.steps.len() && !visit.writes.is_empty();
+        if self.slow && ends && !self.draws.one_in(10) {
+            session.work = Some(work);
+            return;
+        }
         let goes_on = if work.step < visit.steps.len() {
             self.step(session.id, &visit, &mut work)
         } else {
@@ -393,14 +401,14 @@ pub(crate) fn decode(rows: &Rows) -> Vec<Vec<Value>> {
 
 // What is drawn.
 
-fn draw_part(draws: &mut Draws) -> Part {
+fn draw_part(draws: &mut Draws, crowded: bool) -> Part {
     Part {
-        table: u16::from(draws.one_in(2)),
-        position: draws.below(3) as u64,
+        table: u16::from(draws.one_in(if crowded { 6 } else { 2 })),
+        position: draws.below(if crowded { 1 } else { 3 }) as u64,
     }
 }
 
-fn draw_visit(draws: &mut Draws, schema: &Schema, lts: Lts) -> Visit {
+fn draw_visit(draws: &mut Draws, schema: &Schema, lts: Lts, slow: bool) -> Visit {
     let mut visit = Visit {
         lts,
         level: Level::Serializable,
@@ -408,16 +416,16 @@ fn draw_visit(draws: &mut Draws, schema: &Schema, lts: Lts) -> Visit {
         steps: Vec::new(),
         end: End::Commit,
     };
-    if draws.one_in(3) {
+    if draws.one_in(3) || (slow && draws.below(5) > 1) {
         for _ in 0..=draws.below(3) {
-            visit.steps.push(Step::Read(draw_query(draws, schema)));
+            visit.steps.push(Step::Read(draw_query(draws, schema, slow)));
         }
         if visit.steps.len() == 1 {
             visit.end = End::Autocommit;
         }
         return visit;
     }
-    let mut parts: Vec<Part> = (0..=draws.below(2)).map(|_| draw_part(draws)).collect();
+    let mut parts: Vec<Part> = (0..=draws.below(2)).map(|_| draw_part(draws, slow)).collect();
     parts.sort_unstable();
     parts.dedup();
     if draws.one_in(12) {
@@ -435,7 +443,7 @@ fn draw_visit(draws: &mut Draws, schema: &Schema, lts: Lts) -> Visit {
     let mut saved = false;
     for _ in 0..=draws.below(4) {
         let step = match draws.below(10) {
-            0 | 1 => Step::Read(draw_query(draws, schema)),
+            0 | 1 => Step::Read(draw_query(draws, schema, slow)),
             2 if saved => Step::RollbackTo(1),
             3 => {
                 saved = true;
@@ -557,8 +565,8 @@ fn draw_slice(draws: &mut Draws, table: &Table) -> Slice {
     Slice { prefix, lower, upper }
 }
 
-fn draw_query(draws: &mut Draws, schema: &Schema) -> Query {
-    let part = draw_part(draws);
+fn draw_query(draws: &mut Draws, schema: &Schema, crowded: bool) -> Query {
+    let part = draw_part(draws, crowded);
     let table = schema.table(part.table);
     let parts = match draws.below(6) {
         0 if part.table == 1 => Parts::All,
@@ -578,7 +586,7 @@ fn draw_query(draws: &mut Draws, schema: &Schema) -> Query {
         _ => From::Table,
     };
     let rows = match draws.below(8) {
-        _ if from == From::Shared => RowChoice::All,
+        _ if from == From::Shared || (crowded && !draws.one_in(4)) => RowChoice::All,
         0 => RowChoice::One(draw_row(draws, table)),
         1 => {
             let mut list: Vec<u64> = (0..=draws.below(4)).map(|_| draw_row(draws, table)).collect();
@@ -725,7 +733,7 @@ pub(crate) fn corrupt(draws: &mut Draws, run: &mut Run) {
             let Step::Read(query) = &step else { return };
             let mut lines = decode(rows);
             let n = lines.len();
-            match draws.below(8) {
+            match draws.below(12) {
                 0 if n > 0 => {
                     lines.remove(draws.below(n));
                 }
@@ -751,6 +759,41 @@ pub(crate) fn corrupt(draws: &mut Draws, run: &mut Run) {
                     } else {
                         Value::Int(77)
                     };
+                }
+                5..=7 => {
+                    // As of another moment of the snapshot: right alone, perhaps not beside what others saw.
+                    let (from, to) = (
+                        run.answers[at].snapshot.sent.0,
+                        run.answers[at].snapshot.answered.0,
+                    );
+                    let moment = from + draws.below(usize::try_from(to - from).expect("short")) as u64;
+                    let mut db = Db::new();
+                    for (v, t) in &run.world.visits {
+                        let happened = matches!(t.state, State::Committed | State::Unknown);
+                        // A visit that spans the moment: either way.
+                        let spans = t.visible_by.0 > moment && draws.one_in(2);
+                        if !happened || t.visible_from.0 > moment || spans {
+                            continue;
+                        }
+                        for part in &v.writes {
+                            let table = schema.table(part.table);
+                            db.entry(*part)
+                                .or_default()
+                                .play(table, *part, &v.steps, &semantics());
+                        }
+                    }
+                    for part in &visit.writes {
+                        let upto = &visit.steps[..usize::from(address.step)];
+                        db.entry(*part).or_default().play(
+                            schema.table(part.table),
+                            *part,
+                            upto,
+                            &semantics(),
+                        );
+                    }
+                    if let Answer::Rows(rows) = self::answer(&schema, &Step::Read(query.clone()), &mut db) {
+                        lines = decode(&rows);
+                    }
                 }
                 _ => {
                     // As of another moment: with only some of the visits applied, whatever became of them.
