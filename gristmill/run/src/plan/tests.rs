@@ -46,7 +46,7 @@ row = "many"
             run.toml, line 10: `outside` is ["cancel", "meteor"], expected a list of cancel, terminate, restart
             run.toml, line 11: unknown key `zzzzzzzz`
             run.toml, line 14: there is no fault `cancle` (did you mean `cancel`?)
-            run.toml, line 15: "often" is not a rate such as 1/1000 or 0.1%
+            run.toml, line 15: "often" is not a rate such as 1/1000, 0.001 or 0.1%
             run.toml, line 18: `workload.values` is 3, expected a value of type table
             run.toml, line 20: unknown key `partitoin` (did you mean `partition`?)
             run.toml, line 21: `workload.reads.row` is "many", expected a value of type integer
@@ -119,12 +119,13 @@ fn texts_of_values_are_read_back() {
 }
 
 #[test]
-fn rates_are_ratios_or_percents_and_never_above_one() {
+fn rates_are_ratios_decimals_or_percents_and_never_above_one() {
     let rate = |text: &str| text.parse::<Rate>().ok().map(|r| (r.num, r.den));
     assert_eq!(rate("0.1%"), Some((1, 1000)));
     assert_eq!(rate("25%"), Some((25, 100)));
+    assert_eq!(rate("0.001"), Some((1, 1000)));
     assert_eq!(rate("1"), Some((1, 1)));
-    for wrong in ["2", "-1/2", "1/0", "0.1", "%", "1e3", "101%", ""] {
+    for wrong in ["2", "-1/2", "1/0", "0.1.2", "1.5", "%", "1e3", "101%", ""] {
         assert_eq!(rate(wrong), None, "{wrong:?}");
     }
     assert_eq!(
