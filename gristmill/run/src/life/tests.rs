@@ -1,4 +1,5 @@
 mod again;
+mod postgres;
 mod resumed;
 
 use super::{Ending, run};
