@@ -16,6 +16,7 @@
 mod cell;
 #[cfg(test)]
 mod conformance;
+mod corruptor;
 mod dialect;
 pub mod flaws;
 mod layout;
@@ -29,6 +30,7 @@ pub mod unusable;
 mod url;
 mod watchdog;
 
+use corruptor::Corruptor;
 pub use flaws::{FLAWS, Flaw, FlawLine, Needs, Teller};
 pub use outcome::{Ended, Ending, Rules, outcome};
 pub use target::{
@@ -73,10 +75,39 @@ pub const SCHEMES: &[Scheme] = &[
 pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn Target>, Unusable> {
     check_prefix(&options.prefix)?;
     let (scheme, _) = url.split_once(':').unwrap_or((url, ""));
+    let told_by =
+        |teller: Teller| move |lie: &&Lie| FLAWS.iter().any(|l| l.name == lie.name && l.teller == teller);
     match scheme {
-        "sqlite" => Ok(Box::new(sqlite::Sqlite::open(url, options)?)),
-        "postgres" | "postgresql" => Ok(Box::new(postgres::Postgres::open(url, options)?)),
-        "reference" => Ok(Box::new(reference::Reference::open(options)?)),
+        "sqlite" => Corruptor::before(
+            Box::new(sqlite::Sqlite::open(url, options)?),
+            options,
+            options.lies.clone(),
+        ),
+        "postgres" | "postgresql" => Corruptor::before(
+            Box::new(postgres::Postgres::open(url, options)?),
+            options,
+            options.lies.clone(),
+        ),
+        "reference" => {
+            // It tells most lies itself, deeper than an answer.
+            let before: Vec<Lie> = options
+                .lies
+                .iter()
+                .filter(told_by(Teller::Corruptor))
+                .cloned()
+                .collect();
+            let inside = options
+                .lies
+                .iter()
+                .filter(|l| !before.contains(l))
+                .cloned()
+                .collect();
+            let own = OpenOptions {
+                lies: inside,
+                ..options.clone()
+            };
+            Corruptor::before(Box::new(reference::Reference::open(&own)?), options, before)
+        }
         other => {
             let known: Vec<&str> = SCHEMES.iter().map(|s| s.form).collect();
             let what = format!("unknown scheme `{other}`");

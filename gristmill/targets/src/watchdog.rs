@@ -115,3 +115,6 @@ impl Watched {
         self.interrupted.load(Ordering::Acquire)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,7 @@ pub(crate) fn everything(url: &str, options: &dyn Fn(u32) -> OpenOptions) {
     clean(stage);
     for seed in 0..4 {
         let mut stage = Stage::new(url, &options(3 + seed), two_tables);
-        differential::like_the_reference(&mut stage, u64::from(seed), 250);
+        differential::like_the_reference(&mut stage, u64::from(seed), 300);
         clean(stage);
     }
 }

@@ -1,9 +1,16 @@
 //! PostgreSQL passes the suite, on a throw-away server; and what only it can do.
 
+use super::config::Config;
 use super::local::find_binaries;
-use crate::conformance::everything;
-use crate::target::OpenOptions;
+use super::wire::Wire;
+use crate::conformance::{Stage, everything, texts_mean_what_was_executed, two_tables};
+use crate::process;
+use crate::target::{Gone, OpenOptions, Request, Target};
+use expect_test::expect;
+use history::{Address, Answer, Level, Lts, Reason, ReasonKind, SessionId, Step, Visit};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Whether there is a server to test with; under CI there must be.
 fn installed() -> bool {
@@ -18,11 +25,42 @@ fn installed() -> bool {
     there
 }
 
-/// Loopback servers for tests need no fsync: their machine does not die.
+/// Servers for tests need no fsync: their machine does not die.
 const LOCAL: &str = "postgres:local?set=fsync=off";
 
 fn options(folder: &Path, n: u32) -> OpenOptions {
     OpenOptions::new(folder, format!("gmt{n}"))
+}
+
+/// A target that keeps the server of a folder running, and how to reach that server.
+fn server(folder: &Path) -> (Box<dyn Target>, Config) {
+    let keep = crate::open(LOCAL, &options(folder, 0)).unwrap();
+    keep.facts().unwrap();
+    let home = folder.join("postgres");
+    let read = |name: &str| std::fs::read_to_string(home.join(name)).unwrap();
+    let url = format!(
+        "postgres://gristmill:{}@127.0.0.1:{}/postgres",
+        read("password"),
+        read("port")
+    );
+    let config = Config::parse(&url, &options(folder, 0).environment).unwrap();
+    (keep, config)
+}
+
+fn url(config: &Config, user: &str, password: &str, database: &str) -> String {
+    format!(
+        "postgres://{user}:{password}@127.0.0.1:{}/{database}",
+        config.port
+    )
+}
+
+fn step(text: &str) -> Step {
+    let visit: Visit = format!("1: {text} | auto").parse().unwrap();
+    visit.steps.into_iter().next().unwrap()
+}
+
+fn is(answer: &Answer, kind: ReasonKind) -> bool {
+    matches!(answer, Answer::Refused(r) | Answer::Unknown(r) if r.kind == kind)
 }
 
 #[test]
@@ -31,8 +69,299 @@ fn postgres_passes_the_suite() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    // One target kept open keeps the server between the databases of the suite.
-    let keep = crate::open(LOCAL, &options(folder.path(), 0)).unwrap();
-    keep.facts().unwrap();
+    let (_keep, config) = server(folder.path());
     everything(LOCAL, &|n| options(folder.path(), n));
+    let mut wire = Wire::connect(&config, None, &[]).unwrap();
+    texts_mean_what_was_executed(LOCAL, &|n| options(folder.path(), n + 50), &mut |sql| {
+        wire.simple(sql)
+            .unwrap()
+            .unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+    });
+}
+
+#[test]
+fn a_session_on_postgres_tells_what_became_of_it() {
+    if !installed() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (_keep, _) = server(folder.path());
+    let mut stage = Stage::new(LOCAL, &options(folder.path(), 1), two_tables);
+    stage.script("1: insert t0/0/3 c4=100 | auto");
+    commit_of_a_failed_transaction_is_answered_by_rollback(&mut stage);
+    a_statement_that_waits_outlives_its_client(&mut stage);
+    a_waiting_statement_can_be_cancelled(&mut stage);
+    a_terminated_session_is_unknown_and_gone(&mut stage);
+}
+
+fn commit_of_a_failed_transaction_is_answered_by_rollback(stage: &mut Stage) {
+    let begin = Request::Begin {
+        level: Level::ReadCommitted,
+        writes: true,
+    };
+    assert_eq!(stage.ask(0, (2, 0), &begin), Answer::Affected(0));
+    let duplicate = stage.ask(0, (2, 1), &Request::Step(&step("insert! t0/0/3 c4=1")));
+    assert!(
+        matches!(duplicate, Answer::Refused(ref r) if r.kind == ReasonKind::Duplicate && r.code == "23505")
+    );
+    let after = stage.ask(0, (2, 2), &Request::Step(&step("read t0/0 select c4")));
+    assert!(is(&after, ReasonKind::InFailedTransaction));
+    let commit = stage.ask(0, (2, 3), &Request::Commit);
+    assert!(matches!(commit, Answer::Refused(r) if r.kind == ReasonKind::RolledBack));
+}
+
+/// The client gives up, the server does not: what waited for a lock happens later.
+fn a_statement_that_waits_outlives_its_client(stage: &mut Stage) {
+    let update = step("update t0/0/3 c4=7");
+    let read = step("read t0/0/3 select c4");
+    let second = stage.connect();
+    stage.ask(
+        0,
+        (3, 0),
+        &Request::Begin {
+            level: Level::ReadCommitted,
+            writes: true,
+        },
+    );
+    stage.ask(0, (3, 1), &Request::Step(&step("update t0/0/3 c4=5")));
+    let at = Address {
+        lts: Lts(4),
+        attempt: 0,
+        step: 0,
+    };
+    let late = stage
+        .session(second)
+        .execute(at, &Request::Step(&update), Duration::from_millis(300))
+        .answer;
+    assert!(
+        matches!(
+            late,
+            Answer::Unknown(Reason {
+                kind: ReasonKind::Deadline,
+                ..
+            })
+        ),
+        "{late:?}"
+    );
+    assert!(stage.session(second).broken());
+    let again = stage
+        .session(second)
+        .execute(at, &Request::Step(&update), Duration::from_millis(300))
+        .answer;
+    assert!(
+        is(&again, ReasonKind::Disconnected),
+        "a broken session asks nothing"
+    );
+    let who = stage.session(second).identity();
+    stage.drop_session(second);
+    assert_eq!(stage.target.gone(&who), Gone::StillThere);
+    assert_eq!(stage.ask(0, (3, 2), &Request::Commit), Answer::Affected(0));
+    until_gone(stage, &who);
+    assert_eq!(
+        stage.ask(0, (5, 0), &Request::Step(&read)).to_string(),
+        "rows (-32761)"
+    );
+}
+
+fn until_gone(stage: &Stage, who: &crate::Identity) {
+    for _ in 0..1_000 {
+        if stage.target.gone(who) == Gone::Gone {
+            return;
+        }
+        process::pause(Duration::from_millis(10));
+    }
+    panic!("{who:?} is still there");
+}
+
+fn a_waiting_statement_can_be_cancelled(stage: &mut Stage) {
+    stage.ask(
+        0,
+        (6, 0),
+        &Request::Begin {
+            level: Level::ReadCommitted,
+            writes: true,
+        },
+    );
+    stage.ask(0, (6, 1), &Request::Step(&step("update t0/0/3 c4=5")));
+    let mut waiting = stage.target.connect(SessionId(9), &stage.schema).unwrap();
+    let cancel = waiting.cancel().unwrap();
+    let thread = std::thread::spawn(move || {
+        let at = Address {
+            lts: Lts(7),
+            attempt: 0,
+            step: 0,
+        };
+        let update = step("update t0/0/3 c4=8");
+        waiting
+            .execute(at, &Request::Step(&update), Duration::from_secs(60))
+            .answer
+    });
+    while !thread.is_finished() {
+        cancel.cancel().unwrap();
+        process::pause(Duration::from_millis(10));
+    }
+    let answer = thread.join().unwrap();
+    assert!(
+        matches!(answer, Answer::Refused(ref r) if r.kind == ReasonKind::Cancelled),
+        "{answer:?}"
+    );
+    stage.ask(0, (6, 2), &Request::Rollback);
+}
+
+fn a_terminated_session_is_unknown_and_gone(stage: &mut Stage) {
+    let victim = stage.connect();
+    let who = stage.session(victim).identity();
+    let control = stage.target.control().unwrap();
+    assert!(control.terminate(&who).unwrap());
+    until_gone(stage, &who);
+    assert!(!control.terminate(&who).unwrap(), "it was gone already");
+    let answer = stage.ask(victim, (8, 0), &Request::Step(&step("read t0/0 select c4")));
+    assert!(
+        matches!(answer, Answer::Unknown(ref r) if r.kind == ReasonKind::Disconnected),
+        "{answer:?}"
+    );
+    assert!(stage.session(victim).broken());
+}
+
+#[test]
+fn a_server_that_cannot_be_used_is_named_with_the_remedy() {
+    if !installed() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (_keep, config) = server(folder.path());
+    let mut root = Wire::connect(&config, None, &[]).unwrap();
+    let mut sql = |text: &str| root.simple(text).unwrap().unwrap();
+    sql("CREATE ROLE guest LOGIN PASSWORD 'guest'");
+    sql("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0");
+    let complaint = |url: &str| {
+        let target = crate::open(url, &options(folder.path(), 1)).unwrap();
+        let error = target.facts().unwrap_err();
+        let text = format!("{error} / {}", error.complaint().remedy);
+        text.replace(&config.port.to_string(), "PORT")
+    };
+    expect![[r#"cannot use postgres://gristmill@127.0.0.1:PORT/postgres: password authentication failed for user "gristmill" (28P01) / give the password in PGPASSWORD or in the file that PGPASSFILE names"#]].assert_eq(&complaint(&url(&config, "gristmill", "wrong", "postgres")));
+    expect![[r#"cannot use postgres://guest@127.0.0.1:PORT/nowhere: database "nowhere" does not exist (3D000) / create the database, or name another one in the URL"#]].assert_eq(&complaint(&url(&config, "guest", "guest", "nowhere")));
+    expect!["cannot use postgres://guest@127.0.0.1:PORT/latin: its encoding is LATIN1 / use a database whose encoding is UTF8"].assert_eq(&complaint(&url(&config, "guest", "guest", "latin")));
+    expect!["cannot use postgres://guest@127.0.0.1:1/postgres: no connection: 127.0.0.1:1: Connection refused (os error 111) / see that the server runs and that the URL names its host and port"].assert_eq(&complaint("postgres://guest@127.0.0.1:1/postgres"));
+    let required = format!("{}?sslmode=require", url(&config, "guest", "guest", "postgres"));
+    expect!["cannot use postgres://guest@127.0.0.1:PORT/postgres?sslmode=require: TLS: the server does not support TLS / see sslmode and sslrootcert in the URL, or PGSSLMODE and PGSSLROOTCERT"].assert_eq(&complaint(&required));
+    // May log in and may not create: said beforehand, refused as a whole.
+    let guest = url(&config, "guest", "guest", "postgres");
+    sql("REVOKE CREATE ON SCHEMA public FROM public");
+    let target = crate::open(&guest, &options(folder.path(), 1)).unwrap();
+    assert_eq!(
+        target.facts().unwrap().rights_missing,
+        ["CREATE on schema public"]
+    );
+    let schema = Arc::new(two_tables(&*target));
+    let error = target.prepare(&schema).unwrap_err();
+    expect![
+        "cannot use postgres://guest@127.0.0.1:PORT/postgres: permission denied for schema public (42501)"
+    ]
+    .assert_eq(&error.to_string().replace(&config.port.to_string(), "PORT"));
+    assert_eq!(target.cleanup().unwrap(), Vec::<String>::new());
+    let bad = |url: &str| {
+        crate::open(url, &options(folder.path(), 2))
+            .err()
+            .unwrap()
+            .to_string()
+    };
+    expect!["cannot use postgres:local?port=5: unknown parameter `port`"]
+        .assert_eq(&bad("postgres:local?port=5"));
+    expect!["cannot use postgres:locl: `locl` is no part of a PostgreSQL URL"]
+        .assert_eq(&bad("postgres:locl"));
+}
+
+#[test]
+fn after_kill_9_of_the_server_what_was_acknowledged_is_there() {
+    if !installed() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new("postgres:local", &options(folder.path(), 1), two_tables);
+    let before = stage.target.incarnation().unwrap();
+    stage.script("1: insert t0/0/3 c4=100 | commit");
+    let open = stage.connect();
+    stage.ask(
+        open,
+        (2, 0),
+        &Request::Begin {
+            level: Level::ReadCommitted,
+            writes: true,
+        },
+    );
+    stage.ask(open, (2, 1), &Request::Step(&step("insert t0/0/4 c4=101")));
+    let who = stage.session(open).identity();
+    let upstream = stage.target.upstream().unwrap();
+    let control = stage.target.control().unwrap();
+    control.kill9().unwrap();
+    let commit = stage.ask(open, (2, 2), &Request::Commit);
+    assert!(
+        matches!(commit, Answer::Unknown(ref r) if r.kind == ReasonKind::Disconnected),
+        "{commit:?}"
+    );
+    assert!(
+        matches!(stage.target.gone(&who), Gone::CannotTell(_)),
+        "nobody answers"
+    );
+    control.restart().unwrap();
+    assert_eq!(upstream, stage.target.upstream().unwrap(), "P1");
+    assert_ne!(before, stage.target.incarnation().unwrap());
+    assert_eq!(stage.target.gone(&who), Gone::Gone);
+    let fresh = stage.connect();
+    let read = step("read t0/0 select c4");
+    assert_eq!(
+        stage.ask(fresh, (3, 0), &Request::Step(&read)).to_string(),
+        "rows (-32668)"
+    );
+}
+
+/// The folder of the child that the next test kills; nothing where this test is run by itself.
+const CHILD: &str = "GRISTMILL_TEST_CHILD";
+
+#[test]
+fn a_child_that_starts_a_server_and_never_ends() {
+    let Ok(folder) = std::env::var(CHILD) else { return };
+    let (_keep, _) = server(Path::new(&folder));
+    std::fs::write(Path::new(&folder).join("up"), "").unwrap();
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn no_server_outlives_us_even_when_we_are_killed() {
+    if !installed() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args([
+        "--exact",
+        "postgres::tests::a_child_that_starts_a_server_and_never_ends",
+    ]);
+    command
+        .env(CHILD, folder.path())
+        .stdout(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let soon = |what: &str, done: &dyn Fn() -> bool| {
+        for _ in 0..3_000 {
+            if done() {
+                return;
+            }
+            process::pause(Duration::from_millis(20));
+        }
+        panic!("not in a minute: {what}");
+    };
+    soon("the server is up", &|| folder.path().join("up").exists());
+    let home = folder.path().join("postgres");
+    let pid = std::fs::read_to_string(home.join("data/postmaster.pid")).unwrap();
+    let pid: u32 = pid.lines().next().unwrap().parse().unwrap();
+    assert!(process::is_alive(pid));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    soon("the server is gone", &|| !process::is_alive(pid));
+    // Its folder starts again: the way of a run that is taken up after a crash.
+    let (_keep, _) = server(folder.path());
 }

@@ -1,0 +1,198 @@
+//! Stands in front of any target and damages its answers, now and then: a judge that does not notice is no judge.
+//!
+//! The database itself is not touched: only what it said. So these lies need nothing but the question and the answer.
+//!
+//! Invariant: an answer that is counted as a lie differs from the true one in something the question determines.
+
+mod damage;
+#[cfg(test)]
+mod tests;
+
+use crate::Unusable;
+use crate::flaws::{Flaw, Liar, Teller};
+use crate::layout::{Layout, Layouts};
+use crate::target::{
+    Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, OpenOptions, Request, Session,
+    Target, Upstream,
+};
+use datagen::domain::Limits;
+use datagen::schema::Schema;
+use datagen::value::Type;
+use history::{Address, Answer, Claim, Level, Semantics, SessionId, Step};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The lies it can tell, in the order in which they are tried at one address.
+const ORDER: &[Flaw] = &[
+    Flaw::WrongCount,
+    Flaw::SwappedRows,
+    Flaw::ForgottenRow,
+    Flaw::WrongCell,
+    Flaw::ExtraRow,
+    Flaw::DuplicatedRow,
+    Flaw::ShownValue,
+];
+
+/// A target whose answers are damaged.
+pub(crate) struct Corruptor {
+    inner: Box<dyn Target>,
+    liar: Arc<Liar>,
+    layouts: Layouts,
+}
+
+impl Corruptor {
+    /// The target itself where there is nothing to lie about. Errors: lies that it cannot tell.
+    pub(crate) fn before(
+        inner: Box<dyn Target>,
+        options: &OpenOptions,
+        lies: Vec<Lie>,
+    ) -> Result<Box<dyn Target>, Unusable> {
+        let url = inner.describe().url;
+        let liar = Liar::new(
+            &url,
+            &OpenOptions {
+                lies,
+                ..options.clone()
+            },
+            |teller| teller != Teller::Store,
+        )?;
+        if liar.is_honest() {
+            return Ok(inner);
+        }
+        let layouts = Layouts::new(&options.prefix);
+        Ok(Box::new(Self {
+            inner,
+            liar: Arc::new(liar),
+            layouts,
+        }))
+    }
+}
+
+impl Target for Corruptor {
+    fn describe(&self) -> Description {
+        self.inner.describe()
+    }
+
+    fn claim(&self, level: Level) -> Claim {
+        self.inner.claim(level)
+    }
+
+    fn semantics(&self) -> Semantics {
+        self.inner.semantics()
+    }
+
+    fn default_level(&self) -> Level {
+        self.inner.default_level()
+    }
+
+    fn limits(&self, ty: &Type) -> Option<Limits> {
+        self.inner.limits(ty)
+    }
+
+    fn left_out(&self) -> Vec<String> {
+        self.inner.left_out()
+    }
+
+    fn facts(&self) -> Result<Facts, Unusable> {
+        self.inner.facts()
+    }
+
+    fn prepare(&self, schema: &Arc<Schema>) -> Result<(), Unusable> {
+        self.inner.prepare(schema)
+    }
+
+    fn cleanup(&self) -> Result<Vec<String>, Unusable> {
+        self.inner.cleanup()
+    }
+
+    fn plan_of_objects(&self, schema: &Schema) -> Vec<String> {
+        self.inner.plan_of_objects(schema)
+    }
+
+    fn connect(&self, who: SessionId, schema: &Arc<Schema>) -> Result<Box<dyn Session>, Unusable> {
+        let inner = self.inner.connect(who, schema)?;
+        let layout = self.layouts.of(schema);
+        Ok(Box::new(CorruptSession {
+            inner,
+            layout,
+            liar: Arc::clone(&self.liar),
+        }))
+    }
+
+    fn gone(&self, who: &Identity) -> Gone {
+        self.inner.gone(who)
+    }
+
+    fn incarnation(&self) -> Result<String, Unusable> {
+        self.inner.incarnation()
+    }
+
+    fn text(&self, schema: &Schema, request: &Request<'_>) -> Vec<String> {
+        self.inner.text(schema, request)
+    }
+
+    fn digest(&self, schema: &Schema, request: &Request<'_>) -> u64 {
+        self.inner.digest(schema, request)
+    }
+
+    fn upstream(&self) -> Result<Option<Upstream>, Unusable> {
+        self.inner.upstream()
+    }
+
+    fn control(&self) -> Option<Arc<dyn Control>> {
+        self.inner.control()
+    }
+
+    fn lies(&self) -> BTreeMap<String, u64> {
+        let mut told = self.inner.lies();
+        told.extend(self.liar.told());
+        told
+    }
+}
+
+struct CorruptSession {
+    inner: Box<dyn Session>,
+    layout: Arc<Layout>,
+    liar: Arc<Liar>,
+}
+
+impl Session for CorruptSession {
+    fn execute(&mut self, at: Address, request: &Request<'_>, deadline: Duration) -> Executed {
+        let mut executed = self.inner.execute(at, request, deadline);
+        for flaw in ORDER {
+            if !self.liar.wants(*flaw, at) {
+                continue;
+            }
+            let choice = self.liar.choice(*flaw, at, 1);
+            let lie = match (request, &executed.answer) {
+                (Request::Step(Step::Write(_)), Answer::Affected(n)) if *flaw == Flaw::WrongCount => {
+                    Some(Answer::Affected(n + 1))
+                }
+                (Request::Step(Step::Read(query)), Answer::Rows(rows)) => {
+                    let table = self.layout.table(query.table);
+                    damage::damaged(*flaw, choice, table, query, rows).map(Answer::Rows)
+                }
+                _ => None,
+            };
+            if let Some(lie) = lie {
+                self.liar.tell(*flaw, 1);
+                executed.answer = lie;
+                break;
+            }
+        }
+        executed
+    }
+
+    fn identity(&self) -> Identity {
+        self.inner.identity()
+    }
+
+    fn cancel(&self) -> Option<Arc<dyn Cancel>> {
+        self.inner.cancel()
+    }
+
+    fn broken(&self) -> bool {
+        self.inner.broken()
+    }
+}

@@ -1,0 +1,103 @@
+//! Damage is done where it is drawn, counted where it is done, and nothing else changes.
+
+use crate::flaws::{FLAWS, Teller};
+use crate::target::{Lie, OpenOptions, Request};
+use datagen::schema::Schema;
+use history::{Address, Answer, Lts, SessionId, Visit};
+use std::sync::Arc;
+use std::time::Duration;
+
+const SCRIPT: &[&str] = &[
+    "1: upsert t0/0/3 c4=100 c5=null | auto",
+    "2: upsert t0/0/4 c4=200 c5=3 | auto",
+    "3: upsert t0/0/5 c4=300 c5=4 | auto",
+    "4: read t0/0 select c2,c3,c4,c5 order c2,c3 | auto",
+    "5: read t0/0 aggregate count,sum:c4 | auto",
+    "6: read t0/0 group c4 with count order c4 | auto",
+];
+
+fn answers(url: &str, lies: &[(&str, u32)]) -> (Vec<Answer>, u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let lies = lies
+        .iter()
+        .map(|(name, rate)| Lie {
+            name: (*name).into(),
+            per_million: *rate,
+        })
+        .collect();
+    let options = OpenOptions {
+        lies,
+        ..OpenOptions::new(folder.path(), "gmc")
+    };
+    let target = crate::open(url, &options).unwrap();
+    let schema: Arc<Schema> = Arc::new(crate::conformance::two_tables(&*target));
+    target.prepare(&schema).unwrap();
+    let mut session = target.connect(SessionId(1), &schema).unwrap();
+    let answers = SCRIPT
+        .iter()
+        .map(|line| {
+            let visit: Visit = line.parse().unwrap();
+            let at = Address {
+                lts: Lts(visit.lts.0),
+                attempt: 0,
+                step: 0,
+            };
+            session
+                .execute(at, &Request::Step(&visit.steps[0]), Duration::from_secs(9))
+                .answer
+        })
+        .collect();
+    (answers, target.lies().values().sum())
+}
+
+#[test]
+fn every_lie_about_an_answer_is_told_on_sqlite_and_counted() {
+    let (truth, told) = answers("sqlite:", &[]);
+    assert_eq!(told, 0);
+    for line in FLAWS.iter().filter(|l| l.teller != Teller::Store) {
+        let (lies, told) = answers("sqlite:", &[(line.name, 1_000_000)]);
+        let differ = truth.iter().zip(&lies).filter(|(a, b)| a != b).count();
+        assert!(told > 0, "{} was never told", line.name);
+        assert_eq!(u64::try_from(differ).unwrap(), told, "{}: {lies:?}", line.name);
+        assert_eq!(
+            answers("sqlite:", &[(line.name, 0)]),
+            (truth.clone(), 0),
+            "{}",
+            line.name
+        );
+    }
+}
+
+#[test]
+fn the_reference_can_tell_what_only_the_corruptor_knows() {
+    let (truth, _) = answers("reference:", &[]);
+    let (lies, told) = answers("reference:", &[("duplicated_row", 1_000_000)]);
+    assert!(told > 0 && truth != lies);
+}
+
+#[test]
+fn a_lie_of_the_store_is_refused_on_a_real_database() {
+    let lies = vec![Lie {
+        name: "lost_update".into(),
+        per_million: 1,
+    }];
+    let options = OpenOptions {
+        lies,
+        ..OpenOptions::new("", "gmc")
+    };
+    let error = crate::open("sqlite::memory:", &options).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "cannot use --lie lost_update: sqlite::memory: cannot tell it"
+    );
+    assert!(error.complaint().remedy.contains("wrong_cell"), "{error:?}");
+    let options = OpenOptions {
+        lies: vec![Lie {
+            name: "x".into(),
+            per_million: 1,
+        }],
+        ..options
+    };
+    let error = crate::open("postgres://h/d", &options).err().unwrap();
+    assert_eq!(error.to_string(), "cannot use --lie x: there is no such lie");
+}
