@@ -126,15 +126,13 @@ impl TableLayout {
         let regular: Vec<Col> = definition.regular.iter().map(col).collect();
         let shared: Vec<Col> = definition.shared.iter().map(col).collect();
         let mut places: Vec<(ColumnId, Place)> = Vec::new();
-        let lists: [(&[Col], fn(usize) -> Place); 4] = [
-            (&parts.columns, Place::Partition),
-            (&rows.columns, Place::Clustering),
-            (&regular, Place::Regular),
-            (&shared, Place::Shared),
-        ];
-        for (columns, place) in lists {
+        let mut stand = |columns: &[Col], place: fn(usize) -> Place| {
             places.extend(columns.iter().enumerate().map(|(i, c)| (c.id, place(i))));
-        }
+        };
+        stand(&parts.columns, Place::Partition);
+        stand(&rows.columns, Place::Clustering);
+        stand(&regular, Place::Regular);
+        stand(&shared, Place::Shared);
         places.sort_by_key(|(id, _)| *id);
         let indexes = definition
             .indexes

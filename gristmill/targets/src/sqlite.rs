@@ -167,8 +167,7 @@ impl Sqlite {
         let mut statement = connection.prepare(
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE ?1 ESCAPE '\\' ORDER BY name",
         )?;
-        let names = statement.query_map([pattern], |row| row.get(0))?.collect();
-        names
+        statement.query_map([pattern], |row| row.get(0))?.collect()
     }
 }
 

@@ -54,7 +54,7 @@ fn begin(_: Level, writes: bool) -> &'static str {
 
 /// Both kinds of b-tree are tried: clustered by key, and by rowid with the key as an index.
 fn table_options(index: usize) -> &'static str {
-    if index % 2 == 0 {
+    if index.is_multiple_of(2) {
         " STRICT, WITHOUT ROWID"
     } else {
         " STRICT"

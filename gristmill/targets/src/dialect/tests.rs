@@ -47,7 +47,9 @@ fn check(dialect: &Dialect, expected: &Expect) {
 
 #[test]
 fn postgres_is_asked_in_its_own_words() {
-    check(&POSTGRES, &expect![[r#"
+    check(
+        &POSTGRES,
+        &expect![[r#"
         CREATE TABLE gm1_t0 (p0 text COLLATE "C" NOT NULL, p1 smallint NOT NULL, c0 integer NOT NULL, c1 text COLLATE "C" NOT NULL, v0 smallint, v1 text COLLATE "C", v2 numeric(12,3), v3 boolean, v4 double precision, "order" bytea, v6 uuid, PRIMARY KEY (p0, p1, c0, c1))
         CREATE TABLE gm1_t0_s (p0 text COLLATE "C" NOT NULL, p1 smallint NOT NULL, s0 timestamp, s1 bigint, PRIMARY KEY (p0, p1))
         CREATE INDEX gm1_t0_o ON gm1_t0 (p0, p1, c0 DESC, c1)
@@ -75,12 +77,15 @@ fn postgres_is_asked_in_its_own_words() {
         SELECT s0 FROM gm1_t0_s WHERE p0 = '' AND p1 = 32767
         SELECT DISTINCT t.v0 FROM gm1_t0 t JOIN gm1_t0_s s ON s.p0 = t.p0 AND s.p1 = t.p1 WHERE t.p0 = '' AND t.p1 = 32767
         SELECT min(v0), max(v0), count(v1) FROM gm1_t1 WHERE p0 = date '6364-05-31' AND p1 = true
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn sqlite_is_asked_in_its_own_words() {
-    check(&SQLITE, &expect![[r#"
+    check(
+        &SQLITE,
+        &expect![[r#"
         CREATE TABLE gm1_t0 (p0 TEXT COLLATE BINARY NOT NULL, p1 INTEGER NOT NULL, c0 INTEGER NOT NULL, c1 TEXT COLLATE BINARY NOT NULL, v0 INTEGER, v1 TEXT COLLATE BINARY, v2 INTEGER, v3 INTEGER, v4 REAL, "order" BLOB, v6 BLOB, PRIMARY KEY (p0, p1, c0 DESC, c1)) STRICT, WITHOUT ROWID
         CREATE TABLE gm1_t0_s (p0 TEXT COLLATE BINARY NOT NULL, p1 INTEGER NOT NULL, s0 INTEGER, s1 INTEGER, PRIMARY KEY (p0, p1)) STRICT, WITHOUT ROWID
         CREATE INDEX gm1_t0_i0 ON gm1_t0 (v0)
@@ -107,7 +112,8 @@ fn sqlite_is_asked_in_its_own_words() {
         SELECT s0 FROM gm1_t0_s WHERE p0 = '' AND p1 = 32767
         SELECT DISTINCT t.v0 FROM gm1_t0 t JOIN gm1_t0_s s ON s.p0 = t.p0 AND s.p1 = t.p1 WHERE t.p0 = '' AND t.p1 = 32767
         SELECT min(v0), max(v0), count(v1) FROM gm1_t1 WHERE p0 = 1605026 AND p1 = 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

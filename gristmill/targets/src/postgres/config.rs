@@ -220,13 +220,13 @@ impl Config {
             shown,
         };
         if config.password.is_none() {
-            config.password = config.from_password_file(environment);
+            config.password = config.password_of_file(environment);
         }
         Ok(config)
     }
 
     /// The password of the first line that fits, as libpq reads the file; a file that others may read is left alone.
-    fn from_password_file(&self, environment: &Environment) -> Option<String> {
+    fn password_of_file(&self, environment: &Environment) -> Option<String> {
         let file = match environment("PGPASSFILE").filter(|f| !f.is_empty()) {
             Some(file) => PathBuf::from(file),
             None => Path::new(&environment("HOME")?).join(".pgpass"),

@@ -33,6 +33,9 @@ pub(super) enum Lost {
     Closed(String),
 }
 
+/// Rows of text, NULL as `None`.
+pub(super) type Lines = Vec<Vec<Option<String>>>;
+
 /// An ErrorResponse.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Failure {
@@ -316,7 +319,7 @@ impl Wire {
     }
 
     /// Runs one or several statements as text, and gives the rows of the last one that has some.
-    pub(super) fn simple(&mut self, sql: &str) -> Result<Result<Vec<Vec<Option<String>>>, Failure>, Lost> {
+    pub(super) fn simple(&mut self, sql: &str) -> Result<Result<Lines, Failure>, Lost> {
         frontend::query(sql, &mut self.outbox).map_err(|e| Lost::Closed(e.to_string()))?;
         self.send()?;
         let mut rows = Vec::new();

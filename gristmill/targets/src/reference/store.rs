@@ -71,7 +71,7 @@ impl Store {
     }
 
     /// The rows of a partition (or, without one, of a whole table) as a snapshot sees them, companions included.
-    pub(super) fn range<'a>(&'a self, from: Key, to: Key, at: u64) -> impl Iterator<Item = (Key, &'a Row)> {
+    pub(super) fn range(&self, from: Key, to: Key, at: u64) -> impl Iterator<Item = (Key, &Row)> {
         self.rows
             .range(from..=to)
             .filter_map(move |(key, versions)| Some((*key, visible(versions, at)?.row.as_ref()?)))
@@ -145,7 +145,7 @@ impl Store {
     }
 
     /// Rows of a range that a snapshot sees as deleted, with the cells that they had.
-    pub(super) fn deleted<'a>(&'a self, from: Key, to: Key, at: u64) -> impl Iterator<Item = (Key, &'a Row)> {
+    pub(super) fn deleted(&self, from: Key, to: Key, at: u64) -> impl Iterator<Item = (Key, &Row)> {
         self.rows.range(from..=to).filter_map(move |(key, versions)| {
             let last = versions.iter().rposition(|v| v.at <= at)?;
             if versions[last].row.is_some() {
