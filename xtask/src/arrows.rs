@@ -36,6 +36,8 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
             "gristmill-workload",
         ],
     ),
+    ("millstream-shard", &[]),
+    ("millstream-dataflow", &["millstream-shard"]),
     ("xtask", &[]),
 ];
 
