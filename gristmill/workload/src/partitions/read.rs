@@ -64,7 +64,7 @@ impl Kind {
             Kind::Rows | Kind::Slice | Kind::Range if view.clustering.is_empty() => Kind::Row,
             Kind::PredicateIndexed if !comparable(true) => Kind::Predicate.on(view),
             Kind::Predicate if !comparable(false) => Kind::Partition,
-            Kind::Group | Kind::Distinct if grouping(view).is_empty() => Kind::Partition,
+            Kind::Group | Kind::Distinct if view.grouping.is_empty() => Kind::Partition,
             kind => kind,
         }
     }
@@ -173,7 +173,7 @@ impl Drawing<'_> {
                 self.counted(Select::Aggregates(aggregates), Vec::new())
             }
             Kind::Group => {
-                let by = *self.dice.pick(&grouping(self.view)).expect("Kind::on has looked");
+                let by = *self.dice.pick(&self.view.grouping).expect("Kind::on has looked");
                 let aggregates = self.aggregates(2);
                 let order = self.order_by_groups(&[by]);
                 self.counted(
@@ -185,7 +185,7 @@ impl Drawing<'_> {
                 )
             }
             Kind::Distinct => {
-                let columns = grouping(self.view);
+                let columns = &self.view.grouping;
                 let first = self.dice.below(columns.len());
                 let mut chosen = vec![columns[first]];
                 if self.dice.in_16(5) && columns.len() > 1 {
@@ -199,7 +199,7 @@ impl Drawing<'_> {
 
     /// Rows with all their columns, or some of them.
     fn rows_of(&mut self, parts: Parts, rows: RowChoice, order: Vec<(ColumnId, Order)>) -> Query {
-        let columns = self.columns(&self.view.row_columns());
+        let columns = self.columns(&self.view.row_columns);
         self.plain(From::Table, parts, rows, Select::Columns(columns), order)
     }
 
@@ -258,7 +258,7 @@ impl Drawing<'_> {
 
     fn shared(&mut self) -> Query {
         let parts = self.parts(self.view.narrow);
-        let columns = self.columns(&self.view.shared_columns());
+        let columns = self.columns(&self.view.shared_columns);
         let many = !matches!(parts, Parts::One(_));
         let order = if many && self.dice.in_16(8) {
             self.keys_in(Order::Asc)
@@ -286,13 +286,7 @@ impl Drawing<'_> {
             1 => self.slice_or_all(),
             _ => RowChoice::All,
         };
-        let all: Vec<ColumnId> = self
-            .view
-            .row_columns()
-            .into_iter()
-            .chain(self.view.shared.iter().map(|c| c.id))
-            .collect();
-        let columns = self.columns(&all);
+        let columns = self.columns(&self.view.joined_columns);
         let filter = if self.dice.in_16(4) {
             self.filter(None)
         } else {
@@ -549,14 +543,4 @@ impl Drawing<'_> {
         }
         chosen
     }
-}
-
-/// Columns that rows may be grouped by: clustering columns but the last (which tells rows apart), and regular
-/// columns.
-fn grouping(view: &View) -> Vec<ColumnId> {
-    let leading = view.clustering.len().saturating_sub(1);
-    let clustering = view.clustering[..leading].iter().map(|&(id, _)| id);
-    clustering
-        .chain(view.regular.iter().filter(|c| c.identity).map(|c| c.id))
-        .collect()
 }

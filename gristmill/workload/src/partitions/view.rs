@@ -33,6 +33,15 @@ pub(super) struct View {
     pub(super) clustering: Vec<(ColumnId, Order)>,
     pub(super) regular: Vec<Column>,
     pub(super) shared: Vec<Column>,
+    /// All columns of a row: keys, clustering columns, regular columns.
+    pub(super) row_columns: Vec<ColumnId>,
+    /// The columns of the companion row: keys and shared columns.
+    pub(super) shared_columns: Vec<ColumnId>,
+    /// Of both, joined.
+    pub(super) joined_columns: Vec<ColumnId>,
+    /// Columns that rows may be grouped by: clustering columns but the last (which tells rows apart), and regular
+    /// columns.
+    pub(super) grouping: Vec<ColumnId>,
 }
 
 /// A column that operations write.
@@ -93,6 +102,17 @@ impl View {
             made.sort_by_key(|column| column.id);
             made
         };
+        let keys: Vec<ColumnId> = table.partition.iter().map(|key| key.column.id).collect();
+        let clustering: Vec<(ColumnId, Order)> = table
+            .clustering
+            .iter()
+            .map(|key| (key.column.id, key.order))
+            .collect();
+        let (regular, shared) = (columns(&table.regular), columns(&table.shared));
+        let ids = |columns: &[Column]| columns.iter().map(|c| c.id).collect::<Vec<_>>();
+        let sorted: Vec<ColumnId> = clustering.iter().map(|&(id, _)| id).collect();
+        let leading = &sorted[..sorted.len().saturating_sub(1)];
+        let comparable: Vec<ColumnId> = regular.iter().filter(|c| c.identity).map(|c| c.id).collect();
         View {
             table: number,
             order: Perm::new(draw(seed, Stream::Partition, &[u64::from(number)]), all),
@@ -100,14 +120,14 @@ impl View {
             rows,
             row_order: Shuffles::new(draw(seed, Stream::Row, &[u64::from(number)]), universe.len()),
             narrow,
-            keys: table.partition.iter().map(|key| key.column.id).collect(),
-            clustering: table
-                .clustering
-                .iter()
-                .map(|key| (key.column.id, key.order))
-                .collect(),
-            regular: columns(&table.regular),
-            shared: columns(&table.shared),
+            row_columns: [keys.clone(), sorted.clone(), ids(&regular)].concat(),
+            shared_columns: [keys.clone(), ids(&shared)].concat(),
+            joined_columns: [keys.clone(), sorted.clone(), ids(&regular), ids(&shared)].concat(),
+            grouping: [leading, comparable.as_slice()].concat(),
+            keys,
+            clustering,
+            regular,
+            shared,
             universe,
         }
     }
@@ -115,26 +135,6 @@ impl View {
     /// The position of row `index` in the partition at `position`. Indices from `rows` on are never written.
     pub(super) fn row(&self, position: u64, index: u64) -> u64 {
         self.row_order.get(position).at(index)
-    }
-
-    /// All columns of a row: keys, clustering columns, regular columns.
-    pub(super) fn row_columns(&self) -> Vec<ColumnId> {
-        let clustering = self.clustering.iter().map(|&(id, _)| id);
-        self.keys
-            .iter()
-            .copied()
-            .chain(clustering)
-            .chain(self.regular.iter().map(|c| c.id))
-            .collect()
-    }
-
-    /// The columns of the companion row: keys and shared columns.
-    pub(super) fn shared_columns(&self) -> Vec<ColumnId> {
-        self.keys
-            .iter()
-            .copied()
-            .chain(self.shared.iter().map(|c| c.id))
-            .collect()
     }
 }
 
