@@ -13,8 +13,8 @@ use crate::value::Type;
 const PREFIX: u32 = 10;
 /// The longest character of an alphabet, in bytes.
 const LONGEST: u32 = 4;
-/// Room for a prefix, and for writing the last character as four bytes.
-const BUFFER: usize = (PREFIX * LONGEST + LONGEST) as usize;
+/// Characters are written here first, four bytes each however long they are; more than a prefix.
+const BUFFER: usize = 112;
 
 const ASCII: &str = "\"'0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const UNICODE: &str = "\"%'0123456789;ABCDEFGHIJKLMNOP\\_abcdefghijklmnopqrstßéÿıΩяאक€漢한🦀";
@@ -79,6 +79,18 @@ impl Chars {
             .count() as u64
     }
 
+    #[inline]
+    fn length(&self, n: u64) -> usize {
+        usize::from(self.lengths[n as usize])
+    }
+
+    /// Writes character `n`, padded to four bytes, at a place of the buffer; its length.
+    #[inline]
+    fn put(&self, n: u64, buffer: &mut [u8; BUFFER], at: usize) -> usize {
+        buffer[at..at + 4].copy_from_slice(&self.bytes[n as usize]);
+        self.length(n)
+    }
+
     /// The number of the character at the front of `text`, and its length.
     fn find(&self, text: &[u8]) -> Option<(u64, usize)> {
         (0..64).find_map(|n| {
@@ -138,12 +150,9 @@ impl TextBase {
         let mut shift = 6 * self.prefix;
         while shift > 0 {
             shift -= 6;
-            let digit = (d >> shift) as usize & 63;
-            buffer[length..length + 4].copy_from_slice(&table.digits.bytes[digit]);
-            length += usize::from(table.digits.lengths[digit]);
+            length += table.digits.put((d >> shift) & 63, &mut buffer, length);
         }
-        let end = into.len() + self.max as usize;
-        into.extend_from_slice(&buffer[..length]);
+        let mut room = self.max as usize - length;
         let mut state = mix(d ^ 0xd807_aa98_a303_0242);
         let mut atoms = suffix_length(state);
         let mut bits = 0;
@@ -154,18 +163,24 @@ impl TextBase {
             }
             bits -= 6;
             atoms -= 1;
-            let atom = (state >> bits) as usize & 63;
+            let atom = (state >> bits) & 63;
             // The last one is a letter or sign of the alphabet: no blank stands at the end.
             let chars = if atoms == 0 { &table.digits } else { &table.atoms };
-            let length = usize::from(chars.lengths[atom]);
-            if into.len() + length + LONGEST as usize > end && atoms > 0 {
+            let next = chars.length(atom);
+            if atoms > 0 && next + LONGEST as usize > room {
                 atoms = 1;
                 continue;
             }
-            if into.len() + length <= end {
-                into.extend_from_slice(&chars.bytes[atom][..length]);
+            if next <= room {
+                if length > BUFFER - LONGEST as usize {
+                    into.extend_from_slice(&buffer[..length]);
+                    length = 0;
+                }
+                length += chars.put(atom, &mut buffer, length);
+                room -= next;
             }
         }
+        into.extend_from_slice(&buffer[..length]);
     }
 
     pub(super) fn read(&self, text: &str) -> Option<u64> {
