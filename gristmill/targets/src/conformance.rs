@@ -8,5 +8,5 @@ mod tables;
 
 pub(crate) use differential::texts_mean_what_was_executed;
 pub(crate) use stage::Stage;
-pub(crate) use suite::everything;
+pub(crate) use suite::{essentials, everything};
 pub(crate) use tables::two_tables;

@@ -228,10 +228,12 @@ impl Target for Postgres {
         let config = self.shared.server.config()?;
         let through = self.options.through.get(&who).copied();
         let level = setting_of(self.options.level.unwrap_or_else(|| self.default_level()));
-        let mut wire = Wire::connect(&config, through, &[("default_transaction_isolation", level)])
-            .map_err(|e| self.unusable(&e))?;
-        let identity = admin::identity(&mut wire, who).map_err(|e| admin::unusable(&self.url(), &e))?;
         let pooled = self.pooled.load(Ordering::Relaxed);
+        let setting = [("default_transaction_isolation", level)];
+        // Poolers refuse parameters that they do not know; statements outside transactions then have the server's level.
+        let settings = if pooled { &[] } else { &setting[..] };
+        let mut wire = Wire::connect(&config, through, settings).map_err(|e| self.unusable(&e))?;
+        let identity = admin::identity(&mut wire, who).map_err(|e| admin::unusable(&self.url(), &e))?;
         let layout = self.layouts.of(schema);
         Ok(Box::new(session::PostgresSession::new(
             wire, config, through, layout, identity, pooled,

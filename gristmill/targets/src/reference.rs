@@ -207,6 +207,7 @@ impl Control for Shared {
         world.down = true;
         world.open.clear();
         world.leaks.clear();
+        world.store.release_all();
         let volatile = std::mem::take(&mut world.volatile);
         let lost = world.store.forget(&volatile);
         self.liar.tell(Flaw::LostOnCrash, lost);

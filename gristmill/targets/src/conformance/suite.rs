@@ -27,6 +27,15 @@ pub(crate) fn everything(url: &str, options: &dyn Fn(u32) -> OpenOptions) {
     }
 }
 
+/// The part of the suite for another way to the same engine.
+pub(crate) fn essentials(url: &str, options: &OpenOptions) {
+    let mut stage = Stage::new(url, options, two_tables);
+    answers_are_what_sql_says(&mut stage);
+    nulls_stand_where_the_semantics_say(&mut stage);
+    a_session_that_ended_is_gone(&mut stage);
+    clean(stage);
+}
+
 /// Removes what was made, and sees that it can be made again.
 fn clean(stage: Stage) {
     let Stage { target, schema, .. } = stage;

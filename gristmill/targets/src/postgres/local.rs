@@ -402,7 +402,7 @@ pub(super) fn find_binaries() -> Option<PathBuf> {
 }
 
 /// The user that the server runs as: nobody special, but not root, which it refuses. `None`: we ourselves.
-fn owner() -> Result<Option<User>, String> {
+pub(super) fn owner() -> Result<Option<User>, String> {
     if !geteuid().is_root() {
         return Ok(None);
     }

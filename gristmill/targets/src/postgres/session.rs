@@ -19,6 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
 
+/// Statements that are kept prepared; rarer ones are parsed each time, so that the server's memory stays bounded.
+const PREPARED_MAX: u32 = 1_000;
+
 pub(super) struct PostgresSession {
     wire: Wire,
     config: Arc<Config>,
@@ -223,11 +226,12 @@ impl PostgresSession {
         let known = match at {
             Some(i) => Known::At(digest, i),
             None => {
-                self.names += 1;
-                let name = if self.pooled {
-                    String::new()
-                } else {
+                self.names = self.names.saturating_add(1);
+                let keep = !self.pooled && self.names <= PREPARED_MAX;
+                let name = if keep {
                     format!("g{}", self.names)
+                } else {
+                    String::new()
                 };
                 let types = statement.slots.iter().map(|slot| slot_oid(*slot));
                 frontend::parse(&name, &statement.sql, types, out).expect("our statements hold no NUL");

@@ -6,7 +6,7 @@ use super::wire::Wire;
 use crate::conformance::{Stage, everything, texts_mean_what_was_executed, two_tables};
 use crate::process;
 use crate::target::{Gone, OpenOptions, Request, Target};
-use expect_test::expect;
+use expect_test::{Expect, expect};
 use history::{Address, Answer, Level, Lts, Reason, ReasonKind, SessionId, Step, Visit};
 use std::path::Path;
 use std::sync::Arc;
@@ -271,6 +271,96 @@ fn a_server_that_cannot_be_used_is_named_with_the_remedy() {
         .assert_eq(&bad("postgres:local?port=5"));
     expect!["cannot use postgres:locl: `locl` is no part of a PostgreSQL URL"]
         .assert_eq(&bad("postgres:locl"));
+}
+
+/// A root, and a key and certificate of its for a server at 127.0.0.1, as files that anybody may read but the key.
+fn certificates(folder: &Path) {
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+    use std::os::unix::fs::PermissionsExt;
+    let mut root = CertificateParams::new(Vec::new()).unwrap();
+    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root = CertifiedIssuer::self_signed(root, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let server = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let server = server.signed_by(&key, &root).unwrap();
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let write = |name: &str, text: String| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        let mode = if name == "server.key" { 0o600 } else { 0o644 };
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        if let Some(user) = super::local::owner().unwrap() {
+            std::os::unix::fs::chown(&path, Some(user.uid.as_raw()), None).unwrap();
+        }
+    };
+    write("root.pem", root.pem());
+    write("server.pem", server.pem());
+    write("server.key", key.serialize_pem());
+}
+
+#[test]
+fn tls_is_as_strict_as_sslmode_says() {
+    if !installed() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    certificates(folder.path());
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let set = format!(
+        "set=ssl=on&set=ssl_cert_file={}&set=ssl_key_file={}",
+        at("server.pem"),
+        at("server.key")
+    );
+    let keep = crate::open(&format!("{LOCAL}&{set}"), &options(folder.path(), 0)).unwrap();
+    keep.facts().unwrap();
+    let read = |name: &str| std::fs::read_to_string(folder.path().join("postgres").join(name)).unwrap();
+    let (password, port) = (read("password"), read("port"));
+    let root = at("root.pem");
+    let check = |host: &str, mode: &str, expected: &Expect| {
+        let url = format!("postgres://gristmill:{password}@{host}:{port}/postgres?sslmode={mode}");
+        let config = Config::parse(&url, &options(folder.path(), 0).environment).unwrap();
+        let said = match Wire::connect(&config, None, &[]) {
+            Ok(mut wire) => {
+                let used = wire
+                    .simple("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+                    .unwrap()
+                    .unwrap();
+                format!("connected, TLS {}", used[0][0].as_deref().unwrap())
+            }
+            Err(error) => super::codes::complaint(&error).0.replace(&root, "ROOT"),
+        };
+        expected.assert_eq(&said);
+    };
+    check("127.0.0.1", "disable", &expect!["connected, TLS f"]);
+    check("127.0.0.1", "prefer", &expect!["connected, TLS t"]);
+    check("127.0.0.1", "require", &expect!["connected, TLS t"]);
+    check(
+        "127.0.0.1",
+        &format!("verify-full&sslrootcert={root}"),
+        &expect!["connected, TLS t"],
+    );
+    check(
+        "localhost",
+        &format!("verify-ca&sslrootcert={root}"),
+        &expect!["connected, TLS t"],
+    );
+    check(
+        "localhost",
+        &format!("verify-full&sslrootcert={root}"),
+        &expect![[
+            r#"TLS: invalid peer certificate: certificate not valid for name "localhost"; certificate is only valid for IpAddress(127.0.0.1)"#
+        ]],
+    );
+    check(
+        "127.0.0.1",
+        "verify-full",
+        &expect!["TLS: invalid peer certificate: UnknownIssuer"],
+    );
+    check(
+        "127.0.0.1",
+        &format!("verify-ca&sslrootcert={}", at("none.pem")),
+        &expect!["TLS: /tmp/.tmpNC6aDf/none.pem: I/O error: No such file or directory (os error 2)"],
+    );
 }
 
 #[test]

@@ -65,6 +65,11 @@ impl Store {
         self.snapshots.remove(&who);
     }
 
+    /// Nobody reads any more.
+    pub(super) fn release_all(&mut self) {
+        self.snapshots.clear();
+    }
+
     /// The row as a snapshot sees it.
     pub(super) fn get(&self, key: Key, at: u64) -> Option<&Row> {
         visible(self.rows.get(&key)?, at)?.row.as_ref()
