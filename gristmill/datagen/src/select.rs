@@ -33,7 +33,7 @@ mod window;
 mod tests;
 
 pub use block::{Role, Seat};
-pub use deck::{DECK_CARDS_MAX, Deck};
+pub use deck::{DECK_CARDS_MAX, Dealer, Deck};
 pub use members::{Member, Members};
 pub use profile::{hot_cold, list, returning_window, rotation, uniform, window, zipf};
 pub use rows::Walk;

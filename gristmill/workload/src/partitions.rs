@@ -25,7 +25,7 @@ use std::sync::Arc;
 use datagen::domain::Rate;
 use datagen::perm::Perm;
 use datagen::schema::Schema;
-use datagen::select::{Deck, Role, Seat, SelectError, Selector, Shuffle, Touch};
+use datagen::select::{Deck, Role, Seat, SelectError, Selector, Shuffle, Touch, Walk};
 use datagen::stream::{Key, Stream, draw};
 use history::{End, Lts, Part, Regenerate, Step, Visit};
 
@@ -118,6 +118,8 @@ struct Spot<'a> {
     part: Part,
     /// Row index to position.
     rows: Shuffle<'a>,
+    /// The first row of a walk by offset.
+    start: u64,
     /// Addresses the draws of rows.
     row_key: u64,
 }
@@ -278,19 +280,18 @@ impl Partitions {
         };
         let mut steps = Vec::with_capacity((ops + reads) as usize);
         let first_write = self.write_numbers.first(&seat);
+        let mut kinds = self.write_deck.dealer(first_write);
         let mut step = |at: u64| {
             if at >= ops {
                 let read = at - ops;
                 return Step::Read(read::query(self, n, read, seat.first_read + read, &spots));
             }
-            let (slot, spot) = (
-                at / spots.len() as u64,
-                &spots[(at % spots.len() as u64) as usize],
-            );
+            let (at_spot, slot) = (at as u32 % spots.len() as u32, at as u32 / spots.len() as u32);
+            let spot = &spots[at_spot as usize];
             if kind.strict {
                 return Step::Write(write::strict(self, n, at, spot));
             }
-            let kind = write::Kind::ALL[self.write_deck.deal(first_write + at)].on(spot.view);
+            let kind = write::Kind::ALL[kinds.deal(first_write + at)].on(spot.view);
             if end == End::Autocommit && kind.spans_tables(spot.view) {
                 end = End::Commit;
             }
@@ -325,6 +326,7 @@ impl Partitions {
             view,
             part,
             rows: view.row_order.get(part.position),
+            start: Walk::start(view.rows, touch.nth, u64::from(self.config.rows.per_visit)),
             row_key: self.keys.row.at(&[n, t]),
         }
     }

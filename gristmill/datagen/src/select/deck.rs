@@ -1,7 +1,7 @@
 //! Exact weights: a deck holds each choice as often as its weight says, is shuffled anew each time it has been
 //! dealt out, and card n is known without dealing the n before it.
 
-use super::shuffles::Shuffles;
+use super::shuffles::{Shuffle, Shuffles};
 
 /// A shuffled multiset of choices 0, 1, 2, …; within each full deck every choice comes exactly `weight` times.
 #[derive(Clone, Debug)]
@@ -46,6 +46,16 @@ impl Deck {
         usize::from(self.cards[self.shuffles.get(n / len).at(n % len) as usize])
     }
 
+    /// Deals cards near number `n` without shuffling anew for each.
+    pub fn dealer(&self, n: u64) -> Dealer<'_> {
+        let len = self.cards.len() as u64;
+        Dealer {
+            deck: self,
+            first: n - n % len,
+            shuffle: self.shuffles.get(n / len),
+        }
+    }
+
     /// Cards in the deck: the period in which weights are exact.
     pub fn len(&self) -> usize {
         self.cards.len()
@@ -54,6 +64,26 @@ impl Deck {
     /// Never: a deck has at least one card.
     pub fn is_empty(&self) -> bool {
         self.cards.is_empty()
+    }
+}
+
+/// Deals cards one by one, in any order; fast while they are in one deck.
+#[derive(Debug)]
+pub struct Dealer<'a> {
+    deck: &'a Deck,
+    /// The number of the first card of the deck in hand.
+    first: u64,
+    shuffle: Shuffle<'a>,
+}
+
+impl Dealer<'_> {
+    /// Card number `n`: the same as [`Deck::deal`].
+    #[inline]
+    pub fn deal(&mut self, n: u64) -> usize {
+        if n.wrapping_sub(self.first) >= self.deck.cards.len() as u64 {
+            *self = self.deck.dealer(n);
+        }
+        usize::from(self.deck.cards[self.shuffle.at(n - self.first) as usize])
     }
 }
 

@@ -27,7 +27,7 @@ impl Walk {
     /// `key` addresses the draws of this visit on this partition. `rows >= 1`, `per_visit >= 1`.
     pub fn row(self, key: u64, rows: u64, nth: u64, per_visit: u64, slot: u64) -> u64 {
         match self {
-            Walk::Offset => ((nth % rows) * (per_visit % rows) + slot) % rows,
+            Walk::Offset => (Walk::start(rows, nth, per_visit) + slot) % rows,
             Walk::Uniform => below(draw(key, Stream::Row, &[slot]), rows),
             Walk::Hot { rows: hot, in_16 } => {
                 let bits = draw(key, Stream::Row, &[slot]);
@@ -41,11 +41,16 @@ impl Walk {
         }
     }
 
+    /// Where the `nth` visit begins when it walks by offset: the row of slot 0; the others follow, modulo `rows`.
+    pub fn start(rows: u64, nth: u64, per_visit: u64) -> u64 {
+        ((nth % rows) * (per_visit % rows)) % rows
+    }
+
     /// The slot in which the `nth` visit touches `row` when it walks by offset; `None` when it does not.
     ///
     /// Inverse: `slot(row(.., s)) == s` for `s < min(per_visit, rows)`.
     pub fn slot(rows: u64, nth: u64, per_visit: u64, row: u64) -> Option<u64> {
-        let start = ((nth % rows) * (per_visit % rows)) % rows;
+        let start = Walk::start(rows, nth, per_visit);
         let slot = (row % rows + rows - start) % rows;
         (row < rows && slot < per_visit).then_some(slot)
     }

@@ -395,6 +395,10 @@ fn a_deck_deals_each_choice_as_often_as_its_weight() {
         }
         assert_eq!(dealt, [3, 0, 1, 2]);
     }
+    let mut dealer = deck.dealer(3);
+    for n in (0..40).chain([7, 3, 1 << 50, 2]) {
+        assert_eq!(dealer.deal(n), deck.deal(n));
+    }
     let orders: BTreeSet<Vec<usize>> = (0..40)
         .map(|d| (d * 6..d * 6 + 6).map(|n| deck.deal(n)).collect())
         .collect();

@@ -6,7 +6,7 @@ use datagen::domain::{Domain, Rate};
 use datagen::perm::Perm;
 use datagen::schema::{ColumnId, SizeClass, Table};
 use datagen::select::Shuffles;
-use datagen::stream::{Stream, draw};
+use datagen::stream::{Stream, below, draw};
 use datagen::universe::Universe;
 use datagen::value::{Order, Type};
 
@@ -50,6 +50,8 @@ pub(super) struct Column {
     pub(super) id: ColumnId,
     pub(super) nullable: bool,
     pub(super) domain: Domain,
+    /// How many values it has; 0 for 2^64.
+    size: u64,
     /// Values that come again and again.
     pub(super) recurring: Vec<u64>,
     /// Chance in 256 of a recurring value.
@@ -173,6 +175,7 @@ impl Column {
         };
         Column {
             id: column.id,
+            size: u64::try_from(domain.size()).unwrap_or(0),
             nullable: column.nullable,
             recurring: recurring.collect(),
             recurring_in_256: if indexed {
@@ -186,6 +189,26 @@ impl Column {
             least: !matches!(ty, Type::Bool | Type::Uuid | Type::Bytes),
             sums,
             domain,
+        }
+    }
+
+    /// Any value, evenly.
+    #[inline]
+    pub(super) fn any(&self, bits: u64) -> u64 {
+        if self.size == 0 {
+            bits
+        } else {
+            below(bits, self.size)
+        }
+    }
+
+    /// A boundary or awkward value; any where the column has none.
+    pub(super) fn special(&self, bits: u64) -> u64 {
+        let specials = self.domain.specials();
+        if specials.is_empty() {
+            self.any(bits)
+        } else {
+            specials[below(bits, specials.len() as u64) as usize]
         }
     }
 }

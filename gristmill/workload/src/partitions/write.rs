@@ -1,7 +1,7 @@
 //! Write operations: which kind, which row, which cells.
 
-use datagen::domain::Rate;
 use datagen::schema::ColumnId;
+use datagen::select::Walk;
 use datagen::stream::{GOLDEN, mix};
 use datagen::universe::Slice;
 use history::{Cells, Op};
@@ -70,7 +70,7 @@ enum Named {
 }
 
 /// The operation `i` of visit `n`, the `slot`-th one on its partition. `kind` is one that the table can do.
-pub(super) fn op(p: &Partitions, n: u64, i: u64, kind: Kind, spot: &Spot<'_>, slot: u64) -> Op {
+pub(super) fn op(p: &Partitions, n: u64, i: u64, kind: Kind, spot: &Spot<'_>, slot: u32) -> Op {
     let (view, part) = (spot.view, spot.part);
     let row = || row(p, spot, slot);
     match kind {
@@ -133,16 +133,14 @@ pub(super) fn strict(p: &Partitions, n: u64, i: u64, spot: &Spot<'_>) -> Op {
 }
 
 /// The position of the row that the `slot`-th operation on this partition touches.
-fn row(p: &Partitions, spot: &Spot<'_>, slot: u64) -> u64 {
-    let rows = &p.config.rows;
-    let per_visit = u64::from(rows.per_visit);
-    spot.rows.at(rows.walk.row(
-        spot.row_key,
-        spot.view.rows,
-        spot.touch.nth,
-        per_visit,
-        slot % per_visit,
-    ))
+fn row(p: &Partitions, spot: &Spot<'_>, slot: u32) -> u64 {
+    let (rows, per_visit) = (spot.view.rows, u32::from(p.config.rows.per_visit));
+    let slot = u64::from(slot % per_visit);
+    let index = match p.config.rows.walk {
+        Walk::Offset => (spot.start + slot) % rows,
+        walk => walk.row(spot.row_key, rows, spot.touch.nth, u64::from(per_visit), slot),
+    };
+    spot.rows.at(index)
 }
 
 /// A slice of rows near the row at `a`: an equality prefix of it, then a column bounded on both ends (`both`, by
@@ -186,7 +184,6 @@ pub(super) fn slice(view: &View, a: u64, b: u64, both: bool, dice: &mut Dice) ->
 
 fn cells(p: &Partitions, n: u64, i: u64, columns: &[Column], named: Named) -> Cells {
     let values = &p.config.values;
-    let rate = p.special;
     let (value_at, flags_at) = (p.keys.value.at(&[n, i]), p.keys.null.at(&[n, i]));
     let (masks, sure) = match named {
         Named::Some | Named::Shared => {
@@ -213,24 +210,16 @@ fn cells(p: &Partitions, n: u64, i: u64, columns: &[Column], named: Named) -> Ce
         let cell = if column.nullable && byte(1) < values.null_in_256 {
             None
         } else {
-            Some(value(
-                column,
-                mix(value_at.wrapping_add(step)),
-                byte(2),
-                (flags >> 32) as usize,
-                rate,
-            ))
+            let bits = mix(value_at.wrapping_add(step));
+            Some(if byte(2) < column.recurring_in_256 {
+                column.recurring[(flags >> 32) as usize % column.recurring.len()]
+            } else if byte(3) < values.special_in_256 {
+                column.special(bits)
+            } else {
+                column.any(bits)
+            })
         };
         cells.push((column.id, cell));
     }
     cells
-}
-
-/// A descriptor of the column: recurring where `byte` says so, else drawn.
-fn value(column: &Column, bits: u64, byte: u16, which: usize, special: Rate) -> u64 {
-    if byte < column.recurring_in_256 {
-        column.recurring[which % column.recurring.len()]
-    } else {
-        column.domain.draw(bits, special)
-    }
 }

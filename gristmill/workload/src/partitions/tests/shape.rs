@@ -207,6 +207,27 @@ fn reads_ask_only_for_what_their_table_can_do() {
     }
 }
 
+#[test]
+fn every_drawn_schema_takes_every_profile() {
+    use datagen::schema::draw::{SchemaOptions, draw};
+    for seed in 0..24 {
+        let limits = |_| Some(datagen::domain::Limits::default());
+        let schema = Arc::new(draw(seed, &SchemaOptions::default(), &limits).expect("a schema"));
+        for (profile, _) in names() {
+            let config = named(profile).swarm(seed);
+            let p = Partitions::new(config, seed, Arc::clone(&schema)).expect(profile);
+            for visit in visits(&p, 1..60) {
+                queries(&visit).for_each(|query| well_formed(&p, query));
+                for &part in &visit.writes {
+                    let next = p.writer_after(part, visit.lts).map(|lts| p.visit(lts).unwrap());
+                    assert!(next.is_none_or(|v| v.writes.contains(&part)));
+                    assert_eq!(p.writer_before(part, Lts(visit.lts.0 + 1)), Some(visit.lts));
+                }
+            }
+        }
+    }
+}
+
 fn well_formed(p: &Partitions, query: &Query) {
     let table = &p.schema.tables[usize::from(query.table)];
     let narrow = matches!(table.size, SizeClass::Narrow { .. });
