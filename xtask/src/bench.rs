@@ -4,7 +4,12 @@ use anyhow::{Result, bail};
 use std::process::Command;
 
 /// Name, package, bench target, what it measures.
-const BENCHES: &[(&str, &str, &str, &str)] = &[];
+const BENCHES: &[(&str, &str, &str, &str)] = &[
+    ("datagen", "gristmill-run", "gristmill", "operations made and values inflated by one thread, beside rand and format!"),
+    ("model", "gristmill-run", "gristmill", "the model: operations applied, and generated and applied"),
+    ("visit", "gristmill-run", "gristmill", "our own CPU for a visit: generate, log, check"),
+    ("verified", "gristmill-run", "gristmill", "checked runs beside the same statements unchecked, and beside pgbench"),
+];
 
 /// `cargo xtask bench [NAME …]`
 pub(crate) fn run(names: &[String]) -> Result<()> {
@@ -27,7 +32,7 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
     {
         println!("\n== {name}");
         let status = Command::new(env!("CARGO"))
-            .args(["bench", "--quiet", "--package", package, "--bench", target])
+            .args(["bench", "--quiet", "--package", package, "--bench", target, "--", name])
             .current_dir(crate::root())
             .status()?;
         if !status.success() {

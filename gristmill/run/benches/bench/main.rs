@@ -2,6 +2,7 @@
 
 mod datagen;
 mod rounds;
+mod verified;
 
 const ROUNDS: usize = 7;
 
@@ -10,6 +11,7 @@ fn main() {
     for name in &names {
         match name.as_str() {
             "datagen" => self::datagen::run(ROUNDS),
+            "verified" => verified::run(ROUNDS),
             other => panic!("no benchmark {other}"),
         }
     }

@@ -82,6 +82,14 @@ pub(crate) fn cpu_seconds<T>(work: impl FnOnce() -> T) -> f64 {
     now() - began
 }
 
+/// Seconds that `work` took, by the wall.
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures")]
+pub(crate) fn seconds<T>(work: impl FnOnce() -> T) -> f64 {
+    let began = std::time::Instant::now();
+    std::hint::black_box(work());
+    began.elapsed().as_secs_f64()
+}
+
 /// `name   goal ≥ x: reached`
 pub(crate) fn goal(series: &Series, least: f64, scale: f64, unit: &str) {
     let (median, ..) = summary(&series.per_round);

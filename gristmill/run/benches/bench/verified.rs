@@ -1,0 +1,219 @@
+//! `verified`: what generating and checking cost, beside the same statements made beforehand and not checked; and, on
+//! PostgreSQL, beside `pgbench` on the same server with the same mix of point reads and updates.
+//!
+//! Checked: a run as the command line makes it (turnstile, log, tracker, judge), until the last answer is judged.
+//! Bare: the same visits on as many sessions, each statement's text and values ready; a visit goes to the session of its
+//! first partition, so that what belongs together stays in order without anybody waiting for a turn.
+
+use crate::rounds::{self, Series, Turn, interleaved, seconds};
+use history::{End, Lts, Progress, Regenerate, SessionId, Step, Visit, Watcher};
+use run::plan::{Plan, Settings};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+use targets::{OpenOptions, Prepared, Request, Target};
+use workload::Partitions;
+
+const SESSIONS: u16 = 8;
+const DEADLINE: Duration = Duration::from_secs(30);
+
+pub(crate) fn run(rounds: usize) {
+    let scratch = tempfile::tempdir().expect("a temporary folder can be made");
+    let sqlite = |profile: &str, visits| compare(rounds, scratch.path(), "sqlite:", profile, visits);
+    let heavy = sqlite("write-heavy", 20_000);
+    print("SQLite, write-heavy", &heavy, Some(0.75));
+    print("SQLite, read-heavy", &sqlite("read-heavy", 20_000), None);
+    let Some(server) = Server::start(scratch.path()) else {
+        println!("PostgreSQL: no server binaries on this machine, left out");
+        return;
+    };
+    print("PostgreSQL, default profile", &compare(rounds, scratch.path(), &server.url, "default", 8_000), Some(0.9));
+    server.beside_pgbench(rounds, scratch.path());
+}
+
+/// Checked, then bare, in visits a second.
+fn compare(rounds: usize, scratch: &Path, url: &str, profile: &str, visits: u64) -> Vec<Series> {
+    let plan = plan(url, profile, visits);
+    let turns: Vec<Turn<'_>> = vec![
+        ("checked", Box::new(|| checked(&plan, scratch))),
+        ("bare", Box::new(|| bare(&plan, scratch))),
+    ];
+    interleaved(rounds, turns)
+}
+
+fn print(what: &str, series: &[Series], goal: Option<f64>) {
+    println!("{what}, {SESSIONS} sessions");
+    for one in series {
+        rounds::print(one, 1e3, "k visits/s");
+    }
+    rounds::ratio(&series[0], &series[1], goal);
+}
+
+fn plan(url: &str, profile: &str, visits: u64) -> Plan {
+    let mut settings = Settings::default();
+    let visits = visits.to_string();
+    let sessions = SESSIONS.to_string();
+    let given =
+        [("target", url), ("seed", "be"), ("profile", profile), ("visits", &visits), ("sessions", &sessions)];
+    for (key, value) in given {
+        settings.set(key, value, key).expect("the settings of a benchmark are good ones");
+    }
+    settings.plan(&environment()).expect("the settings of a benchmark make a plan")
+}
+
+fn environment() -> targets::target::Environment {
+    Arc::new(|name| std::env::var(name).ok())
+}
+
+struct Nobody;
+
+impl Watcher for Nobody {
+    fn see(&mut self, _: &Progress) {}
+}
+
+/// Visits a second of a run, from the first statement to the last judgement. Setting up and cleaning up are measured by a
+/// run of one visit and taken off.
+fn checked(plan: &Plan, scratch: &Path) -> f64 {
+    let whole = |plan: &Plan| {
+        let mut verdict = None;
+        let took = seconds(|| verdict = Some(run::run(plan, scratch, None, &mut Nobody).expect("a run ends")));
+        let verdict = verdict.expect("the run has ended").verdict;
+        assert!(verdict.causes.is_empty(), "a healthy database has no findings: {:?}", verdict.causes);
+        took
+    };
+    let mut one = plan.clone();
+    one.length = run::plan::Length::Visits(1);
+    let around = whole(&one);
+    let took = whole(plan);
+    visits(plan) as f64 / (took - around).max(1e-9)
+}
+
+fn visits(plan: &Plan) -> u64 {
+    match plan.length {
+        run::plan::Length::Visits(n) => n,
+        run::plan::Length::TimeMs(_) => panic!("a benchmark counts visits"),
+    }
+}
+
+/// Visits a second of the same statements, rendered beforehand, answers read and dropped.
+fn bare(plan: &Plan, scratch: &Path) -> f64 {
+    let folder = tempfile::tempdir_in(scratch).expect("a temporary folder can be made");
+    let mut options = OpenOptions::new(folder.path(), "gmbare");
+    options.sessions = SESSIONS;
+    options.level = Some(plan.level);
+    let target = targets::open(&plan.target, &options).expect("the target opens");
+    let schema = Arc::new(plan.schema.clone());
+    target.prepare(&schema).expect("tables can be made");
+    let partitions = Partitions::new(plan.workload.clone(), plan.seed.0, Arc::clone(&schema)).expect("as in the run");
+    let mut queues: Vec<Vec<Vec<Prepared>>> = (0..SESSIONS).map(|_| Vec::new()).collect();
+    for lts in 1..=visits(plan) {
+        let Some(visit) = partitions.visit(Lts(lts)) else { continue };
+        let queue = visit.writes.first().map_or(lts, |part| part.position ^ u64::from(part.table));
+        let queue = usize::try_from(queue % u64::from(SESSIONS)).expect("a small number");
+        queues[queue].push(rendered(target.as_ref(), &schema, &visit));
+    }
+    let sessions: Vec<_> = (1..=SESSIONS)
+        .map(|n| target.connect(SessionId(n), &schema).expect("a session opens"))
+        .collect();
+    let took = seconds(|| {
+        thread::scope(|scope| {
+            for (mut session, queue) in sessions.into_iter().zip(&queues) {
+                scope.spawn(move || {
+                    for visit in queue {
+                        for request in visit {
+                            // A refusal (a duplicate, a serialization failure) is an answer like another.
+                            let _ = session.replay(request, DEADLINE);
+                        }
+                    }
+                });
+            }
+        });
+    });
+    target.cleanup().expect("tables can be removed");
+    visits(plan) as f64 / took
+}
+
+/// The requests of a visit, as a session of a run sends them.
+fn rendered(target: &dyn Target, schema: &datagen::schema::Schema, visit: &Visit) -> Vec<Prepared> {
+    let request = |request: Request<'_>| target.prerender(schema, &request);
+    let steps = visit.steps.iter().map(|step: &Step| request(Request::Step(step)));
+    match visit.end {
+        End::Autocommit => steps.collect(),
+        End::Commit | End::Rollback => {
+            let begin = Request::Begin { level: visit.level, writes: !visit.writes.is_empty() };
+            let last = if visit.end == End::Commit { Request::Commit } else { Request::Rollback };
+            std::iter::once(request(begin)).chain(steps).chain(std::iter::once(request(last))).collect()
+        }
+    }
+}
+
+/// A PostgreSQL server of our own, for all rounds.
+struct Server {
+    /// Keeps it alive.
+    _target: Box<dyn Target>,
+    url: String,
+    host: String,
+    port: u16,
+}
+
+impl Server {
+    fn start(scratch: &Path) -> Option<Server> {
+        let folder: PathBuf = scratch.join("server");
+        std::fs::create_dir_all(&folder).expect("a folder can be made");
+        let target = targets::open("postgres:local", &OpenOptions::new(&folder, "gmserver")).ok()?;
+        target.facts().ok()?;
+        let Ok(Some(targets::Upstream::Tcp(address))) = target.upstream() else { return None };
+        let (host, port) = (address.ip().to_string(), address.port());
+        Some(Server { _target: target, url: format!("postgres://postgres@{host}:{port}/postgres"), host, port })
+    }
+
+    /// Point reads and updates, one statement a visit, against pgbench's prepared mode with the same mix on a table of
+    /// the same rows.
+    fn beside_pgbench(&self, rounds: usize, scratch: &Path) {
+        let script = scratch.join("mix.sql");
+        let mix = "\\set k random(1, 4096)\n\\set w random(0, 1)\n\\if :w\n\
+                   UPDATE gmpg SET v = v + 1 WHERE p = :k AND c = :k;\n\\else\n\
+                   SELECT v, t FROM gmpg WHERE p = :k AND c = :k;\n\\endif\n";
+        std::fs::write(&script, mix).expect("a script can be written");
+        let made = self.psql(
+            "CREATE TABLE gmpg (p bigint, c bigint, v bigint, t text, PRIMARY KEY (p, c)); \
+             INSERT INTO gmpg SELECT i, i, 0, 'twenty letters of text' FROM generate_series(1, 4096) i",
+        );
+        if !made {
+            println!("psql or pgbench is not on this machine: left out");
+            return;
+        }
+        let plan = plan(&self.url, "points", 20_000);
+        let turns: Vec<Turn<'_>> = vec![
+            ("checked", Box::new(|| checked(&plan, scratch))),
+            ("pgbench -M prepared -c 8 -j 2", Box::new(|| self.pgbench(&script))),
+        ];
+        let series = interleaved(rounds, turns);
+        print("PostgreSQL, point reads and updates", &series, Some(0.9));
+        self.psql("DROP TABLE gmpg");
+    }
+
+    fn psql(&self, sql: &str) -> bool {
+        Command::new("psql")
+            .args(["-q", "-h", &self.host, "-p", &self.port.to_string(), "-U", "postgres", "-d", "postgres", "-c", sql])
+            .stdout(Stdio::null())
+            .status()
+            .is_ok_and(|s| s.success())
+    }
+
+    /// Transactions a second, as pgbench says.
+    fn pgbench(&self, script: &Path) -> f64 {
+        let output = Command::new("pgbench")
+            .args(["-n", "-M", "prepared", "-c", "8", "-j", "2", "-t", "2500", "-f"])
+            .arg(script)
+            .args(["-h", &self.host, "-p", &self.port.to_string(), "-U", "postgres", "postgres"])
+            .output()
+            .expect("pgbench starts");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines()
+            .find_map(|l| l.strip_prefix("tps = ")?.split_whitespace().next()?.parse().ok())
+            .unwrap_or_else(|| panic!("pgbench says no tps: {text}{}", String::from_utf8_lossy(&output.stderr)))
+    }
+}
