@@ -18,7 +18,7 @@ mod tests;
 
 use crate::cell::Cell;
 use crate::layout::Layout;
-use crate::target::Request;
+use crate::target::{Rendered, Request};
 use datagen::value::Type;
 use history::Level;
 use std::sync::Arc;
@@ -115,7 +115,7 @@ impl Statement {
 }
 
 /// The statements of one request; its buffers are used again for the next.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Script {
     statements: Vec<Statement>,
     used: usize,
@@ -156,6 +156,13 @@ pub(crate) fn text(dialect: &Dialect, layout: &Layout, request: &Request<'_>) ->
     let mut script = Script::default();
     render::request(&mut script, dialect, layout, request, true);
     script.statements().iter().map(|s| s.sql.clone()).collect()
+}
+
+/// A request ready to be replayed.
+pub(crate) fn rendered(dialect: &Dialect, layout: &Arc<Layout>, request: &Request<'_>) -> Rendered {
+    let mut script = Script::default();
+    script.render(dialect, layout, request);
+    Rendered(script)
 }
 
 /// The digest of a request as executed.

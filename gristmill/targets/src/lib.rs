@@ -34,8 +34,8 @@ use corruptor::Corruptor;
 pub use flaws::{FLAWS, Flaw, FlawLine, Needs, Teller};
 pub use outcome::{Ended, Ending, Rules, outcome};
 pub use target::{
-    Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, OpenOptions, Request, Session,
-    Target, Upstream,
+    Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, OpenOptions, Rendered, Request,
+    Session, Target, Upstream,
 };
 pub use unusable::{Complaint, Unusable};
 

@@ -19,7 +19,7 @@ use crate::Unusable;
 use crate::dialect::{self, POSTGRES};
 use crate::layout::Layouts;
 use crate::target::{
-    Control, Description, Facts, Gone, Identity, OpenOptions, Request, Session, Target, Upstream,
+    Control, Description, Facts, Gone, Identity, OpenOptions, Rendered, Request, Session, Target, Upstream,
 };
 use admin::Admin;
 use config::Config;
@@ -261,6 +261,10 @@ impl Target for Postgres {
 
     fn digest(&self, schema: &Schema, request: &Request<'_>) -> u64 {
         dialect::digest(&POSTGRES, &self.layouts.of(schema), request)
+    }
+
+    fn prerender(&self, schema: &Schema, request: &Request<'_>) -> Option<Rendered> {
+        Some(dialect::rendered(&POSTGRES, &self.layouts.of(schema), request))
     }
 
     fn upstream(&self) -> Result<Option<Upstream>, Unusable> {

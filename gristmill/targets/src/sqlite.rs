@@ -14,7 +14,7 @@ mod value;
 use crate::Unusable;
 use crate::dialect::{self, SQLITE, SQLITE_DIGITS_MAX};
 use crate::layout::Layouts;
-use crate::target::{Description, Facts, Gone, Identity, OpenOptions, Request, Session, Target};
+use crate::target::{Description, Facts, Gone, Identity, OpenOptions, Rendered, Request, Session, Target};
 use crate::watchdog::Watchdog;
 use datagen::domain::Limits;
 use datagen::schema::Schema;
@@ -353,6 +353,10 @@ impl Target for Sqlite {
 
     fn digest(&self, schema: &Schema, request: &Request<'_>) -> u64 {
         dialect::digest(&SQLITE, &self.layouts.of(schema), request)
+    }
+
+    fn prerender(&self, schema: &Schema, request: &Request<'_>) -> Option<Rendered> {
+        Some(dialect::rendered(&SQLITE, &self.layouts.of(schema), request))
     }
 }
 

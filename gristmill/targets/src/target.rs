@@ -8,6 +8,7 @@
 //! * T3 the digest that [`Session::execute`] reports equals [`Target::digest`] of the same request.
 
 use crate::Unusable;
+use crate::dialect::Script;
 use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
@@ -187,6 +188,10 @@ pub struct Executed {
     pub digest: u64,
 }
 
+/// The statements of one request with their values; only the target that made it can read it.
+#[derive(Debug, Clone, Default)]
+pub struct Rendered(pub(crate) Script);
+
 /// A database that can be asked.
 pub trait Target: Send + Sync {
     /// What it is; needs no connection.
@@ -234,6 +239,12 @@ pub trait Target: Send + Sync {
     /// What [`Executed::digest`] is for this request.
     fn digest(&self, schema: &Schema, request: &Request<'_>) -> u64;
 
+    /// A request with its statements written and its values encoded, for [`Session::replay`]; `None` where sessions do
+    /// not work from statements (the reference).
+    fn prerender(&self, _schema: &Schema, _request: &Request<'_>) -> Option<Rendered> {
+        None
+    }
+
     /// What a fault proxy forwards to; `None` where there is no connection to stand in (embedded engines).
     fn upstream(&self) -> Result<Option<Upstream>, Unusable> {
         Ok(None)
@@ -255,6 +266,15 @@ pub trait Session: Send {
     /// Sends one request and waits at most `deadline` for its answer. After the deadline the answer is
     /// `Unknown(Deadline)` and the session is [`Session::broken`], unless the engine has promised that nothing happened.
     fn execute(&mut self, at: Address, request: &Request<'_>, deadline: Duration) -> Executed;
+
+    /// Sends what was rendered beforehand: [`Session::execute`] without writing statements and without a digest. The
+    /// outcome of a COMMIT is not looked into: this is for measuring what the checking costs, not for checking.
+    ///
+    /// # Panics
+    /// On targets whose [`Target::prerender`] gives nothing.
+    fn replay(&mut self, _rendered: &Rendered, _deadline: Duration) -> Answer {
+        panic!("a target without statements was given some")
+    }
 
     /// Who we are to the server.
     fn identity(&self) -> Identity;

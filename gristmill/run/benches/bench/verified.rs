@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
-use targets::{OpenOptions, Prepared, Request, Target};
+use targets::{OpenOptions, Rendered, Request, Target};
 use workload::Partitions;
 
 const SESSIONS: u16 = 8;
@@ -29,7 +29,11 @@ pub(crate) fn run(rounds: usize) {
         println!("PostgreSQL: no server binaries on this machine, left out");
         return;
     };
-    print("PostgreSQL, default profile", &compare(rounds, scratch.path(), &server.url, "default", 8_000), Some(0.9));
+    print(
+        "PostgreSQL, default profile",
+        &compare(rounds, scratch.path(), &server.url, "default", 8_000),
+        Some(0.9),
+    );
     server.beside_pgbench(rounds, scratch.path());
 }
 
@@ -55,12 +59,21 @@ fn plan(url: &str, profile: &str, visits: u64) -> Plan {
     let mut settings = Settings::default();
     let visits = visits.to_string();
     let sessions = SESSIONS.to_string();
-    let given =
-        [("target", url), ("seed", "be"), ("profile", profile), ("visits", &visits), ("sessions", &sessions)];
+    let given = [
+        ("target", url),
+        ("seed", "be"),
+        ("profile", profile),
+        ("visits", &visits),
+        ("sessions", &sessions),
+    ];
     for (key, value) in given {
-        settings.set(key, value, key).expect("the settings of a benchmark are good ones");
+        settings
+            .set(key, value, key)
+            .expect("the settings of a benchmark are good ones");
     }
-    settings.plan(&environment()).expect("the settings of a benchmark make a plan")
+    settings
+        .plan(&environment())
+        .expect("the settings of a benchmark make a plan")
 }
 
 fn environment() -> targets::target::Environment {
@@ -78,9 +91,14 @@ impl Watcher for Nobody {
 fn checked(plan: &Plan, scratch: &Path) -> f64 {
     let whole = |plan: &Plan| {
         let mut verdict = None;
-        let took = seconds(|| verdict = Some(run::run(plan, scratch, None, &mut Nobody).expect("a run ends")));
+        let took =
+            seconds(|| verdict = Some(run::run(plan, scratch, None, &mut Nobody).expect("a run ends")));
         let verdict = verdict.expect("the run has ended").verdict;
-        assert!(verdict.causes.is_empty(), "a healthy database has no findings: {:?}", verdict.causes);
+        assert!(
+            verdict.causes.is_empty(),
+            "a healthy database has no findings: {:?}",
+            verdict.causes
+        );
         took
     };
     let mut one = plan.clone();
@@ -106,11 +124,17 @@ fn bare(plan: &Plan, scratch: &Path) -> f64 {
     let target = targets::open(&plan.target, &options).expect("the target opens");
     let schema = Arc::new(plan.schema.clone());
     target.prepare(&schema).expect("tables can be made");
-    let partitions = Partitions::new(plan.workload.clone(), plan.seed.0, Arc::clone(&schema)).expect("as in the run");
-    let mut queues: Vec<Vec<Vec<Prepared>>> = (0..SESSIONS).map(|_| Vec::new()).collect();
+    let partitions =
+        Partitions::new(plan.workload.clone(), plan.seed.0, Arc::clone(&schema)).expect("as in the run");
+    let mut queues: Vec<Vec<Vec<Rendered>>> = (0..SESSIONS).map(|_| Vec::new()).collect();
     for lts in 1..=visits(plan) {
-        let Some(visit) = partitions.visit(Lts(lts)) else { continue };
-        let queue = visit.writes.first().map_or(lts, |part| part.position ^ u64::from(part.table));
+        let Some(visit) = partitions.visit(Lts(lts)) else {
+            continue;
+        };
+        let queue = visit
+            .writes
+            .first()
+            .map_or(lts, |part| part.position ^ u64::from(part.table));
         let queue = usize::try_from(queue % u64::from(SESSIONS)).expect("a small number");
         queues[queue].push(rendered(target.as_ref(), &schema, &visit));
     }
@@ -136,15 +160,29 @@ fn bare(plan: &Plan, scratch: &Path) -> f64 {
 }
 
 /// The requests of a visit, as a session of a run sends them.
-fn rendered(target: &dyn Target, schema: &datagen::schema::Schema, visit: &Visit) -> Vec<Prepared> {
-    let request = |request: Request<'_>| target.prerender(schema, &request);
+fn rendered(target: &dyn Target, schema: &datagen::schema::Schema, visit: &Visit) -> Vec<Rendered> {
+    let request = |request: Request<'_>| {
+        target
+            .prerender(schema, &request)
+            .expect("a target with statements")
+    };
     let steps = visit.steps.iter().map(|step: &Step| request(Request::Step(step)));
     match visit.end {
         End::Autocommit => steps.collect(),
         End::Commit | End::Rollback => {
-            let begin = Request::Begin { level: visit.level, writes: !visit.writes.is_empty() };
-            let last = if visit.end == End::Commit { Request::Commit } else { Request::Rollback };
-            std::iter::once(request(begin)).chain(steps).chain(std::iter::once(request(last))).collect()
+            let begin = Request::Begin {
+                level: visit.level,
+                writes: !visit.writes.is_empty(),
+            };
+            let last = if visit.end == End::Commit {
+                Request::Commit
+            } else {
+                Request::Rollback
+            };
+            std::iter::once(request(begin))
+                .chain(steps)
+                .chain(std::iter::once(request(last)))
+                .collect()
         }
     }
 }
@@ -164,9 +202,16 @@ impl Server {
         std::fs::create_dir_all(&folder).expect("a folder can be made");
         let target = targets::open("postgres:local", &OpenOptions::new(&folder, "gmserver")).ok()?;
         target.facts().ok()?;
-        let Ok(Some(targets::Upstream::Tcp(address))) = target.upstream() else { return None };
+        let Ok(Some(targets::Upstream::Tcp(address))) = target.upstream() else {
+            return None;
+        };
         let (host, port) = (address.ip().to_string(), address.port());
-        Some(Server { _target: target, url: format!("postgres://postgres@{host}:{port}/postgres"), host, port })
+        Some(Server {
+            _target: target,
+            url: format!("postgres://postgres@{host}:{port}/postgres"),
+            host,
+            port,
+        })
     }
 
     /// Point reads and updates, one statement a visit, against pgbench's prepared mode with the same mix on a table of
@@ -188,7 +233,10 @@ impl Server {
         let plan = plan(&self.url, "points", 20_000);
         let turns: Vec<Turn<'_>> = vec![
             ("checked", Box::new(|| checked(&plan, scratch))),
-            ("pgbench -M prepared -c 8 -j 2", Box::new(|| self.pgbench(&script))),
+            (
+                "pgbench -M prepared -c 8 -j 2",
+                Box::new(|| self.pgbench(&script)),
+            ),
         ];
         let series = interleaved(rounds, turns);
         print("PostgreSQL, point reads and updates", &series, Some(0.9));
@@ -197,7 +245,19 @@ impl Server {
 
     fn psql(&self, sql: &str) -> bool {
         Command::new("psql")
-            .args(["-q", "-h", &self.host, "-p", &self.port.to_string(), "-U", "postgres", "-d", "postgres", "-c", sql])
+            .args([
+                "-q",
+                "-h",
+                &self.host,
+                "-p",
+                &self.port.to_string(),
+                "-U",
+                "postgres",
+                "-d",
+                "postgres",
+                "-c",
+                sql,
+            ])
             .stdout(Stdio::null())
             .status()
             .is_ok_and(|s| s.success())
@@ -208,12 +268,25 @@ impl Server {
         let output = Command::new("pgbench")
             .args(["-n", "-M", "prepared", "-c", "8", "-j", "2", "-t", "2500", "-f"])
             .arg(script)
-            .args(["-h", &self.host, "-p", &self.port.to_string(), "-U", "postgres", "postgres"])
+            .args([
+                "-h",
+                &self.host,
+                "-p",
+                &self.port.to_string(),
+                "-U",
+                "postgres",
+                "postgres",
+            ])
             .output()
             .expect("pgbench starts");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         text.lines()
             .find_map(|l| l.strip_prefix("tps = ")?.split_whitespace().next()?.parse().ok())
-            .unwrap_or_else(|| panic!("pgbench says no tps: {text}{}", String::from_utf8_lossy(&output.stderr)))
+            .unwrap_or_else(|| {
+                panic!(
+                    "pgbench says no tps: {text}{}",
+                    String::from_utf8_lossy(&output.stderr)
+                )
+            })
     }
 }

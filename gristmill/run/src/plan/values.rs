@@ -100,12 +100,20 @@ impl FromStr for Rate {
 
     fn from_str(text: &str) -> Result<Rate, NotA> {
         let rate = if let Some(percent) = text.strip_suffix('%') {
-            decimal(percent).and_then(|r| Some(Rate { num: r.num, den: r.den.checked_mul(100)? }))
+            decimal(percent).and_then(|r| {
+                Some(Rate {
+                    num: r.num,
+                    den: r.den.checked_mul(100)?,
+                })
+            })
         } else if text.contains('.') {
             decimal(text)
         } else {
             let (num, den) = text.split_once('/').unwrap_or((text, "1"));
-            num.parse().ok().zip(den.parse().ok()).map(|(num, den)| Rate { num, den })
+            num.parse()
+                .ok()
+                .zip(den.parse().ok())
+                .map(|(num, den)| Rate { num, den })
         };
         rate.filter(|r| r.den > 0 && r.num <= r.den).ok_or(NotA {
             expected: "a rate such as 1/1000, 0.001 or 0.1%",
@@ -118,8 +126,14 @@ fn decimal(text: &str) -> Option<Rate> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
     let places = u32::try_from(part.len()).ok().filter(|n| *n < 10)?;
-    let num = format!("{whole}{part}").parse().ok().filter(|_| digits(whole) && digits(part))?;
-    Some(Rate { num, den: 10u64.pow(places) })
+    let num = format!("{whole}{part}")
+        .parse()
+        .ok()
+        .filter(|_| digits(whole) && digits(part))?;
+    Some(Rate {
+        num,
+        den: 10u64.pow(places),
+    })
 }
 
 /// When findings end the load.

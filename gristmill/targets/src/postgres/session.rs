@@ -6,7 +6,7 @@ use super::value::{decode, encode, slot_oid};
 use super::wire::{self, Failure, Lost, Wire};
 use crate::dialect::{POSTGRES, Script, Statement};
 use crate::layout::Layout;
-use crate::target::{Cancel, Executed, Identity, Request, Session};
+use crate::target::{Cancel, Executed, Identity, Rendered, Request, Session};
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
 use history::{Address, Answer, Reason, ReasonKind, Rows};
@@ -276,6 +276,20 @@ impl Session for PostgresSession {
         self.wire.set_patience(deadline);
         let answer = self.answer(request);
         Executed { answer, digest }
+    }
+
+    fn replay(&mut self, rendered: &Rendered, deadline: Duration) -> Answer {
+        self.wire.set_patience(deadline);
+        let mut answer = Answer::Affected(0);
+        for statement in rendered.0.statements() {
+            answer = match self.run(statement) {
+                Ok(Ok(Done::Rows(rows))) => Answer::Rows(rows),
+                Ok(Ok(Done::Tag { affected, .. })) => Answer::Affected(affected),
+                Ok(Err(failure)) => Answer::Refused(codes::reason(&failure)),
+                Err(lost) => Answer::Unknown(codes::lost(&lost)),
+            };
+        }
+        answer
     }
 
     fn identity(&self) -> Identity {

@@ -4,7 +4,7 @@ use super::value::{Bound, decode};
 use super::{Shared, codes, incarnation};
 use crate::dialect::{SQLITE, Script, Statement};
 use crate::layout::Layout;
-use crate::target::{Cancel, Executed, Identity, Request, Session};
+use crate::target::{Cancel, Executed, Identity, Rendered, Request, Session};
 use crate::watchdog::Watched;
 use history::{Address, Answer, Reason, ReasonKind, Rows, SessionId};
 use rusqlite::{Connection, InterruptHandle};
@@ -149,6 +149,20 @@ impl Session for SqliteSession {
             _ => {}
         }
         Executed { answer, digest }
+    }
+
+    fn replay(&mut self, rendered: &Rendered, deadline: Duration) -> Answer {
+        self.watched.begin(deadline);
+        let mut answer = Answer::Affected(0);
+        for statement in rendered.0.statements() {
+            answer = match run(self.connection(), statement) {
+                Ok(Done::Rows(rows)) => Answer::Rows(rows),
+                Ok(Done::Affected(n)) => Answer::Affected(n),
+                Err(error) => Answer::Refused(codes::reason(&error, false)),
+            };
+        }
+        self.watched.end();
+        answer
     }
 
     fn identity(&self) -> Identity {
