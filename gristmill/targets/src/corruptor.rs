@@ -12,8 +12,8 @@ use crate::Unusable;
 use crate::flaws::{Flaw, Liar, Teller};
 use crate::layout::{Layout, Layouts};
 use crate::target::{
-    Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, OpenOptions, Request, Session,
-    Target, Upstream,
+    Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, OpenOptions, Rendered, Request,
+    Session, Target, Upstream,
 };
 use datagen::domain::Limits;
 use datagen::schema::Schema;
@@ -132,6 +132,10 @@ impl Target for Corruptor {
         self.inner.text(schema, request)
     }
 
+    fn prerender(&self, schema: &Schema, request: &Request<'_>) -> Option<Rendered> {
+        self.inner.prerender(schema, request)
+    }
+
     fn digest(&self, schema: &Schema, request: &Request<'_>) -> u64 {
         self.inner.digest(schema, request)
     }
@@ -182,6 +186,10 @@ impl Session for CorruptSession {
             }
         }
         executed
+    }
+
+    fn replay(&mut self, rendered: &Rendered, deadline: Duration) -> Answer {
+        self.inner.replay(rendered, deadline)
     }
 
     fn identity(&self) -> Identity {

@@ -267,8 +267,9 @@ pub trait Session: Send {
     /// `Unknown(Deadline)` and the session is [`Session::broken`], unless the engine has promised that nothing happened.
     fn execute(&mut self, at: Address, request: &Request<'_>, deadline: Duration) -> Executed;
 
-    /// Sends what was rendered beforehand: [`Session::execute`] without writing statements and without a digest. The
-    /// outcome of a COMMIT is not looked into: this is for measuring what the checking costs, not for checking.
+    /// Sends what was rendered beforehand: [`Session::execute`] without writing statements and without a digest. Rows
+    /// are read to the end and counted in `Affected`, not kept. The outcome of a COMMIT is not looked into: this is for
+    /// measuring what the checking costs, not for checking.
     ///
     /// # Panics
     /// On targets whose [`Target::prerender`] gives nothing.

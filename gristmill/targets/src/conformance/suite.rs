@@ -18,6 +18,7 @@ pub(crate) fn everything(url: &str, options: &dyn Fn(u32) -> OpenOptions) {
     let mut stage = Stage::new(url, &options(2), two_tables);
     answers_are_what_sql_says(&mut stage);
     nulls_stand_where_the_semantics_say(&mut stage);
+    a_replayed_request_is_the_same_request(&mut stage);
     a_session_that_ended_is_gone(&mut stage);
     clean(stage);
     for seed in 0..4 {
@@ -275,6 +276,31 @@ fn nulls_stand_where_the_semantics_say(stage: &mut Stage) {
             35: rows (null) -> Committed
         "#]]
         .assert_eq(&out),
+    }
+}
+
+/// What was rendered beforehand does what is rendered on the way, and counts its rows.
+fn a_replayed_request_is_the_same_request(stage: &mut Stage) {
+    let step = |text: &str| {
+        let visit: Visit = format!("1: {text} | auto").parse().unwrap();
+        visit.steps.into_iter().next().unwrap()
+    };
+    for (text, affected) in [
+        ("upsert t0/2/3 c4=1", 1),
+        ("upsert t0/2/4 c4=2", 1),
+        ("read t0/2 select c4,c5", 2),
+        ("update t0/2/9 c4=2", 0),
+        ("delete t0/2", 2),
+    ] {
+        let step = step(text);
+        let Some(before) = stage
+            .target
+            .prerender(&stage.schema, &crate::Request::Step(&step))
+        else {
+            return;
+        };
+        let answer = stage.session(0).replay(&before, super::stage::DEADLINE);
+        assert_eq!(answer, Answer::Affected(affected), "{text}");
     }
 }
 

@@ -87,7 +87,8 @@ impl PostgresSession {
         }
     }
 
-    fn answer(&mut self, request: &Request<'_>) -> Answer {
+    /// Runs statements one after another until one is refused or lost.
+    fn answer(&mut self, statements: &[Statement], commit: bool, keep: bool) -> Answer {
         if self.broken {
             let text = "the session is closed".to_owned();
             return Answer::Refused(Reason {
@@ -98,48 +99,43 @@ impl PostgresSession {
         }
         let mut sum = 0;
         let mut rows = None;
-        let script = std::mem::take(&mut self.script);
-        let mut answer = None;
-        for statement in script.statements() {
-            match self.run(statement) {
+        for statement in statements {
+            match self.run(statement, keep) {
                 Ok(Ok(Done::Rows(r))) => rows = Some(r),
                 Ok(Ok(Done::Tag {
                     rolled_back: true, ..
-                })) if matches!(request, Request::Commit) => {
-                    answer = Some(Answer::Refused(Reason {
+                })) if commit => {
+                    return Answer::Refused(Reason {
                         kind: ReasonKind::RolledBack,
                         code: String::new(),
                         text: "COMMIT was answered by ROLLBACK".into(),
-                    }));
+                    });
                 }
                 Ok(Ok(Done::Tag { affected, .. })) => sum += affected,
                 Ok(Err(failure)) if failure.is_fatal() => {
                     // It may have died between its commit and its answer (quickdie): this is no promise.
                     self.broken = true;
-                    answer = Some(Answer::Unknown(codes::reason(&failure)));
+                    return Answer::Unknown(codes::reason(&failure));
                 }
-                Ok(Err(failure)) => answer = Some(Answer::Refused(codes::reason(&failure))),
+                Ok(Err(failure)) => return Answer::Refused(codes::reason(&failure)),
                 Err(lost) => {
                     self.broken = true;
-                    answer = Some(Answer::Unknown(codes::lost(&lost)));
+                    return Answer::Unknown(codes::lost(&lost));
                 }
             }
-            if answer.is_some() {
-                break;
-            }
         }
-        self.script = script;
-        answer.unwrap_or_else(|| rows.map_or(Answer::Affected(sum), Answer::Rows))
+        rows.map_or(Answer::Affected(sum), Answer::Rows)
     }
 
     /// One statement, until the server is ready for the next. An error after the tag counts: with the extended protocol
-    /// the transaction of an autocommit statement ends only at Sync.
-    fn run(&mut self, statement: &Statement) -> Result<Result<Done, Failure>, Lost> {
+    /// the transaction of an autocommit statement ends only at Sync. Not kept, rows are read and counted.
+    fn run(&mut self, statement: &Statement, keep: bool) -> Result<Result<Done, Failure>, Lost> {
         let known = self.ask(statement);
         self.wire.send()?;
         let mut new_types = Vec::new();
         let mut described = false;
         let mut rows = Rows::default();
+        let mut counted = 0;
         let mut tag = None;
         let mut failure: Option<Failure> = None;
         loop {
@@ -154,6 +150,11 @@ impl PostgresSession {
                 }
                 Message::NoData => described = true,
                 Message::DataRow(body) => {
+                    if !keep {
+                        body.ranges().count().map_err(|e| Lost::Closed(e.to_string()))?;
+                        counted += 1;
+                        continue;
+                    }
                     let types = match &known {
                         Known::At(digest, i) => &self.prepared[digest][*i].types,
                         Known::New(_) => &new_types,
@@ -204,14 +205,14 @@ impl PostgresSession {
         if let Some(failure) = failure {
             return Ok(Err(failure));
         }
-        let nothing = Done::Tag {
+        let counted = Done::Tag {
             rolled_back: false,
-            affected: 0,
+            affected: counted,
         };
-        Ok(Ok(if statement.answer.is_empty() {
-            tag.unwrap_or(nothing)
-        } else {
-            Done::Rows(rows)
+        Ok(Ok(match statement.answer.is_empty() {
+            true => tag.unwrap_or(counted),
+            false if keep => Done::Rows(rows),
+            false => counted,
         }))
     }
 
@@ -274,22 +275,16 @@ impl Session for PostgresSession {
         self.script.render(&POSTGRES, &self.layout, request);
         let digest = self.script.digest();
         self.wire.set_patience(deadline);
-        let answer = self.answer(request);
+        let script = std::mem::take(&mut self.script);
+        let commit = matches!(request, Request::Commit);
+        let answer = self.answer(script.statements(), commit, true);
+        self.script = script;
         Executed { answer, digest }
     }
 
     fn replay(&mut self, rendered: &Rendered, deadline: Duration) -> Answer {
         self.wire.set_patience(deadline);
-        let mut answer = Answer::Affected(0);
-        for statement in rendered.0.statements() {
-            answer = match self.run(statement) {
-                Ok(Ok(Done::Rows(rows))) => Answer::Rows(rows),
-                Ok(Ok(Done::Tag { affected, .. })) => Answer::Affected(affected),
-                Ok(Err(failure)) => Answer::Refused(codes::reason(&failure)),
-                Err(lost) => Answer::Unknown(codes::lost(&lost)),
-            };
-        }
-        answer
+        self.answer(rendered.0.statements(), false, false)
     }
 
     fn identity(&self) -> Identity {

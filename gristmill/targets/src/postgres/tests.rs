@@ -327,7 +327,9 @@ fn tls_is_as_strict_as_sslmode_says() {
                     .unwrap();
                 format!("connected, TLS {}", used[0][0].as_deref().unwrap())
             }
-            Err(error) => super::codes::complaint(&error).0.replace(&root, "ROOT"),
+            Err(error) => super::codes::complaint(&error)
+                .0
+                .replace(&folder.path().display().to_string(), "FOLDER"),
         };
         expected.assert_eq(&said);
     };
@@ -359,7 +361,7 @@ fn tls_is_as_strict_as_sslmode_says() {
     check(
         "127.0.0.1",
         &format!("verify-ca&sslrootcert={}", at("none.pem")),
-        &expect!["TLS: /tmp/.tmpNC6aDf/none.pem: I/O error: No such file or directory (os error 2)"],
+        &expect!["TLS: FOLDER/none.pem: I/O error: No such file or directory (os error 2)"],
     );
 }
 

@@ -85,7 +85,7 @@ impl SqliteSession {
         let mut sum = 0;
         let mut rows = None;
         for statement in self.script.statements() {
-            match run(self.connection(), statement) {
+            match run(self.connection(), statement, true) {
                 Ok(Done::Rows(r)) => rows = Some(r),
                 Ok(Done::Affected(n)) => sum += n,
                 Err(error) => {
@@ -108,7 +108,8 @@ enum Done {
     Affected(u64),
 }
 
-fn run(connection: &Connection, statement: &Statement) -> rusqlite::Result<Done> {
+/// Runs one statement. Not kept, rows are read and counted.
+fn run(connection: &Connection, statement: &Statement, keep: bool) -> rusqlite::Result<Done> {
     let mut prepared = connection.prepare_cached(&statement.sql)?;
     for (i, cell) in statement.cells().enumerate() {
         prepared.raw_bind_parameter(i + 1, Bound(cell))?;
@@ -124,14 +125,24 @@ fn run(connection: &Connection, statement: &Statement) -> rusqlite::Result<Done>
         }));
     }
     let mut out = Rows::default();
+    let mut counted = 0;
     let mut rows = prepared.raw_query();
     while let Some(row) = rows.next()? {
+        counted += 1;
         for (i, want) in statement.answer.iter().enumerate() {
+            if !keep {
+                row.get_ref(i)?;
+                continue;
+            }
             decode(row.get_ref(i)?, *want, &mut out.bytes);
         }
         out.end_row();
     }
-    Ok(Done::Rows(out))
+    Ok(if keep {
+        Done::Rows(out)
+    } else {
+        Done::Affected(counted)
+    })
 }
 
 impl Session for SqliteSession {
@@ -153,16 +164,16 @@ impl Session for SqliteSession {
 
     fn replay(&mut self, rendered: &Rendered, deadline: Duration) -> Answer {
         self.watched.begin(deadline);
-        let mut answer = Answer::Affected(0);
+        let mut sum = 0;
         for statement in rendered.0.statements() {
-            answer = match run(self.connection(), statement) {
-                Ok(Done::Rows(rows)) => Answer::Rows(rows),
-                Ok(Done::Affected(n)) => Answer::Affected(n),
-                Err(error) => Answer::Refused(codes::reason(&error, false)),
-            };
+            match run(self.connection(), statement, false) {
+                Ok(Done::Affected(n)) => sum += n,
+                Ok(Done::Rows(_)) => unreachable!("rows are only counted"),
+                Err(error) => return Answer::Refused(codes::reason(&error, self.watched.end())),
+            }
         }
         self.watched.end();
-        answer
+        Answer::Affected(sum)
     }
 
     fn identity(&self) -> Identity {
