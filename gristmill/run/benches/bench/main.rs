@@ -1,8 +1,10 @@
 //! Gristmill's benchmarks, one program: `cargo xtask bench NAME` starts it with a name.
 
 mod datagen;
+mod model;
 mod rounds;
 mod verified;
+mod visit;
 
 const ROUNDS: usize = 7;
 
@@ -11,6 +13,8 @@ fn main() {
     for name in &names {
         match name.as_str() {
             "datagen" => self::datagen::run(ROUNDS),
+            "model" => model::run(ROUNDS),
+            "visit" => visit::run(ROUNDS),
             "verified" => verified::run(ROUNDS),
             other => panic!("no benchmark {other}"),
         }

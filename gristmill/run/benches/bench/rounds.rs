@@ -84,9 +84,9 @@ pub(crate) fn cpu_seconds<T>(work: impl FnOnce() -> T) -> f64 {
 
 /// Seconds that `work` took, by the wall.
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures")]
-pub(crate) fn seconds<T>(work: impl FnOnce() -> T) -> f64 {
+pub(crate) fn seconds(work: &mut dyn FnMut()) -> f64 {
     let began = std::time::Instant::now();
-    std::hint::black_box(work());
+    work();
     began.elapsed().as_secs_f64()
 }
 
@@ -95,4 +95,16 @@ pub(crate) fn goal(series: &Series, least: f64, scale: f64, unit: &str) {
     let (median, ..) = summary(&series.per_round);
     let said = if median >= least { "reached" } else { "missed" };
     println!("  {:44} goal ≥ {:.2} {unit}: {said}", series.name, least / scale);
+}
+
+/// A series made of two others, round by round.
+pub(crate) fn derived(name: &'static str, a: &Series, b: &Series, of: impl Fn(f64, f64) -> f64) -> Series {
+    Series { name, per_round: a.per_round.iter().zip(&b.per_round).map(|(a, b)| of(*a, *b)).collect() }
+}
+
+/// `name   goal ≤ x: reached`
+pub(crate) fn at_most(series: &Series, most: f64, unit: &str) {
+    let (median, ..) = summary(&series.per_round);
+    let said = if median <= most { "reached" } else { "missed" };
+    println!("  {:44} goal ≤ {most:.2} {unit}: {said}", series.name);
 }

@@ -55,7 +55,7 @@ fn print(what: &str, series: &[Series], goal: Option<f64>) {
     rounds::ratio(&series[0], &series[1], goal);
 }
 
-fn plan(url: &str, profile: &str, visits: u64) -> Plan {
+pub(crate) fn plan(url: &str, profile: &str, visits: u64) -> Plan {
     let mut settings = Settings::default();
     let visits = visits.to_string();
     let sessions = SESSIONS.to_string();
@@ -89,10 +89,15 @@ impl Watcher for Nobody {
 /// Visits a second of a run, from the first statement to the last judgement. Setting up and cleaning up are measured by a
 /// run of one visit and taken off.
 fn checked(plan: &Plan, scratch: &Path) -> f64 {
+    visits(plan) as f64 / checked_by(plan, scratch, &seconds)
+}
+
+/// The same by any measure of what it took.
+pub(crate) fn checked_by(plan: &Plan, scratch: &Path, measure: &dyn Fn(&mut dyn FnMut()) -> f64) -> f64 {
     let whole = |plan: &Plan| {
         let mut verdict = None;
         let took =
-            seconds(|| verdict = Some(run::run(plan, scratch, None, &mut Nobody).expect("a run ends")));
+            measure(&mut || verdict = Some(run::run(plan, scratch, None, &mut Nobody).expect("a run ends")));
         let verdict = verdict.expect("the run has ended").verdict;
         assert!(
             verdict.causes.is_empty(),
@@ -104,8 +109,7 @@ fn checked(plan: &Plan, scratch: &Path) -> f64 {
     let mut one = plan.clone();
     one.length = run::plan::Length::Visits(1);
     let around = whole(&one);
-    let took = whole(plan);
-    visits(plan) as f64 / (took - around).max(1e-9)
+    (whole(plan) - around).max(1e-9)
 }
 
 fn visits(plan: &Plan) -> u64 {
@@ -117,6 +121,11 @@ fn visits(plan: &Plan) -> u64 {
 
 /// Visits a second of the same statements, rendered beforehand, answers read and dropped.
 fn bare(plan: &Plan, scratch: &Path) -> f64 {
+    visits(plan) as f64 / bare_by(plan, scratch, &seconds)
+}
+
+/// The same by any measure of what it took.
+pub(crate) fn bare_by(plan: &Plan, scratch: &Path, measure: &dyn Fn(&mut dyn FnMut()) -> f64) -> f64 {
     let folder = tempfile::tempdir_in(scratch).expect("a temporary folder can be made");
     let mut options = OpenOptions::new(folder.path(), "gmbare");
     options.sessions = SESSIONS;
@@ -138,12 +147,12 @@ fn bare(plan: &Plan, scratch: &Path) -> f64 {
         let queue = usize::try_from(queue % u64::from(SESSIONS)).expect("a small number");
         queues[queue].push(rendered(target.as_ref(), &schema, &visit));
     }
-    let sessions: Vec<_> = (1..=SESSIONS)
+    let mut sessions: Vec<_> = (1..=SESSIONS)
         .map(|n| target.connect(SessionId(n), &schema).expect("a session opens"))
         .collect();
-    let took = seconds(|| {
+    let took = measure(&mut || {
         thread::scope(|scope| {
-            for (mut session, queue) in sessions.into_iter().zip(&queues) {
+            for (session, queue) in sessions.iter_mut().zip(&queues) {
                 scope.spawn(move || {
                     for visit in queue {
                         for request in visit {
@@ -155,8 +164,9 @@ fn bare(plan: &Plan, scratch: &Path) -> f64 {
             }
         });
     });
+    drop(sessions);
     target.cleanup().expect("tables can be removed");
-    visits(plan) as f64 / took
+    took
 }
 
 /// The requests of a visit, as a session of a run sends them.
