@@ -8,6 +8,7 @@ mod plan;
 mod replay;
 mod report;
 mod run;
+mod selfcheck;
 mod shell;
 
 use crate::out::Out;
@@ -25,6 +26,7 @@ pub(crate) fn dispatch(name: &str, given: &ArgMatches, out: &mut Out) -> Result<
         "replay" => replay::replay(given, out),
         "check" => check::check(given, out),
         "clean" => clean::clean(given, out),
+        "selfcheck" => selfcheck::selfcheck(given, out),
         "plan" => plan::plan(given, out),
         "list" => list::list(given, out),
         "report" => report::report(given, out),

@@ -6,12 +6,14 @@
 //! * S2 the truthful twin differs from the lying run in the lie alone: same seed, same visits, same faults.
 
 use crate::RunError;
+use crate::clock::Clock;
 use crate::fault::FaultKind;
 use crate::plan::{Rate, Seed, Settings, Stop};
 use history::{Progress, Verdict, Watcher};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use targets::flaws::{FLAWS, FlawLine, Needs, Teller};
 
 /// A lie must be found within so many visits.
@@ -91,6 +93,17 @@ pub fn selfcheck(scratch: &Path, seed: Seed, seen: &mut dyn FnMut(&Row)) -> Resu
         rows.push(row);
     }
     Ok(rows)
+}
+
+/// The same, and how long all of it took.
+pub fn timed(
+    scratch: &Path,
+    seed: Seed,
+    seen: &mut dyn FnMut(&Row),
+) -> Result<(Vec<Row>, Duration), RunError> {
+    let clock = Clock::start(Duration::ZERO);
+    let rows = selfcheck(scratch, seed, seen)?;
+    Ok((rows, clock.elapsed()))
 }
 
 impl Trial {
