@@ -50,6 +50,24 @@ pub(crate) fn title(finding: &Finding) -> String {
     format!("{}: {what}", kind(finding.kind))
 }
 
+/// A signature, `WrongResult/missing row/read-range`, in words: `wrong result: missing row, range read`.
+pub(crate) fn signature(signature: &str) -> String {
+    let mut parts = signature.splitn(3, '/');
+    let (Some(name), Some(shape), Some(who)) = (parts.next(), parts.next(), parts.next()) else {
+        return signature.to_owned();
+    };
+    let mut words = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.extend(c.to_lowercase());
+    }
+    let who = if who.is_empty() { String::new() } else { action(who) };
+    let who = who.split_once(' ').map_or(String::new(), |(_, what)| format!(", {what}"));
+    format!("{words}: {shape}{who}")
+}
+
 /// A kind of statement with its article: `read-range` is "a range read".
 fn action(name: &str) -> String {
     match name {

@@ -50,7 +50,8 @@ fn statements(all: &[Sent], style: Style) -> String {
     let (w_session, w_lts) = (widest(&session), widest(&lts));
     let (w_outcome, w_times) = (widest(&|s| s.outcome.clone()), widest(&times));
     let fixed = 16 + w_session + 2 + w_lts + 2 + 4 + w_outcome + 3 + w_times;
-    let longest = widest(&|s| cut(&s.sql, usize::MAX));
+    let sql = |s: &Sent| if style.width.is_some() { shortened(&s.sql) } else { s.sql.clone() };
+    let longest = widest(&|s| cut(&sql(s), usize::MAX));
     // A screen cuts long statements; piped ones are whole, and only those of common length are aligned.
     let (most, aligned) = match style.width {
         Some(width) => {
@@ -62,7 +63,7 @@ fn statements(all: &[Sent], style: Style) -> String {
     let mut out = String::new();
     for s in all {
         let (session, lts) = (pad(&session(s), w_session), lts(s));
-        let (sql, outcome) = (pad(&cut(&s.sql, most), aligned), pad(&s.outcome, w_outcome));
+        let (sql, outcome) = (pad(&cut(&sql(s), most), aligned), pad(&s.outcome, w_outcome));
         writeln!(
             out,
             "{:16}{session}  {lts:>w_lts$}  {sql}    {outcome}   {}",
@@ -70,6 +71,40 @@ fn statements(all: &[Sent], style: Style) -> String {
             times(s)
         )
         .expect("a String takes everything");
+    }
+    out
+}
+
+/// Characters of a text in quotes that a screen shows; the statement around it tells more.
+const LITERAL: usize = 16;
+
+/// The statement with long texts in quotes cut: `'0123456789abcdef…'`. Two quotes inside one are a quote.
+fn shortened(sql: &str) -> String {
+    let mut out = String::with_capacity(sql.len());
+    let mut inside = None;
+    let mut chars = sql.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (&mut inside, c) {
+            (None, '\'') => {
+                inside = Some(0);
+                out.push(c);
+            }
+            (Some(_), '\'') if chars.peek() != Some(&'\'') => {
+                inside = None;
+                out.push(c);
+            }
+            (None, c) => out.push(c),
+            (Some(shown), c) => {
+                let pair = if c == '\'' { chars.next() } else { None };
+                if *shown < LITERAL {
+                    out.push(c);
+                    out.extend(pair);
+                } else if *shown == LITERAL {
+                    out.push('…');
+                }
+                *shown += 1;
+            }
+        }
     }
     out
 }

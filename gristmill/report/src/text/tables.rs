@@ -1,6 +1,7 @@
 //! Screens that are tables: selfcheck, dry run, lists.
 
 use super::{Style, Tone, counted, number, pad, span};
+use crate::words;
 use history::Status;
 use history::artefact::Listed;
 use unicode_width::UnicodeWidthStr;
@@ -191,10 +192,10 @@ pub fn replayed(replay: &Replayed, style: Style) -> String {
         (false, n) => format!("{} {}\n", style.paint(Tone::Bad, "fails"), times(n)),
     };
     for signature in &replay.recorded {
-        out += &style.labelled("recorded", signature);
+        out += &style.labelled("recorded", &words::signature(signature));
     }
     for (signature, n) in &replay.others {
-        out += &style.labelled("also found", &format!("{signature}, {}", times(*n)));
+        out += &style.labelled("also found", &format!("{}, {}", words::signature(signature), times(*n)));
     }
     out
 }

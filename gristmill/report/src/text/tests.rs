@@ -155,6 +155,14 @@ fn piped_statements_are_whole() {
 }
 
 #[test]
+fn a_screen_shows_the_beginning_of_long_texts() {
+    let mut long = cause();
+    long.statements[0].sql = "INSERT INTO t VALUES ('0123456789abcdefg', 'it''s', '012345678901234''', 7)".into();
+    let text = finding(&long, "7b3f0c", Style { color: false, width: Some(140) });
+    assert!(text.contains("VALUES ('0123456789abcdef…', 'it''s', '012345678901234''', 7)"), "{text}");
+}
+
+#[test]
 fn wide_characters_keep_columns_straight() {
     let mut wide = cause();
     wide.statements[0].sql = "INSERT INTO t VALUES ('日本語')\nx".into(); // narrower than the columns that are aligned
