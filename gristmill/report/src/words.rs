@@ -63,8 +63,14 @@ pub(crate) fn signature(signature: &str) -> String {
         }
         words.extend(c.to_lowercase());
     }
-    let who = if who.is_empty() { String::new() } else { action(who) };
-    let who = who.split_once(' ').map_or(String::new(), |(_, what)| format!(", {what}"));
+    let who = if who.is_empty() {
+        String::new()
+    } else {
+        action(who)
+    };
+    let who = who
+        .split_once(' ')
+        .map_or(String::new(), |(_, what)| format!(", {what}"));
     format!("{words}: {shape}{who}")
 }
 

@@ -10,7 +10,9 @@ fn an_unknown_scheme_is_answered_with_the_known_ones() {
 
 #[test]
 fn an_unreachable_server_is_named() {
-    Desk::new().run(&["run", "postgres://app:secret@127.0.0.1:1/shop"]).check(expect![""]);
+    Desk::new()
+        .run(&["run", "postgres://app:secret@127.0.0.1:1/shop"])
+        .check(expect![""]);
 }
 
 #[test]
@@ -20,7 +22,8 @@ fn a_read_only_file_is_refused_before_anything_is_written() {
     let mut permissions = std::fs::metadata(&file).unwrap().permissions();
     permissions.set_readonly(true);
     std::fs::set_permissions(&file, permissions).unwrap();
-    desk.run(&["run", "sqlite:shop.db", "--visits", "10"]).check(expect![""]);
+    desk.run(&["run", "sqlite:shop.db", "--visits", "10"])
+        .check(expect![""]);
     assert_eq!(std::fs::metadata(&file).unwrap().len(), 0);
 }
 
@@ -42,26 +45,41 @@ fn a_file_that_is_no_toml_is_said_with_its_line() {
 
 #[test]
 fn a_missing_file_of_settings_is_named() {
-    Desk::new().run(&["run", "--config", "nowhere.toml"]).check(expect![""]);
+    Desk::new()
+        .run(&["run", "--config", "nowhere.toml"])
+        .check(expect![""]);
 }
 
 #[test]
 fn mistakes_of_flags_and_environment_are_said_together() {
     let desk = Desk::new();
-    let args = ["run", "--sessions", "0", "--seed", "seventeen", "--fault", "cancel"];
-    desk.run_with(&args, &[("GRISTMILL_TIME", "soon"), ("GRISTMILL_VISITS", "10")]).check(expect![""]);
+    let args = [
+        "run",
+        "--sessions",
+        "0",
+        "--seed",
+        "seventeen",
+        "--fault",
+        "cancel",
+    ];
+    desk.run_with(&args, &[("GRISTMILL_TIME", "soon"), ("GRISTMILL_VISITS", "10")])
+        .check(expect![""]);
 }
 
 #[test]
 fn an_unknown_profile_or_lie_is_answered_with_a_known_one() {
     let desk = Desk::new();
-    desk.run(&["run", "reference:", "--profile", "defualt"]).check(expect![""]);
-    desk.run(&["run", "reference:", "--lie", "lost_updat"]).check(expect![""]);
+    desk.run(&["run", "reference:", "--profile", "defualt"])
+        .check(expect![""]);
+    desk.run(&["run", "reference:", "--lie", "lost_updat"])
+        .check(expect![""]);
 }
 
 #[test]
 fn a_fault_that_the_target_cannot_bear_is_refused() {
-    Desk::new().run(&["run", "sqlite:", "--fault", "cut=1/100"]).check(expect![""]);
+    Desk::new()
+        .run(&["run", "sqlite:", "--fault", "cut=1/100"])
+        .check(expect![""]);
 }
 
 #[test]
@@ -94,7 +112,14 @@ fn a_run_that_did_not_end_has_no_report() {
 #[test]
 fn what_the_parser_refuses_is_exit_3_too() {
     let desk = Desk::new();
-    for args in [&["run", "--bogus"][..], &["replay"], &["list", "everything"], &["clean"], &["frobnicate"], &[]] {
+    for args in [
+        &["run", "--bogus"][..],
+        &["replay"],
+        &["list", "everything"],
+        &["clean"],
+        &["frobnicate"],
+        &[],
+    ] {
         let said = desk.run(args);
         assert_eq!((said.code, said.out.as_str()), (Some(3), ""), "{args:?}");
         let taught = said.err.contains("Usage:") || said.err.contains("possible values:");
@@ -119,5 +144,6 @@ fn a_clean_of_nothing_says_so_and_of_nonsense_is_refused() {
 fn a_store_that_cannot_be_made_is_named() {
     let desk = Desk::new();
     desk.file("taken", "a file");
-    desk.run(&["run", "reference:", "--visits", "5", "--out", "taken"]).check(expect![""]);
+    desk.run(&["run", "reference:", "--visits", "5", "--out", "taken"])
+        .check(expect![""]);
 }

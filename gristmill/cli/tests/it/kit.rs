@@ -12,7 +12,9 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn new() -> Desk {
-        Desk { dir: tempfile::tempdir().unwrap() }
+        Desk {
+            dir: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -28,7 +30,11 @@ impl Desk {
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gristmill"));
-        command.args(args).current_dir(self.path()).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+        command
+            .args(args)
+            .current_dir(self.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap());
         command.stdin(Stdio::null());
         command
     }
@@ -38,12 +44,25 @@ impl Desk {
     }
 
     pub(crate) fn run_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Said {
-        self.said(self.command(args).envs(environment.iter().copied()).output().unwrap())
+        self.said(
+            self.command(args)
+                .envs(environment.iter().copied())
+                .output()
+                .unwrap(),
+        )
     }
 
     pub(crate) fn said(&self, output: Output) -> Said {
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(self.path().to_str().unwrap(), "DIR");
-        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+        let text = |bytes: Vec<u8>| {
+            String::from_utf8(bytes)
+                .unwrap()
+                .replace(self.path().to_str().unwrap(), "DIR")
+        };
+        Said {
+            code: output.status.code(),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
     }
 }
 
@@ -59,10 +78,19 @@ pub(crate) struct Said {
 impl Said {
     /// Exit code, standard error, standard output, each line behind a sign.
     pub(crate) fn check(&self, expected: Expect) {
-        let lines = |sign: &str, text: &str| -> String { text.lines().map(|l| format!("{sign} {l}\n")).collect() };
+        let lines =
+            |sign: &str, text: &str| -> String { text.lines().map(|l| format!("{sign} {l}\n")).collect() };
         let code = self.code.map_or("a signal".to_owned(), |code| code.to_string());
-        expected.assert_eq(&format!("exit {code}\n{}{}", lines("!", &self.err), lines("|", &self.out)));
-        assert!(!self.err.contains("panicked") && !self.err.contains("RUST_BACKTRACE"), "{}", self.err);
+        expected.assert_eq(&format!(
+            "exit {code}\n{}{}",
+            lines("!", &self.err),
+            lines("|", &self.out)
+        ));
+        assert!(
+            !self.err.contains("panicked") && !self.err.contains("RUST_BACKTRACE"),
+            "{}",
+            self.err
+        );
     }
 }
 

@@ -11,7 +11,12 @@ use std::process::{Child, Stdio};
 /// Starts a run that would go on for an hour, and waits until it has done something.
 fn started(desk: &Desk, target: &str) -> Child {
     let args = ["run", target, "--seed", "7", "--time", "1h", "--sessions", "4"];
-    let child = desk.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = desk
+        .command(&args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let log = desk.path().join(".gristmill/7/log");
     until("a hundred records in the log", || {
         let records = Reader::open(&log).ok()?.count();
@@ -26,21 +31,36 @@ fn signal(process: u32, signal: Signal) {
 
 /// Children of a process, whichever thread started them.
 fn children(of: u32) -> Vec<u32> {
-    let tasks = std::fs::read_dir(format!("/proc/{of}/task")).unwrap().map(|task| task.unwrap().path());
+    let tasks = std::fs::read_dir(format!("/proc/{of}/task"))
+        .unwrap()
+        .map(|task| task.unwrap().path());
     let lists = tasks.map(|task| std::fs::read_to_string(task.join("children")).unwrap_or_default());
-    lists.flat_map(|list| list.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<u32>>()).collect()
+    lists
+        .flat_map(|list| {
+            list.split_whitespace()
+                .map(|pid| pid.parse().unwrap())
+                .collect::<Vec<u32>>()
+        })
+        .collect()
 }
 
 /// Gone, or a zombie that nobody has waited for.
 fn is_gone(process: u32) -> bool {
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/{process}/stat")) else { return true };
-    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'))
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{process}/stat")) else {
+        return true;
+    };
+    stat.rsplit(')')
+        .next()
+        .is_some_and(|rest| rest.trim_start().starts_with('Z'))
 }
 
 /// No signal that was sent to the process waits to be taken.
 fn has_taken_signals(process: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).unwrap();
+    let pending = status
+        .lines()
+        .find_map(|line| line.strip_prefix("ShdPnd:"))
+        .unwrap();
     pending.trim().chars().all(|c| c == '0')
 }
 
@@ -51,8 +71,14 @@ fn an_interrupted_run_is_checked_and_leaves_a_whole_folder() {
     signal(child.id(), Signal::SIGINT);
     let said = desk.said(child.wait_with_output().unwrap());
     assert!(matches!(said.code, Some(0 | 2)), "{said:?}");
-    assert!(said.out.contains("   cut short  by Ctrl-C: what ran before it was checked\n"), "{said:?}");
-    let folder = Store::new(&desk.path().join(".gristmill")).find("latest").unwrap();
+    assert!(
+        said.out
+            .contains("   cut short  by Ctrl-C: what ran before it was checked\n"),
+        "{said:?}"
+    );
+    let folder = Store::new(&desk.path().join(".gristmill"))
+        .find("latest")
+        .unwrap();
     let verdict = folder.verdict().unwrap().unwrap();
     assert!(verdict.interrupted && verdict.counts.answers > 0, "{verdict:?}");
     let mut log = Reader::open(&folder.log()).unwrap();
@@ -71,7 +97,9 @@ fn the_second_interrupt_ends_at_once() {
     // A worker that is stopped cannot end by the first signal before the second arrives.
     signal(worker[0], Signal::SIGSTOP);
     signal(child.id(), Signal::SIGINT);
-    until("the first signal to be taken", || has_taken_signals(child.id()).then_some(()));
+    until("the first signal to be taken", || {
+        has_taken_signals(child.id()).then_some(())
+    });
     signal(child.id(), Signal::SIGINT);
     let said = desk.said(child.wait_with_output().unwrap());
     assert_eq!(said.code, Some(130), "{said:?}");
@@ -82,7 +110,9 @@ fn the_second_interrupt_ends_at_once() {
 
 fn tables(file: &Path) -> Vec<String> {
     let db = rusqlite::Connection::open(file).unwrap();
-    let mut names = db.prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'gm%'").unwrap();
+    let mut names = db
+        .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'gm%'")
+        .unwrap();
     let names = names.query_map([], |row| row.get(0)).unwrap();
     names.map(Result::unwrap).collect()
 }
@@ -92,14 +122,18 @@ fn after_kill_9_nothing_runs_on_and_clean_removes_what_was_made() {
     let desk = Desk::new();
     let file = desk.path().join("shop.db");
     let other = rusqlite::Connection::open(&file).unwrap();
-    other.execute_batch("CREATE TABLE gmother (x); INSERT INTO gmother VALUES (1)").unwrap();
+    other
+        .execute_batch("CREATE TABLE gmother (x); INSERT INTO gmother VALUES (1)")
+        .unwrap();
     drop(other);
     let mut child = started(&desk, "sqlite:shop.db");
     let worker = children(child.id());
     assert_eq!(worker.len(), 1);
     signal(child.id(), Signal::SIGKILL);
     child.wait().unwrap();
-    until("the worker to end with its supervisor", || is_gone(worker[0]).then_some(()));
+    until("the worker to end with its supervisor", || {
+        is_gone(worker[0]).then_some(())
+    });
     assert!(tables(&file).len() > 1, "the run's tables are still there");
     let said = desk.run(&["report", "7"]);
     assert_eq!(said.code, Some(3), "{said:?}");
@@ -115,15 +149,30 @@ fn after_kill_9_nothing_runs_on_and_clean_removes_what_was_made() {
 fn old_runs_are_removed_and_those_with_findings_stay() {
     let desk = Desk::new();
     let visits = |seed: &str, more: &[&str]| {
-        let args = ["run", "reference:", "--visits", "60", "--seed", seed, "--sessions", "1"];
+        let args = [
+            "run",
+            "reference:",
+            "--visits",
+            "60",
+            "--seed",
+            seed,
+            "--sessions",
+            "1",
+        ];
         desk.run(&args.iter().chain(more).copied().collect::<Vec<_>>())
     };
     visits("1", &[]);
     let lied = visits("2", &["--lie", "wrong_cell=1/1", "--lie", "extra_row=1/1"]);
     assert_eq!(lied.code, Some(1), "{lied:?}");
     visits("3", &[]);
-    assert_eq!(desk.run(&["clean", "--runs", "--keep", "1"]).out, "removed run 1\n");
+    assert_eq!(
+        desk.run(&["clean", "--runs", "--keep", "1"]).out,
+        "removed run 1\n"
+    );
     let listed = desk.run(&["list", "runs"]).out;
     assert!(listed.contains("   2   found\n"), "{listed}");
-    assert_eq!(desk.run(&["clean", "--runs", "--findings"]).out, "removed run 3\nremoved run 2\n");
+    assert_eq!(
+        desk.run(&["clean", "--runs", "--findings"]).out,
+        "removed run 3\nremoved run 2\n"
+    );
 }

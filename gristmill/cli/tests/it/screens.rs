@@ -7,17 +7,34 @@ use std::process::Stdio;
 
 /// The same run, to the byte but for times, wherever it is done.
 fn same(desk: &Desk, more: &[&str]) -> Said {
-    let args = ["run", "reference:", "--seed", "7b3f0c", "--visits", "1500", "--pace", "lock-step"];
+    let args = [
+        "run",
+        "reference:",
+        "--seed",
+        "7b3f0c",
+        "--visits",
+        "1500",
+        "--pace",
+        "lock-step",
+    ];
     desk.run(&args.iter().chain(more).copied().collect::<Vec<_>>())
 }
 
 /// Times are not the same twice: `in 1.3 s` becomes `in T`; the share of waiting falls out.
 fn without_times(mut said: Said) -> Said {
     let mask = |line: &str| match line.split_once(" visits in ") {
-        Some((before, after)) => format!("{before} visits in T{}\n", &after[after.find(" s").unwrap() + 2..]),
+        Some((before, after)) => format!(
+            "{before} visits in T{}\n",
+            &after[after.find(" s").unwrap() + 2..]
+        ),
         None => format!("{line}\n"),
     };
-    said.out = said.out.lines().filter(|line| !line.starts_with("   idle ")).map(mask).collect();
+    said.out = said
+        .out
+        .lines()
+        .filter(|line| !line.starts_with("   idle "))
+        .map(mask)
+        .collect();
     said
 }
 
@@ -27,8 +44,18 @@ fn a_clean_run_piped_is_its_first_line_and_its_closing_block() {
     let said = same(&desk, &[]);
     assert!(!said.out.contains(['\x1b', '\r']), "{}", said.out);
     without_times(said).check(expect![""]);
-    for file in ["format", "plan.toml", "verdict.json", "junit.xml", "tracker", "log"] {
-        assert!(desk.path().join(".gristmill/latest").join(file).exists(), "{file}");
+    for file in [
+        "format",
+        "plan.toml",
+        "verdict.json",
+        "junit.xml",
+        "tracker",
+        "log",
+    ] {
+        assert!(
+            desk.path().join(".gristmill/latest").join(file).exists(),
+            "{file}"
+        );
     }
     let again = without_times(desk.run(&["report", "latest"]));
     assert_eq!(again.code, Some(0));
@@ -41,12 +68,20 @@ fn a_json_run_is_one_object_and_its_status_is_the_exit_code() {
     let said = same(&desk, &["--format", "json"]);
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
     let verdict: serde_json::Value = serde_json::from_str(&said.out).unwrap();
-    assert_eq!((&verdict["status"], &verdict["seed"]), (&"clean".into(), &"7b3f0c".into()));
+    assert_eq!(
+        (&verdict["status"], &verdict["seed"]),
+        (&"clean".into(), &"7b3f0c".into())
+    );
     assert_eq!(verdict["setup"]["folder"], ".gristmill/7b3f0c");
     assert!(verdict["counts"]["answers"].as_u64().unwrap() > 1_000);
     let listed = desk.run(&["list", "actions"]).out;
     for kind in verdict["counts"]["exercised"].as_object().unwrap().keys() {
-        assert!(listed.lines().any(|line| line.split_whitespace().next() == Some(kind)), "{kind}\n{listed}");
+        assert!(
+            listed
+                .lines()
+                .any(|line| line.split_whitespace().next() == Some(kind)),
+            "{kind}\n{listed}"
+        );
     }
 }
 
@@ -56,16 +91,35 @@ fn a_finding_is_five_lines_in_their_order_and_a_folder() {
     let said = same(&desk, &["--lie", "forgotten_row=1/20"]);
     assert_eq!(said.code, Some(1), "{said:?}");
     let lines: Vec<&str> = said.out.lines().collect();
-    let found = lines.iter().position(|line| line.starts_with("FOUND   wrong result: ")).expect("a finding");
+    let found = lines
+        .iter()
+        .position(|line| line.starts_with("FOUND   wrong result: "))
+        .expect("a finding");
     let block = lines[found + 1..].iter().take_while(|line| !line.is_empty());
-    let labels = block.filter_map(|line| line.strip_prefix("   ")).filter(|rest| !rest.starts_with(' '));
+    let labels = block
+        .filter_map(|line| line.strip_prefix("   "))
+        .filter(|rest| !rest.starts_with(' '));
     let labels: Vec<&str> = labels.map(|rest| rest[..9].trim()).collect();
-    assert_eq!(labels, ["promised", "seen", "proof", "rerun", "how sure"], "{}", said.out);
-    assert!(said.out.contains("   rerun      gristmill replay 7b3f0c\n"), "{}", said.out);
+    assert_eq!(
+        labels,
+        ["promised", "seen", "proof", "rerun", "how sure"],
+        "{}",
+        said.out
+    );
+    assert!(
+        said.out.contains("   rerun      gristmill replay 7b3f0c\n"),
+        "{}",
+        said.out
+    );
     assert!(said.out.contains("\nfound: "), "{}", said.out);
     assert!(said.out.contains("   lies told  forgotten_row "), "{}", said.out);
     let findings = desk.path().join(".gristmill/7b3f0c/findings");
-    let first = std::fs::read_dir(findings).unwrap().next().unwrap().unwrap().path();
+    let first = std::fs::read_dir(findings)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     let words = std::fs::read_to_string(first.join("finding.txt")).unwrap();
     assert!(words.starts_with("FOUND   wrong result: "), "{words}");
     assert!(first.join("finding.json").exists());
@@ -76,7 +130,10 @@ fn a_finding_is_five_lines_in_their_order_and_a_folder() {
     for command in ["check", "report"] {
         let shown = desk.run(&[command, "7b3f0c"]);
         assert_eq!(shown.code, Some(1), "{command}: {shown:?}");
-        assert!(shown.out.contains("FOUND   wrong result: "), "{command}: {shown:?}");
+        assert!(
+            shown.out.contains("FOUND   wrong result: "),
+            "{command}: {shown:?}"
+        );
     }
 }
 
@@ -84,10 +141,24 @@ fn a_finding_is_five_lines_in_their_order_and_a_folder() {
 fn a_plan_is_shown_without_a_connection() {
     let desk = Desk::new();
     let notation = desk.run(&["plan", "--seed", "7", "--visits", "3", "--as", "notation"]);
-    assert_eq!((notation.code, notation.out.lines().count()), (Some(0), 3), "{notation:?}");
-    let sql = desk.run(&["plan", "postgres://nobody@nowhere.invalid/db", "--seed", "7", "--visits", "3"]);
+    assert_eq!(
+        (notation.code, notation.out.lines().count()),
+        (Some(0), 3),
+        "{notation:?}"
+    );
+    let sql = desk.run(&[
+        "plan",
+        "postgres://nobody@nowhere.invalid/db",
+        "--seed",
+        "7",
+        "--visits",
+        "3",
+    ]);
     assert_eq!(sql.code, Some(0), "{sql:?}");
-    assert!(sql.out.starts_with("-- visit 1\n") && sql.out.contains("gm7_t"), "{sql:?}");
+    assert!(
+        sql.out.starts_with("-- visit 1\n") && sql.out.contains("gm7_t"),
+        "{sql:?}"
+    );
     let plan = desk.run(&["plan", "--seed", "7", "--as", "toml"]);
     assert!(plan.out.starts_with("format = 1\nseed = \"7\"\n"), "{plan:?}");
     assert!(!desk.path().join(".gristmill").exists(), "nothing is left");
@@ -98,9 +169,15 @@ fn a_dry_run_says_what_it_would_make_and_makes_nothing() {
     let desk = Desk::new();
     let said = desk.run(&["run", "sqlite:shop.db", "--dry-run", "--seed", "7"]);
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert!(said.out.contains("would create, and remove at the end, "), "{said:?}");
+    assert!(
+        said.out.contains("would create, and remove at the end, "),
+        "{said:?}"
+    );
     assert!(said.out.contains("CREATE TABLE gm7_t0"), "{said:?}");
-    assert!(said.out.ends_with("nothing was touched; no right is missing\n"), "{said:?}");
+    assert!(
+        said.out.ends_with("nothing was touched; no right is missing\n"),
+        "{said:?}"
+    );
     assert!(!desk.path().join(".gristmill").exists());
 }
 
@@ -129,10 +206,19 @@ fn help_teaches_with_examples_and_exit_codes() {
     let first = short.out.split_once("Options:").unwrap().0.to_owned();
     Said { out: first, ..short }.check(expect![""]);
     let run = desk.run(&["run", "--help"]);
-    for words in ["Examples:", "--isolation", "Exit codes:", "130  the second Ctrl-C", "GRISTMILL_SESSIONS"] {
+    for words in [
+        "Examples:",
+        "--isolation",
+        "Exit codes:",
+        "130  the second Ctrl-C",
+        "GRISTMILL_SESSIONS",
+    ] {
         assert!(run.out.contains(words), "{words}\n{}", run.out);
     }
-    assert!(!desk.run(&["help"]).out.contains("worker"), "what is not for people is hidden");
+    assert!(
+        !desk.run(&["help"]).out.contains("worker"),
+        "what is not for people is hidden"
+    );
 }
 
 #[test]
@@ -140,10 +226,16 @@ fn completions_and_man_pages_come_from_the_arguments() {
     let desk = Desk::new();
     for shell in ["bash", "zsh", "fish"] {
         let said = desk.run(&["completions", shell]);
-        assert!(said.code == Some(0) && said.out.contains("not-compared-percent"), "{shell}");
+        assert!(
+            said.code == Some(0) && said.out.contains("not-compared-percent"),
+            "{shell}"
+        );
     }
     let man = desk.run(&["man"]);
-    assert!(man.code == Some(0) && man.out.contains(".TH gristmill 1"), "{man:?}");
+    assert!(
+        man.code == Some(0) && man.out.contains(".TH gristmill 1"),
+        "{man:?}"
+    );
     std::fs::create_dir(desk.path().join("man")).unwrap();
     assert_eq!(desk.run(&["man", "--dir", "man"]).code, Some(0));
     let page = std::fs::read_to_string(desk.path().join("man/gristmill-run.1")).unwrap();
@@ -155,7 +247,11 @@ fn completions_and_man_pages_come_from_the_arguments() {
 fn a_reader_that_goes_away_is_no_failure() {
     let desk = Desk::new();
     let mut command = desk.command(&["plan", "--seed", "7", "--visits", "1000000", "--as", "notation"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut out = child.stdout.take().unwrap();
     out.read_exact(&mut [0; 100]).unwrap();
     drop(out);
@@ -168,9 +264,19 @@ fn settings_come_from_file_then_environment_then_flags() {
     let desk = Desk::new();
     desk.file("run.toml", "seed = \"a\"\nsessions = 2\nvisits = 30\n");
     let plan = |args: &[&str], environment: &[(&str, &str)]| {
-        let all: Vec<&str> = ["plan", "--as", "toml", "--config", "run.toml"].iter().chain(args).copied().collect();
+        let all: Vec<&str> = ["plan", "--as", "toml", "--config", "run.toml"]
+            .iter()
+            .chain(args)
+            .copied()
+            .collect();
         let said = desk.run_with(&all, environment);
-        let line = |key: &str| said.out.lines().find(|l| l.starts_with(key)).unwrap_or("").to_owned();
+        let line = |key: &str| {
+            said.out
+                .lines()
+                .find(|l| l.starts_with(key))
+                .unwrap_or("")
+                .to_owned()
+        };
         format!("{} {}", line("seed ="), line("sessions ="))
     };
     let both = [("GRISTMILL_SESSIONS", "3"), ("GRISTMILL_SEED", "b")];

@@ -20,15 +20,37 @@ fn server(folder: &Path) -> Option<(Box<dyn Target>, String, String)> {
         }
         Err(e) => panic!("CI=true and no PostgreSQL: {e}"),
     }
-    let word = |name: &str| std::fs::read_to_string(folder.join("postgres").join(name)).unwrap().trim().to_owned();
+    let word = |name: &str| {
+        std::fs::read_to_string(folder.join("postgres").join(name))
+            .unwrap()
+            .trim()
+            .to_owned()
+    };
     Some((target, word("port"), word("password")))
 }
 
 fn psql(port: &str, password: &str, sql: &str) -> String {
     let mut command = Command::new("psql");
-    command.args(["-X", "-At", "-h", "127.0.0.1", "-p", port, "-U", "gristmill", "-d", "postgres", "-c", sql]);
+    command.args([
+        "-X",
+        "-At",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        port,
+        "-U",
+        "gristmill",
+        "-d",
+        "postgres",
+        "-c",
+        sql,
+    ]);
     let output = command.env("PGPASSWORD", password).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -36,7 +58,9 @@ fn psql(port: &str, password: &str, sql: &str) -> String {
 fn a_wrong_password_and_a_missing_right_are_said_and_leave_nothing() {
     let desk = Desk::new();
     let folder = tempfile::tempdir().unwrap();
-    let Some((_server, port, password)) = server(folder.path()) else { return };
+    let Some((_server, port, password)) = server(folder.path()) else {
+        return;
+    };
     psql(&port, &password, "CREATE ROLE app LOGIN PASSWORD 'rightone'");
     psql(&port, &password, "REVOKE CREATE ON SCHEMA public FROM PUBLIC");
     let url = |user: &str| format!("postgres://{user}@127.0.0.1:{port}/postgres");
@@ -51,22 +75,55 @@ fn a_wrong_password_and_a_missing_right_are_said_and_leave_nothing() {
     said(desk.run(&["run", &url("app:rightone"), "--visits", "10", "--seed", "7"])).check(expect![""]);
     let dry = said(desk.run(&["run", &url("app:rightone"), "--dry-run", "--seed", "7"]));
     assert_eq!(dry.code, Some(4), "{dry:?}");
-    assert!(dry.out.contains("   missing    CREATE on schema public"), "{dry:?}");
-    assert!(dry.out.ends_with("nothing was touched; a run would fail for want of rights\n"), "{dry:?}");
-    assert_eq!(psql(&port, &password, "SELECT count(*) FROM pg_class WHERE relname LIKE 'gm%'"), "0\n");
-    let grep = Command::new("grep").args(["-r", "-l", "rightone", ".gristmill"]).current_dir(desk.path()).output();
-    assert_eq!(String::from_utf8_lossy(&grep.unwrap().stdout), "", "the password is in no file");
+    assert!(
+        dry.out.contains("   missing    CREATE on schema public"),
+        "{dry:?}"
+    );
+    assert!(
+        dry.out
+            .ends_with("nothing was touched; a run would fail for want of rights\n"),
+        "{dry:?}"
+    );
+    assert_eq!(
+        psql(
+            &port,
+            &password,
+            "SELECT count(*) FROM pg_class WHERE relname LIKE 'gm%'"
+        ),
+        "0\n"
+    );
+    let grep = Command::new("grep")
+        .args(["-r", "-l", "rightone", ".gristmill"])
+        .current_dir(desk.path())
+        .output();
+    assert_eq!(
+        String::from_utf8_lossy(&grep.unwrap().stdout),
+        "",
+        "the password is in no file"
+    );
 }
 
 #[test]
 fn a_run_on_a_server_leaves_no_table_behind() {
     let desk = Desk::new();
     let folder = tempfile::tempdir().unwrap();
-    let Some((_server, port, password)) = server(folder.path()) else { return };
+    let Some((_server, port, password)) = server(folder.path()) else {
+        return;
+    };
     let url = format!("postgres://gristmill@127.0.0.1:{port}/postgres");
-    let said = desk.run_with(&["run", &url, "--visits", "200", "--seed", "7"], &[("PGPASSWORD", &password)]);
+    let said = desk.run_with(
+        &["run", &url, "--visits", "200", "--seed", "7"],
+        &[("PGPASSWORD", &password)],
+    );
     assert!(matches!(said.code, Some(0 | 2)), "{said:?}");
-    assert_eq!(psql(&port, &password, "SELECT count(*) FROM pg_class WHERE relname LIKE 'gm%'"), "0\n");
+    assert_eq!(
+        psql(
+            &port,
+            &password,
+            "SELECT count(*) FROM pg_class WHERE relname LIKE 'gm%'"
+        ),
+        "0\n"
+    );
 }
 
 /// Answers the questions of a start-up as PostgreSQL 9.6 would, one connection after the other.

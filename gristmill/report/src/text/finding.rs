@@ -50,7 +50,13 @@ fn statements(all: &[Sent], style: Style) -> String {
     let (w_session, w_lts) = (widest(&session), widest(&lts));
     let (w_outcome, w_times) = (widest(&|s| s.outcome.clone()), widest(&times));
     let fixed = 16 + w_session + 2 + w_lts + 2 + 4 + w_outcome + 3 + w_times;
-    let sql = |s: &Sent| if style.width.is_some() { shortened(&s.sql) } else { s.sql.clone() };
+    let sql = |s: &Sent| {
+        if style.width.is_some() {
+            shortened(&s.sql)
+        } else {
+            s.sql.clone()
+        }
+    };
     let longest = widest(&|s| cut(&sql(s), usize::MAX));
     // A screen cuts long statements; piped ones are whole, and only those of common length are aligned.
     let (most, aligned) = match style.width {

@@ -195,7 +195,10 @@ pub fn replayed(replay: &Replayed, style: Style) -> String {
         out += &style.labelled("recorded", &words::signature(signature));
     }
     for (signature, n) in &replay.others {
-        out += &style.labelled("also found", &format!("{}, {}", words::signature(signature), times(*n)));
+        out += &style.labelled(
+            "also found",
+            &format!("{}, {}", words::signature(signature), times(*n)),
+        );
     }
     out
 }

@@ -157,9 +157,20 @@ fn piped_statements_are_whole() {
 #[test]
 fn a_screen_shows_the_beginning_of_long_texts() {
     let mut long = cause();
-    long.statements[0].sql = "INSERT INTO t VALUES ('0123456789abcdefg', 'it''s', '012345678901234''', 7)".into();
-    let text = finding(&long, "7b3f0c", Style { color: false, width: Some(140) });
-    assert!(text.contains("VALUES ('0123456789abcdef…', 'it''s', '012345678901234''', 7)"), "{text}");
+    long.statements[0].sql =
+        "INSERT INTO t VALUES ('0123456789abcdefg', 'it''s', '012345678901234''', 7)".into();
+    let text = finding(
+        &long,
+        "7b3f0c",
+        Style {
+            color: false,
+            width: Some(140),
+        },
+    );
+    assert!(
+        text.contains("VALUES ('0123456789abcdef…', 'it''s', '012345678901234''', 7)"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -449,10 +460,10 @@ fn a_replay_says_how_often_it_failed_again() {
         &all.iter().map(|r| replayed(r, PIPED)).collect::<String>(),
         expect![[r#"
             |fails 3 of 10 times
-            |   recorded   WrongResult/missing row/read-range
-            |   also found Crash/died/, 1 of 10 times
+            |   recorded   wrong result: missing row, range read
+            |   also found crash: died, 1 of 10 times
             |passes 10 of 10 times: what was found does not come back
-            |   recorded   WrongResult/missing row/read-range
+            |   recorded   wrong result: missing row, range read
             |clean 10 of 10 times, as the run was
         "#]],
     );
