@@ -118,12 +118,12 @@ pub(crate) fn encode(plan: &Plan<'_>, views: &mut [View<'_>], rows: &[RowAt]) {
         for row in rows {
             views[row.view as usize]
                 .partition
-                .encoded(plan.table, row.position, row.slot);
+                .encode(plan.table, row.position, row.slot);
         }
     }
     if plan.reads_shared {
         for view in views {
-            view.partition.encoded_shared(plan.table);
+            view.partition.encode_shared(plan.table);
         }
     }
 }
@@ -133,9 +133,9 @@ fn pieces<'a>(plan: &'a Plan<'_>, views: &'a [View<'_>], row: RowAt) -> impl Ite
     let view = &views[row.view as usize];
     plan.pieces.iter().map(move |piece| {
         let enc = match piece.area {
-            Area::Part => view.key,
+            Area::Part => view.key.view(plan.table.part_key_count()),
             Area::Row => view.partition.encoding(row.slot),
-            Area::Shared => view.partition.shared_encoding(),
+            Area::Shared => view.partition.shared_encoding(plan.table),
         };
         enc.columns(piece.from, piece.to)
     })

@@ -169,6 +169,10 @@ impl TableLayout {
         self.shared.len()
     }
 
+    pub(crate) fn part_key_count(&self) -> usize {
+        self.table.partitions().columns()
+    }
+
     pub(crate) fn row_key_count(&self) -> usize {
         self.table.rows().columns()
     }
@@ -244,7 +248,9 @@ impl TableLayout {
     /// The canonical bytes of a partition's key.
     pub(crate) fn encode_part_key(&self, position: u64) -> Enc {
         let mut enc = Enc::default();
-        enc.fill(|w| encode_key(self.table.partitions(), position, w));
+        enc.fill(self.part_key_count(), |w| {
+            encode_key(self.table.partitions(), position, w)
+        });
         enc
     }
 

@@ -1,5 +1,7 @@
 //! A small world for tests: a schema, a history in memory, and what became of it.
 
+pub(crate) mod corrupt;
+pub(crate) mod draw;
 pub(crate) mod sim;
 
 use crate::{Judge, Options};

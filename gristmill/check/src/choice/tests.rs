@@ -1,6 +1,6 @@
 use super::choices;
 use crate::judged::Overlap;
-use crate::testkit::sim::Draws;
+use crate::testkit::draw::Draws;
 use history::{Lts, SessionId, Tick};
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 use super::fits;
 use crate::evaluate::Expected;
-use crate::testkit::sim::Draws;
+use crate::testkit::draw::Draws;
 use history::Rows;
 
 fn rows(names: &[u8]) -> Rows {

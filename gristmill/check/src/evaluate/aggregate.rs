@@ -40,9 +40,9 @@ impl Accumulator {
             let view = &views[row.view as usize];
             let (area, at) = plan.place(source);
             let enc = match area {
-                Area::Part => view.key,
+                Area::Part => view.key.view(plan.table.part_key_count()),
                 Area::Row => view.partition.encoding(row.slot),
-                Area::Shared => view.partition.shared_encoding(),
+                Area::Shared => view.partition.shared_encoding(plan.table),
             };
             enc.columns(at, at + 1)
         };

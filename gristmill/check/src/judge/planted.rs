@@ -123,7 +123,7 @@ fn judged(world: &Arc<World>, true_answer: &Answered, told: Answer) -> String {
             let words = words(&f, &world.schema, &claim());
             let proof: Vec<String> = f.proof.iter().map(Lts::to_string).collect();
             format!(
-                "{}: {}\n{}\nproof: {}",
+                "{}\n{}\n{}\nproof: {}",
                 f.shape.name(),
                 words.seen,
                 words.proof,
@@ -172,7 +172,8 @@ fn a_forgotten_row_is_missed() {
         &after(READ),
         |rows| drop(rows.remove(0)),
         expect![[r#"
-        missing row: visit 9 (read-partition): row (-128, '\''') of partition (-2147483645) of t0 is missing
+        missing row
+        visit 9 (read-partition): row (-128, '\''') of partition (-2147483645) of t0 is missing
         visit 1 wrote it; nothing removed it
         proof: 1"#]],
     );
@@ -184,7 +185,8 @@ fn a_row_shown_twice_is_noticed() {
         &after(READ),
         |rows| rows.insert(0, rows[0].clone()),
         expect![[r#"
-        duplicate row: visit 9 (read-partition): row (-128, '\''') of partition (-2147483645) of t0 comes twice
+        duplicate row
+        visit 9 (read-partition): row (-128, '\''') of partition (-2147483645) of t0 comes twice
         visit 1 wrote it last; a key stands for one row
         proof: 1"#]],
     );
@@ -197,7 +199,8 @@ fn an_older_cell_is_stale() {
         &after(READ),
         |rows| rows[0][2] = old,
         expect![[r#"
-        wrong cell: visit 9 (read-partition): column n of row (-128, '\''') of partition (-2147483645) of t0 is -32763 and must be -31868
+        wrong cell
+        visit 9 (read-partition): column n of row (-128, '\''') of partition (-2147483645) of t0 is -32763 and must be -31868
         visit 2 overwrote what is seen
         proof: 1 2"#]],
     );
@@ -209,7 +212,8 @@ fn a_cell_that_nobody_wrote_is_noticed() {
         &after(READ),
         |rows| rows[0][2] = Value::Int(77),
         expect![[r#"
-        wrong cell: visit 9 (read-partition): column n of row (-128, '\''') of partition (-2147483645) of t0 is 77 and must be -31868
+        wrong cell
+        visit 9 (read-partition): column n of row (-128, '\''') of partition (-2147483645) of t0 is 77 and must be -31868
         visit 2 wrote what must be there; no visit ever wrote what is seen
         proof: 2"#]],
     );
@@ -221,7 +225,8 @@ fn a_value_that_is_nobodys_image_is_foreign() {
         &after(READ),
         |rows| rows[0][2] = Value::Text("zzzzzzzzzz".into()),
         expect![[r#"
-        foreign value: visit 9 (read-partition): column n of a row of partition (-2147483645) of t0 is 'zzzzzzzzzz', which nobody can have written
+        foreign value
+        visit 9 (read-partition): column n of a row of partition (-2147483645) of t0 is 'zzzzzzzzzz', which nobody can have written
         no visit is needed to see it
         proof: "#]],
     );
@@ -233,7 +238,8 @@ fn swapped_rows_are_out_of_order() {
         &after(READ),
         |rows| rows.swap(0, 1),
         expect![[r#"
-        wrong order: visit 9 (read-partition): the right rows come in another order
+        wrong order
+        visit 9 (read-partition): the right rows come in another order
         no visit is needed to see it
         proof: "#]],
     );
@@ -245,7 +251,8 @@ fn a_missing_column_is_unreadable() {
         &after(READ),
         |rows| drop(rows[0].pop()),
         expect![[r#"
-        unreadable answer: visit 9 (read-partition): the answer cannot be read: row 1 has 2 columns instead of 3
+        unreadable answer
+        visit 9 (read-partition): the answer cannot be read: row 1 has 2 columns instead of 3
         no visit is needed to see it
         proof: "#]],
     );
@@ -263,7 +270,8 @@ fn a_deleted_row_must_not_come_back() {
         &after(&deleted),
         |rows| *rows = old,
         expect![[r#"
-        extra row: visit 9 (read-partition): row (-21, '') of partition (-2147483645) of t0 is there and must not be
+        extra row
+        visit 9 (read-partition): row (-21, '') of partition (-2147483645) of t0 is there and must not be
         visit 3 removed it
         proof: 1 3"#]],
     );
@@ -283,7 +291,8 @@ fn a_rolled_back_row_must_not_be_seen() {
         &after(&format!("{insert}\n{READ}")),
         |rows| *rows = dirty,
         expect![[r#"
-        extra row: visit 9 (read-partition): row (-21, '􏿿') of partition (-2147483645) of t0 is there and must not be
+        extra row
+        visit 9 (read-partition): row (-21, '􏿿') of partition (-2147483645) of t0 is there and must not be
         only visit 3 wrote what is seen, and nothing of it was kept
         proof: 3"#]],
     );
@@ -311,9 +320,11 @@ fn a_row_whose_commit_was_not_sent_must_not_be_seen() {
     right.address.lts = Lts(9);
     let told = Answer::Rows(sim::encode(dirty.into_iter()));
     expect![[r#"
-        extra row: visit 9 (read-partition): row (-21, '􏿿') of partition (-2147483645) of t0 is there and must not be
+        extra row
+        visit 9 (read-partition): row (-21, '􏿿') of partition (-2147483645) of t0 is there and must not be
         only visit 12 wrote what is seen, and its commit was not sent before the answer
-        proof: 12"#]].assert_eq(&judged(&world, &right, told));
+        proof: 12"#]]
+    .assert_eq(&judged(&world, &right, told));
 }
 
 #[test]
@@ -330,7 +341,8 @@ fn a_write_taken_back_by_a_savepoint_must_not_be_seen() {
         &after(&format!("{visit}\n{READ}")),
         |rows| *rows = dirty,
         expect![[r#"
-        extra row: visit 9 (read-partition): row (-21, '􏿿') of partition (-2147483645) of t0 is there and must not be
+        extra row
+        visit 9 (read-partition): row (-21, '􏿿') of partition (-2147483645) of t0 is there and must not be
         only visit 3 wrote what is seen, and nothing of it was kept
         proof: 3"#]],
     );
@@ -344,7 +356,8 @@ fn half_a_visit_is_torn() {
         &after(&format!("{visit}\n{READ}")),
         |rows| rows[0][2] = new,
         expect![[r#"
-        torn visit: visit 9 (read-partition): one part of the answer shows visit 3, another part does not
+        torn visit
+        visit 9 (read-partition): one part of the answer shows visit 3, another part does not
         visit 3 was one transaction; no choice of it explains all that was seen
         proof: 3"#]],
     );
@@ -362,7 +375,8 @@ fn a_limit_that_is_ignored_is_counted() {
         &after(read),
         |rows| *rows = all,
         expect![[r#"
-        wrong count: visit 9 (read-limit): 2 rows instead of 1
+        wrong count
+        visit 9 (read-limit): 2 rows instead of 1
         no visit is needed to see it
         proof: "#]],
     );
@@ -375,7 +389,8 @@ fn a_wrong_sum_is_noticed() {
         &after(read),
         |rows| rows[0][1] = Value::Int(1),
         expect![[r#"
-        wrong aggregate: visit 9 (read-aggregate): 1 instead of -64536
+        wrong aggregate
+        visit 9 (read-aggregate): 1 instead of -64536
         visit 2 was the last to write here
         proof: 2"#]],
     );
@@ -410,7 +425,8 @@ fn a_wrong_affected_count_is_noticed() {
         &after(write),
         Answer::Affected(0),
         expect![[r#"
-        wrong affected count: visit 9 (update): 0 rows affected instead of 1
+        wrong affected count
+        visit 9 (update): 0 rows affected instead of 1
         visit 2 was the last to write here
         proof: 2"#]],
     );
@@ -419,7 +435,8 @@ fn a_wrong_affected_count_is_noticed() {
         &after(write),
         Answer::Affected(1),
         expect![[r#"
-        wrong affected count: visit 9 (delete-row): 1 rows affected instead of 0
+        wrong affected count
+        visit 9 (delete-row): 1 rows affected instead of 0
         no visit is needed to see it
         proof: "#]],
     );
@@ -437,7 +454,8 @@ fn a_key_that_is_absent_must_not_be_refused() {
         &after(write),
         Answer::Refused(reason),
         expect![[r#"
-        refused as duplicate: visit 9 (insert-strict): refused as a duplicate, though row (-128, '') of partition (-2147483645) of t0 is absent
+        refused as duplicate
+        visit 9 (insert-strict): refused as a duplicate, though row (-128, '') of partition (-2147483645) of t0 is absent
         no visit wrote it
         proof: "#]],
     );
@@ -450,7 +468,8 @@ fn a_key_that_is_there_must_be_refused() {
         &after(write),
         Answer::Affected(1),
         expect![[r#"
-        accepted duplicate: visit 9 (insert-strict): accepted, though row (-128, '\''') of partition (-2147483645) of t0 is there
+        accepted duplicate
+        visit 9 (insert-strict): accepted, though row (-128, '\''') of partition (-2147483645) of t0 is there
         visit 2 wrote it last; a key stands for one row
         proof: 2"#]],
     );
@@ -468,7 +487,8 @@ fn an_insert_that_does_nothing_on_conflict_must_not_be_refused() {
         &after(write),
         Answer::Refused(reason),
         expect![[r#"
-        refused: visit 9 (insert): refused: duplicate key (23505)
+        refused
+        visit 9 (insert): refused: duplicate key (23505)
         no visit is needed to see it
         proof: "#]],
     );

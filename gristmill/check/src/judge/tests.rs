@@ -1,7 +1,9 @@
 //! The judge against its twin, on small histories drawn at random; and against itself, under other conditions.
 
 use crate::judged::{Explained, Explanation, Judged, Options, Stage};
-use crate::testkit::sim::{Draws, Run, corrupt, run};
+use crate::testkit::corrupt::corrupt;
+use crate::testkit::draw::Draws;
+use crate::testkit::sim::{Run, run};
 use crate::testkit::{claim, judge, judge_all};
 use crate::twin;
 use history::{Answered, Claim, Lts, Shape, Snapshot};

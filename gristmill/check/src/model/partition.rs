@@ -3,7 +3,8 @@
 //! ```text
 //! index   (position, slot) …            sorted by position, no position twice
 //! words   slot 0 │ slot 1 │ …           per slot: one word a regular cell, then one bit a cell: set = not NULL
-//! encs    slot 0 │ slot 1 │ …           the row's canonical bytes, made when first compared, dropped when touched
+//! starts  slot 0 │ slot 1 │ …           where in `arena` the row's canonical bytes begin, made when first compared,
+//!                                       dropped when touched; what nobody points at is garbage until `clean`
 //! journal what was done since `record`, newest last; `undo` takes it back in reverse, `forget` makes it final
 //! ```
 //!
@@ -19,54 +20,93 @@ use std::ops::Range;
 /// A shared row: one descriptor a shared column, `None` is NULL.
 pub(crate) type SharedRow = Box<[Option<u64>]>;
 
-/// A row's canonical bytes: the clustering key's columns, then the regular ones. `ends[i]` is where column `i` ends.
+/// Not encoded yet.
+const NONE: u32 = u32::MAX;
+
+/// Below this many bytes an arena is not worth cleaning.
+const CLEAN_FROM: usize = 1 << 14;
+
+/// Canonical bytes of neighbouring columns, in one piece: where each column ends (four bytes a column, counted from the
+/// first column's first byte), then the columns.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Enc {
     bytes: Vec<u8>,
-    ends: Vec<u32>,
     valid: bool,
 }
 
 impl Enc {
-    /// The bytes of columns `from..to`.
-    pub(crate) fn columns(&self, from: usize, to: usize) -> &[u8] {
+    /// The columns.
+    pub(crate) fn view(&self, columns: usize) -> EncView<'_> {
         debug_assert!(self.valid, "encoded before it is read");
-        let start = if from == 0 {
-            0
-        } else {
-            self.ends[from - 1] as usize
-        };
-        let end = if to == 0 { 0 } else { self.ends[to - 1] as usize };
-        &self.bytes[start..end]
+        EncView {
+            bytes: &self.bytes,
+            columns,
+        }
     }
 
     /// Makes it anew; `fill` appends column after column and closes each with [`EncWriter::end_column`].
-    pub(crate) fn fill(&mut self, fill: impl FnOnce(&mut EncWriter<'_>)) {
+    pub(crate) fn fill(&mut self, columns: usize, fill: impl FnOnce(&mut EncWriter<'_>)) {
         self.bytes.clear();
-        self.ends.clear();
-        fill(&mut EncWriter {
-            bytes: &mut self.bytes,
-            ends: &mut self.ends,
-        });
+        fill(&mut EncWriter::new(&mut self.bytes, columns));
         self.valid = true;
     }
+}
 
-    fn size(&self) -> usize {
-        self.bytes.capacity() + 4 * self.ends.capacity()
+/// Columns to look at.
+#[derive(Clone, Copy)]
+pub(crate) struct EncView<'a> {
+    bytes: &'a [u8],
+    columns: usize,
+}
+
+impl<'a> EncView<'a> {
+    /// The bytes of columns `from..to`.
+    pub(crate) fn columns(self, from: usize, to: usize) -> &'a [u8] {
+        let data = &self.bytes[4 * self.columns..];
+        &data[self.end(from)..self.end(to)]
+    }
+
+    /// Where column `at - 1` ends.
+    fn end(self, at: usize) -> usize {
+        match at.checked_sub(1) {
+            None => 0,
+            Some(i) => {
+                let four = self.bytes[4 * i..4 * i + 4].try_into().expect("four bytes");
+                u32::from_le_bytes(four) as usize
+            }
+        }
+    }
+
+    /// The whole of it, in bytes.
+    fn size(self) -> usize {
+        4 * self.columns + self.end(self.columns)
     }
 }
 
 /// Appends the columns of one row.
 pub(crate) struct EncWriter<'a> {
     pub(crate) bytes: &'a mut Vec<u8>,
-    ends: &'a mut Vec<u32>,
+    /// Where the next column's end is written.
+    end_at: usize,
+    data_at: usize,
 }
 
-impl EncWriter<'_> {
+impl<'a> EncWriter<'a> {
+    fn new(bytes: &'a mut Vec<u8>, columns: usize) -> Self {
+        let end_at = bytes.len();
+        bytes.resize(end_at + 4 * columns, 0);
+        Self {
+            end_at,
+            data_at: bytes.len(),
+            bytes,
+        }
+    }
+
     /// Closes the column whose bytes were appended.
     pub(crate) fn end_column(&mut self) {
-        self.ends
-            .push(u32::try_from(self.bytes.len()).expect("a row stays below 4 GiB"));
+        let end = u32::try_from(self.bytes.len() - self.data_at).expect("a row stays below 4 GiB");
+        self.bytes[self.end_at..self.end_at + 4].copy_from_slice(&end.to_le_bytes());
+        self.end_at += 4;
     }
 }
 
@@ -77,7 +117,7 @@ enum Undo {
     /// `count` rows were taken from `index[at..]`; they are the last `count` of `gone`.
     Removed { at: usize, count: usize },
     /// A row was changed; its words are the last of `saved`.
-    Touched { slot: u32, enc: Enc },
+    Touched { slot: u32, start: u32 },
     /// The shared row was changed.
     Shared { old: Option<SharedRow>, enc: Enc },
 }
@@ -89,7 +129,10 @@ pub(crate) struct Partition {
     stride: usize,
     index: Vec<(u64, u32)>,
     words: Vec<u64>,
-    encs: Vec<Enc>,
+    starts: Vec<u32>,
+    arena: Vec<u8>,
+    garbage: usize,
+    keys: usize,
     free: Vec<u32>,
     shared: Option<SharedRow>,
     shared_enc: Enc,
@@ -97,7 +140,6 @@ pub(crate) struct Partition {
     journal: Vec<Undo>,
     saved: Vec<u64>,
     gone: Vec<(u64, u32)>,
-    enc_bytes: usize,
 }
 
 impl Partition {
@@ -115,8 +157,8 @@ impl Partition {
         size_of::<Self>()
             + 16 * self.index.capacity()
             + 8 * self.words.capacity()
-            + size_of::<Enc>() * self.encs.capacity()
-            + self.enc_bytes
+            + 4 * self.starts.capacity()
+            + self.arena.capacity()
     }
 
     /// Rows in the order of their positions: (position, slot).
@@ -147,47 +189,70 @@ impl Partition {
         self.shared.as_deref()
     }
 
-    /// The row's canonical bytes, made if need be.
-    pub(crate) fn encoded(&mut self, table: &TableLayout, position: u64, slot: u32) -> &Enc {
-        let at = slot as usize;
-        if !self.encs[at].valid {
-            let mut enc = std::mem::take(&mut self.encs[at]);
-            let before = enc.size();
-            enc.fill(|w| {
-                table.encode_row_key(position, w);
-                for column in 0..self.cells {
-                    table.encode_regular(column, self.cell(slot, column), w);
-                }
-            });
-            self.enc_bytes += enc.size() - before;
-            self.encs[at] = enc;
+    /// Makes the row's canonical bytes if need be.
+    pub(crate) fn encode(&mut self, table: &TableLayout, position: u64, slot: u32) {
+        if self.starts[slot as usize] != NONE {
+            return;
         }
-        &self.encs[at]
-    }
-
-    /// The row's canonical bytes, which `encoded` has made before.
-    pub(crate) fn encoding(&self, slot: u32) -> &Enc {
-        &self.encs[slot as usize]
-    }
-
-    /// The shared row's canonical bytes; every column NULL where there is no shared row.
-    pub(crate) fn encoded_shared(&mut self, table: &TableLayout) -> &Enc {
-        if !self.shared_enc.valid {
-            let mut enc = std::mem::take(&mut self.shared_enc);
-            enc.fill(|w| {
-                for column in 0..table.shared_count() {
-                    let d = self.shared.as_ref().and_then(|s| s[column]);
-                    table.encode_shared(column, d, w);
-                }
-            });
-            self.shared_enc = enc;
+        let start = u32::try_from(self.arena.len()).expect("an arena is cleaned before it holds 4 GiB");
+        self.keys = table.row_key_count();
+        let mut arena = std::mem::take(&mut self.arena);
+        let mut w = EncWriter::new(&mut arena, self.keys + self.cells);
+        table.encode_row_key(position, &mut w);
+        for column in 0..self.cells {
+            table.encode_regular(column, self.cell(slot, column), &mut w);
         }
-        &self.shared_enc
+        self.arena = arena;
+        self.starts[slot as usize] = start;
     }
 
-    /// The shared row's bytes, which `encoded_shared` has made before.
-    pub(crate) fn shared_encoding(&self) -> &Enc {
-        &self.shared_enc
+    /// The row's canonical bytes: the clustering key's columns, then the regular ones. [`Self::encode`] comes before.
+    pub(crate) fn encoding(&self, slot: u32) -> EncView<'_> {
+        self.encoding_at(self.starts[slot as usize])
+    }
+
+    fn encoding_at(&self, start: u32) -> EncView<'_> {
+        debug_assert_ne!(start, NONE, "encoded before it is read");
+        EncView {
+            bytes: &self.arena[start as usize..],
+            columns: self.keys + self.cells,
+        }
+    }
+
+    /// The bytes at a start are nobody's any more.
+    fn waste(&mut self, start: u32) {
+        if start != NONE {
+            self.garbage += self.encoding_at(start).size();
+        }
+    }
+
+    /// Forgets every row's bytes when most of them are nobody's. Only while nobody is between encoding and reading.
+    fn clean(&mut self) {
+        if self.arena.len() > CLEAN_FROM && 2 * self.garbage > self.arena.len() {
+            self.arena.clear();
+            self.garbage = 0;
+            self.starts.fill(NONE);
+        }
+    }
+
+    /// Makes the shared row's canonical bytes if need be; every column NULL where there is no shared row.
+    pub(crate) fn encode_shared(&mut self, table: &TableLayout) {
+        if self.shared_enc.valid {
+            return;
+        }
+        let mut enc = std::mem::take(&mut self.shared_enc);
+        enc.fill(table.shared_count(), |w| {
+            for column in 0..table.shared_count() {
+                let d = self.shared.as_ref().and_then(|s| s[column]);
+                table.encode_shared(column, d, w);
+            }
+        });
+        self.shared_enc = enc;
+    }
+
+    /// The shared row's bytes; [`Self::encode_shared`] comes before.
+    pub(crate) fn shared_encoding(&self, table: &TableLayout) -> EncView<'_> {
+        self.shared_enc.view(table.shared_count())
     }
 
     /// From here on changes can be taken back. Panics if something is recorded already.
@@ -213,13 +278,13 @@ impl Partition {
                     let back = self.gone.split_off(self.gone.len() - count);
                     self.index.splice(at..at, back);
                 }
-                Undo::Touched { slot, enc } => {
+                Undo::Touched { slot, start } => {
                     let base = slot as usize * self.stride;
                     let from = self.saved.len() - self.stride;
                     self.words[base..base + self.stride].copy_from_slice(&self.saved[from..]);
                     self.saved.truncate(from);
-                    let dropped = std::mem::replace(&mut self.encs[slot as usize], enc);
-                    self.enc_bytes = self.enc_bytes.saturating_sub(dropped.size());
+                    let dropped = std::mem::replace(&mut self.starts[slot as usize], start);
+                    self.waste(dropped);
                 }
                 Undo::Shared { old, enc } => {
                     self.shared = old;
@@ -233,6 +298,7 @@ impl Partition {
     pub(crate) fn stop(&mut self) {
         self.undo(0);
         self.recording = false;
+        self.clean();
     }
 
     /// Puts a row there if there is none. Returns its slot and whether it is new.
@@ -241,8 +307,8 @@ impl Partition {
             Ok(i) => (self.index[i].1, false),
             Err(at) => {
                 let slot = self.free.pop().unwrap_or_else(|| {
-                    let slot = u32::try_from(self.encs.len()).expect("fewer than 2^32 rows");
-                    self.encs.push(Enc::default());
+                    let slot = u32::try_from(self.starts.len()).expect("fewer than 2^32 rows");
+                    self.starts.push(NONE);
                     self.words.resize(self.words.len() + self.stride, 0);
                     slot
                 });
@@ -257,17 +323,14 @@ impl Partition {
 
     /// Must come before [`Self::set`] on a row that was there.
     pub(crate) fn touch(&mut self, slot: u32) {
-        let enc = &mut self.encs[slot as usize];
+        let start = std::mem::replace(&mut self.starts[slot as usize], NONE);
         if self.recording {
             let base = slot as usize * self.stride;
             self.saved
                 .extend_from_slice(&self.words[base..base + self.stride]);
-            self.journal.push(Undo::Touched {
-                slot,
-                enc: std::mem::take(enc),
-            });
+            self.journal.push(Undo::Touched { slot, start });
         } else {
-            enc.valid = false;
+            self.waste(start);
         }
     }
 
@@ -351,10 +414,10 @@ impl Partition {
     pub(crate) fn restore(regular: usize, compact: &Compact) -> Self {
         let mut p = Self::new(regular);
         for row in compact.words.chunks_exact(p.stride + 1) {
-            let slot = u32::try_from(p.encs.len()).expect("fewer than 2^32 rows");
+            let slot = u32::try_from(p.starts.len()).expect("fewer than 2^32 rows");
             p.index.push((row[0], slot));
             p.words.extend_from_slice(&row[1..]);
-            p.encs.push(Enc::default());
+            p.starts.push(NONE);
         }
         p.shared.clone_from(&compact.shared);
         p
@@ -392,7 +455,8 @@ impl Partition {
     fn release(&mut self, slot: u32) {
         let base = slot as usize * self.stride;
         self.words[base..base + self.stride].fill(0);
-        self.encs[slot as usize].valid = false;
+        let start = std::mem::replace(&mut self.starts[slot as usize], NONE);
+        self.waste(start);
         self.free.push(slot);
     }
 }

@@ -1,5 +1,5 @@
 use super::Partition;
-use crate::testkit::sim::Draws;
+use crate::testkit::draw::Draws;
 use std::collections::BTreeMap;
 
 type Plain = (BTreeMap<u64, Vec<Option<u64>>>, Option<Vec<Option<u64>>>);
