@@ -36,12 +36,29 @@ struct Window {
     by: Tick,
 }
 
+/// The overlapping visits.
+type Open = BTreeMap<Lts, Window>;
+
+/// Sets of them under which an answer is right.
+type Sets = Vec<BTreeSet<Lts>>;
+
+/// A partition's writers up to a snapshot, in order.
+type Line = Vec<Writer>;
+
+/// One writer of a partition.
+struct Writer {
+    visit: Visit,
+    /// It must be visible; else it may be.
+    must: bool,
+    /// Somebody said that it happened.
+    known: bool,
+}
+
 /// One answer alone.
 enum Alone {
     NotCompared(&'static str),
     Wrong,
-    /// The overlapping visits, and the sets of them under which the answer is right.
-    Fits(BTreeMap<Lts, Window>, Vec<BTreeSet<Lts>>),
+    Fits(Open, Sets),
 }
 
 /// See [`Judge::again`].
@@ -159,8 +176,8 @@ fn alone(judge: &Judge, a: &Answered, probe: Option<&Query>, unknown: Option<Lts
     if !judge.claim.hidden_until_commit && unknown.is_none() && !parts.iter().all(owns) {
         return Alone::NotCompared("the claim does not hide uncommitted data");
     }
-    let mut open: BTreeMap<Lts, Window> = BTreeMap::new();
-    let mut lines: Vec<(Part, Vec<(Visit, bool, bool)>)> = Vec::new();
+    let mut open: Open = BTreeMap::new();
+    let mut lines: Vec<(Part, Line)> = Vec::new();
     for part in &parts {
         match writers(judge, *part, a, owns(part), unknown, &mut open) {
             Ok(line) => lines.push((*part, line)),
@@ -193,7 +210,10 @@ fn alone(judge: &Judge, a: &Answered, probe: Option<&Query>, unknown: Option<Lts
         for (part, line) in &lines {
             let table = schema.table(part.table);
             let mut content = Content::default();
-            for (writer, must, _) in line {
+            for Writer {
+                visit: writer, must, ..
+            } in line
+            {
                 if *must || set.contains(&writer.lts) {
                     content.play(table, *part, &writer.steps, &judge.semantics);
                 }
@@ -260,16 +280,16 @@ fn parts_of(query: &Query, schema: &Schema) -> Vec<Part> {
         .collect()
 }
 
-/// The writers of a partition up to the snapshot: (visit, must be visible, outcome known).
+/// The writers of a partition up to the snapshot.
 fn writers(
     judge: &Judge,
     part: Part,
     a: &Answered,
     own: bool,
     unknown: Option<Lts>,
-    open: &mut BTreeMap<Lts, Window>,
-) -> Result<Vec<(Visit, bool, bool)>, &'static str> {
-    let mut line: Vec<(Visit, bool, bool)> = Vec::new();
+    open: &mut Open,
+) -> Result<Line, &'static str> {
+    let mut line: Line = Vec::new();
     let mut at = Lts(0);
     while let Some(lts) = judge.history.writer_after(part, at) {
         at = lts;
@@ -310,10 +330,10 @@ fn writers(
         }
         if must {
             // What precedes a visit that must be seen, must be seen too, unless nobody knows whether it happened.
-            for (earlier, must, known) in &mut line {
-                if *known && !*must {
-                    *must = true;
-                    open.remove(&earlier.lts);
+            for earlier in &mut line {
+                if earlier.known && !earlier.must {
+                    earlier.must = true;
+                    open.remove(&earlier.visit.lts);
                 }
             }
         } else {
@@ -325,18 +345,22 @@ fn writers(
                 },
             );
         }
-        line.push((visit, must, state == State::Committed));
+        line.push(Writer {
+            visit,
+            must,
+            known: state == State::Committed,
+        });
     }
     Ok(line)
 }
 
 /// No known writer is out whose successor in the partition is in.
-fn in_partition_order(lines: &[(Part, Vec<(Visit, bool, bool)>)], set: &BTreeSet<Lts>) -> bool {
+fn in_partition_order(lines: &[(Part, Line)], set: &BTreeSet<Lts>) -> bool {
     lines.iter().all(|(_, line)| {
         let ins: Vec<bool> = line
             .iter()
-            .filter(|(_, _, known)| *known)
-            .map(|(v, must, _)| *must || set.contains(&v.lts))
+            .filter(|w| w.known)
+            .map(|w| w.must || set.contains(&w.visit.lts))
             .collect();
         !ins.windows(2).any(|w| !w[0] && w[1])
     })
@@ -344,7 +368,7 @@ fn in_partition_order(lines: &[(Part, Vec<(Visit, bool, bool)>)], set: &BTreeSet
 
 /// The points of a snapshot at which exactly a set of the overlapping visits may be visible. A point lies between two
 /// ticks: twice the tick before it, plus one.
-fn points(open: &BTreeMap<Lts, Window>, set: &BTreeSet<Lts>, snapshot: Span) -> Vec<u128> {
+fn points(open: &Open, set: &BTreeSet<Lts>, snapshot: Span) -> Vec<u128> {
     let twice = |t: Tick| 2 * u128::from(t.0);
     let mut ticks: Vec<Tick> = vec![snapshot.sent];
     ticks.extend(open.values().flat_map(|w| [w.from, w.by]));
@@ -364,7 +388,7 @@ fn points(open: &BTreeMap<Lts, Window>, set: &BTreeSet<Lts>, snapshot: Span) -> 
 
 /// Whether one of the named answers has no set left, given what all others are certain of.
 fn against_others(judge: &Judge, held: &[Answered], named: &[history::Address]) -> bool {
-    let all: Vec<(&Answered, BTreeMap<Lts, Window>, Vec<BTreeSet<Lts>>)> = held
+    let all: Vec<(&Answered, Open, Sets)> = held
         .iter()
         .filter_map(|a| match alone(judge, a, None, None) {
             Alone::Fits(open, sets) if !open.is_empty() => Some((a, open, sets)),
@@ -407,7 +431,7 @@ fn no_common_point(judge: &Judge, held: &[Answered], read: &Answered) -> bool {
             == (read.address.lts, read.address.attempt, read.snapshot)
             && a.span.answered <= read.span.answered
     };
-    let reads: Vec<(BTreeMap<Lts, Window>, Vec<BTreeSet<Lts>>)> = held
+    let reads: Vec<(Open, Sets)> = held
         .iter()
         .filter(of_transaction)
         .filter_map(|a| match alone(judge, a, None, None) {
@@ -432,12 +456,7 @@ fn no_common_point(judge: &Judge, held: &[Answered], read: &Answered) -> bool {
 }
 
 /// Whether each read has a set that is possible at the point, all agreeing about the visits they share.
-fn joint(
-    reads: &[(BTreeMap<Lts, Window>, Vec<BTreeSet<Lts>>)],
-    t: u128,
-    snapshot: Span,
-    decided: &mut BTreeMap<Lts, bool>,
-) -> bool {
+fn joint(reads: &[(Open, Sets)], t: u128, snapshot: Span, decided: &mut BTreeMap<Lts, bool>) -> bool {
     let Some(((open, sets), rest)) = reads.split_first() else {
         return true;
     };

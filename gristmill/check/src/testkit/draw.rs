@@ -148,8 +148,8 @@ fn draw_op(draws: &mut Draws, schema: &Schema, part: Part) -> Op {
     let row = draw_row(draws, table);
     let regular = ids(&table.regular);
     match draws.below(12) {
-        0 | 1 | 2 => draw_insert(draws, schema, part),
-        3 | 4 | 5 => Op::Upsert {
+        0..=2 => draw_insert(draws, schema, part),
+        3..=5 => Op::Upsert {
             part,
             row,
             cells: draw_cells(draws, table, &regular, 1),
