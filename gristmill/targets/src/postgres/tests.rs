@@ -164,7 +164,7 @@ fn a_statement_that_waits_outlives_its_client(stage: &mut Stage) {
 }
 
 fn until_gone(stage: &Stage, who: &crate::Identity) {
-    for _ in 0..1_000 {
+    for _ in 0..6_000 {
         if stage.target.gone(who) == Gone::Gone {
             return;
         }
