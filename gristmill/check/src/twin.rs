@@ -142,6 +142,14 @@ pub(crate) fn sets(judge: &Judge, a: &Answered) -> Option<BTreeSet<BTreeSet<Lts>
     }
 }
 
+/// Whether the last of these answers, each right alone, contradicts what the others are certain of.
+#[cfg(test)]
+pub(crate) fn last_contradicts(judge: &Judge, answers: &[Answered]) -> bool {
+    answers
+        .last()
+        .is_some_and(|last| against_others(judge, answers, &[last.address]))
+}
+
 /// Every set of visits under which the answer is right, by itself.
 fn alone(judge: &Judge, a: &Answered, probe: Option<&Query>, unknown: Option<Lts>) -> Alone {
     let visit = judge.history.visit(a.address.lts);

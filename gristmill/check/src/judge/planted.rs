@@ -551,6 +551,60 @@ fn what_one_read_showed_the_next_one_shows() {
 }
 
 #[test]
+fn reads_of_one_transaction_see_one_moment() {
+    let world = world(&after(
+        "3: update t0/1/2 c3=7 | auto ## s1 10..60 committed
+         9: read t0/1 select c1,c2,c3; read t0/1 select c1,c2,c3 | commit ## s2 20..21 committed",
+    ));
+    let old = truth(&world);
+    let mut later = world.visits.clone();
+    later[2].1.visible_by = Tick(19);
+    let new = truth(&World {
+        schema: schema(),
+        visits: later,
+    });
+    let both = |first: &Answer, second: &Answer| {
+        let judge = judge(&world, claim(), Options::default());
+        let snapshot = Span {
+            sent: Tick(20),
+            answered: Tick(21),
+        };
+        let answered = |step: u16, sent: u64, answer: &Answer| Answered {
+            address: Address {
+                lts: Lts(9),
+                attempt: 0,
+                step,
+            },
+            session: SessionId(2),
+            span: Span {
+                sent: Tick(sent),
+                answered: Tick(sent + 1),
+            },
+            snapshot,
+            answer: answer.clone(),
+        };
+        let answers = [answered(0, 20, first), answered(1, 30, second)];
+        let verdicts: Vec<Judged> = answers
+            .iter()
+            .map(|a| judge.conclude(judge.explain(a.clone())))
+            .collect();
+        match &verdicts[1] {
+            Judged::Broken(f) => {
+                let again = judge.again(&mut answers.into_iter(), f);
+                assert!(matches!(again, Judged::Broken(_)), "the twin: {again:?}");
+                format!("{} {:?}", f.shape.name(), f.proof)
+            }
+            _ => "explained".to_owned(),
+        }
+    };
+    let (old, new) = (&old.answer, &new.answer);
+    assert_eq!(both(old, old), "explained");
+    assert_eq!(both(new, new), "explained");
+    assert_eq!(both(old, new), "torn visit [Lts(3)]");
+    assert_eq!(both(new, old), "torn visit [Lts(3)]");
+}
+
+#[test]
 fn an_answer_that_comes_too_early_is_not_compared() {
     let world = world(&after(&format!(
         "3: update t0/1/2 c3=7 | auto ## s1 10..never open\n{READ}"
