@@ -1,10 +1,11 @@
-//! Findings on their way from whoever made them to the verdict: repeats of one cause are one finding with a count.
+//! Findings on their way from whoever made them to the verdict: repeats of one cause are one finding with a count (`families`).
 //!
 //! Invariants:
 //! * G1 a finding of the judge is judged again from the recorded evidence before it is shown (F34); a disagreement is our
 //!   own fault, never the database's.
 //! * G2 every visit that a finding cites is regenerated and its digests compared with the log's (F4).
 
+mod families;
 mod statements;
 
 use crate::RunError;
@@ -15,7 +16,9 @@ use check::{Judged, words};
 use history::verdict::Cause;
 use history::{Certainty, Finding, Kind, Shape, Tracker};
 use parking_lot::Mutex;
+pub(crate) use families::Families;
 use statements::Statements;
+pub(crate) use statements::in_a_word;
 pub(crate) use statements::{Archive, sent_digest};
 
 /// A finding that was not looked at yet.
@@ -28,18 +31,15 @@ struct Fresh {
 /// Where findings are gathered.
 pub(crate) struct Causes {
     fresh: Mutex<Vec<Fresh>>,
-    causes: Mutex<Vec<(String, Cause)>>,
+    causes: Mutex<Families>,
     known: Known,
 }
-
-/// Findings of one cause beyond which they are only counted: their evidence is not looked at again.
-const LOOKED_AT: u64 = 1;
 
 impl Causes {
     pub(crate) fn new(known: Known) -> Causes {
         Causes {
             fresh: Mutex::new(Vec::new()),
-            causes: Mutex::new(Vec::new()),
+            causes: Mutex::new(Families::default()),
             known,
         }
     }
@@ -64,23 +64,13 @@ impl Causes {
     pub(crate) fn gather(&self, world: &World) -> Result<(), RunError> {
         let fresh = std::mem::take(&mut *self.fresh.lock());
         for Fresh { finding, judged } in fresh {
-            let signature = signature(&finding);
-            if let Some((_, cause)) = self
-                .causes
-                .lock()
-                .iter_mut()
-                .find(|(s, c)| *s == signature && c.times >= LOOKED_AT)
-            {
-                cause.times += 1;
+            if self.causes.lock().count(&finding) {
                 continue;
             }
-            let finding = if judged {
-                judge_again(world, finding)?
-            } else {
-                finding
-            };
-            let cause = make(&world.archive(), finding, &self.known)?;
-            self.causes.lock().push((signature, cause));
+            let signature = signature(&finding);
+            let (finding, said) = if judged { judge_again(world, finding)? } else { (finding, None) };
+            let cause = make(&world.archive(), finding, said, &self.known)?;
+            self.causes.lock().add(signature, cause);
         }
         Ok(())
     }
@@ -88,35 +78,23 @@ impl Causes {
     /// Findings that count against the database so far, each repeat included.
     pub(crate) fn total(&self) -> u64 {
         let fresh = self.fresh.lock().len() as u64;
-        fresh
-            + self
-                .causes
-                .lock()
-                .iter()
-                .filter(|(_, c)| !c.known)
-                .map(|(_, c)| c.times)
-                .sum::<u64>()
+        fresh + self.causes.lock().iter().filter(|c| !c.known).map(|c| c.times).sum::<u64>()
     }
 
     /// The causes that were found after the first `shown`, which is moved on.
     pub(crate) fn since(&self, shown: &mut usize) -> Vec<Cause> {
         let causes = self.causes.lock();
-        let new = causes[*shown..].iter().map(|(_, c)| c.clone()).collect();
-        *shown = causes.len();
+        let new: Vec<Cause> = causes.iter().skip(*shown).cloned().collect();
+        *shown += new.len();
         new
     }
 
     /// Every cause, most frequent first. Those that were tolerated more often than their entry allows no longer are.
     pub(crate) fn all(&self) -> Vec<Cause> {
-        let mut all: Vec<Cause> = self.causes.lock().iter().map(|(_, c)| c.clone()).collect();
+        let mut all = self.causes.lock().sorted();
         for cause in &mut all {
             cause.known = self.known.tolerates(&cause.finding, cause.times);
         }
-        all.sort_by(|a, b| {
-            b.times
-                .cmp(&a.times)
-                .then_with(|| a.finding.read.cmp(&b.finding.read))
-        });
         all
     }
 }
@@ -130,8 +108,9 @@ pub(crate) fn signature(finding: &Finding) -> String {
 }
 
 /// The second judge (G1): decodes the answers again, regenerates the visits, and must come to the same end.
-fn judge_again(world: &World, mut finding: Finding) -> Result<Finding, RunError> {
+fn judge_again(world: &World, mut finding: Finding) -> Result<(Finding, Option<String>), RunError> {
     let (held, _) = evidence::read(world.ring.dir()).map_err(RunError::evidence)?;
+    let said = held.iter().rev().find(|a| a.address == finding.read).map(|a| in_a_word(&a.answer));
     match world.judge.again(&mut held.into_iter(), &finding) {
         Judged::Broken(_) => {}
         Judged::Explained(_) => {
@@ -148,7 +127,7 @@ fn judge_again(world: &World, mut finding: Finding) -> Result<Finding, RunError>
     if lost_in_a_crash(world, &finding) {
         finding.kind = Kind::Durability;
     }
-    Ok(finding)
+    Ok((finding, said))
 }
 
 /// Whether the server was killed between the acknowledgement of what is missing and the read that misses it.
@@ -174,8 +153,14 @@ fn lost_in_a_crash(world: &World, finding: &Finding) -> bool {
         .any(|kill| last < *kill && *kill < finding.snapshot.answered)
 }
 
-pub(crate) fn make(archive: &Archive<'_>, finding: Finding, known: &Known) -> Result<Cause, RunError> {
-    let statements = Statements::of(archive, &finding)?;
+/// A cause of one finding; `said`: what came back for its statement, in a word.
+pub(crate) fn make(
+    archive: &Archive<'_>,
+    finding: Finding,
+    said: Option<String>,
+    known: &Known,
+) -> Result<Cause, RunError> {
+    let statements = Statements::of(archive, &finding, said)?;
     let words = words(&finding, archive.schema, archive.claim);
     Ok(Cause {
         times: 1,

@@ -95,7 +95,8 @@ impl Inbox {
     /// Everything that was left, swapped for `empty`; waits at most so long for something.
     pub(crate) fn take(&self, into: &mut Vec<Batch>, at_most: Duration) {
         let mut inner = self.inner.lock();
-        if inner.batches.is_empty() && !inner.rung && !at_most.is_zero() {
+        // Taking a few at a time costs more than they do.
+        if inner.batches.len() < BATCHES && !inner.rung && !at_most.is_zero() {
             self.bell.wait_for(&mut inner, at_most);
         }
         inner.rung = false;

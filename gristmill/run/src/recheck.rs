@@ -2,7 +2,7 @@
 //! decoded again, nothing connected to.
 
 use crate::RunError;
-use crate::causes::{Archive, make, signature};
+use crate::causes::{Archive, Families, in_a_word, make, signature};
 use crate::evidence;
 use crate::judging::Compared;
 use crate::known::Known;
@@ -68,19 +68,18 @@ pub fn recheck(folder: &Folder) -> Result<Recheck, RunError> {
     };
     let floors = floors(&held);
     let mut compared = Compared::default();
-    let mut causes: BTreeMap<String, Cause> = BTreeMap::new();
+    let mut causes = Families::default();
     let count = held.len() as u64;
     for (answered, floor) in held.into_iter().zip(floors) {
+        let said = in_a_word(&answered.answer);
         match judge.conclude(judge.explain(answered)) {
             Judged::Explained(e) => compared.explained(&e),
             Judged::NotCompared(why) => compared.not_compared(why),
             Judged::Broken(finding) => {
                 compared.broken(&finding);
-                let signature = signature(&finding);
-                if let Some(cause) = causes.get_mut(&signature) {
-                    cause.times += 1;
-                } else {
-                    causes.insert(signature, make(&archive, *finding, &Known::default())?);
+                if !causes.count(&finding) {
+                    let cause = make(&archive, *finding, Some(said), &Known::default())?;
+                    causes.add(signature(&cause.finding), cause);
                 }
             }
         }
@@ -93,7 +92,7 @@ pub fn recheck(folder: &Folder) -> Result<Recheck, RunError> {
         held: count,
         of,
         counts: compared.counts(),
-        causes: causes.into_values().collect(),
+        causes: causes.sorted(),
         notes,
         regenerated,
     })

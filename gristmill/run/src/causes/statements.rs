@@ -6,7 +6,7 @@ use crate::session::fold;
 use datagen::schema::Schema;
 use history::log::{Reader, What};
 use history::verdict::Sent;
-use history::{Address, Claim, Finding, Lts, Outcome, Regenerate, SessionId, Step, Visit};
+use history::{Address, Answer, Claim, Finding, Lts, Op, Outcome, Regenerate, SessionId, Shape, Step, Visit};
 use std::collections::BTreeMap;
 use std::path::Path;
 use targets::{Request, Target};
@@ -46,7 +46,11 @@ pub(super) struct Statements;
 const SHOWN: usize = 12;
 
 impl Statements {
-    pub(super) fn of(archive: &Archive<'_>, finding: &Finding) -> Result<Vec<Sent>, RunError> {
+    pub(super) fn of(
+        archive: &Archive<'_>,
+        finding: &Finding,
+        said: Option<String>,
+    ) -> Result<Vec<Sent>, RunError> {
         let mut cited: Vec<Lts> = finding.proof.clone();
         cited.push(finding.read.lts);
         let logged = look_up(archive, &cited)?;
@@ -54,7 +58,7 @@ impl Statements {
         for lts in &finding.proof {
             if let Some(logged) = logged.get(lts) {
                 let visit = agreed(archive, *lts, logged)?;
-                statements.extend(of_visit(archive, &visit, logged, None, finding));
+                statements.extend(of_visit(archive, &visit, logged, &Shown::Proof(finding)));
             }
         }
         let read = finding.read;
@@ -62,7 +66,8 @@ impl Statements {
             && archive.history.visit(read.lts).is_some()
         {
             let visit = agreed(archive, read.lts, logged)?;
-            statements.extend(of_visit(archive, &visit, logged, Some(read), finding));
+            let said = said.unwrap_or_else(|| in_words(finding));
+            statements.extend(of_visit(archive, &visit, logged, &Shown::Read(read, said)));
         }
         Ok(statements)
     }
@@ -130,61 +135,92 @@ fn look_up(archive: &Archive<'_>, cited: &[Lts]) -> Result<BTreeMap<Lts, Logged>
     Ok(found)
 }
 
-fn of_visit(
-    archive: &Archive<'_>,
-    visit: &Visit,
-    logged: &Logged,
-    only: Option<Address>,
-    finding: &Finding,
-) -> Vec<Sent> {
-    let sent = logged
-        .completed
-        .as_ref()
-        .map_or(visit.steps.len(), |c| usize::from(c.steps));
-    let outcome = match (only, &logged.completed) {
-        (Some(_), _) => said(finding),
-        (None, Some(c)) => match c.outcome {
+/// Which steps of a visit are shown.
+enum Shown<'f> {
+    /// Those that explain the finding.
+    Proof(&'f Finding),
+    /// The statement that the finding is about, with what came back for it.
+    Read(Address, String),
+}
+
+fn of_visit(archive: &Archive<'_>, visit: &Visit, logged: &Logged, shown: &Shown<'_>) -> Vec<Sent> {
+    let sent = logged.completed.as_ref().map_or(visit.steps.len(), |c| usize::from(c.steps));
+    let steps = &visit.steps[..sent];
+    let chosen: Vec<&Step> = match shown {
+        Shown::Read(read, _) => steps.get(usize::from(read.step)).into_iter().collect(),
+        Shown::Proof(finding) => {
+            let on_row: Vec<&Step> = steps.iter().filter(|s| touches(archive.schema, s, finding, true)).collect();
+            if on_row.is_empty() {
+                steps.iter().filter(|s| touches(archive.schema, s, finding, false)).collect()
+            } else {
+                on_row
+            }
+        }
+    };
+    let outcome = match (shown, &logged.completed) {
+        (Shown::Read(_, said), _) => said.clone(),
+        (Shown::Proof(_), Some(c)) => match c.outcome {
             Outcome::Committed => "ok".to_owned(),
             Outcome::Rejected => "rejected".to_owned(),
             Outcome::Unknown => "unknown".to_owned(),
         },
-        (None, None) => "no answer".to_owned(),
+        (Shown::Proof(_), None) => "no answer".to_owned(),
     };
-    let mut statements = Vec::new();
-    for (step, number) in visit.steps[..sent].iter().zip(0u16..) {
-        let shown = match (only, step, finding.part) {
-            (Some(read), ..) => read.step == number,
-            (None, Step::Write(op), Some(part)) => op.part() == part,
-            (None, Step::Write(_), None) | (None, Step::Savepoint(_) | Step::RollbackTo(_), _) => true,
-            (None, Step::Read(_), _) => false,
-        };
-        if !shown || statements.len() >= SHOWN {
-            continue;
-        }
-        for sql in archive.target.text(archive.schema, &Request::Step(step)) {
-            statements.push(Sent {
-                session: logged.session.0,
-                lts: visit.lts.0,
-                sql,
-                outcome: outcome.clone(),
-                sent_us: logged.invoked_ns / 1000,
-                answered_us: logged.completed.as_ref().map_or(logged.invoked_ns, |c| c.ns) / 1000,
-            });
-        }
-    }
-    statements
+    let texts = chosen.into_iter().take(SHOWN).flat_map(|s| archive.target.text(archive.schema, &Request::Step(s)));
+    texts
+        .map(|sql| Sent {
+            session: logged.session.0,
+            lts: visit.lts.0,
+            sql,
+            outcome: outcome.clone(),
+            sent_us: logged.invoked_ns / 1000,
+            answered_us: logged.completed.as_ref().map_or(logged.invoked_ns, |c| c.ns) / 1000,
+        })
+        .collect()
 }
 
-/// What came back for the statement that the finding is about, in a word.
-fn said(finding: &Finding) -> String {
-    use history::Shape;
+/// Whether a step can have to do with a finding: it writes the partition, and, where it matters, the row.
+fn touches(schema: &Schema, step: &Step, finding: &Finding, the_row: bool) -> bool {
+    let op = match step {
+        Step::Write(op) => op,
+        Step::Savepoint(_) | Step::RollbackTo(_) => return !the_row,
+        Step::Read(_) => return false,
+    };
+    if finding.part.is_some_and(|part| part != op.part()) {
+        return false;
+    }
+    let Some(row) = finding.row.filter(|_| the_row) else { return !the_row || finding.row.is_none() };
+    match op {
+        Op::Insert { row: r, .. }
+        | Op::Upsert { row: r, .. }
+        | Op::Update { row: r, .. }
+        | Op::DeleteRow { row: r, .. }
+        | Op::DeleteCells { row: r, .. } => *r == row,
+        Op::DeleteSlice { part, slice } => schema.table(part.table).rows().range(slice).contains(&row),
+        Op::DeletePartition { .. } => true,
+        Op::Shared { .. } => false,
+    }
+}
+
+/// What came back for the statement of a finding that no answer is held for.
+fn in_words(finding: &Finding) -> String {
     match &finding.shape {
-        Shape::Refused { code, .. } if code.is_empty() => "refused".to_owned(),
-        Shape::Refused { code, .. } => format!("refused {code}"),
-        Shape::RefusedAbsent => "refused: duplicate".to_owned(),
-        Shape::WrongAffected { actual, .. } => format!("{actual} rows affected"),
-        Shape::WrongCount { actual, .. } => format!("{actual} rows"),
+        Shape::Refused { code, .. } if !code.is_empty() => format!("refused {code}"),
+        Shape::Refused { .. } | Shape::RefusedAbsent => "refused".to_owned(),
         Shape::Stalled { .. } | Shape::Died { .. } => "no answer".to_owned(),
         _ => "answered".to_owned(),
+    }
+}
+
+/// An answer in a word: `ok`, `refused`, `unknown`, `4 rows`.
+pub(crate) fn in_a_word(answer: &Answer) -> String {
+    match answer {
+        Answer::Rows(rows) if rows.len() == 1 => "1 row".to_owned(),
+        Answer::Rows(rows) => format!("{} rows", rows.len()),
+        Answer::Affected(1) => "1 row affected".to_owned(),
+        Answer::Affected(n) => format!("{n} rows affected"),
+        Answer::Refused(reason) if reason.code.is_empty() => "refused".to_owned(),
+        Answer::Refused(reason) => format!("refused {}", reason.code),
+        Answer::Unknown(_) => "unknown".to_owned(),
     }
 }

@@ -39,7 +39,7 @@ fn a_killed_server_keeps_what_it_acknowledged() {
     }
     let store = tempfile::tempdir().unwrap();
     let verdict = ending(
-        &local("sessions=4 visits=1500 rejected-percent=60 fault:kill=1/1200"),
+        &local("sessions=4 visits=700 rejected-percent=60 fault:kill=1/900"),
         store.path(),
     )
     .verdict;
@@ -53,7 +53,7 @@ fn cut_stalled_cancelled_and_terminated_statements_are_settled_and_judged() {
         return;
     }
     let store = tempfile::tempdir().unwrap();
-    let faults = "fault:cut-before-commit=1/40 fault:cut-after-commit=1/40 fault:cut=1/200 fault:delay=1/200 \
+    let faults = "fault:cut-before-commit=1/40 fault:cut-after-commit=1/40 fault:cut=1/200 fault:delay=1/200 fault:stall=1/500 \
                   fault:cancel=1/100 fault:terminate=1/100";
     let plan = local(&format!(
         "sessions=4 visits=800 deadline=2s rejected-percent=60 {faults}"

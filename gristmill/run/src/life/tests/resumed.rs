@@ -9,7 +9,7 @@ use crate::supervisor::{Ended, Supervision, no_interrupts, supervise};
 use crate::worker::{self, Orders};
 use history::artefact::Folder;
 use history::log::{Reader, What};
-use history::{Progress, Status, Watcher};
+use history::{Kind, Progress, Status, Watcher};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::os::unix::fs::PermissionsExt;
@@ -213,4 +213,35 @@ fn a_replay_follows_the_recorded_overlaps_and_finds_the_lie_again() {
     };
     assert_ne!(second.folder, first.folder);
     assert_eq!(second.verdict.visits, first.verdict.visits);
+}
+
+/// A worker that ends like this.
+fn dying(dir: &Path, how: &str) -> PathBuf {
+    let path = dir.join("dying");
+    std::fs::write(&path, format!("#!/bin/sh\n{how}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+#[test]
+fn a_worker_that_crashes_is_a_finding_where_the_engine_lives_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let crash = dying(dir.path(), "kill -SEGV $$");
+    let with = supervision(dir.path(), &crash);
+    let ended = supervise(&plan("sqlite:", "visits=10"), &with, &mut Seen::default()).unwrap();
+    let Ended::Verdict(ending) = ended else { panic!("{ended:?}") };
+    assert_eq!(ending.verdict.status, Status::Finding);
+    assert_eq!(ending.verdict.causes[0].finding.kind, Kind::Crash);
+    let ended = supervise(&plan("postgres://nobody@127.0.0.1:1/none", "visits=10"), &with, &mut Seen::default()).unwrap();
+    let Ended::Failed(failure) = ended else { panic!("{ended:?}") };
+    assert_eq!(failure.code, 5, "a server's worker that crashes is our own fault");
+}
+
+#[test]
+fn a_worker_that_somebody_killed_is_a_doubt() {
+    let dir = tempfile::tempdir().unwrap();
+    let killed = dying(dir.path(), "kill -KILL $$");
+    let ended = supervise(&plan("sqlite:", "visits=10"), &supervision(dir.path(), &killed), &mut Seen::default()).unwrap();
+    let Ended::Verdict(ending) = ended else { panic!("{ended:?}") };
+    assert_eq!(ending.verdict.status, Status::Unknown);
 }
