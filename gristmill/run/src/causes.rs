@@ -13,10 +13,10 @@ use crate::evidence;
 use crate::known::Known;
 use crate::world::World;
 use check::{Judged, words};
+pub(crate) use families::Families;
 use history::verdict::Cause;
 use history::{Certainty, Finding, Kind, Shape, Tracker};
 use parking_lot::Mutex;
-pub(crate) use families::Families;
 use statements::Statements;
 pub(crate) use statements::in_a_word;
 pub(crate) use statements::{Archive, sent_digest};
@@ -68,7 +68,11 @@ impl Causes {
                 continue;
             }
             let signature = signature(&finding);
-            let (finding, said) = if judged { judge_again(world, finding)? } else { (finding, None) };
+            let (finding, said) = if judged {
+                judge_again(world, finding)?
+            } else {
+                (finding, None)
+            };
             let cause = make(&world.archive(), finding, said, &self.known)?;
             self.causes.lock().add(signature, cause);
         }
@@ -78,7 +82,14 @@ impl Causes {
     /// Findings that count against the database so far, each repeat included.
     pub(crate) fn total(&self) -> u64 {
         let fresh = self.fresh.lock().len() as u64;
-        fresh + self.causes.lock().iter().filter(|c| !c.known).map(|c| c.times).sum::<u64>()
+        fresh
+            + self
+                .causes
+                .lock()
+                .iter()
+                .filter(|c| !c.known)
+                .map(|c| c.times)
+                .sum::<u64>()
     }
 
     /// The causes that were found after the first `shown`, which is moved on.
@@ -110,7 +121,11 @@ pub(crate) fn signature(finding: &Finding) -> String {
 /// The second judge (G1): decodes the answers again, regenerates the visits, and must come to the same end.
 fn judge_again(world: &World, mut finding: Finding) -> Result<(Finding, Option<String>), RunError> {
     let (held, _) = evidence::read(world.ring.dir()).map_err(RunError::evidence)?;
-    let said = held.iter().rev().find(|a| a.address == finding.read).map(|a| in_a_word(&a.answer));
+    let said = held
+        .iter()
+        .rev()
+        .find(|a| a.address == finding.read)
+        .map(|a| in_a_word(&a.answer));
     match world.judge.again(&mut held.into_iter(), &finding) {
         Judged::Broken(_) => {}
         Judged::Explained(_) => {

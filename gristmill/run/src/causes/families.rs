@@ -25,7 +25,11 @@ impl Families {
     pub(crate) fn count(&mut self, finding: &Finding) -> bool {
         let signature = signature(finding);
         let shares = |f: &Family| decisive(finding).any(|lts| f.visits.contains(&lts));
-        let at = self.0.iter().position(|f| f.signatures.contains(&signature)).or_else(|| self.0.iter().position(shares));
+        let at = self
+            .0
+            .iter()
+            .position(|f| f.signatures.contains(&signature))
+            .or_else(|| self.0.iter().position(shares));
         let Some(at) = at else { return false };
         let family = &mut self.0[at];
         family.cause.times += 1;
@@ -39,7 +43,11 @@ impl Families {
     /// Adds a new cause; `signature` is that of its finding when it came in.
     pub(crate) fn add(&mut self, signature: String, cause: Cause) {
         let visits = decisive(&cause.finding).collect();
-        self.0.push(Family { cause, signatures: BTreeSet::from([signature]), visits });
+        self.0.push(Family {
+            cause,
+            signatures: BTreeSet::from([signature]),
+            visits,
+        });
     }
 
     /// Every cause, the first found first.
@@ -50,11 +58,20 @@ impl Families {
     /// Every cause, most frequent first.
     pub(crate) fn sorted(&self) -> Vec<Cause> {
         let mut all: Vec<Cause> = self.iter().cloned().collect();
-        all.sort_by(|a, b| b.times.cmp(&a.times).then_with(|| a.finding.read.cmp(&b.finding.read)));
+        all.sort_by(|a, b| {
+            b.times
+                .cmp(&a.times)
+                .then_with(|| a.finding.read.cmp(&b.finding.read))
+        });
         all
     }
 }
 
 fn decisive(finding: &Finding) -> impl Iterator<Item = Lts> {
-    finding.proof.first().into_iter().chain(finding.proof.last()).copied()
+    finding
+        .proof
+        .first()
+        .into_iter()
+        .chain(finding.proof.last())
+        .copied()
 }

@@ -144,14 +144,23 @@ enum Shown<'f> {
 }
 
 fn of_visit(archive: &Archive<'_>, visit: &Visit, logged: &Logged, shown: &Shown<'_>) -> Vec<Sent> {
-    let sent = logged.completed.as_ref().map_or(visit.steps.len(), |c| usize::from(c.steps));
+    let sent = logged
+        .completed
+        .as_ref()
+        .map_or(visit.steps.len(), |c| usize::from(c.steps));
     let steps = &visit.steps[..sent];
     let chosen: Vec<&Step> = match shown {
         Shown::Read(read, _) => steps.get(usize::from(read.step)).into_iter().collect(),
         Shown::Proof(finding) => {
-            let on_row: Vec<&Step> = steps.iter().filter(|s| touches(archive.schema, s, finding, true)).collect();
+            let on_row: Vec<&Step> = steps
+                .iter()
+                .filter(|s| touches(archive.schema, s, finding, true))
+                .collect();
             if on_row.is_empty() {
-                steps.iter().filter(|s| touches(archive.schema, s, finding, false)).collect()
+                steps
+                    .iter()
+                    .filter(|s| touches(archive.schema, s, finding, false))
+                    .collect()
             } else {
                 on_row
             }
@@ -166,7 +175,10 @@ fn of_visit(archive: &Archive<'_>, visit: &Visit, logged: &Logged, shown: &Shown
         },
         (Shown::Proof(_), None) => "no answer".to_owned(),
     };
-    let texts = chosen.into_iter().take(SHOWN).flat_map(|s| archive.target.text(archive.schema, &Request::Step(s)));
+    let texts = chosen
+        .into_iter()
+        .take(SHOWN)
+        .flat_map(|s| archive.target.text(archive.schema, &Request::Step(s)));
     texts
         .map(|sql| Sent {
             session: logged.session.0,
@@ -189,7 +201,9 @@ fn touches(schema: &Schema, step: &Step, finding: &Finding, the_row: bool) -> bo
     if finding.part.is_some_and(|part| part != op.part()) {
         return false;
     }
-    let Some(row) = finding.row.filter(|_| the_row) else { return !the_row || finding.row.is_none() };
+    let Some(row) = finding.row.filter(|_| the_row) else {
+        return !the_row || finding.row.is_none();
+    };
     match op {
         Op::Insert { row: r, .. }
         | Op::Upsert { row: r, .. }

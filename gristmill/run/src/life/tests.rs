@@ -124,8 +124,15 @@ fn the_first_finding_ends_the_load() {
 #[test]
 fn what_a_crash_loses_is_a_question_of_durability() {
     let store = tempfile::tempdir().unwrap();
-    let plan = plan("reference:", "sessions=4 visits=3000 fault:kill=1/500 lie:lost_on_crash=1/1");
+    let plan = plan(
+        "reference:",
+        "sessions=4 visits=3000 fault:kill=1/500 lie:lost_on_crash=1/1",
+    );
     let verdict = ending(&plan, store.path()).verdict;
     assert_eq!(verdict.status, Status::Finding);
-    assert!(verdict.causes.iter().any(|c| c.finding.kind == Kind::Durability), "{:#?}", verdict.causes);
+    assert!(
+        verdict.causes.iter().any(|c| c.finding.kind == Kind::Durability),
+        "{:#?}",
+        verdict.causes
+    );
 }

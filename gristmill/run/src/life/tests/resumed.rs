@@ -229,11 +229,20 @@ fn a_worker_that_crashes_is_a_finding_where_the_engine_lives_in_it() {
     let crash = dying(dir.path(), "kill -SEGV $$");
     let with = supervision(dir.path(), &crash);
     let ended = supervise(&plan("sqlite:", "visits=10"), &with, &mut Seen::default()).unwrap();
-    let Ended::Verdict(ending) = ended else { panic!("{ended:?}") };
+    let Ended::Verdict(ending) = ended else {
+        panic!("{ended:?}")
+    };
     assert_eq!(ending.verdict.status, Status::Finding);
     assert_eq!(ending.verdict.causes[0].finding.kind, Kind::Crash);
-    let ended = supervise(&plan("postgres://nobody@127.0.0.1:1/none", "visits=10"), &with, &mut Seen::default()).unwrap();
-    let Ended::Failed(failure) = ended else { panic!("{ended:?}") };
+    let ended = supervise(
+        &plan("postgres://nobody@127.0.0.1:1/none", "visits=10"),
+        &with,
+        &mut Seen::default(),
+    )
+    .unwrap();
+    let Ended::Failed(failure) = ended else {
+        panic!("{ended:?}")
+    };
     assert_eq!(failure.code, 5, "a server's worker that crashes is our own fault");
 }
 
@@ -241,7 +250,14 @@ fn a_worker_that_crashes_is_a_finding_where_the_engine_lives_in_it() {
 fn a_worker_that_somebody_killed_is_a_doubt() {
     let dir = tempfile::tempdir().unwrap();
     let killed = dying(dir.path(), "kill -KILL $$");
-    let ended = supervise(&plan("sqlite:", "visits=10"), &supervision(dir.path(), &killed), &mut Seen::default()).unwrap();
-    let Ended::Verdict(ending) = ended else { panic!("{ended:?}") };
+    let ended = supervise(
+        &plan("sqlite:", "visits=10"),
+        &supervision(dir.path(), &killed),
+        &mut Seen::default(),
+    )
+    .unwrap();
+    let Ended::Verdict(ending) = ended else {
+        panic!("{ended:?}")
+    };
     assert_eq!(ending.verdict.status, Status::Unknown);
 }
