@@ -49,6 +49,9 @@ pub(crate) struct Faults {
     deadline: Duration,
 }
 
+/// A server session, and how to cancel what it does.
+type Server = (Identity, Option<Arc<dyn Cancel>>);
+
 /// What is known of one session's connection.
 #[derive(Default)]
 struct Life {
@@ -57,7 +60,7 @@ struct Life {
     struck_ns: AtomicU64,
     /// When a cancel request for it was last sent.
     cancelled_ns: AtomicU64,
-    server: Mutex<Option<(Identity, Option<Arc<dyn Cancel>>)>>,
+    server: Mutex<Option<Server>>,
 }
 
 /// Faults that may explain what a session met.

@@ -8,7 +8,7 @@
 use crate::RunError;
 use crate::clock::Clock;
 use crate::fault::FaultKind;
-use crate::plan::{Rate, Seed, Settings, Stop};
+use crate::plan::{Pace, Rate, Seed, Settings, Stop};
 use history::{Progress, Verdict, Watcher};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,6 +29,7 @@ pub struct Trial {
     pub target: &'static str,
     rate: Rate,
     kill: Option<Rate>,
+    pace: Pace,
 }
 
 /// What became of one trial.
@@ -72,6 +73,12 @@ pub fn trials() -> Vec<Trial> {
             seldom
         },
         kill: (line.needs == Needs::Crash).then_some(Rate { num: 1, den: 200 }),
+        // A lie that needs a partner must not depend on how busy the machine is.
+        pace: if line.needs == Needs::Partner {
+            Pace::LockStep
+        } else {
+            Pace::Free
+        },
     };
     let reference = FLAWS
         .iter()
@@ -131,6 +138,7 @@ impl Trial {
             sessions: Some(SESSIONS),
             visits: Some(VISITS_MAX),
             stop: Some(Stop::First),
+            pace: Some(self.pace),
             lies: if lying {
                 BTreeMap::from([(self.lie.to_owned(), self.rate)])
             } else {

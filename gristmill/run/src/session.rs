@@ -304,13 +304,11 @@ impl<'w> Client<'w> {
             step,
         };
         let answered = self.answers.iter().rev().find(|a| a.address == address);
-        let span = answered.map_or(
-            Span {
-                sent: Tick(0),
-                answered: world.ticks.now(),
-            },
-            |a| a.span,
-        );
+        let nothing_answered = || Span {
+            sent: Tick(0),
+            answered: world.ticks.now(),
+        };
+        let span = answered.map_or_else(nothing_answered, |a| a.span);
         let reason = self.connection.last_reason();
         let finding = Finding {
             kind,
