@@ -2,7 +2,10 @@
 //! threads, and concluded in the order in which they were answered.
 //!
 //! ```text
-//! sessions ─▶ inbox ─▶ parked, by answered tick ─(below the low-water mark)─▶ explain × n ─▶ conclude ─▶ counts, findings
+//! sessions ─▶ inbox ─▶ parked, by answered tick
+//!                        │ below the low-water mark
+//!                        ▼
+//!                      explain × n ─▶ conclude ─▶ counts, findings
 //! ```
 //!
 //! Invariants:

@@ -53,13 +53,28 @@ fn cut_stalled_cancelled_and_terminated_statements_are_settled_and_judged() {
         return;
     }
     let store = tempfile::tempdir().unwrap();
-    let faults = "fault:cut-before-commit=1/40 fault:cut-after-commit=1/40 fault:cut=1/200 fault:delay=1/200 fault:stall=1/500 \
+    let faults = "fault:cut-before-commit=1/40 fault:cut-after-commit=1/40 fault:cut=1/200 fault:delay=1/200 \
                   fault:cancel=1/100 fault:terminate=1/100";
     let plan = local(&format!(
-        "sessions=4 visits=800 deadline=2s rejected-percent=60 {faults}"
+        "sessions=4 visits=800 deadline=8s rejected-percent=60 {faults}"
     ));
+    let stalled = first_write(&plan).lts.0;
+    let plan = Plan {
+        faults_at: vec![FaultAt {
+            lts: stalled,
+            step: 0,
+            fault: FaultKind::Stall,
+        }],
+        ..plan
+    };
     let verdict = ending(&plan, store.path()).verdict;
-    for fault in ["cut-before-commit", "cut-after-commit", "cancel", "terminate"] {
+    for fault in [
+        "cut-before-commit",
+        "cut-after-commit",
+        "cancel",
+        "terminate",
+        "stall",
+    ] {
         assert!(
             verdict.faults.get(fault).is_some_and(|n| *n > 0),
             "{fault}: {:?}",
