@@ -28,6 +28,9 @@ const LOOKED_AT: usize = 64;
 /// Rows that are left out by turns to explain an aggregate.
 const ROWS_TRIED: usize = 256;
 
+/// Pairs of rows without keys that are looked at for likeness.
+const PAIRS_TRIED: usize = 4096;
+
 /// A read that nothing explains.
 pub(crate) struct Case<'a> {
     pub(crate) judge: &'a Judge,
@@ -45,6 +48,8 @@ struct Spot {
     part: Option<Part>,
     row: Option<Target>,
     column: Option<ColumnId>,
+    /// The row of the answer was taken for the row of the model by its looks.
+    guessed: bool,
 }
 
 /// What differs, before it is known whence.
@@ -248,6 +253,7 @@ impl Case<'_> {
                     part: Some(views[at.view as usize].part),
                     row: Some(row),
                     column: None,
+                    guessed: false,
                 };
                 fits(&Expected::new(self.plan, views, fewer), self.rows).then_some(spot)
             })
@@ -283,6 +289,7 @@ impl Case<'_> {
                     part,
                     row: None,
                     column: Some(*column),
+                    guessed: false,
                 };
                 return Some((
                     Difference::Told(Shape::ForeignValue {
@@ -402,8 +409,20 @@ impl Case<'_> {
                 return self.cell(candidate, *m, *e);
             }
         }
-        if extra.len() == missing.len() && !extra.is_empty() && !self.rows_have_keys(candidate) {
-            return self.cell(candidate, missing[0], extra[0]);
+        if !missing.is_empty() && !extra.is_empty() && !self.rows_have_keys(candidate) {
+            // Nothing names the rows: the two that are most alike are taken for one.
+            let pairs = missing.iter().flat_map(|m| extra.iter().map(move |e| (*m, *e)));
+            let alike = |(m, e): &(usize, usize)| {
+                let (a, b) = (values(candidate.expected.rows.row(*m)), values(self.rows.row(*e)));
+                a.iter().zip(&b).filter(|(a, b)| a == b).count()
+            };
+            let (m, e) = pairs
+                .take(PAIRS_TRIED)
+                .max_by_key(alike)
+                .expect("there is one of each");
+            let (difference, mut spot) = self.cell(candidate, m, e);
+            spot.guessed = true;
+            return (difference, spot);
         }
         if let Some(m) = missing.first()
             && extra.len() <= missing.len()
@@ -468,6 +487,7 @@ impl Case<'_> {
             part: Some(candidate.parts[at.view as usize]),
             row: Some(row),
             column: None,
+            guessed: false,
         }
     }
 
@@ -488,6 +508,7 @@ impl Case<'_> {
             _ => rows.map(Target::Row),
         };
         Spot {
+            guessed: false,
             part,
             row: if part.is_some() { row } else { None },
             column: None,
@@ -547,7 +568,10 @@ impl Case<'_> {
             Some(Target::Row(at)) => Some(at),
             _ => None,
         };
-        finding.column = spot.column;
+        finding.column = match finding.shape {
+            Shape::MissingRow { .. } => None,
+            _ => spot.column,
+        };
         finding.proof = clean(proof, self.visit.lts);
         finding
     }
@@ -573,6 +597,12 @@ impl Case<'_> {
             (Some((c, trace)), Some(d)) => trace.why_value(c, d),
             _ => (Why::NeverWritten, None),
         };
+        if spot.guessed && why == Why::NeverWritten {
+            // Two rows that have nothing to do with each other: what is sure is that one is missing.
+            if let Some(writer) = trace.and_then(Trace::maker) {
+                return (Shape::MissingRow { writer }, vec![writer]);
+            }
+        }
         let proof = named(why).chain(writer).chain(whose).collect();
         (
             Shape::WrongCell {
