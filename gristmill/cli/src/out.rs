@@ -71,6 +71,7 @@ impl Out {
 
     /// Says what is wrong on standard error. There is nowhere to tell that this failed.
     pub(crate) fn complain(&self, what: &str, remedy: &str) {
+        let what = &without_error_number(what);
         let _ = io::stderr()
             .lock()
             .write_all(text::mistake(what, remedy, self.stderr).as_bytes());
@@ -92,5 +93,18 @@ impl Out {
         }
         let _ = io::stderr().lock().write_all(words.as_bytes());
         Exit::Usage
+    }
+}
+
+/// The system's words without its number: `Connection refused (os error 111)` tells no more than `Connection refused`.
+fn without_error_number(text: &str) -> String {
+    let Some((before, after)) = text.split_once(" (os error ") else {
+        return text.to_owned();
+    };
+    match after.split_once(')') {
+        Some((number, rest)) if number.bytes().all(|b| b.is_ascii_digit()) => {
+            format!("{before}{}", without_error_number(rest))
+        }
+        _ => text.to_owned(),
     }
 }

@@ -43,10 +43,9 @@ pub(crate) fn gather(given: &ArgMatches) -> Result<Settings, Problem> {
     }
 }
 
-/// An error of the system without its number.
+/// An error of the system as a part of a sentence.
 pub(crate) fn plain(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+    error.to_string().to_lowercase()
 }
 
 fn from_environment() -> Result<Settings, Vec<Mistake>> {

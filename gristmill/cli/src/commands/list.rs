@@ -90,14 +90,31 @@ const ACTIONS: [(&str, &str); 24] = [
 
 /// Which types each target offers, then what each leaves out.
 fn types(target: Option<&str>, out: &mut Out) -> Result<Exit, Problem> {
-    let urls: Vec<&str> = target.map_or_else(|| SCHEMES.iter().map(|s| s.form).collect(), |url| vec![url]);
+    let options = OpenOptions::new(PathBuf::new(), "gmlist");
+    let mut urls = Vec::new();
     let mut opened = Vec::new();
-    for url in &urls {
-        opened.push(targets::open(url, &OpenOptions::new(PathBuf::new(), "gmlist"))?);
+    match target {
+        Some(url) => {
+            opened.push(targets::open(url, &options)?);
+            urls.push(url.to_owned());
+        }
+        None => {
+            for scheme in SCHEMES {
+                // A form with places to fill in is no URL; its own server is, and is not started by being asked for types.
+                let filled = !scheme.form.contains("://");
+                let url = if filled {
+                    scheme.form.to_owned()
+                } else {
+                    format!("{}:local", scheme.name)
+                };
+                opened.push(targets::open(&url, &options)?);
+                urls.push(format!("{}:", scheme.name));
+            }
+        }
     }
     let mut lines = vec![
         std::iter::once("type")
-            .chain(urls.iter().copied())
+            .chain(urls.iter().map(String::as_str))
             .map(str::to_owned)
             .collect::<Vec<_>>(),
     ];
@@ -112,7 +129,7 @@ fn types(target: Option<&str>, out: &mut Out) -> Result<Exit, Problem> {
         target
             .left_out()
             .into_iter()
-            .map(|what| vec![(*url).to_owned(), format!("leaves out {what}")])
+            .map(|what| vec![url.clone(), format!("leaves out {what}")])
     });
     let left_out: Vec<_> = left_out.collect();
     if !left_out.is_empty() {

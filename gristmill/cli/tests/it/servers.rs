@@ -69,10 +69,22 @@ fn a_wrong_password_and_a_missing_right_are_said_and_leave_nothing() {
         said.out = said.out.replace(&port, "PORT");
         said
     };
-    said(desk.run(&["run", &url("app:wrong"), "--visits", "10"])).check(expect![""]);
+    said(desk.run(&["run", &url("app:wrong"), "--visits", "10"])).check(expect![[r#"
+        exit 4
+        ! error: cannot use postgres://app@127.0.0.1:PORT/postgres: password authentication failed for user "app" (28P01)
+        !   help: give the password in PGPASSWORD or in the file that PGPASSFILE names
+    "#]]);
     let environment = [("PGPASSWORD", "also wrong")];
-    said(desk.run_with(&["run", &url("app"), "--visits", "10"], &environment)).check(expect![""]);
-    said(desk.run(&["run", &url("app:rightone"), "--visits", "10", "--seed", "7"])).check(expect![""]);
+    said(desk.run_with(&["run", &url("app"), "--visits", "10"], &environment)).check(expect![[r#"
+        exit 4
+        ! error: cannot use postgres://app@127.0.0.1:PORT/postgres: password authentication failed for user "app" (28P01)
+        !   help: give the password in PGPASSWORD or in the file that PGPASSFILE names
+    "#]]);
+    said(desk.run(&["run", &url("app:rightone"), "--visits", "10", "--seed", "7"])).check(expect![[r#"
+        exit 4
+        ! error: cannot use postgres://app@127.0.0.1:PORT/postgres: permission denied for schema public (42501)
+        !   help: grant the right, or use a user that has it: CREATE on the schema is needed
+    "#]]);
     let dry = said(desk.run(&["run", &url("app:rightone"), "--dry-run", "--seed", "7"]));
     assert_eq!(dry.code, Some(4), "{dry:?}");
     assert!(
@@ -211,5 +223,9 @@ fn a_server_that_is_too_old_is_refused_by_its_version() {
     let url = format!("postgres://app@127.0.0.1:{port}/shop?sslmode=disable");
     let mut said = Desk::new().run(&["run", &url, "--visits", "10", "--seed", "7"]);
     said.err = said.err.replace(&port.to_string(), "PORT");
-    said.check(expect![""]);
+    said.check(expect![[r#"
+        exit 4
+        ! error: cannot use postgres://app@127.0.0.1:PORT/shop?sslmode=disable: it is PostgreSQL 9.6.24
+        !   help: use version 12 or newer
+    "#]]);
 }
