@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use targets::flaws::{FLAWS, FlawLine, Needs, Teller};
+use targets::flaws::{FLAWS, Flaw, FlawLine, Needs, Teller};
 
 /// A lie must be found within so many visits.
 pub const VISITS_MAX: u64 = 2_000;
@@ -30,6 +30,7 @@ pub struct Trial {
     rate: Rate,
     kill: Option<Rate>,
     pace: Pace,
+    profile: &'static str,
 }
 
 /// What became of one trial.
@@ -66,11 +67,17 @@ pub fn trials() -> Vec<Trial> {
     let of = |line: &FlawLine, target: &'static str| Trial {
         lie: line.name,
         target,
-        // A crash is rare by itself, so its lie is told whenever there is one.
-        rate: if line.needs == Needs::Crash {
-            Rate { num: 1, den: 1 }
+        // A crash is rare by itself, so its lie is told whenever there is one; so is an update of a row that two visits
+        // have written before, even where few rows get most of the visits.
+        rate: match (line.needs, line.flaw) {
+            (Needs::Crash, _) => Rate { num: 1, den: 1 },
+            (_, Flaw::LostUpdate) => Rate { num: 1, den: 5 },
+            _ => seldom,
+        },
+        profile: if line.flaw == Flaw::LostUpdate {
+            "hot"
         } else {
-            seldom
+            "default"
         },
         kill: (line.needs == Needs::Crash).then_some(Rate { num: 1, den: 200 }),
         // A lie that needs a partner must not depend on how busy the machine is.
@@ -139,6 +146,7 @@ impl Trial {
             visits: Some(VISITS_MAX),
             stop: Some(Stop::First),
             pace: Some(self.pace),
+            profile: Some(self.profile.to_owned()),
             lies: if lying {
                 BTreeMap::from([(self.lie.to_owned(), self.rate)])
             } else {
