@@ -5,10 +5,30 @@ use std::process::Command;
 
 /// Name, package, bench target, what it measures.
 const BENCHES: &[(&str, &str, &str, &str)] = &[
-    ("datagen", "gristmill-run", "gristmill", "operations made and values inflated by one thread, beside rand and format!"),
-    ("model", "gristmill-run", "gristmill", "the model: operations applied, and generated and applied"),
-    ("visit", "gristmill-run", "gristmill", "our own CPU for a visit: generate, log, check"),
-    ("verified", "gristmill-run", "gristmill", "checked runs beside the same statements unchecked, and beside pgbench"),
+    (
+        "datagen",
+        "gristmill-run",
+        "gristmill",
+        "operations made and values inflated by one thread, beside rand and format!",
+    ),
+    (
+        "model",
+        "gristmill-run",
+        "gristmill",
+        "the model: operations applied, and generated and applied",
+    ),
+    (
+        "visit",
+        "gristmill-run",
+        "gristmill",
+        "our own CPU for a visit: generate, log, check",
+    ),
+    (
+        "verified",
+        "gristmill-run",
+        "gristmill",
+        "checked runs beside the same statements unchecked, and beside pgbench",
+    ),
 ];
 
 /// `cargo xtask bench [NAME …]`
@@ -32,7 +52,16 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
     {
         println!("\n== {name}");
         let status = Command::new(env!("CARGO"))
-            .args(["bench", "--quiet", "--package", package, "--bench", target, "--", name])
+            .args([
+                "bench",
+                "--quiet",
+                "--package",
+                package,
+                "--bench",
+                target,
+                "--",
+                name,
+            ])
             .current_dir(crate::root())
             .status()?;
         if !status.success() {

@@ -129,7 +129,7 @@ fn is_test(path: &Path) -> bool {
 fn orphans(root: &Path, files: &[PathBuf]) -> Vec<String> {
     let mut found = Vec::new();
     for path in files {
-        let parent = path.parent().unwrap_or(Path::new(""));
+        let parent = path.parent().unwrap_or_else(|| Path::new(""));
         let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
         let folder = parent.file_name().and_then(|s| s.to_str()).unwrap_or_default();
         if matches!(stem, "lib" | "main" | "build") || matches!(folder, "benches" | "examples" | "bin") {

@@ -77,7 +77,7 @@ pub(crate) fn signature(signature: &str) -> String {
 /// A kind of statement with its article: `read-range` is "a range read".
 fn action(name: &str) -> String {
     match name {
-        "" => return "a statement".to_owned(),
+        "" => "a statement".to_owned(),
         "read-aggregate" => "an aggregate".to_owned(),
         "read-group" => "a GROUP BY".to_owned(),
         "read-distinct" => "a DISTINCT".to_owned(),

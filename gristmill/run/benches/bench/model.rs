@@ -5,8 +5,8 @@ use crate::datagen::{per_second, schema, writing};
 use crate::rounds::{self, Turn, interleaved};
 use check::{Judge, Options};
 use history::{
-    Affected, Atomic, Claim, Level, Lts, Nulls, Part, Regenerate, Semantics, SessionId, Snapshot, State, Tick, Track,
-    Tracker,
+    Affected, Atomic, Claim, Level, Lts, Nulls, Part, Regenerate, Semantics, SessionId, Snapshot, State,
+    Tick, Track, Tracker,
 };
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -32,16 +32,25 @@ pub(crate) fn run(rounds: usize) {
     let ops = VISITS * OPS_PER_VISIT;
     let turns: Vec<Turn<'_>> = vec![
         ("generated", Box::new(|| per_second(ops, || generate(&visits)))),
-        ("generated and applied", Box::new(|| per_second(ops, || replay(&visits, &last)))),
+        (
+            "generated and applied",
+            Box::new(|| per_second(ops, || replay(&visits, &last))),
+        ),
     ];
     let series = interleaved(rounds, turns);
-    println!("the model, one thread, by its CPU time; {VISITS} visits of {OPS_PER_VISIT} operations on {} partitions", last.len());
+    println!(
+        "the model, one thread, by its CPU time; {VISITS} visits of {OPS_PER_VISIT} operations on {} partitions",
+        last.len()
+    );
     for one in &series {
         rounds::print(one, 1e6, "M operations/s");
     }
-    let alone = rounds::derived("applied alone (the difference)", &series[1], &series[0], |both, generated| {
-        1.0 / (1.0 / both - 1.0 / generated).max(1e-12)
-    });
+    let alone = rounds::derived(
+        "applied alone (the difference)",
+        &series[1],
+        &series[0],
+        |both, generated| 1.0 / (1.0 / both - 1.0 / generated).max(1e-12),
+    );
     rounds::print(&alone, 1e6, "M operations/s");
     rounds::goal(&series[1], 3e6, 1e6, "M operations/s");
     rounds::goal(&alone, 5e6, 1e6, "M operations/s");
@@ -62,8 +71,15 @@ fn replay(visits: &Arc<Partitions>, last: &BTreeMap<Part, Lts>) {
         snapshot: Snapshot::Statement,
         durable: true,
     };
-    let semantics = Semantics { update_creates_rows: false, nulls: Nulls::First, affected: Affected::Matched };
-    let options = Options { bytes_max: 0, ..Options::default() };
+    let semantics = Semantics {
+        update_creates_rows: false,
+        nulls: Nulls::First,
+        affected: Affected::Matched,
+    };
+    let options = Options {
+        bytes_max: 0,
+        ..Options::default()
+    };
     let history = Arc::clone(visits) as Arc<dyn Regenerate>;
     let judge = Judge::new(history, Arc::new(AllCommitted), claim, semantics, options);
     for (part, lts) in last {

@@ -99,7 +99,15 @@ pub(crate) fn goal(series: &Series, least: f64, scale: f64, unit: &str) {
 
 /// A series made of two others, round by round.
 pub(crate) fn derived(name: &'static str, a: &Series, b: &Series, of: impl Fn(f64, f64) -> f64) -> Series {
-    Series { name, per_round: a.per_round.iter().zip(&b.per_round).map(|(a, b)| of(*a, *b)).collect() }
+    Series {
+        name,
+        per_round: a
+            .per_round
+            .iter()
+            .zip(&b.per_round)
+            .map(|(a, b)| of(*a, *b))
+            .collect(),
+    }
 }
 
 /// `name   goal ≤ x: reached`

@@ -14,7 +14,13 @@ pub(crate) fn run(rounds: usize) {
     let scratch = tempfile::tempdir().expect("a temporary folder can be made");
     let points = plan("sqlite:", "points", VISITS);
     report("a point read or write", rounds, scratch.path(), &points, 5.0);
-    report("a read of 100 rows (with one visit of ten that writes)", rounds, scratch.path(), &hundred(), 12.0);
+    report(
+        "a read of 100 rows (with one visit of ten that writes)",
+        rounds,
+        scratch.path(),
+        &hundred(),
+        12.0,
+    );
 }
 
 /// Nine of ten visits read a whole partition of about 100 rows.
@@ -74,8 +80,14 @@ fn hundred() -> Plan {
 
 fn report(what: &str, rounds: usize, scratch: &Path, plan: &Plan, goal: f64) {
     let turns: Vec<Turn<'_>> = vec![
-        ("checked", Box::new(|| 1e6 * checked_by(plan, scratch, &cpu) / VISITS as f64)),
-        ("bare", Box::new(|| 1e6 * bare_by(plan, scratch, &cpu) / VISITS as f64)),
+        (
+            "checked",
+            Box::new(|| 1e6 * checked_by(plan, scratch, &cpu) / VISITS as f64),
+        ),
+        (
+            "bare",
+            Box::new(|| 1e6 * bare_by(plan, scratch, &cpu) / VISITS as f64),
+        ),
     ];
     let series: Vec<Series> = interleaved(rounds, turns);
     println!("{what}: CPU of the whole process a visit, {VISITS} visits");
