@@ -80,7 +80,9 @@ impl Said {
     pub(crate) fn check(&self, expected: Expect) {
         let lines =
             |sign: &str, text: &str| -> String { text.lines().map(|l| format!("{sign} {l}\n")).collect() };
-        let code = self.code.map_or("a signal".to_owned(), |code| code.to_string());
+        let code = self
+            .code
+            .map_or_else(|| "a signal".to_owned(), |code| code.to_string());
         expected.assert_eq(&format!(
             "exit {code}\n{}{}",
             lines("!", &self.err),

@@ -1,5 +1,7 @@
 //! The real binary: its messages, exit codes, screens, and what it leaves behind.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
+
 mod bad_input;
 mod kit;
 mod lifecycle;
