@@ -36,6 +36,8 @@ pub mod verdict;
 
 pub mod artefact;
 pub mod log;
+#[cfg(test)]
+mod museum;
 pub mod notation;
 pub mod tracker;
 
