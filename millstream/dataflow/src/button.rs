@@ -47,7 +47,7 @@ struct Shared {
 
 /// The owner's half: presses when told to or when dropped.
 #[must_use = "dropping it shuts the operator down"]
-pub(crate) struct Press(Rc<RefCell<Shared>>);
+pub(crate) struct Press(Rc<RefCell<Shared>>, Mutant);
 
 impl Button {
     /// A button for the operator at `address`; every worker must build it at the same place.
@@ -58,7 +58,7 @@ impl Button {
             pressed: false,
             pushers,
         }));
-        let press = Press(Rc::clone(&shared));
+        let press = Press(Rc::clone(&shared), mutant);
         (
             Button {
                 shared,
@@ -92,6 +92,9 @@ impl Press {
     pub(crate) fn press(&self) {
         let mut shared = self.0.borrow_mut();
         if !std::mem::replace(&mut shared.pressed, true) {
+            if self.1 == Mutant::PressWakesNobody {
+                return;
+            }
             for pusher in &mut shared.pushers {
                 pusher.push(&mut Some(Message::new(Stamp::from_elem(0), vec![true])));
                 pusher.push(&mut None);

@@ -55,7 +55,8 @@ pub enum FlowError {
     },
     /// A part's lease ran out before the part was fetched; the storage may have deleted it.
     #[error(
-        "{operator}: shard {shard}: part {part} of time {time}: lease expired: the reader was silent for longer than its lease; restart the dataflow"
+        "{operator}: shard {shard}: part {part} of time {time}: lease expired: \
+         the reader was silent for longer than its lease; restart the dataflow"
     )]
     LeaseExpired {
         /// Name of the source.

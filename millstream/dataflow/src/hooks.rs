@@ -23,6 +23,8 @@ pub struct Hooks {
     pub after_drain: Option<Call>,
     /// Called by the fetch task before each fetch, with the key of the part; may panic.
     pub before_fetch: Option<CallWithKey>,
+    /// Called by the append task of a sink before each attempt.
+    pub before_append: Option<Call>,
 }
 
 impl Hooks {
@@ -42,6 +44,12 @@ impl Hooks {
 
     pub(crate) fn after_drain(&self) {
         if let Some(call) = &self.after_drain {
+            call();
+        }
+    }
+
+    pub(crate) fn before_append(&self) {
+        if let Some(call) = &self.before_append {
             call();
         }
     }

@@ -25,6 +25,7 @@ mod hooks;
 #[doc(hidden)]
 mod mutant;
 mod row;
+mod sink;
 mod source;
 mod task;
 mod wake;
@@ -39,6 +40,9 @@ pub use row::{
     Row, RowBatcher, RowBuilder, RowContainer, RowLayout, RowRef, RowRowBatcher, RowRowBuilder, RowRowLayout,
     RowRowSpine, RowSpine, RowUpdate,
 };
+#[doc(hidden)]
+pub use sink::view_sink_hooked;
+pub use sink::{DataflowToken, Sink, SinkOptions, SinkToken, View, WritePermission, view_sink};
 #[doc(hidden)]
 pub use source::shard_source_hooked;
 pub use source::{

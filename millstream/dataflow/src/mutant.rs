@@ -4,12 +4,25 @@
 //! the test suite runs them all. A mutant is a value handed to a hidden constructor argument, so the
 //! code under test is the code that ships.
 
-/// One deliberate fault; `None` in production.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-#[doc(hidden)]
-pub enum Mutant {
-    #[default]
-    None,
+macro_rules! mutants {
+    ($($name:ident),* $(,)?) => {
+        /// One deliberate fault; `None` in production. The names say what each does wrong.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+        #[doc(hidden)]
+        pub enum Mutant {
+            #[default]
+            None,
+            $($name,)*
+        }
+
+        impl Mutant {
+            /// Every mutant there is, and none.
+            pub const ALL: &[Mutant] = &[Mutant::None, $(Mutant::$name,)*];
+        }
+    };
+}
+
+mutants! {
     FifoUnchecked,
     FifoChecked,
     StopsAtFirstFailure,
@@ -50,10 +63,20 @@ pub enum Mutant {
     ExcludeIncludes,
     ListenDroppedEarly,
     EverythingToOneWorker,
-    ChosenIsLast,
     EveryWorkerIsChosen,
     FrozenKeepsListening,
     FrozenStopsDraining,
     ThawsOnNewParts,
     HaltReturns,
+    FetchesCounted,
+    PressWakesNobody,
+    ListenErrorWakesNobody,
+    FillsTheGap,
+    NothingReadBack,
+    WritesBeforeReadBack,
+    WritesOneShort,
+    NeverAppendsNothing,
+    StaleBatchesLeak,
+    LostBatchesLeak,
+    InDoubtIsLost,
 }

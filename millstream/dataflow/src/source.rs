@@ -19,7 +19,7 @@
 //! 3. Nothing is let go before every worker has been told to shut down (SRC-13).
 //! 4. The end of a source is announced ([`Source::ends`]), it is not the absence of a frontier.
 
-use shard::{Client, ShardId};
+use shard::{Client, Frontier, ShardId};
 use std::sync::Arc;
 
 use timely::dataflow::operators::{Concat, ConnectLoop, Feedback};
@@ -45,12 +45,14 @@ mod outstanding;
 mod spread;
 
 use descriptions::Context;
+pub(crate) use fetch::count;
 use fetching::Store;
 pub use filter::FilterResult;
 pub use options::{
     FlowLimit, PartFilter, Pushed, RowCodec, RowFilter, SnapshotMode, SourceOptions, StartSignal,
 };
 pub use spread::chosen_worker;
+pub(crate) use spread::stable_hash;
 
 /// Which shard to read, through which client, on which runtime.
 #[derive(Clone, Debug)]
@@ -119,7 +121,6 @@ pub fn shard_source_hooked<'scope>(
     };
     let peers = scope.peers();
     let chosen = match context.hooks.mutant {
-        Mutant::ChosenIsLast => peers - 1,
         Mutant::EveryWorkerIsChosen => scope.index(),
         _ => chosen_worker(&options.name, peers),
     };
@@ -177,4 +178,11 @@ pub fn shard_source_hooked<'scope>(
         token: SourceToken { _presses: presses },
         counters,
     }
+}
+
+/// A timely frontier of totally ordered times as the storage's.
+pub(crate) fn frontier_of(frontier: timely::progress::frontier::AntichainRef<'_, u64>) -> Frontier {
+    frontier
+        .first()
+        .map_or(Frontier::Closed, |time| Frontier::At(*time))
 }

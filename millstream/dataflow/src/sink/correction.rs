@@ -55,7 +55,10 @@ impl Correction {
         if self.closed || diff == 0 {
             return;
         }
-        self.by_time.entry(time.max(self.since)).or_default().push(row, diff);
+        self.by_time
+            .entry(time.max(self.since))
+            .or_default()
+            .push(row, diff);
     }
 
     /// Everything before `since` happened at `since`. An earlier since changes nothing; a closed one
@@ -93,7 +96,11 @@ impl Correction {
                 break;
             }
             pile.consolidate();
-            found.extend(pile.updates.iter().map(|(row, diff)| (row.clone(), (*time).max(lower), *diff)));
+            found.extend(
+                pile.updates
+                    .iter()
+                    .map(|(row, diff)| (row.clone(), (*time).max(lower), *diff)),
+            );
         }
         differential_dataflow::consolidation::consolidate_updates(&mut found);
         found.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
@@ -101,6 +108,7 @@ impl Correction {
     }
 
     /// Updates held, consolidated or not.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.by_time.values().map(|pile| pile.updates.len()).sum()
     }

@@ -13,7 +13,7 @@ use crate::Mutant;
 
 /// An interval of time to be written: at and after `lower`, before `upper`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-pub struct Description {
+pub(crate) struct Description {
     /// First time of the interval.
     pub lower: u64,
     /// End of the interval, exclusive.
@@ -65,13 +65,22 @@ impl Mint {
         self.read_only = false;
     }
 
+    /// Whether the shard is known to be closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.persist.is_closed()
+    }
+
     /// The next interval to write, if there is one. Counts as minted.
     pub(crate) fn next(&mut self) -> Option<Description> {
-        let Frontier::At(lower) = self.persist else { return None };
+        let Frontier::At(lower) = self.persist else {
+            return None;
+        };
         let mut upper = self.desired;
         match self.mutant {
             Mutant::PromisesOneMore => {
-                upper = upper.time().map_or(Frontier::Closed, |time| Frontier::At(time + 1));
+                upper = upper
+                    .time()
+                    .map_or(Frontier::Closed, |time| Frontier::At(time + 1));
             }
             Mutant::NeverCloses if upper.is_closed() => return None,
             _ => (),

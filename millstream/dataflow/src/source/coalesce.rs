@@ -44,3 +44,6 @@ impl Coalesce {
         withhold
     }
 }
+
+#[cfg(test)]
+mod tests;

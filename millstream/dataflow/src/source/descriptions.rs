@@ -147,7 +147,7 @@ pub(crate) fn build<'scope>(
             }
             context.hooks.after_acknowledge();
             chosen.return_leases(frontiers[0].frontier(), &context);
-            if mutant != Mutant::FrozenKeepsListening {
+            if !matches!(mutant, Mutant::FrozenKeepsListening | Mutant::ThawsOnNewParts) {
                 failures
                     .into_iter()
                     .for_each(|time| chosen.stand_still(time, &context));

@@ -111,9 +111,11 @@ impl Fetches {
                 Mutant::UnboundedResults => usize::MAX,
                 _ => self.fetcher.concurrency(),
             };
-            let room = self.running.len() + self.ready.len() < concurrency;
-            let sending_blocks =
-                self.context.hooks.mutant == Mutant::SendBlocksFetches && !self.ready.is_empty();
+            let under_way = self.running.len() + self.ready.len();
+            let room = match self.context.hooks.mutant {
+                Mutant::SendBlocksFetches => under_way == 0,
+                _ => under_way < concurrency,
+            };
             tokio::select! {
                 biased;
                 permit = results.reserve(), if !self.ready.is_empty() => {
@@ -123,14 +125,14 @@ impl Fetches {
                     permit.send(response);
                     self.wake.wake();
                 }
-                done = self.running.join_next(), if !self.running.is_empty() && !sending_blocks => {
+                done = self.running.join_next(), if !self.running.is_empty() => {
                     match done.expect("the set is not empty") {
                         Ok(response) => self.ready.push_back(response),
                         // Nobody aborts these, so it panicked: end, and let the operator notice.
                         Err(error) => std::panic::resume_unwind(error.into_panic()),
                     }
                 }
-                request = requests.recv(), if more && room && !sending_blocks => match request {
+                request = requests.recv(), if more && room => match request {
                     Some(request) => self.begin(request),
                     None => more = false,
                 },

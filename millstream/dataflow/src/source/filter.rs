@@ -62,7 +62,7 @@ impl Audit {
         diff_sum: Option<i64>,
     ) -> Decision {
         match (result, diff_sum) {
-            (FilterResult::ReplaceWith(row), Some(diff)) => {
+            (FilterResult::ReplaceWith(row), Some(diff)) if self.mutant != Mutant::FetchesCounted => {
                 self.budget_bytes += bytes;
                 Decision::Replace { row, diff }
             }
@@ -85,3 +85,6 @@ impl Audit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -130,3 +130,6 @@ impl PartToRead {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,3 +62,6 @@ impl<L> Leases<L> {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

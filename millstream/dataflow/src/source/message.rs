@@ -31,7 +31,10 @@ pub(crate) struct Described {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum PartToRead {
     /// A part of the shard; `audited`: a filter discarded it, none of its rows may pass.
-    Stored { part: ExchangeablePart, audited: bool },
+    Stored {
+        part: Box<ExchangeablePart>,
+        audited: bool,
+    },
     /// Stands for a part of which only the number of rows matters.
     Counted { row: Vec<u8>, time: u64, diff: i64 },
 }

@@ -34,3 +34,6 @@ fn to_index(hash: u64, peers: usize) -> usize {
     let peers = u64::try_from(peers).expect("a worker count fits 64 bits");
     usize::try_from(hash % peers).expect("smaller than the number of workers")
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 /// What a `get` of a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rule {
+pub(crate) enum Rule {
     /// Waits for the test.
     Hold,
     /// Finds nothing.
@@ -24,6 +24,8 @@ pub enum Rule {
 struct Rules {
     by_key: BTreeMap<String, Rule>,
     hold_all: bool,
+    /// Gets that begin now are not held.
+    pass: bool,
     open: BTreeSet<String>,
     gets: Vec<String>,
     waiting: BTreeSet<String>,
@@ -31,14 +33,14 @@ struct Rules {
 
 /// Wraps a store. Clones share the rules.
 #[derive(Clone, Debug)]
-pub struct Gate {
+pub(crate) struct Gate {
     inner: Arc<dyn Blob>,
     rules: Arc<Mutex<Rules>>,
     changed: Arc<watch::Sender<u64>>,
 }
 
 impl Gate {
-    pub fn new(inner: Arc<dyn Blob>) -> Gate {
+    pub(crate) fn new(inner: Arc<dyn Blob>) -> Gate {
         Gate {
             inner,
             rules: Arc::default(),
@@ -51,17 +53,19 @@ impl Gate {
         self.changed.send_modify(|version| *version += 1);
     }
 
-    pub fn set(&self, key: &str, rule: Rule) {
-        self.change(|rules| drop(rules.by_key.insert(key.to_owned(), rule)));
+    pub(crate) fn set(&self, key: &str, rule: Rule) {
+        self.change(|rules| {
+            rules.by_key.insert(key.to_owned(), rule);
+        });
     }
 
     /// Gets of parts wait, except of keys let through.
-    pub fn hold_all(&self) {
+    pub(crate) fn hold_all(&self) {
         self.change(|rules| rules.hold_all = true);
     }
 
     /// Lets gets of `key` through; a missing key stays missing.
-    pub fn open(&self, key: &str) {
+    pub(crate) fn open(&self, key: &str) {
         self.change(|rules| {
             rules.open.insert(key.to_owned());
             if rules.by_key.get(key) == Some(&Rule::Hold) {
@@ -70,26 +74,31 @@ impl Gate {
         });
     }
 
-    pub fn open_all(&self) {
+    pub(crate) fn open_all(&self) {
         self.change(|rules| {
             rules.hold_all = false;
             rules.by_key.retain(|_, rule| *rule != Rule::Hold);
         });
     }
 
+    /// Gets that begin while this is set are not held: maintenance reads parts too.
+    pub(crate) fn let_new_pass(&self, pass: bool) {
+        self.change(|rules| rules.pass = pass);
+    }
+
     /// Keys of parts whose bytes were asked for, in order, with repetitions.
-    pub fn gets(&self) -> Vec<String> {
+    pub(crate) fn gets(&self) -> Vec<String> {
         self.rules.lock().gets.clone()
     }
 
     /// Keys whose get waits for the test.
-    pub fn waiting(&self) -> BTreeSet<String> {
+    pub(crate) fn waiting(&self) -> BTreeSet<String> {
         self.rules.lock().waiting.clone()
     }
 }
 
 /// Keys of parts, not of rollups.
-pub fn is_part(key: &str) -> bool {
+pub(crate) fn is_part(key: &str) -> bool {
     key.contains("/p/")
 }
 
@@ -99,13 +108,18 @@ impl Blob for Gate {
         if !is_part(key) {
             return self.inner.get(key).await;
         }
-        self.rules.lock().gets.push(key.to_owned());
+        let passes = {
+            let mut rules = self.rules.lock();
+            rules.gets.push(key.to_owned());
+            rules.pass
+        };
         let mut changed = self.changed.subscribe();
         let rule = loop {
             let held = {
                 let mut rules = self.rules.lock();
                 let rule = rules.by_key.get(key).copied();
-                let held = rule == Some(Rule::Hold) || (rules.hold_all && !rules.open.contains(key));
+                let held =
+                    !passes && (rule == Some(Rule::Hold) || (rules.hold_all && !rules.open.contains(key)));
                 if held {
                     rules.waiting.insert(key.to_owned());
                 } else {

@@ -1,25 +1,27 @@
-//! Tests of source and sink: every interleaving is scripted, nothing sleeps.
+//! Tests of source and sink. Every interleaving is scripted, nothing sleeps.
+//!
+//! Each invariant of the specification has a proof here: a scenario that passes, and at least one mutant
+//! that it convicts. A proof's test runs both; `every_invariant_has_a_proof` prints the matrix and fails
+//! when an invariant, or a mutant, is without one.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cluster;
+mod faults;
+mod freeze;
 mod gate;
+mod halt;
+mod letting_go;
+mod mill;
+mod parked;
+mod proofs;
 mod puppets;
+mod reading;
+mod sinking;
 mod stage;
 mod world;
 
-use dataflow::Mutant;
-use world::World;
-
 #[test]
-fn smoke() {
-    let mut w = World::new(2, Mutant::None);
-    w.append_each(0..5);
-    let f = w.install(|_| ());
-    w.settle();
-    w.expect_frontier(f, Some(5));
-    println!("{:?}", w.rows(f));
-    let key = w.key_at(2);
-    w.gate.set(&key, gate::Rule::Missing);
-    let f = w.install(|_| ());
-    w.settle();
-    println!("{:?} {:?}", w.rows(f), w.errors(f));
-    w.expect_frontier(f, Some(2));
+fn child_of_the_halt_test() {
+    halt::child();
 }

@@ -23,7 +23,7 @@ struct Puppet {
 }
 
 /// Workers of one (perhaps pretended) process.
-pub struct Puppets {
+pub(crate) struct Puppets {
     puppets: Vec<Puppet>,
     /// Joins the threads when dropped, after the senders of jobs above are gone.
     _guards: WorkerGuards<()>,
@@ -31,7 +31,7 @@ pub struct Puppets {
 
 impl Puppets {
     /// `count` workers of one process.
-    pub fn threads(count: usize) -> Puppets {
+    pub(crate) fn threads(count: usize) -> Puppets {
         Puppets::of(
             if count == 1 {
                 Config::Thread
@@ -46,7 +46,7 @@ impl Puppets {
     /// `threads` workers of process number `process`, connected to the others by TCP on loopback.
     ///
     /// Waits until all processes are there; so each is made on a thread of its own.
-    pub fn cluster(process: usize, threads: usize, addresses: Vec<String>) -> Puppets {
+    pub(crate) fn cluster(process: usize, threads: usize, addresses: Vec<String>) -> Puppets {
         let config = Config::Cluster {
             threads,
             process,
@@ -88,12 +88,12 @@ impl Puppets {
     }
 
     /// Number of workers.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.puppets.len()
     }
 
     /// Runs `job` on one worker and waits for its answer; a panic there is a panic here.
-    pub fn on<T: Send + 'static>(
+    pub(crate) fn on<T: Send + 'static>(
         &self,
         worker: usize,
         job: impl FnOnce(&mut Stage) -> T + Send + 'static,
@@ -108,7 +108,7 @@ impl Puppets {
     }
 
     /// Runs the same job on every worker, in order of index.
-    pub fn on_all<T: Send + 'static>(
+    pub(crate) fn on_all<T: Send + 'static>(
         &self,
         job: impl Fn(&mut Stage) -> T + Send + Sync + Clone + 'static,
     ) -> Vec<T> {

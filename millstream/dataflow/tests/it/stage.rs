@@ -3,36 +3,55 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use dataflow::{Hooks, Row, RowUpdate, ShardInput, SourceOptions, SourceToken, shard_source_hooked};
+use dataflow::{
+    Hooks, Row, RowUpdate, ShardInput, SinkOptions, SinkToken, SourceOptions, SourceToken, View,
+    shard_source_hooked, view_sink_hooked,
+};
 use timely::dataflow::ProbeHandle;
 use timely::dataflow::operators::{Inspect, Probe};
 use timely::worker::Worker;
 
 /// A worker and its dataflows, by number in order of installation.
-pub struct Stage {
-    pub worker: Worker,
-    pub flows: Vec<Flow>,
+pub(crate) struct Stage {
+    pub(crate) worker: Worker,
+    pub(crate) flows: Vec<Flow>,
+    pub(crate) mills: Vec<MillFlow>,
+}
+
+/// One installed source with a sink behind it.
+pub(crate) struct MillFlow {
+    pub(crate) source: Option<SourceToken>,
+    pub(crate) sink: Option<SinkToken>,
+    probe: ProbeHandle<u64>,
+}
+
+impl MillFlow {
+    /// The frontier of the view.
+    pub(crate) fn frontier(&self) -> Option<u64> {
+        self.probe.with_frontier(|frontier| frontier.first().copied())
+    }
 }
 
 /// One installed source and what came out of it on this worker.
-pub struct Flow {
-    pub token: Option<SourceToken>,
-    pub probe: ProbeHandle<u64>,
-    pub rows: Rc<RefCell<Vec<RowUpdate>>>,
-    pub errors: Rc<RefCell<Vec<RowUpdate>>>,
-    pub ends: Rc<RefCell<usize>>,
+pub(crate) struct Flow {
+    pub(crate) token: Option<SourceToken>,
+    pub(crate) probe: ProbeHandle<u64>,
+    pub(crate) rows: Rc<RefCell<Vec<RowUpdate>>>,
+    pub(crate) errors: Rc<RefCell<Vec<RowUpdate>>>,
+    pub(crate) ends: Rc<RefCell<usize>>,
 }
 
 impl Stage {
-    pub fn new(worker: Worker) -> Self {
+    pub(crate) fn new(worker: Worker) -> Self {
         Stage {
             worker,
             flows: Vec::new(),
+            mills: Vec::new(),
         }
     }
 
     /// Renders a source into a dataflow of its own.
-    pub fn install(&mut self, input: ShardInput, options: SourceOptions, hooks: Hooks) {
+    pub(crate) fn install(&mut self, input: ShardInput, options: SourceOptions, hooks: Hooks) {
         let flow = self.worker.dataflow::<u64, _, _>(|scope| {
             let source = shard_source_hooked(scope, input, options, hooks);
             let rows = Rc::new(RefCell::new(Vec::new()));
@@ -41,7 +60,17 @@ impl Stage {
             let (rows_in, errors_in, ends_in) = (Rc::clone(&rows), Rc::clone(&errors), Rc::clone(&ends));
             let (probe, _) = source
                 .rows
-                .inspect(move |update| rows_in.borrow_mut().push(update.clone()))
+                .inspect_core(move |event| {
+                    let Ok((stamp, updates)) = event else { return };
+                    for update in updates {
+                        assert!(
+                            stamp.less_equal(&update.1),
+                            "a row of time {} came out at {stamp:?}",
+                            update.1
+                        );
+                    }
+                    rows_in.borrow_mut().extend(updates.iter().cloned());
+                })
                 .probe();
             source
                 .errors
@@ -59,18 +88,44 @@ impl Stage {
         self.flows.push(flow);
     }
 
-    pub fn step(&mut self) {
+    /// Renders a source and a sink that writes what the source reads.
+    pub(crate) fn install_mill(
+        &mut self,
+        (input, output): (ShardInput, ShardInput),
+        (source, sink): (SourceOptions, SinkOptions),
+        hooks: (Hooks, Hooks),
+    ) {
+        let mill = self.worker.dataflow::<u64, _, _>(|scope| {
+            let source = shard_source_hooked(scope, input, source, hooks.0);
+            let (probe, rows) = source.rows.probe();
+            let view = View {
+                rows,
+                errors: source.errors,
+                ends: source.ends,
+                inputs: 1,
+            };
+            let sink = view_sink_hooked(scope, output, view, sink, hooks.1);
+            MillFlow {
+                source: Some(source.token),
+                sink: Some(sink.token),
+                probe,
+            }
+        });
+        self.mills.push(mill);
+    }
+
+    pub(crate) fn step(&mut self) {
         self.worker.step();
     }
 }
 
 impl Flow {
     /// The frontier of rows and errors; none when it is empty.
-    pub fn frontier(&self) -> Option<u64> {
+    pub(crate) fn frontier(&self) -> Option<u64> {
         self.probe.with_frontier(|frontier| frontier.first().copied())
     }
 
-    pub fn rows(&self) -> Vec<(Row, u64, i64)> {
+    pub(crate) fn rows(&self) -> Vec<(Row, u64, i64)> {
         self.rows.borrow().clone()
     }
 }

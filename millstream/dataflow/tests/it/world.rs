@@ -5,67 +5,84 @@ use std::sync::Arc;
 
 use dataflow::{Counters, ErrorHandler, FlowError, Hooks, Mutant, Row, RowUpdate, ShardInput, SourceOptions};
 use parking_lot::Mutex;
+use shard::store::Blob;
 use shard::store::mem::{MemBlob, MemConsensus};
 use shard::{Client, ClientConfig, Frontier, Location, ShardId, Update, WriteHandle};
 
 use crate::gate::Gate;
 use crate::puppets::Puppets;
 
-pub const CODEC: &str = "bytes";
+pub(crate) const CODEC: &str = "bytes";
 
 /// Rounds without any change after which a world is settled.
-const QUIET_ROUNDS: usize = 3;
+pub(crate) const QUIET_ROUNDS: usize = 3;
 /// Rounds after which a world that still changes is broken.
-const ROUNDS_MAX: usize = 20_000;
+pub(crate) const ROUNDS_MAX: usize = 20_000;
 /// Turns each ready task gets in a round.
-const TURNS: usize = 64;
+pub(crate) const TURNS: usize = 64;
+
+/// Steps of maintenance after each append of a churn; what is left is done by the next.
+const MAINTENANCE_STEPS: usize = 3;
 
 /// What a source reported and counted, over all workers.
 #[derive(Clone, Default)]
-pub struct Watch {
-    pub counters: Arc<Counters>,
-    pub errors: Arc<Mutex<Vec<FlowError>>>,
+pub(crate) struct Watch {
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) errors: Arc<Mutex<Vec<FlowError>>>,
 }
 
 impl Watch {
-    pub fn handler(&self) -> ErrorHandler {
+    pub(crate) fn handler(&self) -> ErrorHandler {
         let errors = Arc::clone(&self.errors);
         ErrorHandler::Signal(Arc::new(move |error| errors.lock().push(error.clone())))
     }
 
-    pub fn errors(&self) -> Vec<FlowError> {
+    pub(crate) fn errors(&self) -> Vec<FlowError> {
         self.errors.lock().clone()
     }
 }
 
+/// Counters of each source, then frontier and number of rows of each source on each worker, then waiting
+/// gets.
+type Picture = (
+    Vec<Vec<(&'static str, i64)>>,
+    Vec<Vec<(Option<u64>, usize)>>,
+    usize,
+);
+
 /// Everything a scenario needs.
-pub struct World {
-    pub runtime: tokio::runtime::Runtime,
-    pub gate: Gate,
-    pub client: Client,
-    pub shard: ShardId,
-    pub workers: Puppets,
-    pub watches: Vec<Watch>,
-    pub mutant: Mutant,
+pub(crate) struct World {
+    pub(crate) runtime: Arc<tokio::runtime::Runtime>,
+    pub(crate) gate: Gate,
+    pub(crate) blobs: Arc<MemBlob>,
+    pub(crate) client: Client,
+    pub(crate) shard: ShardId,
+    pub(crate) workers: Puppets,
+    pub(crate) watches: Vec<Watch>,
+    pub(crate) mutant: Mutant,
 }
 
 impl World {
     /// `workers` workers and an empty shard whose parts are all blobs and never rewritten.
-    pub fn new(workers: usize, mutant: Mutant) -> World {
-        let gate = Gate::new(Arc::new(MemBlob::new()));
+    pub(crate) fn new(workers: usize, mutant: Mutant) -> World {
+        let blobs = Arc::new(MemBlob::new());
+        let gate = Gate::new(Arc::clone(&blobs) as Arc<dyn Blob>);
         let location = Location::of("test", Arc::new(gate.clone()), Arc::new(MemConsensus::new()));
         let mut config = ClientConfig::manual(1_000_000, 1);
         config.settings.inline_part_bytes = 0;
         config.settings.inline_total_bytes = 0;
         config.settings.compaction.enabled = false;
+        // Garbage is collected from rollup to rollup.
+        config.settings.rollup_threshold = 4;
         let client = Client::new(location, config);
         let shard = client.fresh_shard();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .expect("a runtime without io");
         World {
-            runtime,
+            runtime: Arc::new(runtime),
             gate,
+            blobs,
             client,
             shard,
             workers: Puppets::threads(workers),
@@ -74,7 +91,7 @@ impl World {
         }
     }
 
-    pub fn input(&self) -> ShardInput {
+    pub(crate) fn input(&self) -> ShardInput {
         ShardInput {
             runtime: self.runtime.handle().clone(),
             client: self.client.clone(),
@@ -84,17 +101,17 @@ impl World {
     }
 
     /// Waits for a future on this thread.
-    pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
     }
 
-    pub fn writer(&self) -> WriteHandle {
+    pub(crate) fn writer(&self) -> WriteHandle {
         self.wait(self.client.open_writer(self.shard, CODEC, "test"))
             .expect("opens")
     }
 
     /// Appends `rows` as `(row, time, diff)` in one batch and moves the upper from `lower` to `upper`.
-    pub fn append(&self, rows: &[(&str, u64, i64)], lower: u64, upper: Frontier) {
+    pub(crate) fn append(&self, rows: &[(&str, u64, i64)], lower: u64, upper: Frontier) {
         let updates: Vec<Update> = rows
             .iter()
             .map(|(row, time, diff)| Update::new(*row, *time, *diff))
@@ -105,14 +122,14 @@ impl World {
     }
 
     /// One batch a time, one row `t` each, for the times of `times`, which continue the shard.
-    pub fn append_each(&self, times: std::ops::Range<u64>) {
+    pub(crate) fn append_each(&self, times: std::ops::Range<u64>) {
         for time in times {
             self.append(&[(&format!("row {time}"), time, 1)], time, Frontier::At(time + 1));
         }
     }
 
     /// The blob keys of the parts by the lower of their batch, each list in order.
-    pub fn keys_by_time(&self) -> BTreeMap<u64, Vec<String>> {
+    pub(crate) fn keys_by_time(&self) -> BTreeMap<u64, Vec<String>> {
         let reader = self
             .wait(self.client.open_leased_reader(self.shard, CODEC, "keys"))
             .expect("opens");
@@ -150,7 +167,7 @@ impl World {
     }
 
     /// The one blob key of the batch at `time`.
-    pub fn key_at(&self, time: u64) -> String {
+    pub(crate) fn key_at(&self, time: u64) -> String {
         let keys = self
             .keys_by_time()
             .remove(&time)
@@ -159,12 +176,65 @@ impl World {
         keys.into_iter().next().expect("one")
     }
 
+    /// Appends one row a time for `times`, rewriting batches and collecting garbage after each.
+    pub(crate) fn churn(&self, times: std::ops::Range<u64>) {
+        self.client.settings().update(&mut |settings| {
+            settings.compaction.enabled = true;
+            settings.compaction.min_inputs = 2;
+            settings.compaction.min_parts = 2;
+        });
+        for time in times {
+            self.append_each(time..time + 1);
+            self.gate.let_new_pass(true);
+            for _ in 0..MAINTENANCE_STEPS {
+                self.wait(self.client.step_maintenance(self.shard))
+                    .expect("maintains");
+            }
+            self.gate.let_new_pass(false);
+        }
+        self.client
+            .settings()
+            .update(&mut |settings| settings.compaction.enabled = false);
+    }
+
+    /// What the shard's since becomes when another reader lets go of everything before `to`: how far this
+    /// world's sources let it.
+    pub(crate) fn since_if_others_let_go(&self, to: u64) -> Frontier {
+        let open = || {
+            self.wait(self.client.open_leased_reader(self.shard, CODEC, "other"))
+                .expect("opens")
+        };
+        let other = open();
+        self.wait(other.downgrade_since(Frontier::At(to)))
+            .expect("not expired");
+        let since = {
+            let probe = open();
+            let since = probe.since();
+            self.wait(probe.expire()).expect("expires");
+            since
+        };
+        self.wait(other.expire()).expect("expires");
+        since
+    }
+
+    /// Whether the bytes of a part are still in the store.
+    pub(crate) fn part_exists(&self, key: &str) -> bool {
+        self.blobs.peek(key).is_some()
+    }
+
+    /// Sets how many fetches a worker may have under way.
+    pub(crate) fn set_concurrency(&self, concurrency: usize) {
+        self.client
+            .settings()
+            .update(&mut |settings| settings.fetch_concurrency = concurrency);
+    }
+
     /// Installs a source on every worker; `change` adjusts the options. Answers its number.
-    pub fn install(&mut self, change: impl FnOnce(&mut SourceOptions)) -> usize {
+    pub(crate) fn install(&mut self, change: impl FnOnce(&mut SourceOptions)) -> usize {
         self.install_hooked(change, |_| ())
     }
 
-    pub fn install_hooked(
+    pub(crate) fn install_hooked(
         &mut self,
         change: impl FnOnce(&mut SourceOptions),
         hook: impl FnOnce(&mut Hooks),
@@ -186,7 +256,7 @@ impl World {
     }
 
     /// Gives every ready task its turns.
-    pub fn drive(&self) {
+    pub(crate) fn drive(&self) {
         self.runtime.block_on(async {
             for _ in 0..TURNS {
                 tokio::task::yield_now().await;
@@ -195,14 +265,14 @@ impl World {
     }
 
     /// Steps every worker once.
-    pub fn step(&self) {
+    pub(crate) fn step(&self) {
         self.workers.on_all(|stage| stage.step());
     }
 
     /// Runs tasks and workers until nothing changes any more.
     ///
     /// Panics when that does not happen.
-    pub fn settle(&self) {
+    pub(crate) fn settle(&self) {
         let mut quiet = 0;
         let mut before = self.picture();
         for _ in 0..ROUNDS_MAX {
@@ -219,13 +289,7 @@ impl World {
     }
 
     /// Everything that can change, but for the number of schedules of an idle worker.
-    fn picture(
-        &self,
-    ) -> (
-        Vec<Vec<(&'static str, i64)>>,
-        Vec<Vec<(Option<u64>, usize)>>,
-        usize,
-    ) {
+    fn picture(&self) -> Picture {
         let counters = self.watches.iter().map(|watch| watch.counters.all()).collect();
         let flows = self.workers.on_all(|stage| {
             stage
@@ -238,47 +302,47 @@ impl World {
     }
 
     /// The frontier of source `flow` on each worker.
-    pub fn frontiers(&self, flow: usize) -> Vec<Option<u64>> {
+    pub(crate) fn frontiers(&self, flow: usize) -> Vec<Option<u64>> {
         self.workers.on_all(move |stage| stage.flows[flow].frontier())
     }
 
     /// Asserts that the frontier is this on every worker.
     #[track_caller]
-    pub fn expect_frontier(&self, flow: usize, expected: Option<u64>) {
+    pub(crate) fn expect_frontier(&self, flow: usize, expected: Option<u64>) {
         let expected = vec![expected; self.workers.len()];
         assert_eq!(self.frontiers(flow), expected, "the frontier on each worker");
     }
 
     /// What came out of source `flow`, by worker.
-    pub fn rows_by_worker(&self, flow: usize) -> Vec<Vec<RowUpdate>> {
+    pub(crate) fn rows_by_worker(&self, flow: usize) -> Vec<Vec<RowUpdate>> {
         self.workers.on_all(move |stage| stage.flows[flow].rows())
     }
 
     /// What came out of source `flow` on all workers, consolidated, in order of time and row.
-    pub fn rows(&self, flow: usize) -> Vec<(u64, String, i64)> {
+    pub(crate) fn rows(&self, flow: usize) -> Vec<(u64, String, i64)> {
         sorted(self.rows_by_worker(flow).concat())
     }
 
     /// Presses the buttons of `flow` on one worker.
-    pub fn press(&self, worker: usize, flow: usize) {
+    pub(crate) fn press(&self, worker: usize, flow: usize) {
         self.workers
             .on(worker, move |stage| drop(stage.flows[flow].token.take()));
     }
 
     /// Number of dataflows installed on each worker.
-    pub fn installed(&self) -> Vec<usize> {
+    pub(crate) fn installed(&self) -> Vec<usize> {
         self.workers
             .on_all(|stage| stage.worker.installed_dataflows().len())
     }
 
     /// Errors reported by source `flow`.
-    pub fn errors(&self, flow: usize) -> Vec<FlowError> {
+    pub(crate) fn errors(&self, flow: usize) -> Vec<FlowError> {
         self.watches[flow].errors()
     }
 }
 
 /// Consolidated and readable.
-pub fn sorted(rows: Vec<(Row, u64, i64)>) -> Vec<(u64, String, i64)> {
+pub(crate) fn sorted(rows: Vec<(Row, u64, i64)>) -> Vec<(u64, String, i64)> {
     let mut sums: BTreeMap<(u64, String), i64> = BTreeMap::new();
     for (row, time, diff) in rows {
         *sums

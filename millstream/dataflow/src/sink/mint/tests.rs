@@ -11,12 +11,24 @@ fn a_description_runs_from_the_shards_end_to_the_views() {
     mint.view_at(at(3));
     assert_eq!(mint.next(), None);
     mint.view_at(at(7));
-    assert_eq!(mint.next(), Some(Description { lower: 3, upper: at(7) }));
+    assert_eq!(
+        mint.next(),
+        Some(Description {
+            lower: 3,
+            upper: at(7)
+        })
+    );
     assert_eq!(mint.next(), None, "one description until the shard moves");
     mint.view_at(at(9));
     assert_eq!(mint.next(), None);
     mint.shard_at(at(5));
-    assert_eq!(mint.next(), Some(Description { lower: 5, upper: at(9) }));
+    assert_eq!(
+        mint.next(),
+        Some(Description {
+            lower: 5,
+            upper: at(9)
+        })
+    );
 }
 
 #[test]
@@ -25,7 +37,13 @@ fn a_read_only_sink_mints_once_it_may_write() {
     mint.view_at(at(4));
     assert_eq!(mint.next(), None);
     mint.allow_writes();
-    assert_eq!(mint.next(), Some(Description { lower: 0, upper: at(4) }));
+    assert_eq!(
+        mint.next(),
+        Some(Description {
+            lower: 0,
+            upper: at(4)
+        })
+    );
 }
 
 #[test]
@@ -36,5 +54,11 @@ fn an_empty_frontier_closes_the_shard_only_when_every_input_has_ended() {
     mint.input_ended();
     assert_eq!(mint.next(), None);
     mint.input_ended();
-    assert_eq!(mint.next(), Some(Description { lower: 0, upper: Frontier::Closed }));
+    assert_eq!(
+        mint.next(),
+        Some(Description {
+            lower: 0,
+            upper: Frontier::Closed
+        })
+    );
 }

@@ -1,0 +1,83 @@
+//! A consensus store whose compare-and-sets of one key fail by script.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use shard::SeqNo;
+use shard::store::mem::MemConsensus;
+use shard::store::{CasResult, Consensus, StoreError, Versioned};
+
+/// What becomes of one compare-and-set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It happens, and nobody learns of it.
+    DoneUnanswered,
+    /// It does not happen, and nobody learns of it.
+    LostUnanswered,
+    /// As if there were no fault.
+    None,
+}
+
+/// Wraps a memory store. Clones share the script.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faulty {
+    inner: Arc<MemConsensus>,
+    script: Arc<Mutex<(String, VecDeque<Fault>)>>,
+}
+
+impl Faulty {
+    /// The next compare-and-sets of keys that contain `key` go as `faults` say.
+    pub(crate) fn script(&self, key: &str, faults: &[Fault]) {
+        *self.script.lock() = (key.to_owned(), faults.iter().copied().collect());
+    }
+
+    /// Faults that did not happen yet.
+    pub(crate) fn left(&self) -> usize {
+        self.script.lock().1.len()
+    }
+}
+
+#[async_trait]
+impl Consensus for Faulty {
+    async fn head(&self, key: &str) -> Result<Option<Versioned>, StoreError> {
+        self.inner.head(key).await
+    }
+
+    async fn compare_and_set(
+        &self,
+        key: &str,
+        expected: Option<SeqNo>,
+        new: Versioned,
+    ) -> Result<CasResult, StoreError> {
+        let fault = {
+            let mut script = self.script.lock();
+            if key.contains(script.0.as_str()) {
+                script.1.pop_front()
+            } else {
+                None
+            }
+        };
+        match fault.unwrap_or(Fault::None) {
+            Fault::None => self.inner.compare_and_set(key, expected, new).await,
+            Fault::LostUnanswered => Err(StoreError::indeterminate("scripted: lost")),
+            Fault::DoneUnanswered => {
+                self.inner.compare_and_set(key, expected, new).await?;
+                Err(StoreError::indeterminate("scripted: done"))
+            }
+        }
+    }
+
+    async fn scan(&self, key: &str, from: SeqNo, limit: usize) -> Result<Vec<Versioned>, StoreError> {
+        self.inner.scan(key, from, limit).await
+    }
+
+    async fn truncate(&self, key: &str, to: SeqNo) -> Result<Option<usize>, StoreError> {
+        self.inner.truncate(key, to).await
+    }
+
+    async fn heads(&self) -> Result<Vec<(String, SeqNo)>, StoreError> {
+        self.inner.heads().await
+    }
+}
