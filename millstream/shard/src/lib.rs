@@ -58,6 +58,7 @@ mod merge;
 mod read;
 mod retry;
 mod rt;
+mod verify;
 mod write;
 
 pub use applier::ShardError;
@@ -79,6 +80,7 @@ pub use rt::block_on;
 pub use settings::{CompactionSettings, LiveSettings, Settings};
 pub use state::PartStats;
 pub use time::{Frontier, Timestamp};
+pub use verify::Verification;
 pub use write::{AppendError, WriteHandle};
 
 #[cfg(test)]

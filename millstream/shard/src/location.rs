@@ -16,7 +16,10 @@ use url::Url;
 use crate::ids::{IdSource, SeqNo};
 use crate::mutant::Mutant;
 use crate::store::file::FileBlob;
+use crate::store::head::HeadConsensus;
 use crate::store::mem::{MemBlob, MemConsensus};
+use crate::store::object::{Bucket, ObjectBlob, S3Options};
+use crate::store::postgres::PostgresConsensus;
 use crate::store::sqlite::SqliteConsensus;
 use crate::store::{Blob, CasResult, Consensus, StoreError, Versioned};
 
@@ -78,6 +81,13 @@ impl Location {
     ///
     /// - `mem:` in memory, gone with the process.
     /// - `file:/folder` blobs as files, consensus in SQLite; several processes of one host.
+    /// - `s3://bucket/prefix?endpoint=…&region=…&access_key_id=…&secret_access_key=…&consensus=postgres://…`
+    ///   blobs in a bucket, consensus in PostgreSQL (its URL percent-encoded). Without `consensus` it is a
+    ///   head object in the same bucket, which needs conditional puts. Keys not given come from the
+    ///   environment (`AWS_ACCESS_KEY_ID`, …).
+    ///
+    /// # Errors
+    /// A store that refuses us is an error at once; nothing is retried here.
     pub async fn open(url: &str) -> Result<Location, LocationError> {
         let bad = |why: String| LocationError::Url {
             url: redact(url),
@@ -97,6 +107,10 @@ impl Location {
                     .map_err(|()| bad("the folder must be absolute".to_owned()))?;
                 open_folder(&name, &folder).map_err(store)?
             }
+            "s3" => open_s3(&name, &parsed).await.map_err(|failed| match failed {
+                Ok(error) => store(error),
+                Err(why) => bad(why),
+            })?,
             other => return Err(bad(format!("the scheme `{other}` is not known"))),
         };
         location.identify(&IdSource::random(), Mutant::None).await?;
@@ -205,6 +219,38 @@ fn open_folder(name: &str, folder: &Path) -> Result<Location, StoreError> {
     let blob = FileBlob::open(&folder.join("blobs"))?;
     let consensus = SqliteConsensus::open(&folder.join("consensus.sqlite"))?;
     Ok(Location::of(name, Arc::new(blob), Arc::new(consensus)))
+}
+
+/// `Err(Ok)` is a store's failure, `Err(Err)` a URL that makes no sense.
+async fn open_s3(name: &str, url: &Url) -> Result<Location, Result<StoreError, String>> {
+    let bucket = url.host_str().filter(|host| !host.is_empty());
+    let bucket = bucket.ok_or_else(|| Err("it names no bucket".to_owned()))?;
+    let mut options = S3Options {
+        bucket: bucket.to_owned(),
+        prefix: url.path().trim_matches('/').to_owned(),
+        ..S3Options::default()
+    };
+    let mut consensus = None;
+    for (key, value) in url.query_pairs() {
+        let value = Some(value.into_owned());
+        match key.as_ref() {
+            "endpoint" => options.endpoint = value,
+            "region" => options.region = value,
+            "access_key_id" => options.access_key_id = value,
+            "secret_access_key" => options.secret_access_key = value,
+            "consensus" => consensus = value,
+            other => return Err(Err(format!("`{other}` is not a parameter of it"))),
+        }
+    }
+    let bucket = Bucket::s3(&options).map_err(Ok)?;
+    let heads: Arc<dyn Consensus> = match consensus.as_deref() {
+        None => Arc::new(HeadConsensus::new(bucket.clone())),
+        Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+            Arc::new(PostgresConsensus::open(url).await.map_err(Ok)?)
+        }
+        Some(other) => return Err(Err(format!("consensus `{}` is not postgres://…", redact(other)))),
+    };
+    Ok(Location::of(name, Arc::new(ObjectBlob::new(bucket)), heads))
 }
 
 /// A URL without its secrets: passwords, and every value of a query but those known to be harmless.

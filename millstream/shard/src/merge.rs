@@ -26,6 +26,22 @@ pub(crate) enum Times {
     Advance(Timestamp),
 }
 
+impl Times {
+    /// The update at the time at which it counts; none if it is outside.
+    fn apply(self, update: UpdateRef<'_>, desc: Description) -> Option<UpdateRef<'_>> {
+        match self {
+            Times::Read(filter) => admit(update, desc, filter),
+            Times::Advance(to) => {
+                let inside = desc.lower.less_equal(update.time) && !desc.upper.less_equal(update.time);
+                inside.then(|| UpdateRef {
+                    time: update.time.max(to),
+                    ..update
+                })
+            }
+        }
+    }
+}
+
 /// One sorted run on its way.
 pub(crate) struct RunCursor {
     cell: Arc<ShardCell>,
@@ -65,16 +81,8 @@ impl RunCursor {
             if let Some((view, _)) = &self.view {
                 while self.position < view.len() {
                     let update = view.get(self.position);
-                    let counts = match self.times {
-                        Times::Read(filter) => admit(update, self.desc, filter).map(|u| u.time),
-                        Times::Advance(to) => {
-                            let inside = self.desc.lower.less_equal(update.time)
-                                && !self.desc.upper.less_equal(update.time);
-                            inside.then(|| update.time.max(to))
-                        }
-                    };
-                    if let Some(time) = counts {
-                        self.time = time;
+                    if let Some(update) = self.times.apply(update, self.desc) {
+                        self.time = update.time;
                         return Ok(true);
                     }
                     self.position += 1;
@@ -139,6 +147,58 @@ impl Merge {
             open: None,
             out: Vec::new(),
         })
+    }
+
+    /// Calls `each` with every update until it answers false.
+    ///
+    /// Once a single run is left, its parts are walked in place, without a copy or an await per row.
+    pub(crate) async fn for_each(
+        &mut self,
+        each: &mut (dyn FnMut(UpdateRef<'_>) -> bool + Send),
+    ) -> Result<(), FetchError> {
+        loop {
+            if self.heap.len() != 1 {
+                match self.next().await? {
+                    Some(update) if each(update) => continue,
+                    _ => return Ok(()),
+                }
+            }
+            let run = &mut self.heap[0];
+            let Some((view, _)) = &run.view else {
+                unreachable!("a cursor in the heap stands on an update")
+            };
+            let mut carried = self.open.take().map(|(time, diff)| UpdateRef {
+                row: &self.row,
+                time,
+                diff,
+            });
+            for position in run.position..view.len() {
+                let Some(update) = run.times.apply(view.get(position), run.desc) else {
+                    continue;
+                };
+                match &mut carried {
+                    Some(last) if last.time == update.time && last.row == update.row => {
+                        last.diff = last.diff.wrapping_add(update.diff);
+                    }
+                    _ => {
+                        let done = carried.replace(update);
+                        if done.is_some_and(|done| done.diff != 0 && !each(done)) {
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+            run.position = view.len();
+            // The last update may go on in the next part.
+            let kept = carried.map(|u| (u.row.to_vec(), u.time, u.diff));
+            if let Some((row, time, diff)) = kept {
+                self.row = row;
+                self.open = Some((time, diff));
+            }
+            if !self.heap[0].advance().await? {
+                self.heap.clear();
+            }
+        }
     }
 
     /// The next update; none at the end.

@@ -59,4 +59,5 @@ pub enum Mutant {
     FolderNotSynced,
     AnswerBeforeCommit,
     IdentityUnchecked,
+    ConstantHeadNonce,
 }

@@ -315,12 +315,7 @@ impl ReadHandle {
         each: &mut (dyn FnMut(crate::format::UpdateRef<'_>) -> bool + Send),
     ) -> Result<(), ReadError> {
         let (runs, _lease) = self.snapshot_runs(as_of).await?;
-        let mut merge = Merge::new(runs).await?;
-        while let Some(update) = merge.next().await? {
-            if !each(update) {
-                break;
-            }
-        }
+        Merge::new(runs).await?.for_each(each).await?;
         Ok(())
     }
 

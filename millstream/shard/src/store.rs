@@ -20,8 +20,14 @@ use crate::ids::SeqNo;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod file;
+pub mod head;
 pub mod mem;
+pub mod object;
 mod pool;
+pub mod postgres;
+mod runtime;
+#[cfg(test)]
+pub(crate) mod servers;
 pub mod sqlite;
 
 /// What is known about an operation that failed.

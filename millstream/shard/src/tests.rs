@@ -9,4 +9,5 @@ mod collection;
 mod handles;
 mod holds;
 mod matrix;
+mod model;
 mod world;

@@ -330,6 +330,8 @@ fn commit_group(connection: &mut Connection, group: Vec<Request>, mutant: Mutant
     }
     // A statement that failed for the disk's sake has undone the others, or may have: nothing is committed.
     let outcome = match broken {
+        // A full disk has ended the transaction already.
+        Some(error) if transaction.is_autocommit() => Err(error),
         Some(error) => Err(transaction
             .rollback()
             .map_or_else(StoreError::indeterminate, |()| error)),

@@ -153,6 +153,11 @@ impl Faulty {
         self.inner.lock().watcher = Some(Watcher::new(shard));
     }
 
+    /// Stops checking after every change.
+    pub fn unwatch(&self) {
+        self.inner.lock().watcher = None;
+    }
+
     /// The first broken invariant that was seen.
     pub fn broken(&self) -> Option<String> {
         self.inner.lock().broken.clone()
