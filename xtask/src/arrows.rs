@@ -38,6 +38,7 @@ pub(crate) const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("millstream-shard", &[]),
     ("millstream-dataflow", &["millstream-shard"]),
+    ("millstream", &["millstream-shard"]),
     ("xtask", &[]),
 ];
 

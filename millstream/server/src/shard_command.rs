@@ -1,0 +1,540 @@
+//! `millstream shard …`: for people who have to look at a shard at three in the morning.
+//!
+//! Must not know more of a shard than its library shows.
+
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use shard::{
+    AppendError, BuildError, Client, ClientConfig, Frontier, Location, ReadError, ShardError, ShardId,
+    Update, UpdateRef, block_on,
+};
+
+use crate::Failure;
+use crate::rows;
+
+/// Arguments of `millstream shard`.
+#[derive(Args)]
+pub(crate) struct ShardArguments {
+    #[command(subcommand)]
+    command: ShardCommand,
+}
+
+/// Where, and which.
+#[derive(Args)]
+struct Which {
+    /// The location: file:/folder, or s3://bucket/prefix?endpoint=…&consensus=postgres://… (percent-encoded).
+    #[arg(env = "MILLSTREAM_LOCATION")]
+    location: String,
+    /// The shard's id, as `list` prints it.
+    shard: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For reading.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Input {
+    /// One object a line: {"row": "text", "time": 7, "diff": 1}; time and diff may be missing.
+    Json,
+    /// Each line is a row.
+    Csv,
+}
+
+#[derive(Subcommand)]
+enum ShardCommand {
+    /// Every shard of a location, with since, upper and size.
+    List {
+        /// The location.
+        #[arg(env = "MILLSTREAM_LOCATION")]
+        location: String,
+    },
+    /// State, batches, readers and who they are, holds, bytes.
+    Inspect {
+        #[command(flatten)]
+        which: Which,
+        /// How to print it.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// The rows at one time, in order, as JSON lines.
+    Read {
+        #[command(flatten)]
+        which: Which,
+        /// The time; the newest complete one if it is not given.
+        #[arg(long)]
+        as_of: Option<u64>,
+    },
+    /// Updates as they come, as JSON lines, with a line {"progress": t} after each batch.
+    Tail {
+        #[command(flatten)]
+        which: Which,
+        /// Updates after this time; those to come if it is not given.
+        #[arg(long)]
+        as_of: Option<u64>,
+        /// End when this time is complete.
+        #[arg(long)]
+        until: Option<u64>,
+    },
+    /// Appends lines from a file or the standard input. The shard `new` makes one and prints its id.
+    Append {
+        #[command(flatten)]
+        which: Which,
+        /// The name of the rows' encoding, for a shard that is made.
+        #[arg(long, default_value = "text")]
+        codec: String,
+        /// What a line is.
+        #[arg(long, value_enum, default_value = "json")]
+        format: Input,
+        /// One append for each line, acknowledged on standard output, instead of one for all.
+        #[arg(long)]
+        each: bool,
+        /// The file; standard input if it is not given.
+        file: Option<PathBuf>,
+    },
+    /// Rewrites all batches as one.
+    Compact(Which),
+    /// Writes a rollup and deletes what nobody can reach any more.
+    Gc(Which),
+    /// Checks every invariant and every part. Exit code 1 if one does not hold.
+    Verify(Which),
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: ShardArguments) -> Result<(), Failure> {
+    match arguments.command {
+        ShardCommand::List { location } => list(&location),
+        ShardCommand::Inspect { which, format } => inspect(&which, format),
+        ShardCommand::Read { which, as_of } => read(&which, as_of),
+        ShardCommand::Tail { which, as_of, until } => tail(&which, as_of, until),
+        ShardCommand::Append {
+            which,
+            codec,
+            format,
+            each,
+            file,
+        } => append(&which, &codec, format, each, file.as_ref()),
+        ShardCommand::Compact(which) => compact(&which),
+        ShardCommand::Gc(which) => gc(&which),
+        ShardCommand::Verify(which) => verify(&which),
+    }
+}
+
+fn open(location: &str) -> Result<Client, Failure> {
+    let opened = block_on(Location::open(location));
+    let location = opened.map_err(|error| match error {
+        shard::LocationError::Url { .. } => Failure::Usage(error.to_string()),
+        _ => Failure::Unusable(error.to_string()),
+    })?;
+    Ok(Client::new(location, ClientConfig::default()))
+}
+
+fn parse(shard: &str) -> Result<ShardId, Failure> {
+    shard
+        .parse()
+        .map_err(|error: shard::ids::ParseIdError| Failure::Usage(error.to_string()))
+}
+
+/// The client, the shard, and its codec; a shard that does not exist is a usage error.
+fn existing(which: &Which) -> Result<(Client, ShardId, String), Failure> {
+    let shard = parse(&which.shard)?;
+    let client = open(&which.location)?;
+    match block_on(client.inspect(shard)).map_err(|e| of_shard(&e))? {
+        Some(inspection) => {
+            let codec = inspection.state.codec.clone();
+            Ok((client, shard, codec))
+        }
+        None => Err(Failure::Usage(format!(
+            "there is no shard {shard} here; `millstream shard list` shows all"
+        ))),
+    }
+}
+
+fn of_shard(error: &ShardError) -> Failure {
+    match error {
+        ShardError::CodecMismatch { .. }
+        | ShardError::Finalized { .. }
+        | ShardError::NotFinalizable { .. } => Failure::Usage(error.to_string()),
+        ShardError::Corrupt { .. } => Failure::Finding(error.to_string()),
+        ShardError::State { .. } | ShardError::Store { .. } => Failure::Unusable(error.to_string()),
+    }
+}
+
+fn of_read(error: &ReadError) -> Failure {
+    match error {
+        ReadError::Shard(error) => of_shard(error),
+        ReadError::AsOfBeforeSince { .. } => Failure::Usage(error.to_string()),
+        ReadError::Fetch(shard::FetchError::Store { .. }) | ReadError::LeaseExpired { .. } => {
+            Failure::Unusable(error.to_string())
+        }
+        ReadError::Fetch(_) | ReadError::Compacted { .. } => Failure::Finding(error.to_string()),
+    }
+}
+
+fn of_append(error: &AppendError) -> Failure {
+    match error {
+        AppendError::Usage(_)
+        | AppendError::UpperMismatch { .. }
+        | AppendError::Build(BuildError::Usage(_)) => Failure::Usage(error.to_string()),
+        AppendError::Shard(error) => of_shard(error),
+        AppendError::Unknown { .. } | AppendError::Build(_) => Failure::Unusable(error.to_string()),
+    }
+}
+
+/// A closed pipe ends the command quietly, as it does for other filters.
+fn print(out: &mut dyn Write, line: &str) -> bool {
+    writeln!(out, "{line}").is_ok()
+}
+
+fn list(location: &str) -> Result<(), Failure> {
+    let client = open(location)?;
+    let shards = block_on(client.shards()).map_err(|e| Failure::Unusable(e.to_string()))?;
+    let mut out = std::io::stdout().lock();
+    for (shard, seqno) in shards {
+        let line = match block_on(client.inspect(shard)) {
+            Ok(Some(seen)) => {
+                let state = &seen.state;
+                let updates: u64 = state.batches.values().map(|b| b.len).sum();
+                let bytes: u64 = state
+                    .batches
+                    .values()
+                    .flat_map(|b| b.parts())
+                    .map(|p| p.encoded_bytes)
+                    .sum();
+                let end = if state.is_tombstone() { " finalized" } else { "" };
+                format!(
+                    "{shard} {seqno} since {} upper {} updates {updates} bytes {bytes} codec {}{end}",
+                    state.since,
+                    state.upper(),
+                    state.codec
+                )
+            }
+            Ok(None) => format!("{shard} {seqno} gone"),
+            Err(error) => format!("{shard} {seqno} unreadable: {error}"),
+        };
+        if !print(&mut out, &line) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn inspect(which: &Which, format: Format) -> Result<(), Failure> {
+    let (client, shard, _) = existing(which)?;
+    let seen = block_on(client.inspect(shard))
+        .map_err(|e| of_shard(&e))?
+        .expect("it was there a moment ago");
+    let state = &seen.state;
+    let mut out = std::io::stdout().lock();
+    if format == Format::Json {
+        let document = serde_json::json!({
+            "shard": shard.to_string(),
+            "seqno": state.seqno.get(),
+            "earliest": seen.earliest.get(),
+            "seqno_since": state.seqno_since().get(),
+            "since": state.since.time(),
+            "upper": state.upper().time(),
+            "codec": state.codec,
+            "versions": seen.live_diffs,
+            "consensus_bytes": seen.consensus_bytes,
+            "inline_bytes": state.inline_bytes(),
+            "batches": state.batches.values().map(|b| serde_json::json!({
+                "lower": b.desc.lower.time(), "upper": b.desc.upper.time(), "since": b.desc.since.time(),
+                "updates": b.len, "runs": b.runs.len(), "parts": b.parts().count(),
+                "bytes": b.parts().map(|p| p.encoded_bytes).sum::<u64>(),
+            })).collect::<Vec<_>>(),
+            "readers": state.leased.iter().map(|(id, r)| serde_json::json!({
+                "id": id.to_string(), "since": r.since.time(), "seqno": r.seqno.get(),
+                "last_heartbeat_ms": r.last_heartbeat_ms, "lease_ms": r.lease_ms, "who": r.debug,
+            })).collect::<Vec<_>>(),
+            "critical": state.critical.iter().map(|(id, r)| serde_json::json!({
+                "id": id.to_string(), "since": r.since.time(), "opaque": r.opaque, "who": r.debug,
+            })).collect::<Vec<_>>(),
+            "writers": state.writers.iter().map(|(id, w)| serde_json::json!({
+                "id": id.to_string(), "upper": w.upper.time(), "last_heartbeat_ms": w.last_heartbeat_ms,
+                "who": w.debug,
+            })).collect::<Vec<_>>(),
+        });
+        print(&mut out, &format!("{document:#}"));
+        return Ok(());
+    }
+    let now = client.clock().now_ms();
+    let ago = |ms: u64| format!("{} s ago", now.saturating_sub(ms) / 1000);
+    let mut lines = vec![
+        format!("shard   {shard}, codec {}", state.codec),
+        format!(
+            "state   {} (log begins at {}), written {} by {}",
+            state.seqno,
+            seen.earliest,
+            ago(state.walltime_ms),
+            state.hostname
+        ),
+        format!("times   since {} upper {}", state.since, state.upper()),
+        format!(
+            "log     {} versions, {} bytes; rollups {}",
+            seen.live_diffs,
+            seen.consensus_bytes,
+            state.rollups.len()
+        ),
+        format!("holds   parts since {} are kept", state.seqno_since()),
+        format!("inline  {} bytes", state.inline_bytes()),
+    ];
+    for batch in state.batches.values() {
+        let bytes: u64 = batch.parts().map(|p| p.encoded_bytes).sum();
+        lines.push(format!(
+            "batch   [{}, {}) since {}: {} updates, {} runs, {} parts, {bytes} bytes",
+            batch.desc.lower,
+            batch.desc.upper,
+            batch.desc.since,
+            batch.len,
+            batch.runs.len(),
+            batch.parts().count()
+        ));
+    }
+    for (id, reader) in &state.leased {
+        lines.push(format!(
+            "reader  {id} holds since {} and {}, heard of {}, lease {} s: {}",
+            reader.since,
+            reader.seqno,
+            ago(reader.last_heartbeat_ms),
+            reader.lease_ms / 1000,
+            reader.debug
+        ));
+    }
+    for (id, reader) in &state.critical {
+        lines.push(format!(
+            "hold    {id} holds since {} for ever, token {}: {}",
+            reader.since, reader.opaque, reader.debug
+        ));
+    }
+    for (id, writer) in &state.writers {
+        lines.push(format!(
+            "writer  {id} wrote up to {}, heard of {}: {}",
+            writer.upper,
+            ago(writer.last_heartbeat_ms),
+            writer.debug
+        ));
+    }
+    lines.iter().all(|line| print(&mut out, line));
+    Ok(())
+}
+
+/// The newest complete time, or why there is none.
+fn newest(client: &Client, shard: ShardId, codec: &str) -> Result<u64, Failure> {
+    let upper = block_on(client.recent_upper(shard, codec)).map_err(|e| of_shard(&e))?;
+    match upper {
+        Frontier::At(0) => Err(Failure::Usage(format!(
+            "shard {shard} was never written: it has no complete time"
+        ))),
+        Frontier::At(upper) => Ok(upper - 1),
+        Frontier::Closed => Ok(u64::MAX),
+    }
+}
+
+fn read(which: &Which, as_of: Option<u64>) -> Result<(), Failure> {
+    let (client, shard, codec) = existing(which)?;
+    let newest = newest(&client, shard, &codec)?;
+    let as_of = as_of.unwrap_or(newest);
+    if as_of > newest {
+        return Err(Failure::Usage(format!(
+            "time {as_of} is not complete yet, the newest complete one is {newest}; `tail` waits"
+        )));
+    }
+    let mut out = std::io::BufWriter::new(std::io::stdout());
+    let answer = block_on(async {
+        let reader = client
+            .open_leased_reader(shard, &codec, "millstream shard read")
+            .await?;
+        let done = reader
+            .snapshot_each(as_of, &mut |update| print(&mut out, &rows::to_json(update)))
+            .await;
+        // The reader is given up whatever came of the reading.
+        let gone = reader.expire().await;
+        done.and(gone)
+    });
+    let _ = out.flush();
+    answer.map_err(|e| of_read(&e))
+}
+
+fn tail(which: &Which, as_of: Option<u64>, until: Option<u64>) -> Result<(), Failure> {
+    let (client, shard, codec) = existing(which)?;
+    let upper = block_on(client.recent_upper(shard, &codec)).map_err(|e| of_shard(&e))?;
+    let as_of = as_of.unwrap_or_else(|| upper.time().map_or(u64::MAX, |t| t.saturating_sub(1)));
+    let mut out = std::io::stdout().lock();
+    let answer = block_on(async {
+        let reader = client
+            .open_leased_reader(shard, &codec, "millstream shard tail")
+            .await?;
+        let mut listen = reader.listen(as_of).await?;
+        while !until.is_some_and(|until| !listen.frontier().less_equal(until)) {
+            let Some((updates, progress)) = listen.fetch_next().await? else {
+                break;
+            };
+            let shown = updates
+                .iter()
+                .filter(|u| until.is_none_or(|until| u.time <= until))
+                .all(|u| {
+                    print(
+                        &mut out,
+                        &rows::to_json(UpdateRef {
+                            row: &u.row,
+                            time: u.time,
+                            diff: u.diff,
+                        }),
+                    )
+                });
+            let line = serde_json::json!({ "progress": progress.time() }).to_string();
+            if !shown || !print(&mut out, &line) || out.flush().is_err() {
+                break;
+            }
+        }
+        listen.expire().await
+    });
+    answer.map_err(|e| of_read(&e))
+}
+
+fn append(
+    which: &Which,
+    codec: &str,
+    format: Input,
+    each: bool,
+    file: Option<&PathBuf>,
+) -> Result<(), Failure> {
+    let client = open(&which.location)?;
+    let made = which.shard == "new";
+    let shard = if made {
+        client.fresh_shard()
+    } else {
+        parse(&which.shard)?
+    };
+    let mut out = std::io::stdout().lock();
+    let source: Box<dyn BufRead> = match file {
+        None => Box::new(std::io::stdin().lock()),
+        Some(path) => {
+            let file = std::fs::File::open(path)
+                .map_err(|e| Failure::Usage(format!("cannot read {}: {e}", path.display())))?;
+            Box::new(std::io::BufReader::new(file))
+        }
+    };
+    let writer =
+        block_on(client.open_writer(shard, codec, "millstream shard append")).map_err(|e| of_shard(&e))?;
+    if made {
+        print(&mut out, &shard.to_string());
+        let _ = out.flush();
+    }
+    let mut upper = block_on(writer.fetch_upper()).map_err(|e| of_shard(&e))?;
+    let mut all: Vec<Update> = Vec::new();
+    for (number, line) in source.lines().enumerate() {
+        let number = number + 1;
+        let line = line.map_err(|e| Failure::Usage(format!("line {number}: {e}")))?;
+        if line.is_empty() {
+            continue;
+        }
+        let Frontier::At(now) = upper else {
+            return Err(Failure::Usage(format!(
+                "shard {shard} is closed: nothing can be appended"
+            )));
+        };
+        let update = match format {
+            Input::Json => {
+                rows::from_json(&line, now).map_err(|e| Failure::Usage(format!("line {number}: {e}")))?
+            }
+            Input::Csv => rows::from_csv(&line, now),
+        };
+        if update.time < now {
+            let text = format!(
+                "line {number}: time {} is complete, the shard's upper is {upper}",
+                update.time
+            );
+            return Err(Failure::Usage(text));
+        }
+        all.push(update);
+        if each {
+            upper = commit(&writer, &mut all, upper)?;
+            print(
+                &mut out,
+                &serde_json::json!({ "line": number, "upper": upper.time() }).to_string(),
+            );
+            // The acknowledgement is worth nothing before it is out.
+            if out.flush().is_err() {
+                return Ok(());
+            }
+        }
+    }
+    if !each && !all.is_empty() {
+        let count = all.len();
+        upper = commit(&writer, &mut all, upper)?;
+        print(
+            &mut out,
+            &serde_json::json!({ "appended": count, "upper": upper.time() }).to_string(),
+        );
+    }
+    block_on(writer.expire()).map_err(|e| of_shard(&e))
+}
+
+/// Appends what was gathered; answers the new upper.
+fn commit(writer: &shard::WriteHandle, all: &mut Vec<Update>, upper: Frontier) -> Result<Frontier, Failure> {
+    let greatest = all.iter().map(|u| u.time).max().expect("something was gathered");
+    let next = greatest.checked_add(1).map_or(Frontier::Closed, Frontier::At);
+    block_on(writer.compare_and_append(all, upper, next)).map_err(|e| of_append(&e))?;
+    all.clear();
+    Ok(next)
+}
+
+fn compact(which: &Which) -> Result<(), Failure> {
+    let (client, shard, _) = existing(which)?;
+    let replaced = block_on(client.compact(shard)).map_err(|e| of_shard(&e))?;
+    println!("{replaced} batches rewritten");
+    Ok(())
+}
+
+fn gc(which: &Which) -> Result<(), Failure> {
+    let (client, shard, _) = existing(which)?;
+    match block_on(client.collect_garbage(shard)).map_err(|e| of_shard(&e))? {
+        None => println!("nothing can go: readers hold it, or it is needed; `inspect` shows who"),
+        Some(done) => {
+            let earliest = done
+                .earliest
+                .map_or_else(String::new, |seqno| format!(", the log begins at {seqno}"));
+            println!("{} blobs deleted{earliest}", done.deleted);
+            if !done.kept.is_empty() {
+                let text = format!(
+                    "{} blobs were removed and are referenced; left alone",
+                    done.kept.len()
+                );
+                return Err(Failure::Finding(text));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn verify(which: &Which) -> Result<(), Failure> {
+    let (client, shard, _) = existing(which)?;
+    let found = block_on(client.verify(shard))
+        .map_err(|e| of_shard(&e))?
+        .expect("it was there a moment ago");
+    println!(
+        "{} versions, {} parts, {} updates checked; {} blobs that nothing references",
+        found.versions,
+        found.parts,
+        found.updates,
+        found.unreferenced.len()
+    );
+    if found.problems.is_empty() {
+        return Ok(());
+    }
+    for problem in &found.problems {
+        println!("{problem}");
+    }
+    Err(Failure::Finding(format!(
+        "shard {shard}: {} problems",
+        found.problems.len()
+    )))
+}
