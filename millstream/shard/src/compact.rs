@@ -10,14 +10,15 @@
 
 use std::sync::Arc;
 
-use crate::applier::{Applied, ShardCell, ShardError};
+use crate::applier::{Applied, Attempt, ShardCell, ShardError};
 use crate::batch::{PartWriter, delete_parts};
 use crate::fetch::FetchError;
 use crate::machine::merge::MergeRequest;
 use crate::merge::{Merge, RunCursor, Times};
 use crate::mutant::Mutant;
-use crate::retry::Backoff;
-use crate::state::{BatchMeta, Description, Part};
+use crate::retry::{Backoff, retry_external};
+use crate::state::codec::decode_diff;
+use crate::state::{BatchMeta, Description, Part, State};
 use crate::time::{Frontier, Timestamp};
 
 /// Rewrites what is due, until nothing is. Answers how many batches were replaced.
@@ -120,31 +121,73 @@ pub(crate) async fn compact(cell: &Arc<ShardCell>, request: MergeRequest) -> Res
         }
     };
     let output = Arc::new(BatchMeta { desc, runs, len });
-    let mut doubted = false;
-    let mut backoff = Backoff::new(env);
-    loop {
-        match cell
-            .apply(&mut |state, _| state.apply_merge(&output, env.mutant))
-            .await?
-        {
-            Applied::Done(true) => return Ok(request.inputs.len()),
-            Applied::Done(false) => break,
-            Applied::InDoubt(doubt) => {
-                doubted = true;
-                backoff
-                    .after(doubt.error)
-                    .await
-                    .map_err(|error| ShardError::Store { shard, error })?;
+    match swap(cell, &output).await? {
+        Swapped::Yes => return Ok(request.inputs.len()),
+        // It may be referenced: it is left where it is.
+        Swapped::Unknown => return Ok(0),
+        Swapped::No => {}
+    }
+    delete_parts(env, &output).await.map_err(|error| ShardError::Store { shard, error })?;
+    Ok(0)
+}
+
+/// Whether an output is in the shard.
+enum Swapped {
+    Yes,
+    No,
+    Unknown,
+}
+
+/// Puts `output` in the place of what it covers.
+///
+/// An attempt without an answer is decided by the version it aimed at, as an append's is (H5). Trying again on
+/// a later state would not do: if the attempt was committed and another rewrite replaced its output since, the
+/// output would be accepted a second time, and collection deletes the blobs that return (H10).
+async fn swap(cell: &Arc<ShardCell>, output: &Arc<BatchMeta>) -> Result<Swapped, ShardError> {
+    let (env, shard) = (&cell.env, cell.shard);
+    let mut command = |state: &mut State, _: u64| state.apply_merge(output, env.mutant);
+    'fresh: loop {
+        let doubt = match cell.apply(&mut command).await? {
+            Applied::Done(true) => return Ok(Swapped::Yes),
+            Applied::Done(false) => return Ok(Swapped::No),
+            Applied::InDoubt(_) if env.mutant == Mutant::InDoubtOutputDeleted => return Ok(Swapped::No),
+            Applied::InDoubt(doubt) => doubt,
+        };
+        if env.mutant == Mutant::OutputMayReturn {
+            cell.env.clock.sleep(1).await;
+            cell.fetch().await?;
+            continue;
+        }
+        let slot = doubt.expected.seqno.next();
+        let mut error = doubt.error;
+        let mut backoff = Backoff::new(env);
+        loop {
+            backoff.after(error.clone()).await.map_err(|error| ShardError::Store { shard, error })?;
+            let consensus = env.location.consensus();
+            let found = retry_external(env, &mut || consensus.scan(&cell.key, slot, 1))
+                .await
+                .map_err(|error| ShardError::Store { shard, error })?;
+            if let Some(version) = found.first() {
+                if version.seqno != slot {
+                    return Ok(Swapped::Unknown);
+                }
+                let diff = decode_diff(&version.data).map_err(|error| ShardError::State { shard, error })?;
                 cell.fetch().await?;
+                if diff.sets_batch(output) {
+                    return Ok(Swapped::Yes);
+                }
+                continue 'fresh;
+            }
+            match cell.attempt(&doubt.expected, &mut command).await? {
+                Attempt::Committed(_) => return Ok(Swapped::Yes),
+                Attempt::InDoubt(again) => error = again,
+                Attempt::Mismatch => {}
+                Attempt::Answered(_) | Attempt::Doubtful(_) => {
+                    unreachable!("the same command on the same state commits again")
+                }
             }
         }
     }
-    if !doubted || env.mutant == Mutant::InDoubtOutputDeleted {
-        delete_parts(env, &output)
-            .await
-            .map_err(|error| ShardError::Store { shard, error })?;
-    }
-    Ok(0)
 }
 
 enum Interrupted {

@@ -60,4 +60,5 @@ pub enum Mutant {
     AnswerBeforeCommit,
     IdentityUnchecked,
     ConstantHeadNonce,
+    OutputMayReturn,
 }

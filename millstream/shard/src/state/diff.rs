@@ -112,6 +112,13 @@ impl StateDiff {
             .map(|(_, entry)| entry.as_ref())
     }
 
+    /// Whether this diff puts exactly `batch` into the state.
+    pub fn sets_batch(&self, batch: &BatchMeta) -> bool {
+        self.batches
+            .iter()
+            .any(|(lower, new)| *lower == batch.desc.lower && new.as_deref() == Some(batch))
+    }
+
     /// Blobs that `before` references and the state after this diff does not: parts, then rollups.
     pub fn removed_blobs(&self, before: &State) -> (Vec<Part>, Vec<RollupRef>) {
         let gone = self

@@ -122,6 +122,8 @@ matrix! {
     "H9" h_9_a_batch_in_doubt_is_never_deleted => collection::batch_in_doubt_is_never_deleted,
         kills [InDoubtOutputDeleted];
     "H10" h_10_referenced_blobs_are_kept_and_reported => collection::referenced_blobs_are_kept, kills [GcTrustsDiffs];
+    "H10" h_10_an_overtaken_output_does_not_return => collection::overtaken_output_does_not_return,
+        kills [OutputMayReturn];
     "H11" h_11_a_skewed_clock_expires_nobody => holds::skewed_clock_expires_nobody,
         kills [SkewedClockExpires, HeartbeatKeepsHold];
     "H12" h_12_inline_bytes_count => handles::inline_bytes_count, kills [InlineBytesFree];

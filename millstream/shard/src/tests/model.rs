@@ -220,7 +220,8 @@ fn history(seed: u64, mutant: Mutant, watched: bool) -> Proof {
 /// A stretch of seeds; the first that fails, with the way to run it again.
 fn histories(from: u64, count: u64, mutant: Mutant) -> Proof {
     for seed in from..from + count {
-        history(seed, mutant, seed % 64 == 0).map_err(|why| {
+        let told = std::panic::catch_unwind(|| history(seed, mutant, seed % 64 == 0));
+        told.unwrap_or_else(|_| Err("it panicked, as printed above".to_owned())).map_err(|why| {
             format!("seed {seed}: {why}\n  again: SHARD_SEED={seed} cargo test -p millstream-shard random_interleavings")
         })?;
     }
