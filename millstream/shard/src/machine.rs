@@ -438,6 +438,3 @@ impl State {
         self.batches.insert(desc.lower, Arc::new(batch));
     }
 }
-
-#[cfg(test)]
-mod tests;

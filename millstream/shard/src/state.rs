@@ -326,6 +326,3 @@ impl State {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;
