@@ -127,7 +127,9 @@ pub(crate) async fn compact(cell: &Arc<ShardCell>, request: MergeRequest) -> Res
         Swapped::Unknown => return Ok(0),
         Swapped::No => {}
     }
-    delete_parts(env, &output).await.map_err(|error| ShardError::Store { shard, error })?;
+    delete_parts(env, &output)
+        .await
+        .map_err(|error| ShardError::Store { shard, error })?;
     Ok(0)
 }
 
@@ -162,7 +164,10 @@ async fn swap(cell: &Arc<ShardCell>, output: &Arc<BatchMeta>) -> Result<Swapped,
         let mut error = doubt.error;
         let mut backoff = Backoff::new(env);
         loop {
-            backoff.after(error.clone()).await.map_err(|error| ShardError::Store { shard, error })?;
+            backoff
+                .after(error.clone())
+                .await
+                .map_err(|error| ShardError::Store { shard, error })?;
             let consensus = env.location.consensus();
             let found = retry_external(env, &mut || consensus.scan(&cell.key, slot, 1))
                 .await

@@ -105,7 +105,10 @@ impl State {
     /// All batches, worth it or not; for tests.
     #[cfg(test)]
     pub(crate) fn merge_run(&self) -> MergeRequest {
-        MergeRequest { inputs: self.batches.values().map(Arc::clone).collect(), since: self.since }
+        MergeRequest {
+            inputs: self.batches.values().map(Arc::clone).collect(),
+            since: self.since,
+        }
     }
 
     /// Puts `output` in the place of the batches it covers. Answers whether it was accepted.

@@ -204,7 +204,8 @@ impl S3Server {
             .stderr(out);
         dies_with_us(&mut command, Signal::SIGKILL);
         let Ok(mut child) = command.spawn() else {
-            missing("versitygw");
+            // Not yet installed by `cargo xtask test`: left out everywhere, and said.
+            println!("versitygw is not on this machine (VERSITYGW names it): its tests are left out");
             return None;
         };
         await_port(port, &mut child, &log);

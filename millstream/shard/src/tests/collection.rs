@@ -458,7 +458,8 @@ pub(super) fn overtaken_output_does_not_return(mutant: Mutant) -> Proof {
     let writer = w.writer();
     for t in 0..3 {
         let row = t.to_string();
-        w.append(&writer, &[(row.as_str(), t, 1)], t, t + 1).map_err(|e| e.to_string())?;
+        w.append(&writer, &[(row.as_str(), t, 1)], t, t + 1)
+            .map_err(|e| e.to_string())?;
     }
     let (other, _) = w.process();
     let seed = w.reader_of(&other);
@@ -466,20 +467,36 @@ pub(super) fn overtaken_output_does_not_return(mutant: Mutant) -> Proof {
     let (client, shard) = (w.client.clone(), w.shard);
     let compaction = w.spawn(async move { client.compact(shard).await });
     w.sim.settle();
-    let first: BTreeSet<String> = w.log()?.current.part_keys().into_iter().map(str::to_owned).collect();
+    let first: BTreeSet<String> = w
+        .log()?
+        .current
+        .part_keys()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
     // The clock stands. The second process replaces the output by one that is as long and reaches as far.
     w.run_now(async move {
         let cell = other.cell(shard, CODEC).await.map_err(|e| e.to_string())?;
         cell.fetch().await.map_err(|e| e.to_string())?;
         let request = cell.current().merge_run();
-        let replaced = crate::compact::compact(&cell, request).await.map_err(|e| e.to_string())?;
+        let replaced = crate::compact::compact(&cell, request)
+            .await
+            .map_err(|e| e.to_string())?;
         drop(seed);
-        if replaced == 1 { Ok(()) } else { Err(format!("{replaced} batches were replaced")) }
+        if replaced == 1 {
+            Ok(())
+        } else {
+            Err(format!("{replaced} batches were replaced"))
+        }
     })?;
     w.sim.finish();
     ensure!(compaction.is_ready(), "the first compaction did not end");
     let now = w.log()?.current;
-    let back: Vec<&str> = now.part_keys().into_iter().filter(|key| first.contains(*key)).collect();
+    let back: Vec<&str> = now
+        .part_keys()
+        .into_iter()
+        .filter(|key| first.contains(*key))
+        .collect();
     ensure!(back.is_empty(), "{back:?} came back");
     w.sound()
 }
