@@ -22,7 +22,6 @@ cargo xtask COMMAND
   ci                         lint, then test with CI=true: nothing is left out
   tidy                       what a machine can check of the house rules, dependency arrows included
   bench [NAME …]             benchmarks; without a name, lists them. Each prints ratios from interleaved rounds
-  soak [MINUTES]             the long proofs, in a loop, with fresh seeds
   servers                    which real servers the tests would use, and where they were found
 ";
 
@@ -52,7 +51,6 @@ fn command(args: &[String]) -> Result<()> {
         }
         Some("tidy") => tidy::run(),
         Some("bench") => bench::run(rest),
-        Some("soak") => suite::soak(rest),
         Some("servers") => {
             servers::list();
             Ok(())

@@ -37,19 +37,6 @@ pub(crate) fn all_of_it() -> Result<()> {
     suite(&[], &[("CI", "true")])
 }
 
-/// `cargo xtask soak [MINUTES]`: the tests that read `SOAK_SECONDS` go on for so long, each with fresh seeds.
-pub(crate) fn soak(args: &[String]) -> Result<()> {
-    let minutes: u64 = match args.first() {
-        None => 10,
-        Some(text) => text
-            .parse()
-            .with_context(|| format!("`{text}` is no number of minutes"))?,
-    };
-    servers::provide(false)?;
-    let seconds = (minutes * 60).to_string();
-    suite(&[], &[("SOAK_SECONDS", seconds.as_str())])
-}
-
 fn suite(crates: &[&str], env: &[(&str, &str)]) -> Result<()> {
     let started = clock();
     let packages = metadata::packages()?;
