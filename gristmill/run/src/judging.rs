@@ -32,7 +32,7 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 /// Answers that are explained before anything else is looked at again.
-const AT_ONCE: usize = 4096;
+const AT_ONCE: usize = 1024;
 /// The share of visits whose digests are compared with what was sent, beside those that a finding cites (F4).
 const SAMPLE: (u64, u64) = (1, 512);
 /// How long the judge waits for answers before it looks at the mark again.
@@ -96,12 +96,19 @@ impl<'w> Judging<'w> {
         while self.is_ripe(mark) {
             self.judge_some(mark)?;
             any = true;
+            // After each portion, not only at the end: heads that stand still make every answer of a backlog replay all
+            // of it, and the judge never catches up.
+            self.raise_floor(mark);
         }
-        // Above the mark there may be answers whose snapshots began long before it.
-        let oldest = self.parked.iter().map(|p| p.answered.snapshot.sent).min();
-        self.world.judge.floor(oldest.map_or(mark, |o| o.min(mark)));
+        self.raise_floor(mark);
         self.world.inbox.judged(mark);
         Ok(any)
+    }
+
+    /// J3. Above the mark there may be answers whose snapshots began long before it.
+    fn raise_floor(&self, mark: Tick) {
+        let oldest = self.parked.iter().map(|p| p.answered.snapshot.sent).min();
+        self.world.judge.floor(oldest.map_or(mark, |o| o.min(mark)));
     }
 
     /// Visits whose answers are all judged.
