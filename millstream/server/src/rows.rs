@@ -47,7 +47,7 @@ pub(crate) fn from_json(text: &str, now: u64) -> Result<Update, String> {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || text.len() % 2 != 0 {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return None;
     }
     (0..text.len())

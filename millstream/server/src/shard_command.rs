@@ -372,7 +372,7 @@ fn tail(which: &Which, as_of: Option<u64>, until: Option<u64>) -> Result<(), Fai
             .open_leased_reader(shard, &codec, "millstream shard tail")
             .await?;
         let mut listen = reader.listen(as_of).await?;
-        while !until.is_some_and(|until| !listen.frontier().less_equal(until)) {
+        while until.is_none_or(|until| listen.frontier().less_equal(until)) {
             let Some((updates, progress)) = listen.fetch_next().await? else {
                 break;
             };

@@ -16,6 +16,9 @@ use crate::clock::Clock;
 use crate::ids::ShardId;
 use crate::rt::{Either, block_on, join_limited, race};
 
+/// What one of the threads does, until the client is gone.
+type Body = fn(&Weak<Env>, &Clock, &Signals);
+
 /// Heartbeats of one client in flight at once.
 const HEARTBEATS_AT_ONCE: usize = 64;
 
@@ -38,7 +41,7 @@ struct Signals {
 impl Background {
     /// Starts the threads of `env`.
     pub(crate) fn start(env: &Arc<Env>) {
-        let threads: [(&str, fn(&Weak<Env>, &Clock, &Signals)); 3] = [
+        let threads: [(&str, Body); 3] = [
             ("shard-poll", poll_loop),
             ("shard-upkeep", upkeep_loop),
             ("shard-compact", compact_loop),

@@ -49,7 +49,7 @@ impl State {
         if self.is_tombstone() {
             return distance > 1;
         }
-        distance > 0 && (distance % threshold.max(1) == 0 || distance > threshold.saturating_mul(3))
+        distance > 0 && (distance.is_multiple_of(threshold.max(1)) || distance > threshold.saturating_mul(3))
     }
 
     /// The `seqno_since` to collect garbage up to, if enough has become free since the last request.

@@ -104,7 +104,7 @@ impl ReaderCore {
         if outside {
             crate::rt::yield_now().await;
         }
-        let target = new_since.unwrap_or(*self.since.lock());
+        let target = new_since.unwrap_or_else(|| *self.since.lock());
         let answer = self
             .cell
             .apply_idempotent(&mut |state, now| {

@@ -35,7 +35,7 @@ fn killed_writers_lose_nothing_that_was_acknowledged() {
             .spawn()
             .unwrap();
         // Meanwhile another process rewrites and deletes; it is killed too.
-        let command = if life % 2 == 0 { "compact" } else { "gc" };
+        let command = if life.is_multiple_of(2) { "compact" } else { "gc" };
         let mut other = millstream(&[command, &location, &shard])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -44,7 +44,11 @@ fn killed_writers_lose_nothing_that_was_acknowledged() {
         let mut input = writer.stdin.take().unwrap();
         let mut answers = BufReader::new(writer.stdout.take().unwrap()).lines();
         let survive = draw(life * 7 + 1) % 6;
-        let width = if draw(life * 7 + 2) % 2 == 0 { 10 } else { 6000 };
+        let width = if draw(life * 7 + 2).is_multiple_of(2) {
+            10
+        } else {
+            6000
+        };
         // One line is always on its way when the process dies, at a moment of the scheduler's choice.
         for index in 0..=survive {
             let row = format!("{life}-{index}-{}", "x".repeat(width));

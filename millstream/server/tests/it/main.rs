@@ -35,8 +35,13 @@ fn location(folder: &Path) -> String {
 /// Appends lines to a new shard and answers its id.
 fn new_shard(location: &str, folder: &Path, lines: &str) -> String {
     let file = folder.join("lines");
-    std::fs::write(&file, lines).unwrap();
-    let output = run(&["append", location, "new", file.to_str().unwrap()]);
+    std::fs::write(&file, lines).expect("a temporary folder can be written");
+    let output = run(&[
+        "append",
+        location,
+        "new",
+        file.to_str().expect("a temporary path is text"),
+    ]);
     assert!(output.status.success(), "{}", stderr(&output));
     stdout(&output)
         .lines()

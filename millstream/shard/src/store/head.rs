@@ -216,15 +216,17 @@ impl Core {
         loop {
             let loaded = match self.load(key).await {
                 Ok(loaded) => loaded,
-                Err(error) => return Err(doubt.unwrap_or(StoreError::determinate(error))),
+                Err(error) => return Err(doubt.unwrap_or_else(|| StoreError::determinate(error))),
             };
             let newest = loaded.as_ref().map(|(head, _)| head.newest());
-            if doubt.is_some() && newest >= Some(new.seqno) {
+            if let Some(error) = &doubt
+                && newest >= Some(new.seqno)
+            {
                 let head = &loaded.as_ref().expect("there is a newest").0;
                 return match self.entry(head, new.seqno).await? {
                     Some(entry) if entry.nonce == attempt => Ok(CasResult::Committed),
                     Some(_) => Ok(CasResult::ExpectationMismatch),
-                    None => Err(doubt.expect("checked above")),
+                    None => Err(error.clone()),
                 };
             }
             if newest != expected {
@@ -256,7 +258,7 @@ impl Core {
             });
             self.spill(key, &mut head)
                 .await
-                .map_err(|e| doubt.clone().unwrap_or(StoreError::determinate(e)))?;
+                .map_err(|e| doubt.clone().unwrap_or_else(|| StoreError::determinate(e)))?;
             match self.put(key, &head, on).await {
                 Put::Done => return Ok(CasResult::Committed),
                 // A truncation or a fence changed the ETag, or another version won: look again.

@@ -114,7 +114,7 @@ impl SqliteConsensus {
         let parent = path
             .parent()
             .filter(|p| !p.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+            .unwrap_or_else(|| Path::new("."));
         let canonical = parent
             .canonicalize()
             .map_err(|e| {

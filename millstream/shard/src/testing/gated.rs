@@ -91,7 +91,7 @@ impl Blob for GatedBlob {
                     .permits
                     .get(key)
                     .copied()
-                    .or((!gates.closed).then_some(Pass::Through));
+                    .or_else(|| (!gates.closed).then_some(Pass::Through));
                 match pass {
                     Some(_) => gates.waiting.remove(key),
                     None => gates.waiting.insert(key.to_owned()),

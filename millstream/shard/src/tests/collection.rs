@@ -105,7 +105,11 @@ pub(super) fn compaction_preserves_contents(mutant: Mutant) -> Proof {
         let reader = w.reader();
         for t in 0..12u64 {
             let row = format!("r{}", mix(seed ^ t) % 4);
-            let diff = if mix(seed ^ (t + 100)) % 3 == 0 { -1 } else { 1 };
+            let diff = if mix(seed ^ (t + 100)).is_multiple_of(3) {
+                -1
+            } else {
+                1
+            };
             w.append(&writer, &[(row.as_str(), t, diff)], t, t + 1)
                 .map_err(|e| e.to_string())?;
         }

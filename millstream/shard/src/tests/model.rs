@@ -44,8 +44,8 @@ fn faults(stores: &Faulty, draws: Draws) {
             (1, _) => Fate::Refused,
             (2, _) => Fate::Lost,
             (3 | 4, _) => Fate::Unanswered,
-            (5, _) if draws.of(3, index) % 8 == 0 => Fate::DiesBefore,
-            (6, _) if draws.of(3, index) % 8 == 0 => Fate::DiesAfter,
+            (5, _) if draws.of(3, index).is_multiple_of(8) => Fate::DiesBefore,
+            (6, _) if draws.of(3, index).is_multiple_of(8) => Fate::DiesAfter,
             _ => Fate::Pass,
         }
     });
