@@ -23,7 +23,8 @@ pub(crate) enum Seen {
     May(Overlap),
     /// Left nothing that this snapshot may show.
     Not,
-    /// Nothing later in this partition has begun.
+    /// Neither this one nor any later writer of the partition: it is still to come, or its end was sent after the snapshot
+    /// was over, and `ordered` begins no writer before its predecessor in the partition is done.
     End,
 }
 
@@ -53,7 +54,7 @@ impl Viewer {
         Ok(match track.state {
             State::Waiting => Seen::End,
             State::Rejected | State::Skipped => Seen::Not,
-            State::Committed if track.visible_from >= span.answered && self.own.is_none() => Seen::Not,
+            State::Committed if track.visible_from >= span.answered && self.own.is_none() => Seen::End,
             State::Committed
                 if before(track.visible_by) && (claim.real_time || self.is_mine(track.session)) =>
             {
@@ -70,7 +71,7 @@ impl Viewer {
                 session: track.session,
                 unknown: false,
             }),
-            State::Open | State::Unknown if track.visible_from >= span.answered => Seen::Not,
+            State::Open | State::Unknown if track.visible_from >= span.answered => Seen::End,
             State::Open => return Err(STILL_OPEN),
             State::Unknown => Seen::May(Overlap {
                 lts,

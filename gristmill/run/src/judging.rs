@@ -31,8 +31,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-/// Answers that are explained before anything else is looked at again.
-const AT_ONCE: usize = 1024;
+/// Answers that are explained before anything else is looked at again: the clock, interrupts, the floor (J3).
+const AT_ONCE: usize = 256;
 /// The share of visits whose digests are compared with what was sent, beside those that a finding cites (F4).
 const SAMPLE: (u64, u64) = (1, 512);
 /// How long the judge waits for answers before it looks at the mark again.
@@ -57,6 +57,8 @@ pub(crate) struct Judging<'w> {
     world: &'w World,
     pool: Option<Pool<'w>>,
     order: BinaryHeap<Reverse<(Tick, usize)>>,
+    /// When the snapshots of parked answers began; those of answers that are judged meanwhile are dropped when they come up.
+    began: BinaryHeap<Reverse<(Tick, Tick, usize)>>,
     parked: Slab<Parked>,
     open: Slab<Open>,
     batches: Vec<Batch>,
@@ -75,6 +77,7 @@ impl<'w> Judging<'w> {
             world,
             pool: (checkers > 1).then(|| Pool::new(world, scope, checkers)),
             order: BinaryHeap::new(),
+            began: BinaryHeap::new(),
             parked: Slab::new(),
             open: Slab::new(),
             batches: Vec::new(),
@@ -83,32 +86,39 @@ impl<'w> Judging<'w> {
         }
     }
 
-    /// Judges what can be judged; waits a little if there is nothing. Returns whether there was anything.
+    /// Judges a portion of what can be judged; waits a little if there is nothing. Returns whether there was anything.
     pub(crate) fn round(&mut self) -> Result<bool, RunError> {
         let mark = self.world.ticks.low_water();
-        let wait = if self.order.is_empty() || !self.is_ripe(mark) {
-            LOOK_AGAIN
-        } else {
+        let wait = if self.is_ripe(mark) {
             Duration::ZERO
+        } else {
+            LOOK_AGAIN
         };
         self.take_in(wait)?;
-        let mut any = false;
-        while self.is_ripe(mark) {
+        let any = self.is_ripe(mark);
+        if any {
             self.judge_some(mark)?;
-            any = true;
-            // After each portion, not only at the end: heads that stand still make every answer of a backlog replay all
-            // of it, and the judge never catches up.
-            self.raise_floor(mark);
         }
+        // After each portion, not only when nothing is left: heads that stand still make every answer of a backlog replay
+        // all of it, and the judge never catches up.
         self.raise_floor(mark);
-        self.world.inbox.judged(mark);
+        if !self.is_ripe(mark) {
+            self.world.inbox.judged(mark);
+        }
         Ok(any)
     }
 
     /// J3. Above the mark there may be answers whose snapshots began long before it.
-    fn raise_floor(&self, mark: Tick) {
-        let oldest = self.parked.iter().map(|p| p.answered.snapshot.sent).min();
-        self.world.judge.floor(oldest.map_or(mark, |o| o.min(mark)));
+    fn raise_floor(&mut self, mark: Tick) {
+        while let Some(Reverse((sent, answered, at))) = self.began.peek() {
+            let parked = self.parked.get(*at);
+            if parked.is_some_and(|p| p.answered.span.answered == *answered && p.answered.snapshot.sent == *sent) {
+                break;
+            }
+            self.began.pop();
+        }
+        let oldest = self.began.peek().map_or(mark, |Reverse((sent, ..))| (*sent).min(mark));
+        self.world.judge.floor(oldest);
     }
 
     /// Visits whose answers are all judged.
@@ -147,12 +157,13 @@ impl<'w> Judging<'w> {
                 waiting: answers,
             });
             for answered in batch.answers {
-                let tick = answered.span.answered;
+                let (tick, sent) = (answered.span.answered, answered.snapshot.sent);
                 let at = self.parked.insert(Parked {
                     answered,
                     batch: open,
                 });
                 self.order.push(Reverse((tick, at)));
+                self.began.push(Reverse((sent, tick, at)));
             }
         }
         self.batches = batches;
@@ -259,6 +270,10 @@ impl<T> Slab<T> {
         }
         self.slots.push(Some(value));
         self.slots.len() - 1
+    }
+
+    fn get(&self, at: usize) -> Option<&T> {
+        self.slots.get(at).and_then(Option::as_ref)
     }
 
     fn get_mut(&mut self, at: usize) -> &mut T {
