@@ -142,6 +142,14 @@ impl ErrorHandler {
     }
 }
 
+/// A bug was caught in the act and no frontier may be trusted any more: says so and ends the process at once.
+///
+/// Not a panic: that ends one worker's thread, while the others of its process and of the cluster go on.
+pub(crate) fn abort(operator: &str, bug: &str) -> ! {
+    eprintln!("{operator}: aborting: {bug}");
+    std::process::abort();
+}
+
 impl fmt::Debug for ErrorHandler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -7,7 +7,8 @@
 //! 3. No row at or after `until` comes out.
 //! 4. Errors in the data (rows written as errors, or made by the pushed-down expression) are data: they
 //!    have a stream of their own.
-//! 5. A row of an audited part that passes means that the part filter loses rows: a bug, so it panics.
+//! 5. A row of an audited part that passes means that the part filter loses rows: a bug, so the process is
+//!    aborted.
 
 use std::collections::VecDeque;
 
@@ -214,12 +215,12 @@ impl Decoder {
             match self.decoding.row(bytes) {
                 Ok(Pushed::Drop) => (),
                 Ok(_) if part.audited && context.hooks.mutant != Mutant::AuditsNothing => {
-                    panic!(
-                        "{}: a row passes the filter though the statistics of its part said that none does: \
-                         the part filter loses rows; row {:?}",
-                        context.name,
+                    let bug = format!(
+                        "a row passes the filter though the part filter discarded its part: the part filter \
+                         loses rows; row {:?}",
                         Row::from(bytes)
                     );
+                    crate::error::abort(&context.name, &bug);
                 }
                 Ok(Pushed::Keep) => {
                     emitted += 1;

@@ -16,6 +16,8 @@ pub(crate) enum Fault {
     DoneUnanswered,
     /// It does not happen, and nobody learns of it.
     LostUnanswered,
+    /// Nobody learns of it; it happens after so many other operations of the store.
+    Late(usize),
     /// As if there were no fault.
     None,
 }
@@ -25,7 +27,14 @@ pub(crate) enum Fault {
 pub(crate) struct Faulty {
     inner: Arc<MemConsensus>,
     script: Arc<Mutex<(String, VecDeque<Fault>)>>,
+    /// What is still on its way, with the operations until it arrives.
+    late: Arc<Mutex<Vec<(usize, Attempt)>>>,
+    /// The key of every attempt, in order.
+    attempts: Arc<Mutex<Vec<String>>>,
 }
+
+/// The arguments of a compare-and-set.
+type Attempt = (String, Option<SeqNo>, Versioned);
 
 impl Faulty {
     /// The next compare-and-sets of keys that contain `key` go as `faults` say.
@@ -35,13 +44,36 @@ impl Faulty {
 
     /// Faults that did not happen yet.
     pub(crate) fn left(&self) -> usize {
-        self.script.lock().1.len()
+        self.script.lock().1.len() + self.late.lock().len()
+    }
+
+    /// How many compare-and-sets of keys that contain `key` were tried.
+    pub(crate) fn attempts(&self, key: &str) -> usize {
+        let attempts = self.attempts.lock();
+        attempts.iter().filter(|tried| tried.contains(key)).count()
+    }
+
+    /// One more operation: what is due arrives before it.
+    async fn tick(&self) {
+        let due: Vec<Attempt> = {
+            let mut late = self.late.lock();
+            late.iter_mut()
+                .for_each(|(left, _)| *left = left.saturating_sub(1));
+            late.extract_if(.., |(left, _)| *left == 0)
+                .map(|(_, attempt)| attempt)
+                .collect()
+        };
+        for (key, expected, new) in due {
+            // Too late or not, nobody waits for the answer any more.
+            let _ = self.inner.compare_and_set(&key, expected, new).await;
+        }
     }
 }
 
 #[async_trait]
 impl Consensus for Faulty {
     async fn head(&self, key: &str) -> Result<Option<Versioned>, StoreError> {
+        self.tick().await;
         self.inner.head(key).await
     }
 
@@ -51,6 +83,8 @@ impl Consensus for Faulty {
         expected: Option<SeqNo>,
         new: Versioned,
     ) -> Result<CasResult, StoreError> {
+        self.tick().await;
+        self.attempts.lock().push(key.to_owned());
         let fault = {
             let mut script = self.script.lock();
             if key.contains(script.0.as_str()) {
@@ -62,6 +96,12 @@ impl Consensus for Faulty {
         match fault.unwrap_or(Fault::None) {
             Fault::None => self.inner.compare_and_set(key, expected, new).await,
             Fault::LostUnanswered => Err(StoreError::indeterminate("scripted: lost")),
+            Fault::Late(after) => {
+                self.late
+                    .lock()
+                    .push((after.max(1), (key.to_owned(), expected, new)));
+                Err(StoreError::indeterminate("scripted: late"))
+            }
             Fault::DoneUnanswered => {
                 self.inner.compare_and_set(key, expected, new).await?;
                 Err(StoreError::indeterminate("scripted: done"))
@@ -70,14 +110,17 @@ impl Consensus for Faulty {
     }
 
     async fn scan(&self, key: &str, from: SeqNo, limit: usize) -> Result<Vec<Versioned>, StoreError> {
+        self.tick().await;
         self.inner.scan(key, from, limit).await
     }
 
     async fn truncate(&self, key: &str, to: SeqNo) -> Result<Option<usize>, StoreError> {
+        self.tick().await;
         self.inner.truncate(key, to).await
     }
 
     async fn heads(&self) -> Result<Vec<(String, SeqNo)>, StoreError> {
+        self.tick().await;
         self.inner.heads().await
     }
 }

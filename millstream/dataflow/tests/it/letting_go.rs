@@ -16,19 +16,36 @@ pub(crate) fn leases_return_with_their_times(mutant: Mutant) {
         world.gate.set(&world.key_at(2), Rule::Hold);
         let flow = world.install(|_| ());
         world.settle();
-        let held: Vec<(u64, usize)> = world.watches[flow]
-            .counters
-            .leases_by_time()
-            .into_iter()
-            .collect();
+        let leases = |world: &World| -> Vec<(u64, usize)> {
+            let held = world.watches[flow].counters.leases_by_time();
+            held.into_iter().collect()
+        };
         assert_eq!(
-            held,
+            leases(&world),
             vec![(2, 1), (3, 1), (4, 1)],
             "times from the incomplete one on are held"
         );
+        // The durable hold goes where the leased parts were seen, and stays there however far the shard goes.
+        let held = [5, 6, 7, 8].map(|time| {
+            world.let_holds_move();
+            world.append_each(time..time + 1);
+            world.settle();
+            world.oldest_hold()
+        });
+        assert_eq!(held, [held[0]; 4], "the hold moved before the fetch was done");
+        assert_eq!(leases(&world).len(), 3 + 4);
         world.gate.open_all();
         world.settle();
         assert_eq!(world.watches[flow].counters.leases.get(), 0);
+        let complete = world.version();
+        world.let_holds_move();
+        world.append_each(9..10);
+        world.settle();
+        let follows = world.oldest_hold();
+        assert!(
+            follows >= complete,
+            "all was fetched at version {complete}, the hold is at {follows}"
+        );
     }
 }
 

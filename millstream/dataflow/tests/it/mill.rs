@@ -115,6 +115,19 @@ impl Mill {
             .expect("readable")
     }
 
+    /// Asks for the upper so often: as many operations of the store.
+    pub(crate) fn upper_often(&self, times: usize) {
+        for _ in 0..times {
+            self.upper(self.output);
+        }
+    }
+
+    /// A shard's durable state.
+    pub(crate) fn state(&self, shard: ShardId) -> Arc<shard::state::State> {
+        let inspection = self.wait(self.client.inspect(shard)).expect("readable");
+        inspection.expect("made").state
+    }
+
     pub(crate) fn hold(&self, shard: ShardId) -> ReadHandle {
         self.wait(self.client.open_leased_reader(shard, CODEC, "judge"))
             .expect("opens")

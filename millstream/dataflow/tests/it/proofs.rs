@@ -81,8 +81,10 @@ proofs! {
         by reading::discarded_parts_are_not_fetched;
     "SRC-19" src_19_counted_parts_are_not_fetched kills [FetchesCounted]
         by reading::a_counted_part_is_not_fetched;
-    "SRC-20" src_20_an_audit_convicts_a_wrong_filter kills [AuditsNothing, AuditsWithoutBudget]
-        by reading::an_audited_part_convicts_a_wrong_filter;
+    "SRC-20" src_20_an_audit_fetches_what_its_budget_allows kills [AuditsWithoutBudget]
+        by reading::an_audit_fetches_what_its_budget_allows;
+    "SRC-20" src_20_a_filter_that_loses_rows_ends_the_process kills [AuditsNothing]
+        by halt::a_filter_that_loses_rows_ends_the_process;
     "SRC-21" src_21_coalescing_changes_frontiers_only kills [CoalescesForEver]
         by reading::coalescing_changes_frontiers_only;
     "SRC-22" src_22_parts_are_spread_as_the_seed_says kills [EverythingToOneWorker]

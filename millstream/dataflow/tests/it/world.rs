@@ -7,7 +7,7 @@ use dataflow::{Counters, ErrorHandler, FlowError, Hooks, Mutant, Row, RowUpdate,
 use parking_lot::Mutex;
 use shard::store::Blob;
 use shard::store::mem::{MemBlob, MemConsensus};
-use shard::{Client, ClientConfig, Frontier, Location, ShardId, Update, WriteHandle};
+use shard::{Client, ClientConfig, Frontier, Location, SeqNo, ShardId, Update, WriteHandle};
 
 use crate::gate::Gate;
 use crate::puppets::Puppets;
@@ -215,6 +215,27 @@ impl World {
         };
         self.wait(other.expire()).expect("expires");
         since
+    }
+
+    /// The version of the shard's state.
+    pub(crate) fn version(&self) -> SeqNo {
+        self.state().seqno
+    }
+
+    /// The oldest version that a reader of the shard holds.
+    pub(crate) fn oldest_hold(&self) -> SeqNo {
+        self.state().seqno_since()
+    }
+
+    fn state(&self) -> Arc<shard::state::State> {
+        let inspection = self.wait(self.client.inspect(self.shard)).expect("readable");
+        inspection.expect("made").state
+    }
+
+    /// Lets so much time pass that a listener moves its durable holds with its next batch.
+    pub(crate) fn let_holds_move(&self) {
+        let lease_ms = self.client.settings().get().reader_lease_ms;
+        self.client.clock().advance(lease_ms / 4 + 1);
     }
 
     /// Whether the bytes of a part are still in the store.
