@@ -5,6 +5,7 @@ mod bench;
 mod lint;
 mod metadata;
 mod servers;
+mod soak;
 mod suite;
 mod tidy;
 
@@ -22,6 +23,7 @@ cargo xtask COMMAND
   ci                         lint, then test with CI=true: nothing is left out
   tidy                       what a machine can check of the house rules, dependency arrows included
   bench [NAME …]             benchmarks; without a name, lists them. Each prints ratios from interleaved rounds
+  soak [NAME [SIZE] …]       long forms of tests that count what they do; without a name, lists them
   servers                    which real servers the tests would use, and where they were found
 ";
 
@@ -51,6 +53,7 @@ fn command(args: &[String]) -> Result<()> {
         }
         Some("tidy") => tidy::run(),
         Some("bench") => bench::run(rest),
+        Some("soak") => soak::run(rest),
         Some("servers") => {
             servers::list();
             Ok(())

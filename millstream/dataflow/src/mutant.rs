@@ -71,6 +71,7 @@ mutants! {
     FetchesCounted,
     PressWakesNobody,
     ListenErrorWakesNobody,
+    ErrorIsNotLast,
     FillsTheGap,
     NothingReadBack,
     WritesBeforeReadBack,

@@ -216,7 +216,7 @@ pub fn view_sink_hooked<'scope>(
 
     let rows = view.rows.map(|(row, time, diff)| (tagged(0, &row), time, diff));
     let errors = view.errors.map(|(row, time, diff)| (tagged(1, &row), time, diff));
-    let (desired, frontier) = watch_frontier(rows.concat(errors));
+    let (desired, frontier) = watch_frontier(&options.name, rows.concat(errors));
     let minted = mint_operator::build(scope, context.clone(), frontier, view.ends);
     let (batches, write_press) =
         write_operator::build(context.clone(), desired, read_back.rows, minted.to_writers);
@@ -239,12 +239,13 @@ fn tagged(tag: u8, row: &Row) -> Row {
 
 /// Passes `stream` on, and its frontier alone on a second stream: nothing is copied.
 fn watch_frontier<'scope>(
+    name: &str,
     stream: Stream<'scope, u64, Vec<RowUpdate>>,
 ) -> (
     Stream<'scope, u64, Vec<RowUpdate>>,
     Stream<'scope, u64, Vec<Infallible>>,
 ) {
-    let mut builder = OperatorBuilder::new("view_sink_watch".to_owned(), stream.scope());
+    let mut builder = OperatorBuilder::new(format!("view_sink_watch({name})"), stream.scope());
     let (rows_out, rows) = builder.new_output::<Vec<RowUpdate>>();
     let (frontier_out, frontier) = builder.new_output::<Vec<Infallible>>();
     let mut rows_in = builder.new_input(stream, Pipeline);

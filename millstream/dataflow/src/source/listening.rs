@@ -122,6 +122,9 @@ impl Listener {
             Err(End::Failed(error)) => {
                 // Nobody left to tell is the same as told.
                 let _ = self.outbox.put(Message::Failed(error));
+                if self.context.hooks.mutant == Mutant::ErrorIsNotLast {
+                    let _ = self.outbox.put(Message::Progress(Frontier::Closed));
+                }
             }
         }
     }

@@ -63,7 +63,7 @@ struct Cluster {
 }
 
 /// Addresses nobody listens on: the system's choice, given back at once.
-fn addresses() -> Vec<String> {
+pub(crate) fn addresses() -> Vec<String> {
     let listeners: Vec<TcpListener> = (0..PROCESSES)
         .map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"))
         .collect();

@@ -13,15 +13,32 @@ mod gate;
 mod halt;
 mod letting_go;
 mod mill;
+mod names;
 mod parked;
+mod processes;
 mod proofs;
 mod puppets;
 mod reading;
 mod sinking;
 mod stage;
+mod storm;
 mod world;
+
+/// The number that the environment asks for, for a long form of a test.
+fn asked(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |asked| {
+        asked
+            .parse()
+            .unwrap_or_else(|_| panic!("{variable} is a number, not `{asked}`"))
+    })
+}
 
 #[test]
 fn child_of_the_halt_test() {
     halt::child();
+}
+
+#[test]
+fn child_of_the_processes_tests() {
+    processes::child();
 }

@@ -47,7 +47,10 @@ pub(crate) struct Mill {
     pub(crate) gate: Gate,
     pub(crate) blobs: Arc<MemBlob>,
     pub(crate) consensus: Faulty,
+    /// What the replicas read and write through.
     pub(crate) client: Client,
+    /// What the test itself reads and writes through; the same unless the replicas' stores fail.
+    judge: Client,
     pub(crate) input: ShardId,
     pub(crate) output: ShardId,
     pub(crate) replicas: Vec<Replica>,
@@ -73,12 +76,25 @@ impl Mill {
         config.settings.inline_total_bytes = 0;
         config.settings.compaction.enabled = false;
         let client = Client::new(location, config);
-        let (input, output) = (client.fresh_shard(), client.fresh_shard());
+        let judge = client.clone();
         Mill {
             gate,
             blobs,
             consensus,
+            ..Mill::of(client, judge, mutant)
+        }
+    }
+
+    /// Replicas over the client `client`, judged through `judge`. The store's gate and script have no say.
+    pub(crate) fn of(client: Client, judge: Client, mutant: Mutant) -> Mill {
+        let blobs = Arc::new(MemBlob::new());
+        let (input, output) = (judge.fresh_shard(), judge.fresh_shard());
+        Mill {
+            gate: Gate::new(Arc::clone(&blobs) as Arc<dyn Blob>),
+            blobs,
+            consensus: Faulty::default(),
             client,
+            judge,
             input,
             output,
             replicas: Vec::new(),
@@ -98,11 +114,7 @@ impl Mill {
             .map(|(row, time, diff)| Update::new(*row, *time, *diff))
             .collect();
         self.wait(async {
-            let writer = self
-                .client
-                .open_writer(shard, CODEC, "test")
-                .await
-                .expect("opens");
+            let writer = self.judge.open_writer(shard, CODEC, "test").await.expect("opens");
             writer
                 .compare_and_append(&updates, Frontier::At(lower), upper)
                 .await
@@ -111,7 +123,7 @@ impl Mill {
     }
 
     pub(crate) fn upper(&self, shard: ShardId) -> Frontier {
-        self.wait(self.client.recent_upper(shard, CODEC))
+        self.wait(self.judge.recent_upper(shard, CODEC))
             .expect("readable")
     }
 
@@ -124,12 +136,12 @@ impl Mill {
 
     /// A shard's durable state.
     pub(crate) fn state(&self, shard: ShardId) -> Arc<shard::state::State> {
-        let inspection = self.wait(self.client.inspect(shard)).expect("readable");
+        let inspection = self.wait(self.judge.inspect(shard)).expect("readable");
         inspection.expect("made").state
     }
 
     pub(crate) fn hold(&self, shard: ShardId) -> ReadHandle {
-        self.wait(self.client.open_leased_reader(shard, CODEC, "judge"))
+        self.wait(self.judge.open_leased_reader(shard, CODEC, "judge"))
             .expect("opens")
     }
 

@@ -14,9 +14,15 @@ struct Proof {
     kills: &'static [Mutant],
 }
 
-/// Runs the scenario as the product is, then with each mutant, which must make it fail.
-fn prove(scenario: fn(Mutant), kills: &[Mutant]) {
-    scenario(Mutant::None);
+/// Runs the scenario as the product is, so often as `FLOW_ROUNDS` says (once if it says nothing), then with
+/// each mutant, which must make it fail.
+fn prove(name: &str, scenario: fn(Mutant), kills: &[Mutant]) {
+    let rounds = crate::asked("FLOW_ROUNDS", 1);
+    for round in 0..rounds {
+        let passed = catch_unwind(AssertUnwindSafe(|| scenario(Mutant::None))).is_ok();
+        assert!(passed, "{name}: round {round} of {rounds} failed");
+    }
+    println!("{name}: {rounds} of {rounds} in a row");
     for mutant in kills {
         let survived = catch_unwind(AssertUnwindSafe(|| scenario(*mutant))).is_ok();
         assert!(!survived, "the mutant {mutant:?} survives");
@@ -28,7 +34,7 @@ macro_rules! proofs {
         $(
             #[test]
             fn $name() {
-                prove($scenario, &[$($mutant),+]);
+                prove(stringify!($name), $scenario, &[$($mutant),+]);
             }
         )*
 
@@ -151,6 +157,8 @@ proofs! {
         by sinking::shutdown_never_seals;
     "H17" h_17_no_gap_is_written_over kills [FillsTheGap]
         by sinking::no_gap_is_written_over;
+    "section 16" an_error_is_the_last_message_of_its_channel kills [ErrorIsNotLast]
+        by reading::an_error_is_the_last_message;
     "section 20" errors_in_the_data_are_data kills [DataErrorsDropped]
         by reading::errors_in_the_data_are_data;
 }

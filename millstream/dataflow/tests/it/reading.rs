@@ -46,6 +46,41 @@ pub(crate) fn as_of_before_since_is_an_error(mutant: Mutant) {
     );
 }
 
+pub(crate) fn an_error_is_the_last_message(mutant: Mutant) {
+    // At the start, and when the reader has lost its lease.
+    for at_start in [true, false] {
+        let mut world = World::new(2, mutant);
+        world.append_each(0..5);
+        raise_since(&world, 3);
+        let flow = world.install(|options| options.as_of = at_start.then_some(1));
+        world.settle();
+        if !at_start {
+            world.expect_frontier(flow, Some(5));
+            world.client.clock().advance(16 * 60_000);
+            // The first command after so great a step of the clock expires nobody, the second does.
+            raise_since(&world, 3);
+            raise_since(&world, 3);
+            world.append_each(5..6);
+            world.settle();
+        }
+        assert_eq!(world.errors(flow).len(), 1, "{:?}", world.errors(flow));
+        let frontiers = world.frontiers(flow);
+        let counters = Arc::clone(&world.watches[flow].counters);
+        let sent = counters.messages_sent.get();
+        assert_eq!(sent, counters.messages_received.get(), "nothing comes after it");
+        assert_eq!(
+            counters.tasks.get(),
+            2,
+            "the listen task has ended, those that fetch have not"
+        );
+        let upper = if at_start { 5 } else { 6 };
+        world.append_each(upper..upper + 3);
+        world.settle();
+        assert_eq!(counters.messages_sent.get(), sent);
+        assert_eq!(world.frontiers(flow), frontiers);
+    }
+}
+
 pub(crate) fn the_frontier_reaches_as_of_without_data(mutant: Mutant) {
     for as_of in [None, Some(42)] {
         let mut world = World::new(2, mutant);
