@@ -15,8 +15,7 @@ pub(crate) struct Out {
 impl Out {
     /// The streams of the process, as NO_COLOR, TERM and the terminals say.
     pub(crate) fn standard() -> Out {
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-            || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) || is_dumb();
         let style = |terminal: bool, width: Option<(terminal_size::Width, terminal_size::Height)>| Style {
             color: terminal && !plain,
             width: width.filter(|_| terminal).map(|(width, _)| usize::from(width.0)),
@@ -36,12 +35,12 @@ impl Out {
 
     /// Whether a line on standard output can be redrawn.
     pub(crate) fn live(&self) -> bool {
-        self.stdout.width.is_some() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+        self.stdout.width.is_some() && !is_dumb()
     }
 
     /// How text on standard error may look, and whether a line there can be redrawn.
     pub(crate) fn aside(&self) -> (Style, bool) {
-        (self.stderr, self.stderr.width.is_some())
+        (self.stderr, self.stderr.width.is_some() && !is_dumb())
     }
 
     /// Writes to standard output. A reader that went away is remembered, anything else is told once on standard error.
@@ -94,6 +93,11 @@ impl Out {
         let _ = io::stderr().lock().write_all(words.as_bytes());
         Exit::Usage
     }
+}
+
+/// A terminal that knows no escape codes: neither colours nor a line that is drawn again.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// The system's words without its number: `Connection refused (os error 111)` tells no more than `Connection refused`.

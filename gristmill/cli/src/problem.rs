@@ -100,10 +100,11 @@ impl From<ArtefactError> for Problem {
 
 impl From<RunError> for Problem {
     fn from(error: RunError) -> Problem {
+        let full = error.is_full_disk();
         match error {
             RunError::Target(unusable) => unusable.into(),
             RunError::Plan(error) => error.into(),
-            RunError::Folder(error) => error.into(),
+            RunError::Folder(error) if !full => error.into(),
             other => {
                 let remedy = other.remedy();
                 Problem {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! .gristmill/                   a store of runs
-//! ├─ latest -> 7b3f0c           the run that began last
+//! ├─ latest -> 7b3f0c           the run that began last, replays aside
 //! └─ 7b3f0c/
 //!    ├─ format                  what this folder is, and the version of its format; locked while the run lives
 //!    ├─ plan.toml               every option and draw, written before the first action
@@ -141,6 +141,14 @@ impl Store {
 
     /// Makes and locks the folder of a new run: `id`, or `id-2`, `id-3`, … where that is taken; points `latest` at it.
     pub fn create(&self, id: &str) -> Result<Folder, ArtefactError> {
+        let folder = self.create_aside(id)?;
+        self.point_latest(&folder.name())?;
+        Ok(folder)
+    }
+
+    /// The same for a run that was made from another one: `latest` stays at what the person ran last, so that
+    /// `replay latest` twice replays the same run twice.
+    pub fn create_aside(&self, id: &str) -> Result<Folder, ArtefactError> {
         fs::create_dir_all(&self.root).map_err(|e| ArtefactError::io(&self.root, e))?;
         let mut n = 1u64;
         let path = loop {
@@ -158,9 +166,7 @@ impl Store {
         };
         let folder = Folder { lock: None, path };
         folder.write(FORMAT, format!("{TITLE}{VERSION}\n").as_bytes())?;
-        let folder = folder.locked()?;
-        self.point_latest(&folder.name())?;
-        Ok(folder)
+        folder.locked()
     }
 
     /// Finds a run: by its name in this store, by `latest`, or by a path to its folder.

@@ -15,7 +15,7 @@ impl fmt::Display for Lts {
 }
 
 /// Time in judgements: one counter per process (F3), a total order without equal values. Not a clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tick(pub u64);
 

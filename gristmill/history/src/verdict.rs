@@ -100,7 +100,7 @@ pub struct Verdict {
     pub format: u32,
     /// The three-valued answer.
     pub status: Status,
-    /// Ended by Ctrl-C.
+    /// Ended by Ctrl-C or another signal that asks for an end.
     pub interrupted: bool,
     /// The run's seed, as printed.
     pub seed: String,

@@ -36,15 +36,16 @@ pub(crate) struct Causes {
 }
 
 impl Causes {
-    pub(crate) fn new(known: Known) -> Causes {
+    /// With what an earlier life of the worker had found.
+    pub(crate) fn new(known: Known, before: Families) -> Causes {
         Causes {
             fresh: Mutex::new(Vec::new()),
-            causes: Mutex::new(Families::default()),
+            causes: Mutex::new(before),
             known,
         }
     }
 
-    /// A finding of the run's own: a refusal, a stall, a crash.
+    /// A finding that needs no second judge here: of the run's own (a refusal, a stall, a crash), or judged twice already.
     pub(crate) fn own(&self, finding: Finding) {
         self.fresh.lock().push(Fresh {
             finding,
@@ -98,6 +99,11 @@ impl Causes {
         let new: Vec<Cause> = causes.iter().skip(*shown).cloned().collect();
         *shown += new.len();
         new
+    }
+
+    /// Everything that was gathered, for the account.
+    pub(crate) fn families(&self) -> Families {
+        self.causes.lock().clone()
     }
 
     /// Every cause, most frequent first. Those that were tolerated more often than their entry allows no longer are.

@@ -7,6 +7,7 @@ use history::log::LogError;
 use history::tracker::TrackerError;
 use history::{Address, Lts};
 use std::io;
+use std::path::{Path, PathBuf};
 use targets::Unusable;
 
 /// Why a run did not come to a verdict.
@@ -36,9 +37,18 @@ pub enum RunError {
     /// The ring of answers.
     #[error("the ring of answers: {0}")]
     Evidence(io::Error),
-    /// The disk is full; what ran was judged.
-    #[error("the disk is full: the load ended early")]
-    DiskFull,
+    /// No room for the log to grow; what ran is judged.
+    #[error("no room for more log in {}", path.display())]
+    DiskFull {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// No room for the ring of answers to grow; what ran is judged.
+    #[error("no room for more answers in {}", path.display())]
+    AnswersFull {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The two judges disagree: a bug of ours, never the database's.
     #[error(
         "our own fault: the second judge does not find {signature} in the answer to {read}; please report this with the run's folder"
@@ -81,6 +91,31 @@ impl RunError {
         RunError::Evidence(source)
     }
 
+    /// The same where the folder matters: it has no room.
+    pub(crate) fn evidence_in(dir: &Path, source: io::Error) -> RunError {
+        if is_full(&source) {
+            RunError::AnswersFull { path: dir.to_owned() }
+        } else {
+            RunError::Evidence(source)
+        }
+    }
+
+    /// Whether the disk of the run's folder is full, or a quota used up.
+    pub fn is_full_disk(&self) -> bool {
+        match self {
+            RunError::DiskFull { .. }
+            | RunError::AnswersFull { .. }
+            | RunError::Log(LogError::Full { .. })
+            | RunError::Tracker(TrackerError::Full { .. }) => true,
+            RunError::Log(LogError::Io { source, .. })
+            | RunError::Tracker(TrackerError::Io { source, .. })
+            | RunError::Folder(ArtefactError::Io { source, .. })
+            | RunError::Evidence(source)
+            | RunError::Io { source, .. } => is_full(source),
+            _ => false,
+        }
+    }
+
     pub(crate) fn io(what: impl Into<String>, source: io::Error) -> RunError {
         RunError::Io {
             what: what.into(),
@@ -94,6 +129,7 @@ impl RunError {
             RunError::Target(unusable) | RunError::Plan(PlanError::Target(unusable)) => {
                 unusable.complaint().remedy.clone()
             }
+            error if error.is_full_disk() => "make room there, or give another folder with --out".to_owned(),
             _ => String::new(),
         }
     }
@@ -105,7 +141,18 @@ impl RunError {
             | RunError::Plan(PlanError::Target(Unusable::Server(_))) => 4,
             RunError::Target(Unusable::Usage(_)) | RunError::Plan(_) | RunError::Known(_) => 3,
             RunError::Read(_) | RunError::Folder(_) => 3,
+            // What lies there is no run of ours, a newer one, or one that never began.
+            RunError::Log(LogError::NotALog { .. } | LogError::Newer { .. })
+            | RunError::Tracker(TrackerError::NotATracker { .. } | TrackerError::Newer { .. }) => 3,
+            error if error.is_full_disk() => 3,
             _ => 5,
         }
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }

@@ -23,7 +23,7 @@ mod segment;
 use history::Answered;
 use parking_lot::{Condvar, Mutex};
 use segment::Segment;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -52,19 +52,19 @@ struct Inner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Held(u64);
 
-impl Held {
-    /// In a segment of an earlier life, which counts as judged.
-    pub(crate) const NOWHERE: Held = Held(0);
-}
-
 impl Ring {
-    /// A ring in the folder `dir`, which is made; what lies there already is kept and counts as judged. About `bytes_max`
-    /// bytes are used, more only while answers cannot be judged.
-    pub(crate) fn open(dir: &Path, bytes_max: u64) -> io::Result<Ring> {
+    /// A ring in the folder `dir`, which is made; what lies there already is kept, `held` of it until it is judged. About
+    /// `bytes_max` bytes are used, more only while answers cannot be judged.
+    pub(crate) fn open(dir: &Path, bytes_max: u64, held: &mut dyn Iterator<Item = Held>) -> io::Result<Ring> {
         std::fs::create_dir_all(dir)?;
+        let mut open: BTreeMap<u64, usize> = BTreeMap::new();
+        for Held(segment) in held {
+            *open.entry(segment).or_default() += 1;
+        }
         let mut older = VecDeque::new();
         for (number, path) in segment::list(dir)? {
-            older.push_back((Segment::adopt(path, number)?, 0));
+            let open = open.get(&number).copied().unwrap_or(0);
+            older.push_back((Segment::adopt(path, number)?, open));
         }
         let next = older.back().map_or(1, |(s, _)| s.number() + 1);
         let segment_bytes = (bytes_max / SEGMENTS).max(64 << 10);
@@ -109,9 +109,6 @@ impl Ring {
 
     /// So many answers of a segment were judged.
     pub(crate) fn judged(&self, held: Held, answers: usize) {
-        if held == Held::NOWHERE {
-            return;
-        }
         let mut inner = self.inner.lock();
         if held.0 == inner.current.number() {
             inner.open -= answers;
@@ -137,6 +134,11 @@ impl Ring {
             }
         }
         true
+    }
+
+    /// Whether segments should be freed soon: half of them hold answers that are not.
+    pub(crate) fn wants_room(&self) -> bool {
+        self.inner.lock().stuck() >= SEGMENTS as usize / 2
     }
 
     /// Whether a session that is about to begin a visit has to wait.
@@ -170,16 +172,27 @@ impl Inner {
 
 /// Every answer that a ring holds, in the order in which it was taken, and how many segments ended in damage.
 pub(crate) fn read(dir: &Path) -> io::Result<(Vec<Answered>, usize)> {
-    let mut answers = Vec::new();
+    let (placed, damaged) = read_placed(dir)?;
+    Ok((
+        placed.into_iter().map(|(_, answered)| answered).collect(),
+        damaged,
+    ))
+}
+
+/// The same, each with its place.
+pub(crate) fn read_placed(dir: &Path) -> io::Result<(Vec<(Held, Answered)>, usize)> {
+    let mut placed = Vec::new();
     let mut damaged = 0;
-    for (_, path) in segment::list(dir)? {
+    for (number, path) in segment::list(dir)? {
         let bytes = std::fs::read(&path)?;
+        let mut answers = Vec::new();
         damaged += usize::from(!codec::unframe_all(
             bytes.get(segment::HEAD..).unwrap_or(&[]),
             &mut answers,
         ));
+        placed.extend(answers.into_iter().map(|answered| (Held(number), answered)));
     }
-    Ok((answers, damaged))
+    Ok((placed, damaged))
 }
 
 #[cfg(test)]

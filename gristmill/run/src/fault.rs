@@ -28,7 +28,7 @@ use proxy::Proxy;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use targets::{Cancel, Identity};
 
@@ -47,6 +47,7 @@ pub(crate) struct Faults {
     orders: Sender<Order>,
     inbox: Receiver<Order>,
     deadline: Duration,
+    off: AtomicBool,
 }
 
 /// A server session, and how to cancel what it does.
@@ -95,7 +96,13 @@ impl Faults {
             orders,
             inbox,
             deadline,
+            off: AtomicBool::new(false),
         }
+    }
+
+    /// Nothing strikes any more.
+    pub(crate) fn turn_off(&self) {
+        self.off.store(true, Ordering::SeqCst);
     }
 
     /// The session that a fault's events belong to: the one after the last client.

@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(crate) struct Batch {
     pub(crate) lts: Lts,
     pub(crate) attempt: u8,
-    /// To be compared with what is regenerated, if this visit is in the sample.
+    /// To be compared with what is regenerated, if this visit is in the sample. `None`: an answer of an earlier life.
     pub(crate) sample: Option<Digests>,
     /// Where the answers lie in the ring.
     pub(crate) held: Held,
@@ -24,12 +24,12 @@ pub(crate) struct Batch {
 
 impl Batch {
     /// An answer of an earlier life of the worker: it lies in the ring, and its digests were sampled then.
-    pub(crate) fn again(answered: Answered) -> Batch {
+    pub(crate) fn again(held: Held, answered: Answered) -> Batch {
         Batch {
             lts: answered.address.lts,
             attempt: answered.address.attempt,
             sample: None,
-            held: Held::NOWHERE,
+            held,
             answers: vec![answered],
             left_ns: 0,
         }

@@ -18,9 +18,11 @@ mod counts;
 mod pool;
 
 use crate::RunError;
+use crate::account::Account;
 use crate::causes::sent_digest;
 use crate::evidence::Held;
 use crate::inbox::Batch;
+use crate::life::LeftOver;
 use crate::world::World;
 use check::Judged;
 pub(crate) use counts::Compared;
@@ -29,6 +31,7 @@ use history::{Answered, Counts, Tick};
 use pool::Pool;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Answers that are explained before anything else is looked at again: the clock, interrupts, the floor (J3).
@@ -50,6 +53,8 @@ struct Open {
     left_ns: u64,
     answers: usize,
     waiting: usize,
+    /// Of an earlier life: its visit is counted.
+    again: bool,
 }
 
 /// The judging thread's state.
@@ -64,11 +69,21 @@ pub(crate) struct Judging<'w> {
     batches: Vec<Batch>,
     compared: Compared,
     checked: u64,
+    /// What earlier lives have counted, and what they told of it.
+    before: &'w Account,
+    /// The last answer that was concluded.
+    through: Tick,
+    /// Answers that are judged and not in a written account.
+    unwritten: Vec<(Held, usize)>,
 }
 
 impl<'w> Judging<'w> {
     /// With `checkers` threads of the scope beside this one; one of them would only wait for the other, so 0 and 1 are none.
-    pub(crate) fn new<'s>(world: &'w World, scope: &'s std::thread::Scope<'s, 'w>) -> Judging<'w>
+    pub(crate) fn new<'s>(
+        world: &'w World,
+        left_over: &'w LeftOver,
+        scope: &'s std::thread::Scope<'s, 'w>,
+    ) -> Judging<'w>
     where
         'w: 's,
     {
@@ -82,7 +97,10 @@ impl<'w> Judging<'w> {
             open: Slab::new(),
             batches: Vec::new(),
             compared: Compared::default(),
-            checked: 0,
+            checked: left_over.ended,
+            before: &left_over.account,
+            through: left_over.account.through,
+            unwritten: Vec::new(),
         }
     }
 
@@ -131,9 +149,35 @@ impl<'w> Judging<'w> {
         self.open.iter().map(|o| o.left_ns).min()
     }
 
-    /// What was compared so far.
+    /// What was compared so far, in earlier lives too.
     pub(crate) fn counts(&self) -> Counts {
-        self.compared.counts()
+        let mut counts = self.compared.counts();
+        counts.add(&self.before.counts);
+        counts
+    }
+
+    /// Whether the account should be written before its time: for room in the ring, or because somebody waits for it.
+    pub(crate) fn is_account_due(&self) -> bool {
+        self.world.account_wanted.load(Ordering::SeqCst) || self.world.ring.wants_room()
+    }
+
+    /// Writes down what is judged; then the ring may forget it (N2).
+    pub(crate) fn write_account(&mut self) -> Result<(), RunError> {
+        let world = self.world;
+        world.causes.gather(world)?;
+        let account = Account {
+            through: self.through,
+            counts: self.counts(),
+            causes: world.causes.families(),
+            lies: world.lies(&self.before.lies),
+            idle_ns: world.idle_ns.load(Ordering::Relaxed),
+        };
+        account.write(world.ring.dir())?;
+        for (held, answers) in self.unwritten.drain(..) {
+            world.ring.judged(held, answers);
+        }
+        world.account_wanted.store(false, Ordering::SeqCst);
+        Ok(())
     }
 
     fn is_ripe(&self, mark: Tick) -> bool {
@@ -145,6 +189,7 @@ impl<'w> Judging<'w> {
         self.world.inbox.take(&mut batches, wait);
         for batch in batches.drain(..) {
             self.sample(&batch)?;
+            let again = batch.sample.is_none();
             if batch.answers.is_empty() {
                 self.checked += 1;
                 continue;
@@ -155,6 +200,7 @@ impl<'w> Judging<'w> {
                 left_ns: batch.left_ns,
                 answers,
                 waiting: answers,
+                again,
             });
             for answered in batch.answers {
                 let (tick, sent) = (answered.span.answered, answered.snapshot.sent);
@@ -173,20 +219,27 @@ impl<'w> Judging<'w> {
     fn judge_some(&mut self, mark: Tick) -> Result<(), RunError> {
         let mut some = Vec::new();
         let mut of = Vec::new();
+        let mut last = Vec::new();
         while some.len() < AT_ONCE && self.is_ripe(mark) {
             let Some(Reverse((_, at))) = self.order.pop() else {
                 break;
             };
             let parked = self.parked.remove(at);
             of.push(parked.batch);
+            last.push(parked.answered.span.answered);
             some.push(parked.answered);
         }
         let explained = match &self.pool {
             Some(pool) => pool.explain(some)?,
             None => some.into_iter().map(|a| self.world.judge.explain(a)).collect(),
         };
-        for (explained, batch) in explained.into_iter().zip(of) {
-            match self.world.judge.conclude(explained) {
+        for ((explained, batch), tick) in explained.into_iter().zip(of).zip(last) {
+            let judged = self.world.judge.conclude(explained);
+            if tick <= self.before.through {
+                self.one_judged(batch);
+                continue;
+            }
+            match judged {
                 Judged::Explained(e) => self.compared.explained(&e),
                 Judged::NotCompared(why) => self.compared.not_compared(why),
                 Judged::Broken(finding) => {
@@ -196,6 +249,7 @@ impl<'w> Judging<'w> {
                     self.look_at_findings()?;
                 }
             }
+            self.through = tick;
             self.one_judged(batch);
         }
         Ok(())
@@ -214,8 +268,8 @@ impl<'w> Judging<'w> {
         open.waiting -= 1;
         if open.waiting == 0 {
             let open = self.open.remove(batch);
-            self.world.ring.judged(open.held, open.answers);
-            self.checked += 1;
+            self.unwritten.push((open.held, open.answers));
+            self.checked += u64::from(!open.again);
         }
     }
 

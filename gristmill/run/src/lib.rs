@@ -21,6 +21,7 @@
 
 pub mod plan;
 
+mod account;
 mod baton;
 mod causes;
 mod clean;

@@ -91,7 +91,15 @@ pub(crate) fn environment(password: Option<&str>) -> Environment {
 
 /// Makes the folder of a new run and writes its plan (Y1).
 pub(crate) fn new_folder(plan: &Plan, store: &Path) -> Result<Folder, RunError> {
-    let folder = Store::new(store).create(&plan.seed.to_string())?;
+    with_plan(Store::new(store).create(&plan.seed.to_string())?, plan)
+}
+
+/// The same for a run that repeats another one: the store's `latest` stays.
+pub(crate) fn new_folder_aside(plan: &Plan, store: &Path) -> Result<Folder, RunError> {
+    with_plan(Store::new(store).create_aside(&plan.seed.to_string())?, plan)
+}
+
+fn with_plan(folder: Folder, plan: &Plan) -> Result<Folder, RunError> {
     let name = folder.path().join("plan.toml");
     debug_assert_eq!(name, folder.plan());
     folder.write("plan.toml", plan.write().as_bytes())?;

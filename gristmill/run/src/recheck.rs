@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// What was judged again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recheck {
-    /// Answers that the folder holds.
+    /// Answers that the folder holds and that say anything: an answer to BEGIN or to a savepoint does not.
     pub held: u64,
     /// Answers that were judged while the run lived; `None` where it left no verdict.
     pub of: Option<u64>,
@@ -69,7 +69,6 @@ pub fn recheck(folder: &Folder) -> Result<Recheck, RunError> {
     let floors = floors(&held);
     let mut compared = Compared::default();
     let mut causes = Families::default();
-    let count = held.len() as u64;
     for (answered, floor) in held.into_iter().zip(floors) {
         let said = in_a_word(&answered.answer);
         match judge.conclude(judge.explain(answered)) {
@@ -85,17 +84,20 @@ pub fn recheck(folder: &Folder) -> Result<Recheck, RunError> {
         }
         judge.floor(floor);
     }
-    let of = folder
-        .verdict()?
-        .map(|v| v.counts.answers + v.counts.not_compared.values().sum::<u64>());
+    let counts = compared.counts();
     Ok(Recheck {
-        held: count,
-        of,
-        counts: compared.counts(),
+        held: judged(&counts),
+        of: folder.verdict()?.map(|v| judged(&v.counts)),
+        counts,
         causes: causes.sorted(),
         notes,
         regenerated,
     })
+}
+
+/// Answers that were judged, to whatever end: what a folder holds and what its run saw are counted alike.
+fn judged(counts: &Counts) -> u64 {
+    counts.answers + counts.not_compared.values().sum::<u64>()
 }
 
 /// After each answer, the earliest snapshot of those that are still to come.

@@ -26,7 +26,7 @@ use history::{
 pub(crate) use settle::settle_left_over;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use targets::Identity;
+use targets::{Identity, exhausted};
 pub(crate) use transact::fold;
 
 /// Visits by what became of them.
@@ -125,7 +125,9 @@ impl<'w> Client<'w> {
         while let Some(visit) = self.next() {
             self.visit(&visit)?;
             if self.world.log.is_full() {
-                return Err(RunError::DiskFull);
+                return Err(RunError::DiskFull {
+                    path: self.world.log_folder.clone(),
+                });
             }
         }
         Ok(())
@@ -245,7 +247,10 @@ impl<'w> Client<'w> {
             Answer::Refused(reason) => reason.kind == ReasonKind::Duplicate,
             Answer::Unknown(_) => false,
         });
-        let held = world.ring.append(&self.answers).map_err(RunError::evidence)?;
+        let held = world
+            .ring
+            .append(&self.answers)
+            .map_err(|e| RunError::evidence_in(world.ring.dir(), e))?;
         let answers = std::mem::take(&mut self.answers);
         world.inbox.leave(Batch {
             lts,
@@ -298,6 +303,18 @@ impl<'w> Client<'w> {
         let Explained::Finding(kind) = refusal::explain(kind, witnesses) else {
             return;
         };
+        if let Some((what, reason)) = self
+            .connection
+            .last_reason()
+            .and_then(|r| Some((exhausted(r)?, r)))
+        {
+            world.doubt(format!(
+                "the load ended early, the database has no {what} left: {}",
+                reason.text
+            ));
+            world.turnstile.stop();
+            return;
+        }
         let address = Address {
             lts: visit.lts,
             attempt,

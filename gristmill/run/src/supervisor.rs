@@ -11,17 +11,20 @@
 //! * V2 a worker that ended without a verdict and without a reason of ours is a crash where the engine lived in it, and our
 //!   own fault where it did not.
 //! * V3 however it ends, the folder has a verdict or the words of what went wrong.
+//! * V4 signals of one moment are one interrupt, and a worker is told of it when it listens, not before.
 
 mod death;
+mod interrupts;
 
 use crate::RunError;
-use crate::life::{Ending, new_folder};
+use crate::life::{Ending, new_folder, new_folder_aside};
 use crate::plan::Plan;
 use crate::worker::{KNOWN, Line, SUPERVISOR};
 use crossbeam_channel::{Receiver, never, select, unbounded};
 use death::Death;
 use history::Watcher;
 use history::artefact::Folder;
+pub use interrupts::interrupts;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader, Read};
@@ -74,23 +77,6 @@ pub struct Supervision<'a> {
     pub interrupts: Receiver<()>,
 }
 
-/// Interrupts of this process (SIGINT, SIGTERM, SIGHUP), as messages. To be called once, early.
-pub fn interrupts() -> std::io::Result<Receiver<()>> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-    let (send, receive) = unbounded();
-    thread::Builder::new()
-        .name("interrupts".to_owned())
-        .spawn(move || {
-            for _ in &mut signals {
-                if send.send(()).is_err() {
-                    return;
-                }
-            }
-        })?;
-    Ok(receive)
-}
-
 /// No interrupts: for callers that have their own way to end.
 pub fn no_interrupts() -> Receiver<()> {
     never()
@@ -101,7 +87,10 @@ pub fn no_interrupts() -> Receiver<()> {
 /// Must be called from a thread that lives until it returns (the worker dies with the thread that started it).
 /// Errors are those of making the folder and starting the worker; everything later is an [`Ended`].
 pub fn supervise(plan: &Plan, with: &Supervision<'_>, watcher: &mut dyn Watcher) -> Result<Ended, RunError> {
-    let folder = new_folder(plan, with.store)?;
+    let folder = match with.schedule_of {
+        None => new_folder(plan, with.store)?,
+        Some(_) => new_folder_aside(plan, with.store)?,
+    };
     go_on(&folder, plan, with, watcher)
 }
 
@@ -127,7 +116,7 @@ pub fn go_on(
             .wait()
             .map_err(|e| RunError::io("cannot wait for the worker", e))?;
         let death = match end {
-            End::KillMe if interrupts == 0 => continue,
+            End::KillMe if interrupts <= 1 => continue,
             End::KillMe | End::Interrupted => {
                 return Ok(Ended::Killed {
                     folder: folder.path().to_owned(),
@@ -232,9 +221,16 @@ impl Life {
             i32::try_from(self.child.id()).expect("process ids are positive numbers of 31 bits"),
         );
         let mut end = End::Silent;
+        let mut listens = false;
         loop {
             select! {
                 recv(self.lines) -> line => match line {
+                    Ok(Line::Listening) => {
+                        listens = true;
+                        if *interrupts > 0 {
+                            let _ = kill(pid, Signal::SIGINT);
+                        }
+                    }
                     Ok(Line::Progress(progress)) => watcher.see(&progress),
                     Ok(Line::KillMe) => {
                         // It waits for this; an error means that it is gone already.
@@ -250,7 +246,10 @@ impl Life {
                     }
                     *interrupts += 1;
                     if *interrupts == 1 {
-                        let _ = kill(pid, Signal::SIGINT);
+                        // Before it listens the signal would end it like a crash.
+                        if listens {
+                            let _ = kill(pid, Signal::SIGINT);
+                        }
                     } else {
                         let _ = kill(pid, Signal::SIGKILL);
                         end = End::Interrupted;

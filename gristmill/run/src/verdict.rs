@@ -57,13 +57,25 @@ pub(crate) fn make(
         counts: loaded.counts,
         never_compared,
         never_drawn,
-        left_out: world.target.left_out(),
+        left_out: left_out(world),
         doubts,
         causes,
         faults: world.faults.done(),
-        lies: world.target.lies(),
+        lies: loaded.lies.clone(),
         idle_percent: idle_percent(world, loaded.load.as_nanos()),
     }
+}
+
+/// What the target cannot keep, and what the way to it makes impossible.
+fn left_out(world: &World) -> Vec<String> {
+    let mut left_out = world.target.left_out();
+    left_out.extend(
+        world
+            .target
+            .pooler()
+            .map(|why| format!("faults (a connection pooler stands in between: {why})")),
+    );
+    left_out
 }
 
 /// Visits by what became of them, from the tracker: earlier lives of the worker included.
@@ -174,9 +186,12 @@ fn doubts(world: &World, loaded: &Loaded, visits: &BTreeMap<String, u64>) -> Vec
     if visits["unknown"] > 0 {
         doubts.push(format!("{} visits could not be settled", visits["unknown"]));
     }
-    if loaded.disk_full {
-        doubts.push("the disk was full: the load ended early".to_owned());
+    if let Some(full) = &loaded.disk_full {
+        doubts.push(format!(
+            "the load ended early, the disk is full: {full} (make room there, or give another folder with --out)"
+        ));
     }
+    doubts.extend(world.doubts.lock().iter().cloned());
     doubts
 }
 

@@ -18,6 +18,7 @@ use history::artefact::Folder;
 use history::{Progress, Watcher};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -63,8 +64,12 @@ pub fn main(orders: &Orders) -> ExitCode {
 fn work(orders: &Orders) -> Result<(), RunError> {
     let folder = Folder::open(&orders.folder)?;
     let interrupt = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&interrupt))
-        .map_err(|e| RunError::io("cannot listen for SIGINT", e))?;
+    // Whoever signals the worker itself, or all processes of a container, means the same as the supervisor.
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&interrupt))
+            .map_err(|e| RunError::io("cannot listen for signals", e))?;
+    }
+    say(&Line::Listening);
     let known = folder.path().join(KNOWN);
     let circumstances = Circumstances {
         environment: environment(None),

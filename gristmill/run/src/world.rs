@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::evidence::Ring;
 use crate::fault::Faults;
 use crate::inbox::Inbox;
+use crate::life::LeftOver;
 use crate::plan::Plan;
 use crate::ticks::Ticks;
 use crate::turnstile::Turnstile;
@@ -19,6 +20,7 @@ use history::log::{What, Writer};
 use history::tracker::TrackerFile;
 use history::{Claim, Regenerate, SessionId, Tick};
 use parking_lot::{Condvar, Mutex};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -48,10 +50,14 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     pub(crate) causes: Causes,
     pub(crate) notes: Mutex<Vec<String>>,
+    /// Why the verdict cannot be clean, beside what the counts say.
+    pub(crate) doubts: Mutex<BTreeSet<String>>,
     /// Nanoseconds that sessions waited for a partition, and for room in the ring.
     pub(crate) idle_ns: AtomicU64,
     /// Visits that ended.
     pub(crate) ended: AtomicU64,
+    /// Somebody waits for the account to be written.
+    pub(crate) account_wanted: AtomicBool,
     failure: Mutex<Option<RunError>>,
     over: AtomicBool,
     pause: (Mutex<()>, Condvar),
@@ -98,11 +104,37 @@ impl World {
             faults: p.faults,
             causes: p.causes,
             notes: Mutex::new(Vec::new()),
+            doubts: Mutex::new(BTreeSet::new()),
             idle_ns: AtomicU64::new(0),
             ended: AtomicU64::new(0),
+            account_wanted: AtomicBool::new(false),
             failure: Mutex::new(None),
             over: AtomicBool::new(false),
             pause: (Mutex::new(()), Condvar::new()),
+        }
+    }
+
+    /// What an earlier life of the worker had done counts on.
+    pub(crate) fn go_on_from(&self, left_over: &LeftOver) {
+        self.idle_ns.store(left_over.account.idle_ns, Ordering::Relaxed);
+        self.ended.store(left_over.ended, Ordering::Relaxed);
+    }
+
+    /// Lies told so far, in earlier lives of the worker too.
+    pub(crate) fn lies(&self, before: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+        let mut lies = self.target.lies();
+        for (name, n) in before {
+            *lies.entry(name.clone()).or_default() += n;
+        }
+        lies
+    }
+
+    /// Asks the judge to write its account now, and waits until it has, or is gone.
+    pub(crate) fn account_now(&self) {
+        self.account_wanted.store(true, Ordering::SeqCst);
+        while self.account_wanted.load(Ordering::SeqCst) && !self.is_over() {
+            self.inbox.ring();
+            self.pause(Duration::from_millis(1));
         }
     }
 
@@ -131,6 +163,20 @@ impl World {
         if !notes.contains(&text) {
             notes.push(text);
         }
+    }
+
+    /// Something that keeps the verdict from being clean; said at once, too.
+    pub(crate) fn doubt(&self, text: String) {
+        self.note(text.clone());
+        self.doubts.lock().insert(text);
+    }
+
+    /// A pooler stands in between: which server process does what for whom is not known any more.
+    pub(crate) fn pooled(&self, why: &str) {
+        self.faults.turn_off();
+        self.note(format!(
+            "a connection pooler stands in between ({why}): faults are off"
+        ));
     }
 
     /// Ends the load because of us: the first reason is kept.

@@ -124,6 +124,10 @@ impl Target for Corruptor {
         self.inner.gone(who)
     }
 
+    fn pooler(&self) -> Option<String> {
+        self.inner.pooler()
+    }
+
     fn incarnation(&self) -> Result<String, Unusable> {
         self.inner.incarnation()
     }

@@ -18,6 +18,7 @@ mod cell;
 mod conformance;
 mod corruptor;
 mod dialect;
+pub mod exhausted;
 pub mod flaws;
 mod layout;
 pub mod outcome;
@@ -31,6 +32,7 @@ mod url;
 mod watchdog;
 
 use corruptor::Corruptor;
+pub use exhausted::exhausted;
 pub use flaws::{FLAWS, Flaw, FlawLine, Needs, Teller};
 pub use outcome::{Ended, Ending, Rules, outcome};
 pub use target::{

@@ -28,8 +28,7 @@ use datagen::schema::Schema;
 use datagen::value::Type;
 use history::{Affected, Atomic, Claim, Level, Nulls, Semantics, SessionId, Snapshot};
 use local::Local;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use wire::{Endpoint, Wire};
 
 /// The target.
@@ -37,8 +36,8 @@ pub(crate) struct Postgres {
     shared: Arc<Shared>,
     options: OpenOptions,
     layouts: Layouts,
-    /// A pooler was noticed: sessions keep nothing on the server.
-    pooled: AtomicBool,
+    /// Why a pooler must stand in between: sessions keep nothing on the server from then on.
+    pooled: Arc<OnceLock<String>>,
 }
 
 /// What the control needs too.
@@ -80,7 +79,7 @@ impl Postgres {
             }),
             options: options.clone(),
             layouts: Layouts::new(&options.prefix),
-            pooled: AtomicBool::new(false),
+            pooled: Arc::default(),
         })
     }
 
@@ -187,7 +186,9 @@ impl Target for Postgres {
         let url = self.url();
         let first = self.admin(admin::facts)?;
         let facts = admin::judge(&url, first)?;
-        self.pooled.store(facts.pooler.is_some(), Ordering::Relaxed);
+        if let Some(why) = &facts.pooler {
+            self.pooled.get_or_init(|| why.clone());
+        }
         Ok(facts)
     }
 
@@ -228,27 +229,37 @@ impl Target for Postgres {
         let config = self.shared.server.config()?;
         let through = self.options.through.get(&who).copied();
         let level = setting_of(self.options.level.unwrap_or_else(|| self.default_level()));
-        let pooled = self.pooled.load(Ordering::Relaxed);
         let setting = [("default_transaction_isolation", level)];
         // Poolers refuse parameters that they do not know; statements outside transactions then have the server's level.
-        let settings = if pooled { &[] } else { &setting[..] };
+        let settings = if self.pooled.get().is_some() {
+            &[]
+        } else {
+            &setting[..]
+        };
         let mut wire = Wire::connect(&config, through, settings).map_err(|e| self.unusable(&e))?;
         let identity = admin::identity(&mut wire, who).map_err(|e| admin::unusable(&self.url(), &e))?;
-        let layout = self.layouts.of(schema);
+        if let Some(why) = admin::another(&wire, identity.process) {
+            self.pooled.get_or_init(|| why);
+        }
+        let (layout, pooled) = (self.layouts.of(schema), Arc::clone(&self.pooled));
         Ok(Box::new(session::PostgresSession::new(
             wire, config, through, layout, identity, pooled,
         )))
     }
 
     fn gone(&self, who: &Identity) -> Gone {
-        if self.pooled.load(Ordering::Relaxed) {
-            return Gone::CannotTell("a pooler stands in between".into());
+        if let Some(why) = self.pooled.get() {
+            return Gone::CannotTell(format!("a pooler stands in between: {why}"));
         }
         match self.admin(|wire| admin::is_there(wire, who)) {
             Ok(true) => Gone::StillThere,
             Ok(false) => Gone::Gone,
             Err(error) => Gone::CannotTell(error.complaint().what.clone()),
         }
+    }
+
+    fn pooler(&self) -> Option<String> {
+        self.pooled.get().cloned()
     }
 
     fn incarnation(&self) -> Result<String, Unusable> {

@@ -230,6 +230,12 @@ pub trait Target: Send + Sync {
     /// Whether a session is gone, asked of the server by another connection.
     fn gone(&self, who: &Identity) -> Gone;
 
+    /// Why we think that a pooler stands in between, as far as connections have shown so far. It may show late: it has
+    /// nothing to hand round while there is one connection only.
+    fn pooler(&self) -> Option<String> {
+        None
+    }
+
     /// Changes when the server restarted.
     fn incarnation(&self) -> Result<String, Unusable>;
 

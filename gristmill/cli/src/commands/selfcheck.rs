@@ -8,6 +8,9 @@ use clap::ArgMatches;
 use report::text::{SelfcheckRow, selfcheck_end, selfcheck_head, selfcheck_row};
 use run::plan::{NotA, Seed};
 use run::selfcheck::{Row, timed};
+use run::supervisor::interrupts;
+use std::path::Path;
+use std::thread;
 
 /// What the trials are drawn from when nothing is given: the same every time, so that a judge that fails does so again.
 const SEED: Seed = Seed(0x5e1f);
@@ -22,6 +25,7 @@ pub(super) fn selfcheck(given: &ArgMatches, out: &mut Out) -> Result<Exit, Probl
     let style = out.style();
     let scratch = tempfile::tempdir();
     let scratch = scratch.map_err(|e| Problem::ours(format!("no temporary folder: {}", plain(&e))))?;
+    remove_on_interrupt(scratch.path())?;
     out.print(&selfcheck_head(style));
     let mut shown = Vec::new();
     let (rows, total) = timed(scratch.path(), seed, &mut |row| {
@@ -36,6 +40,25 @@ pub(super) fn selfcheck(given: &ArgMatches, out: &mut Out) -> Result<Exit, Probl
     } else {
         Exit::Finding
     })
+}
+
+/// The trials run in this process; an interrupt ends it, but not before their folders are gone.
+fn remove_on_interrupt(scratch: &Path) -> Result<(), Problem> {
+    let scratch = scratch.to_owned();
+    let listening = interrupts().and_then(|interrupts| {
+        thread::Builder::new()
+            .name("interrupted".to_owned())
+            .spawn(move || {
+                if interrupts.recv().is_ok() {
+                    // What cannot be removed is in a temporary folder of the system's.
+                    let _ = std::fs::remove_dir_all(&scratch);
+                    std::process::exit(Exit::Interrupted as i32);
+                }
+            })
+    });
+    listening
+        .map(drop)
+        .map_err(|e| Problem::ours(format!("cannot listen for signals: {}", plain(&e))))
 }
 
 fn as_shown(row: &Row) -> SelfcheckRow {

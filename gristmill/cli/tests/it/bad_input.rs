@@ -50,7 +50,7 @@ fn every_mistake_of_a_file_is_said_at_once() {
         ! error: run.toml, line 2: unknown key `sesions` (did you mean `sessions`?)
         ! error: run.toml, line 4: `time` is "ten", expected a duration such as 10s, 5m
         ! error: run.toml, line 5: `visits` is -1, expected a number from 1
-        ! error: run.toml, line 6: `seed` is something else, expected a number of 1 to 16 hexadecimal digits such as 7b3f0c
+        ! error: run.toml, line 6: `seed` is 12.5, expected a number of 1 to 16 hexadecimal digits such as 7b3f0c
         ! error: run.toml, line 9: there is no fault `kil` (did you mean `kill`?)
         ! error: run.toml, line 12: unknown key `nope`
     "#]]);

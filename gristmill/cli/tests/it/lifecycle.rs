@@ -3,20 +3,21 @@
 use crate::kit::{Desk, until};
 use history::artefact::{Folder, Store};
 use history::log::Reader;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// Starts a run that would go on for an hour, and waits until it has done something.
 fn started(desk: &Desk, target: &str) -> Child {
     let args = ["run", target, "--seed", "7", "--time", "1h", "--sessions", "4"];
-    let child = desk
-        .command(&args)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    running(desk, &mut desk.command(&args))
+}
+
+/// Starts the run of seed 7, and waits until it has done something.
+fn running(desk: &Desk, command: &mut Command) -> Child {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
     let log = desk.path().join(".gristmill/7/log");
     until("a hundred records in the log", || {
         let records = Reader::open(&log).ok()?.count();
@@ -63,7 +64,7 @@ fn an_interrupted_run_is_checked_and_leaves_a_whole_folder() {
     assert!(matches!(said.code, Some(0 | 2)), "{said:?}");
     assert!(
         said.out
-            .contains("   cut short  by Ctrl-C: what ran before it was checked\n"),
+            .contains("   cut short  by Ctrl-C or a signal: what ran before it was checked\n"),
         "{said:?}"
     );
     let folder = Store::new(&desk.path().join(".gristmill"))
@@ -76,6 +77,37 @@ fn an_interrupted_run_is_checked_and_leaves_a_whole_folder() {
     assert_eq!(log.ending().unwrap().to_string(), "closed");
     assert_eq!(desk.run(&["report", "latest"]).code, said.code);
     assert_eq!(desk.run(&["check", "latest"]).code, Some(0));
+}
+
+#[test]
+fn a_signal_to_the_process_and_then_to_its_group_is_one_interrupt() {
+    use std::os::unix::process::CommandExt;
+    let desk = Desk::new();
+    for (what, sent) in [
+        ("as `timeout` does", Signal::SIGTERM),
+        ("a terminal that closes", Signal::SIGHUP),
+    ] {
+        let mut command = desk.command(&["run", "reference:", "--seed", "7", "--time", "1h"]);
+        command.process_group(0);
+        let child = running(&desk, &mut command);
+        let worker = children(child.id());
+        let group = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        signal(child.id(), sent);
+        killpg(group, sent).unwrap();
+        // Service managers mean every process that they know of.
+        signal(worker[0], sent);
+        let said = desk.said(child.wait_with_output().unwrap());
+        assert!(matches!(said.code, Some(0 | 2)), "{what}: {said:?}");
+        assert_eq!(said.err, "", "{what}");
+        assert!(
+            said.out.contains("   cut short  by Ctrl-C or a signal: "),
+            "{what}: {said:?}"
+        );
+        assert_eq!(
+            desk.run(&["clean", "--runs", "--keep", "0"]).out,
+            "removed run 7\n"
+        );
+    }
 }
 
 #[test]

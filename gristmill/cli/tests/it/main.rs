@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
 
 mod bad_input;
+mod full_disk;
 mod kit;
 mod lifecycle;
 mod screens;
 mod servers;
+mod terminal;

@@ -6,6 +6,8 @@ use history::verdict::{Cause, Sent};
 use std::fmt::Write;
 use unicode_width::UnicodeWidthStr;
 
+/// Columns below which the times of statements are left out.
+const NARROW: usize = 80;
 /// Statements up to this width are aligned where nothing is cut.
 const ALIGNED: usize = 100;
 
@@ -34,11 +36,19 @@ fn title(cause: &Cause, style: Style) -> String {
         n => format!("{}, one cause", counted(n, "time", "times")),
     };
     let used = word.width() + 3 + title.width();
-    let gap = style
-        .width
-        .map_or(3, |width| width.min(100).saturating_sub(used + times.width()))
-        .max(3);
-    format!("{}   {title}{:gap$}{times}\n", style.paint(tone, word), "")
+    let word = style.paint(tone, word);
+    match style.width {
+        None => format!("{word}   {title}   {times}\n"),
+        Some(width) if used + 3 + times.width() <= width => {
+            let gap = width.min(100).saturating_sub(used + times.width()).max(3);
+            format!("{word}   {title}{:gap$}{times}\n", "")
+        }
+        Some(_) => {
+            let mut lines = style.wrapped(&title, 8);
+            lines.push(times);
+            format!("{word}   {}\n", lines.join("\n        "))
+        }
+    }
 }
 
 /// The statements as really sent, one a line, aligned, cut to the screen.
@@ -49,7 +59,10 @@ fn statements(all: &[Sent], style: Style) -> String {
     let widest = |text: &dyn Fn(&Sent) -> String| all.iter().map(|s| text(s).width()).max().unwrap_or(0);
     let (w_session, w_lts) = (widest(&session), widest(&lts));
     let (w_outcome, w_times) = (widest(&|s| s.outcome.clone()), widest(&times));
-    let fixed = 16 + w_session + 2 + w_lts + 2 + 4 + w_outcome + 3 + w_times;
+    // A narrow screen shows when it was at the expense of nothing else.
+    let narrow = style.width.is_some_and(|width| width < NARROW);
+    let (indent, w_times) = if narrow { (3, 0) } else { (16, 3 + w_times) };
+    let fixed = indent + w_session + 2 + w_lts + 2 + 4 + w_outcome + w_times;
     let sql = |s: &Sent| {
         if style.width.is_some() {
             shortened(&s.sql)
@@ -61,7 +74,7 @@ fn statements(all: &[Sent], style: Style) -> String {
     // A screen cuts long statements; piped ones are whole, and only those of common length are aligned.
     let (most, aligned) = match style.width {
         Some(width) => {
-            let room = longest.min(width.saturating_sub(fixed).max(20));
+            let room = longest.min(width.saturating_sub(fixed).max(if narrow { 8 } else { 20 }));
             (room, room)
         }
         None => (usize::MAX, longest.min(ALIGNED)),
@@ -70,13 +83,13 @@ fn statements(all: &[Sent], style: Style) -> String {
     for s in all {
         let (session, lts) = (pad(&session(s), w_session), lts(s));
         let (sql, outcome) = (pad(&cut(&sql(s), most), aligned), pad(&s.outcome, w_outcome));
-        writeln!(
-            out,
-            "{:16}{session}  {lts:>w_lts$}  {sql}    {outcome}   {}",
-            "",
-            times(s)
-        )
-        .expect("a String takes everything");
+        let when = if narrow {
+            String::new()
+        } else {
+            format!("   {}", times(s))
+        };
+        let line = format!("{:indent$}{session}  {lts:>w_lts$}  {sql}    {outcome}{when}", "");
+        writeln!(out, "{}", line.trim_end()).expect("a String takes everything");
     }
     out
 }

@@ -26,7 +26,10 @@ pub fn head(parts: &[String], style: Style) -> String {
 pub fn verdict(v: &Verdict, style: Style) -> String {
     let mut out = first_line(v, style);
     if v.interrupted {
-        out += &style.labelled("cut short", "by Ctrl-C: what ran before it was checked");
+        out += &style.labelled(
+            "cut short",
+            "by Ctrl-C or a signal: what ran before it was checked",
+        );
     }
     for doubt in &v.doubts {
         out += &style.labelled("doubt", doubt);
@@ -114,9 +117,10 @@ fn first_line(v: &Verdict, style: Style) -> String {
         format!(" ({})", shares.join(", "))
     };
     let visits = counted(all, "visit", "visits");
+    let text = format!("{found}{known}{visits} in {}{shares}", span(v.load_ms, false));
     format!(
-        "{word}: {found}{known}{visits} in {}{shares}\n",
-        span(v.load_ms, false)
+        "{word}: {}\n",
+        style.wrapped(&text, "unknown: ".len()).join("\n   ")
     )
 }
 

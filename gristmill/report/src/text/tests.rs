@@ -75,7 +75,7 @@ fn nothing_left_out_or_doubted_is_hidden() {
         ),
         expect![[r#"
             |unknown: 124,004 visits in 3 min 05 s (61 % writes, 4 % rolled back by plan, <1 % rejected, <1 % unknown)
-            |   cut short  by Ctrl-C: what ran before it was checked
+            |   cut short  by Ctrl-C or a signal: what ran before it was checked
             |   doubt      the server process changed under us 3 times: a pooler
             |              stands in between
             |   doubt      read-group was enabled and never compared

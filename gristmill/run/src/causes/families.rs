@@ -4,12 +4,14 @@
 use super::signature;
 use history::verdict::Cause;
 use history::{Finding, Lts};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Causes in the order in which they were found.
-#[derive(Default)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(crate) struct Families(Vec<Family>);
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Family {
     cause: Cause,
     signatures: BTreeSet<String>,

@@ -46,7 +46,7 @@ fn drawn(i: u64) -> Answered {
 #[test]
 fn what_was_answered_is_read_back() {
     let dir = tempfile::tempdir().unwrap();
-    let ring = Ring::open(dir.path(), 16 << 20).unwrap();
+    let ring = Ring::open(dir.path(), 16 << 20, &mut std::iter::empty()).unwrap();
     let answers: Vec<Answered> = (0..2000).map(drawn).collect();
     for visit in answers.chunks(3) {
         ring.append(visit).unwrap();
@@ -59,7 +59,7 @@ fn what_was_answered_is_read_back() {
 #[test]
 fn judged_answers_make_room_for_new_ones_and_the_newest_are_held() {
     let dir = tempfile::tempdir().unwrap();
-    let ring = Ring::open(dir.path(), 512 << 10).unwrap();
+    let ring = Ring::open(dir.path(), 512 << 10, &mut std::iter::empty()).unwrap();
     for i in 0..20_000 {
         let held = ring.append(&[drawn(i)]).unwrap();
         ring.judged(held, 1);
@@ -80,7 +80,7 @@ fn judged_answers_make_room_for_new_ones_and_the_newest_are_held() {
 #[test]
 fn answers_that_are_not_judged_are_kept_and_new_visits_wait() {
     let dir = tempfile::tempdir().unwrap();
-    let ring = Ring::open(dir.path(), 512 << 10).unwrap();
+    let ring = Ring::open(dir.path(), 512 << 10, &mut std::iter::empty()).unwrap();
     let mut held = Vec::new();
     while !ring.is_full() {
         held.push(ring.append(&[drawn(held.len() as u64)]).unwrap());
@@ -97,7 +97,7 @@ fn answers_that_are_not_judged_are_kept_and_new_visits_wait() {
 #[test]
 fn a_damaged_record_ends_its_segment_and_is_said() {
     let dir = tempfile::tempdir().unwrap();
-    let ring = Ring::open(dir.path(), 16 << 20).unwrap();
+    let ring = Ring::open(dir.path(), 16 << 20, &mut std::iter::empty()).unwrap();
     for i in 0..10 {
         ring.append(&[drawn(i)]).unwrap();
     }

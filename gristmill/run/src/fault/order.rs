@@ -75,6 +75,7 @@ pub(super) fn carry_out(world: &World, order: Order) -> Result<(), RunError> {
                     "cannot be killed: nobody would start it again".to_owned(),
                 ));
             }
+            world.account_now();
             worker::die();
         }
         Order::Kill => {

@@ -23,7 +23,7 @@ impl Faults {
         address: Address,
         ends: bool,
     ) -> Result<Option<Struck>, RunError> {
-        if self.schedule.is_empty() {
+        if self.schedule.is_empty() || self.off.load(Ordering::SeqCst) {
             return Ok(None);
         }
         let Some(kind) = Schedule::at(&self.schedule, address, ends) else {

@@ -1,11 +1,13 @@
 //! What an earlier life of the worker left undone: visits that were open when it died, answers that nobody judged.
 
 use crate::RunError;
+use crate::account::Account;
+use crate::evidence::Held;
 use crate::fault::FaultKind;
 use history::artefact::Folder;
 use history::log::{Reader, What};
 use history::tracker::TrackerFile;
-use history::{Answered, Lts, SessionId, State, Tick, Tracker};
+use history::{Answered, Lts, Regenerate, SessionId, State, Tick, Tracker};
 use std::collections::BTreeMap;
 use targets::Identity;
 
@@ -16,8 +18,13 @@ pub(crate) struct LeftOver {
     pub(crate) first: Lts,
     /// Visits that were begun and not ended, or ended unknown.
     pub(crate) open: Vec<Lts>,
-    /// Answers that are held; which of them were judged nobody knows.
-    pub(crate) answers: Vec<Answered>,
+    /// Answers that are held: those that are in the account are judged again for what later ones rest on, not counted.
+    pub(crate) answers: Vec<(Held, Answered)>,
+    /// Visits that ended, or were settled first thing in this life; of them, those that wrote.
+    pub(crate) ended: u64,
+    pub(crate) writing: u64,
+    /// What is counted already.
+    pub(crate) account: Account,
     /// Faults that were done, by name, and the ticks of those that killed the database.
     pub(crate) faults: BTreeMap<String, u64>,
     pub(crate) kills: Vec<Tick>,
@@ -28,8 +35,9 @@ pub(crate) struct LeftOver {
 impl LeftOver {
     pub(super) fn of(
         tracker: &TrackerFile,
-        answers: Vec<Answered>,
+        answers: Vec<(Held, Answered)>,
         folder: &Folder,
+        visits: &dyn Regenerate,
     ) -> Result<LeftOver, RunError> {
         let highest = tracker.highest();
         if highest == Lts(0) {
@@ -37,6 +45,9 @@ impl LeftOver {
                 first: Lts(1),
                 open: Vec::new(),
                 answers,
+                ended: 0,
+                writing: 0,
+                account: Account::default(),
                 faults: BTreeMap::new(),
                 kills: Vec::new(),
                 identities: BTreeMap::new(),
@@ -44,8 +55,14 @@ impl LeftOver {
         }
         let mut first = None;
         let mut open = Vec::new();
+        let (mut ended, mut writing) = (0, 0);
         for lts in (1..=highest.0).map(Lts) {
-            match tracker.get(lts).state {
+            let state = tracker.get(lts).state;
+            if !matches!(state, State::Waiting | State::Skipped) {
+                ended += 1;
+                writing += u64::from(visits.visit(lts).is_some_and(|v| !v.writes.is_empty()));
+            }
+            match state {
                 State::Waiting => first = first.or(Some(lts)),
                 State::Open | State::Unknown => open.push(lts),
                 State::Committed | State::Rejected | State::Skipped => {}
@@ -80,10 +97,18 @@ impl LeftOver {
             first: first.unwrap_or(Lts(highest.0 + 1)),
             open,
             answers,
+            ended,
+            writing,
+            account: Account::read(&folder.evidence())?,
             faults,
             kills,
             identities,
         })
+    }
+
+    /// Whether there was an earlier life that did anything.
+    pub(crate) fn is_any(&self) -> bool {
+        self.ended > 0
     }
 
     /// The server session that did a visit.

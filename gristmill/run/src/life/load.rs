@@ -11,7 +11,7 @@ use crate::session::{self, Tally};
 use crate::world::World;
 use history::progress::Planned;
 use history::{Counts, Lts, Progress, SessionId, Watcher};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
@@ -25,7 +25,9 @@ pub(crate) struct Loaded {
     /// How long it ran.
     pub(crate) load: Duration,
     pub(crate) interrupted: bool,
-    pub(crate) disk_full: bool,
+    pub(crate) lies: BTreeMap<String, u64>,
+    /// What had no room.
+    pub(crate) disk_full: Option<String>,
 }
 
 /// Frees every thread if this one panics.
@@ -46,7 +48,12 @@ pub(super) fn load(
     given: &Circumstances,
     watcher: &mut dyn Watcher,
 ) -> Result<Loaded, RunError> {
-    let began = world.clock.elapsed();
+    // A run that is gone on with began in its first life.
+    let began = if left_over.is_any() {
+        Duration::ZERO
+    } else {
+        world.clock.elapsed()
+    };
     session::settle_left_over(world, left_over)?;
     leave_again(world, left_over);
     std::thread::scope(|scope| {
@@ -56,7 +63,7 @@ pub(super) fn load(
             .collect();
         let over = || sessions.iter().all(ScopedJoinHandle::is_finished);
         let mut ticker = Ticker::new(world, given, began);
-        let mut judging = Judging::new(world, scope);
+        let mut judging = Judging::new(world, left_over, scope);
         let judged = std::thread::scope(|inner| {
             inner.spawn(|| fault::serve(world, &over));
             loop {
@@ -70,6 +77,11 @@ pub(super) fn load(
                         false
                     }
                 };
+                if ticker.is_account_due() || judging.is_account_due() {
+                    if let Err(error) = judging.write_account() {
+                        world.fail(error);
+                    }
+                }
                 ticker.tick(&judging, watcher)?;
                 if ended && !any {
                     return Ok::<(), RunError>(());
@@ -80,7 +92,10 @@ pub(super) fn load(
             world.abort();
         }
         let load = ticker.load_ended.unwrap_or_else(|| world.clock.elapsed()) - began;
-        let mut tally = Tally::default();
+        let mut tally = Tally {
+            writing: left_over.writing,
+            ..Tally::default()
+        };
         for session in sessions {
             tally.add(&session.join().map_err(|_| RunError::SessionDied)?);
         }
@@ -92,10 +107,10 @@ pub(super) fn load(
             );
             watcher.see(&Progress::Note(text));
         }
-        let mut disk_full = false;
+        let mut disk_full = None;
         match world.failure() {
             None => {}
-            Some(RunError::DiskFull) => disk_full = true,
+            Some(error) if error.is_full_disk() => disk_full = Some(error.to_string()),
             Some(error) => return Err(error),
         }
         Ok(Loaded {
@@ -104,6 +119,7 @@ pub(super) fn load(
             last: world.turnstile.admitted(),
             load,
             interrupted: ticker.interrupted,
+            lies: world.lies(&left_over.account.lies),
             disk_full,
         })
     })
@@ -111,8 +127,8 @@ pub(super) fn load(
 
 /// Answers of an earlier life go to the judge like those of this one; they lie in the ring already.
 fn leave_again(world: &World, left_over: &LeftOver) {
-    for answered in &left_over.answers {
-        world.inbox.leave(Batch::again(answered.clone()));
+    for (held, answered) in &left_over.answers {
+        world.inbox.leave(Batch::again(*held, answered.clone()));
     }
 }
 
@@ -122,6 +138,7 @@ struct Ticker<'w> {
     given: &'w Circumstances,
     began: Duration,
     next: Duration,
+    next_account: Duration,
     /// Visits ended at the last looks, for the rate.
     looks: VecDeque<(Duration, u64)>,
     load_ended: Option<Duration>,
@@ -131,6 +148,8 @@ struct Ticker<'w> {
 }
 
 const TICK: Duration = Duration::from_millis(100);
+/// How often the account is written when nobody asks for it.
+const ACCOUNT: Duration = Duration::from_secs(1);
 /// Looks that make a second.
 const LOOKS: usize = 10;
 
@@ -141,6 +160,7 @@ impl<'w> Ticker<'w> {
             given,
             began,
             next: began,
+            next_account: began + ACCOUNT,
             looks: VecDeque::new(),
             load_ended: None,
             interrupted: false,
@@ -174,9 +194,19 @@ impl<'w> Ticker<'w> {
         Ok(())
     }
 
+    fn is_account_due(&mut self) -> bool {
+        let now = self.world.clock.elapsed();
+        let due = now >= self.next_account;
+        if due {
+            self.next_account = now + ACCOUNT;
+        }
+        due
+    }
+
     fn end_load(&mut self, now: Duration) {
         let world = self.world;
-        let time_is_up = matches!(world.plan.length, Length::TimeMs(ms) if now >= Duration::from_millis(ms));
+        let time_is_up =
+            matches!(world.plan.length, Length::TimeMs(ms) if now - self.began >= Duration::from_millis(ms));
         let interrupted = self.given.interrupt.load(Ordering::SeqCst);
         if time_is_up || interrupted {
             world.turnstile.stop();

@@ -7,7 +7,7 @@ use crate::RunError;
 use crate::baton::Baton;
 use crate::causes::Causes;
 use crate::clock::Clock;
-use crate::evidence::{self, Ring};
+use crate::evidence::{self, Held, Ring};
 use crate::fault::proxy::{Proxy, Upstream};
 use crate::fault::{self, Faults, Needs, addresses};
 use crate::plan::{Length, Pace, Plan};
@@ -39,8 +39,10 @@ pub(crate) struct Setup {
     registry: Registry,
 }
 
-/// Segments of the log are of this size.
+/// Segments of the log are of this size, or of a third of its limit where that is less.
 const LOG_SEGMENT: u64 = 4 << 20;
+/// They are whole blocks.
+const LOG_BLOCK: u64 = 64 << 10;
 
 /// Opens the target of a plan, as a run in `folder` uses it.
 pub(crate) fn open_target(
@@ -75,10 +77,14 @@ pub(crate) fn history(plan: &Plan) -> Result<Arc<Partitions>, RunError> {
 }
 
 pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Result<Setup, RunError> {
-    let faults = fault::Schedule::new(plan.seed.0, &plan.faults, &plan.faults_at);
+    let mut faults = fault::Schedule::new(plan.seed.0, &plan.faults, &plan.faults_at);
     let files = targets_folder(folder)?;
     let mut target = open_target(&plan, &files, &given.environment, BTreeMap::new())?;
     let facts = target.facts()?;
+    if facts.pooler.is_some() {
+        // A process that we ended or cancelled might be doing somebody else's work by then.
+        faults = fault::Schedule::default();
+    }
     let proxies = proxies(&faults, &plan, target.as_ref())?;
     if !proxies.is_empty() {
         target = open_target(&plan, &files, &given.environment, addresses(&proxies))?;
@@ -100,7 +106,7 @@ pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Resu
     } = recorded;
     let ticks = Ticks::new(Arc::new(AtomicU64::new(next_tick)), plan.sessions);
     let clock = Clock::start(Duration::from_nanos(ns));
-    let left_over = LeftOver::of(&tracker, held, folder)?;
+    let left_over = LeftOver::of(&tracker, held, folder, visits.as_ref())?;
     let judge = Judge::new(
         Arc::clone(&visits) as Arc<dyn Regenerate>,
         Arc::clone(&tracker) as Arc<dyn Tracker>,
@@ -112,7 +118,9 @@ pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Resu
             ..check::Options::default()
         },
     );
-    let ring = Ring::open(&folder.evidence(), plan.evidence_bytes).map_err(RunError::evidence)?;
+    let mut held = left_over.answers.iter().map(|(held, _)| *held);
+    let ring = Ring::open(&folder.evidence(), plan.evidence_bytes, &mut held)
+        .map_err(|e| RunError::evidence_in(&folder.evidence(), e))?;
     let deadline = plan.deadline();
     let sessions = plan.sessions;
     let world = World::new(Parts {
@@ -129,14 +137,13 @@ pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Resu
         baton: (plan.pace == Pace::LockStep).then(|| Baton::new(plan.seed.0, sessions)),
         ring,
         faults: Faults::new(clock, faults, proxies, sessions, deadline),
-        causes: Causes::new(given.known.clone()),
+        causes: Causes::new(given.known.clone(), left_over.account.causes.clone()),
         plan,
     });
+    world.go_on_from(&left_over);
     world.faults.restore(&left_over.faults, &left_over.kills);
     if let Some(why) = &facts.pooler {
-        world.note(format!(
-            "a connection pooler stands in between ({why}): faults are off"
-        ));
+        world.pooled(why);
     }
     Ok(Setup {
         world,
@@ -210,7 +217,7 @@ fn turnstile(
 struct Recorded {
     log: Writer,
     tracker: Arc<TrackerFile>,
-    held: Vec<history::Answered>,
+    held: Vec<(Held, history::Answered)>,
     next_tick: u64,
     ns: u64,
 }
@@ -222,8 +229,8 @@ impl Recorded {
             plan: plan.digest(),
         };
         let limits = Limits {
-            segment_bytes: LOG_SEGMENT,
-            bytes_max: plan.log_bytes.max(3 * LOG_SEGMENT),
+            segment_bytes: (plan.log_bytes / 3 / LOG_BLOCK * LOG_BLOCK).clamp(LOG_BLOCK, LOG_SEGMENT),
+            bytes_max: plan.log_bytes.max(3 * LOG_BLOCK),
         };
         if !folder.tracker().exists() {
             let tracker = Arc::new(TrackerFile::create(&folder.tracker())?);
@@ -240,9 +247,9 @@ impl Recorded {
         let mut ns = 0;
         let (log, resumed) =
             Writer::resume(&folder.log(), header, limits, &mut |r: &Record| ns = ns.max(r.ns))?;
-        let (held, _) = evidence::read(&folder.evidence()).map_err(RunError::evidence)?;
+        let (held, _) = evidence::read_placed(&folder.evidence()).map_err(RunError::evidence)?;
         let mut last = resumed.last_tick.0;
-        last = held.iter().map(|a| a.span.answered.0).fold(last, u64::max);
+        last = held.iter().map(|(_, a)| a.span.answered.0).fold(last, u64::max);
         for lts in (1..=tracker.highest().0).map(Lts) {
             let track = tracker.get(lts);
             for tick in [track.visible_from.0, track.visible_by.0] {

@@ -1,10 +1,11 @@
 mod again;
+mod pooled;
 mod postgres;
 mod resumed;
 
 use super::{Ending, run};
 use crate::plan::{Plan, Settings};
-use history::{Kind, Progress, Status, Verdict, Watcher};
+use history::{Certainty, Kind, Progress, Status, Verdict, Watcher};
 use std::path::Path;
 
 /// Keeps everything that it sees.
@@ -133,6 +134,16 @@ fn what_a_crash_loses_is_a_question_of_durability() {
     assert!(
         verdict.causes.iter().any(|c| c.finding.kind == Kind::Durability),
         "{:#?}",
+        verdict.causes
+    );
+    let likely = verdict
+        .causes
+        .iter()
+        .filter(|c| c.finding.certainty != Certainty::Certain);
+    assert_eq!(
+        likely.count(),
+        0,
+        "what a probe shows is judged twice, too: {:#?}",
         verdict.causes
     );
 }

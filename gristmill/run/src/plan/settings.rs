@@ -65,7 +65,8 @@ enum Raw<'a> {
     Number(i64),
     Bool(bool),
     List(Vec<&'a str>),
-    Other,
+    /// Of a type that no key has: only its text, to be shown.
+    Other(String),
 }
 
 impl Raw<'_> {
@@ -75,7 +76,7 @@ impl Raw<'_> {
             Raw::Text(text) => text.parse().ok(),
             Raw::Number(n) => n.to_string().parse().ok(),
             Raw::Bool(b) => b.to_string().parse().ok(),
-            Raw::List(_) | Raw::Other => None,
+            Raw::List(_) | Raw::Other(_) => None,
         }
     }
 
@@ -96,7 +97,7 @@ impl Raw<'_> {
             Raw::Number(n) => n.to_string(),
             Raw::Bool(b) => b.to_string(),
             Raw::List(list) => format!("{list:?}"),
-            Raw::Other => "something else".to_owned(),
+            Raw::Other(text) => text.clone(),
         }
     }
 }
@@ -250,10 +251,10 @@ const KEYS: [Key; 26] = [
     ),
     key!(
         "log-bytes",
-        "a number of bytes from 16777216",
+        "a number of bytes from 3145728",
         "bytes of log, beyond which the oldest is forgotten (default: 2147483648)",
         log_bytes,
-        |r| r.within(16 << 20, u64::MAX)
+        |r| r.within(3 << 20, u64::MAX)
     ),
     key!(
         "evidence-bytes",
@@ -659,7 +660,10 @@ fn is_choice(path: &str) -> bool {
 fn raw<'v>(value: &'v DeValue<'_>) -> Raw<'v> {
     match value {
         DeValue::String(text) => Raw::Text(text),
-        DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).map_or(Raw::Other, Raw::Number),
+        DeValue::Integer(n) => match i64::from_str_radix(n.as_str(), n.radix()) {
+            Ok(number) => Raw::Number(number),
+            Err(_) => Raw::Other(written(value)),
+        },
         DeValue::Boolean(b) => Raw::Bool(*b),
         DeValue::Array(list) => {
             let texts: Option<Vec<&str>> = list
@@ -669,8 +673,30 @@ fn raw<'v>(value: &'v DeValue<'_>) -> Raw<'v> {
                     _ => None,
                 })
                 .collect();
-            texts.map_or(Raw::Other, Raw::List)
+            texts.map_or_else(|| Raw::Other(written(value)), Raw::List)
         }
-        _ => Raw::Other,
+        DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => Raw::Other(written(value)),
+    }
+}
+
+/// A value as TOML writes it.
+fn written(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Integer(n) => n.to_string(),
+        DeValue::Float(n) => n.to_string(),
+        DeValue::Boolean(b) => b.to_string(),
+        DeValue::Datetime(time) => time.to_string(),
+        DeValue::Array(list) => {
+            let list: Vec<String> = list.iter().map(|v| written(v.get_ref())).collect();
+            format!("[{}]", list.join(", "))
+        }
+        DeValue::Table(table) => {
+            let entries: Vec<String> = table
+                .iter()
+                .map(|(key, value)| format!("{} = {}", key.get_ref(), written(value.get_ref())))
+                .collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
     }
 }

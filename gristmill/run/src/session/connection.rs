@@ -48,6 +48,9 @@ impl<'w> Connection<'w> {
                 Err(unusable) => return Err(RunError::Target(unusable)),
             }
         };
+        if let Some(why) = self.world.target.pooler() {
+            self.world.pooled(&why);
+        }
         let identity = session.identity();
         self.world.log(
             self.me,

@@ -109,7 +109,14 @@ impl Client<'_> {
             // Both states read the same; a read that overlapped the visit may have seen it.
             Settled::Alike => self.set(visit, State::Committed, Fate::Alike),
             Settled::Broken(finding) => {
-                self.world.causes.judged(*finding);
+                // Probes lie in no ring of answers, so the second judge looks at them here and now (G1).
+                let Settled::Broken(_) = self.world.judge.settle_again(visit.lts, &probes) else {
+                    return Err(RunError::Disagreement {
+                        signature: finding.signature(),
+                        read: finding.read,
+                    });
+                };
+                self.world.causes.own(*finding);
                 self.world.inbox.ring();
                 self.give_up(visit, state)
             }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Line {
+    /// From now on an interrupt is heard: it ends the load, not the process.
+    Listening,
     /// For the watcher.
     Progress(Progress),
     /// The plan wants this process killed with signal 9, and started again from its folder.
@@ -43,6 +45,7 @@ mod tests {
     #[test]
     fn a_line_comes_back_as_it_went() {
         let lines = [
+            Line::Listening,
             Line::Progress(Progress::Note("two\nlines".to_owned())),
             Line::KillMe,
             Line::Failed {

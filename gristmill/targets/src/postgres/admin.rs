@@ -222,8 +222,13 @@ fn pooler(wire: &mut Wire) -> Asked<Option<String>> {
             seen[0], seen[1]
         )));
     }
-    let told = wire.process.to_string();
-    Ok((told != seen[0]).then(|| format!("process {told} was announced, {} answers", seen[0])))
+    Ok(another(wire, seen[0].parse().unwrap_or(0)))
+}
+
+/// Whether another process answers than the one that logged us in, in words.
+pub(super) fn another(wire: &Wire, answers: u64) -> Option<String> {
+    let told = u64::try_from(wire.process).unwrap_or(0);
+    (answers != 0 && told != answers).then(|| format!("process {told} was announced, {answers} answers"))
 }
 
 /// From what was seen to facts, or to why the server cannot be used.

@@ -15,7 +15,7 @@ use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -33,8 +33,8 @@ pub(super) struct PostgresSession {
     prepared: BTreeMap<u64, Vec<Prepared>>,
     /// Names given so far; one whose statement was refused is not used again.
     names: u32,
-    /// A pooler may hand the next transaction to another server session: nothing is kept there.
-    pooled: bool,
+    /// Set: a pooler may hand the next transaction to another server session, so nothing is kept or sought there.
+    pooled: Arc<OnceLock<String>>,
     broken: bool,
 }
 
@@ -70,7 +70,7 @@ impl PostgresSession {
         through: Option<SocketAddr>,
         layout: Arc<Layout>,
         identity: Identity,
-        pooled: bool,
+        pooled: Arc<OnceLock<String>>,
     ) -> Self {
         let (script, prepared) = (Script::default(), BTreeMap::new());
         Self {
@@ -219,16 +219,18 @@ impl PostgresSession {
     /// Writes the messages of a statement into the outbox.
     fn ask(&mut self, statement: &Statement) -> Known {
         let digest = xxh3_64(statement.sql.as_bytes());
+        let pooled = self.pooled.get().is_some();
         let at = self
             .prepared
             .get(&digest)
+            .filter(|_| !pooled)
             .and_then(|list| list.iter().position(|p| p.sql == statement.sql));
         let out = &mut self.wire.outbox;
         let known = match at {
             Some(i) => Known::At(digest, i),
             None => {
                 self.names = self.names.saturating_add(1);
-                let keep = !self.pooled && self.names <= PREPARED_MAX;
+                let keep = !pooled && self.names <= PREPARED_MAX;
                 let name = if keep {
                     format!("g{}", self.names)
                 } else {

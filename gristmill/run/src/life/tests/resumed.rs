@@ -9,7 +9,7 @@ use crate::supervisor::{Ended, Supervision, no_interrupts, supervise};
 use crate::worker::{self, Orders};
 use history::artefact::Folder;
 use history::log::{Reader, What};
-use history::{Kind, Progress, Status, Watcher};
+use history::{Kind, Progress, Status, Verdict, Watcher};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::os::unix::fs::PermissionsExt;
@@ -117,6 +117,7 @@ fn a_worker_killed_in_mid_run_is_gone_on_with_and_nothing_acknowledged_is_lost()
         .map(|(_, n)| n)
         .sum();
     assert_eq!(visits, 6000);
+    assert_counts_are_whole(&folder, &verdict);
     assert!(
         Reader::open(&folder.log())
             .unwrap()
@@ -135,6 +136,35 @@ fn a_plan_that_kills_an_embedded_engine_goes_on_and_judges_durability() {
     };
     assert!(ending.verdict.faults["kill"] > 0, "{:?}", ending.verdict.faults);
     assert_clean(&ending.verdict);
+    assert_counts_are_whole(&Folder::open(&ending.folder).unwrap(), &ending.verdict);
+}
+
+/// Every answer of every life, which the ring still holds, was counted once.
+fn assert_counts_are_whole(folder: &Folder, verdict: &Verdict) {
+    let again = recheck(folder).unwrap();
+    assert_eq!(Some(again.held), again.of);
+    let (a, b) = (&again.counts, &verdict.counts);
+    assert_eq!((a.answers, a.rows, a.cells), (b.answers, b.rows, b.cells));
+    assert_eq!(a.exercised, b.exercised);
+    let times = |causes: &[history::verdict::Cause]| causes.iter().map(|c| c.times).sum::<u64>();
+    assert_eq!(times(&again.causes), times(&verdict.causes));
+}
+
+#[test]
+fn findings_before_a_kill_are_in_the_verdict_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = program(dir.path());
+    let plan = plan(
+        "sqlite:",
+        "sessions=3 visits=2000 stop=never fault:kill=1/1500 lie:extra_row=1/100",
+    );
+    let ended = supervise(&plan, &supervision(dir.path(), &program), &mut Seen::default()).unwrap();
+    let Ended::Verdict(ending) = ended else {
+        panic!("{ended:?}")
+    };
+    assert!(ending.verdict.faults["kill"] > 0, "{:?}", ending.verdict.faults);
+    assert_eq!(ending.verdict.status, Status::Finding);
+    assert_counts_are_whole(&Folder::open(&ending.folder).unwrap(), &ending.verdict);
 }
 
 /// Ends the load when it has seen a thousand visits.
@@ -167,6 +197,8 @@ fn an_interrupted_run_leaves_a_folder_that_can_be_judged_again() {
         again.counts.answers, verdict.counts.answers,
         "everything that was judged is still held"
     );
+    let judged = verdict.counts.answers + verdict.counts.not_compared.values().sum::<u64>();
+    assert_eq!((again.held, again.of), (judged, Some(judged)));
     assert_eq!(again.notes, [] as [String; 0]);
 }
 
@@ -212,6 +244,12 @@ fn a_replay_follows_the_recorded_overlaps_and_finds_the_lie_again() {
         panic!("a verdict")
     };
     assert_ne!(second.folder, first.folder);
+    let latest = history::artefact::Store::new(dir.path()).find("latest").unwrap();
+    assert_eq!(
+        latest.name(),
+        folder.name(),
+        "a replay is not what the person ran last"
+    );
     assert_eq!(second.verdict.visits, first.verdict.visits);
 }
 
