@@ -22,9 +22,10 @@ cargo xtask COMMAND
   lint                       formatting, clippy without a warning, tidy
   ci                         lint, then test with CI=true: nothing is left out
   tidy                       what a machine can check of the house rules, dependency arrows included
-  bench [NAME …]             benchmarks; without a name, lists them. Each prints ratios from interleaved rounds
+  bench [NAME [PART …]]      benchmarks; without a name, lists them. Each prints ratios from interleaved rounds
   soak [NAME [SIZE] …]       long forms of tests that count what they do; without a name, lists them
-  servers                    which real servers the tests would use, and where they were found
+  servers [--install]        which real servers the tests would use, and where they were found; with --install gets
+                             what is missing
 ";
 
 fn main() -> ExitCode {
@@ -54,10 +55,14 @@ fn command(args: &[String]) -> Result<()> {
         Some("tidy") => tidy::run(),
         Some("bench") => bench::run(rest),
         Some("soak") => soak::run(rest),
-        Some("servers") => {
-            servers::list();
-            Ok(())
-        }
+        Some("servers") => match rest {
+            [] => {
+                servers::list();
+                Ok(())
+            }
+            [install] if install == "--install" => servers::provide(true),
+            [other, ..] => bail!("unknown option {other}: cargo xtask servers [--install]"),
+        },
         Some(other) => bail!("no such command: {other}\n\n{HELP}"),
     }
 }

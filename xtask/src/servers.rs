@@ -3,6 +3,8 @@
 //! Tests look for a server in the same places; one that is missing makes its tests print a line and pass, unless `CI` is
 //! `true`: then they fail, so that a green CI has left nothing out.
 
+mod golang;
+
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,20 +12,65 @@ use std::process::Command;
 /// A server that tests need.
 pub(crate) struct Server {
     name: &'static str,
-    /// Debian packages.
-    packages: &'static [&'static str],
+    way: Way,
     found: fn() -> Option<PathBuf>,
     /// What is left out without it.
     tests: &'static str,
 }
 
+/// How a server gets onto a machine.
+enum Way {
+    /// As Debian packages.
+    Debian(&'static [&'static str]),
+    /// Built by `go install` into `target/servers/bin`.
+    Go(&'static str),
+}
+
+impl Way {
+    /// The command a person would type.
+    fn command(&self) -> String {
+        match self {
+            Way::Debian(packages) => format!("apt-get install {}", packages.join(" ")),
+            Way::Go(module) => format!("go install {module}"),
+        }
+    }
+
+    fn install(&self) -> Result<()> {
+        match self {
+            Way::Debian(packages) => apt(packages),
+            Way::Go(module) => golang::install(module),
+        }
+    }
+}
+
 /// All of them.
-pub(crate) const SERVERS: &[Server] = &[Server {
-    name: "PostgreSQL",
-    packages: &["postgresql", "postgresql-client"],
-    found: postgres,
-    tests: "conformance, faults and durability on PostgreSQL (gristmill-targets, gristmill-run, gristmill)",
-}];
+pub(crate) const SERVERS: &[Server] = &[
+    Server {
+        name: "PostgreSQL",
+        way: Way::Debian(&["postgresql", "postgresql-client"]),
+        found: postgres,
+        tests: "conformance, faults and durability on PostgreSQL (gristmill-targets, gristmill-run, gristmill, \
+                millstream-shard, millstream)",
+    },
+    Server {
+        name: "versitygw",
+        way: Way::Go("github.com/versity/versitygw/cmd/versitygw@v1.8.0"),
+        found: versitygw,
+        tests: "conformance and crashes on S3-compatible storage (millstream-shard, millstream)",
+    },
+];
+
+/// Where tests look for it: named by `VERSITYGW`, where we install it, on the path.
+fn versitygw() -> Option<PathBuf> {
+    let named = std::env::var_os("VERSITYGW").map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).map(|folder| folder.join("versitygw"));
+    named
+        .into_iter()
+        .chain([golang::folder().join("bin/versitygw")])
+        .chain(on_path)
+        .find(|program| program.is_file())
+}
 
 fn postgres() -> Option<PathBuf> {
     let mut folders: Vec<PathBuf> = Vec::new();
@@ -45,11 +92,7 @@ pub(crate) fn list() {
     for server in SERVERS {
         match (server.found)() {
             Some(path) => println!("{:12} {}", server.name, path.display()),
-            None => println!(
-                "{:12} not found; Debian: {}",
-                server.name,
-                server.packages.join(" ")
-            ),
+            None => println!("{:12} not found; {}", server.name, server.way.command()),
         }
     }
 }
@@ -58,17 +101,20 @@ pub(crate) fn list() {
 pub(crate) fn provide(install: bool) -> Result<()> {
     let missing: Vec<&Server> = SERVERS.iter().filter(|s| (s.found)().is_none()).collect();
     for server in &missing {
-        let packages = server.packages.join(" ");
+        let command = server.way.command();
         if install {
-            println!("xtask: installing {}: apt-get install {packages}", server.name);
-            apt(server.packages).with_context(|| format!("cannot install {}", server.name))?;
+            println!("xtask: installing {}: {command}", server.name);
+            server
+                .way
+                .install()
+                .with_context(|| format!("cannot install {}", server.name))?;
             if (server.found)().is_none() {
-                bail!("{} is still not found after installing {packages}", server.name);
+                bail!("{} is still not found after {command}", server.name);
             }
         } else {
             println!("xtask: {} is not on this machine.", server.name);
             println!("       left out: {}", server.tests);
-            println!("       `cargo xtask test --install` as root would run: apt-get install {packages}");
+            println!("       `cargo xtask test --install` would run: {command}");
         }
     }
     Ok(())

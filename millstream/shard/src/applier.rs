@@ -170,7 +170,7 @@ impl ShardCell {
         *self.skew.lock()
     }
 
-    fn publish(&self, state: Arc<State>) {
+    pub(crate) fn publish(&self, state: Arc<State>) {
         let forward_only = self.env.mutant != Mutant::CacheGoesBack;
         self.states.send_if_modified(|cached| {
             let newer = state.seqno > cached.seqno || (!forward_only && state.seqno != cached.seqno);

@@ -282,4 +282,4 @@ pub fn redact(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

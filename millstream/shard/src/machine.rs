@@ -29,7 +29,7 @@ pub enum Flow<T> {
     Doubt(T),
 }
 
-/// Wall clocks further apart than this do not expire each other's readers (H11).
+/// However far the wall time of two successive versions lies apart, leases age by at most this much (H11).
 pub const SKEW_LIMIT_MS: u64 = 60_000;
 
 /// The difference of a process's clock and a shard's recent wall time, when it is too great.
@@ -55,10 +55,11 @@ impl State {
             return Flow::Answer(None);
         }
         let (since, seqno) = (self.since, self.seqno.next());
+        let heard = self.heard(now_ms, mutant);
         let reader = self.leased.entry(id).or_insert_with(|| LeasedReader {
             since,
             seqno,
-            last_heartbeat_ms: now_ms,
+            last_heartbeat_ms: heard,
             lease_ms,
             debug: debug.to_owned(),
         });
@@ -77,10 +78,11 @@ impl State {
         now_ms: u64,
         mutant: Mutant,
     ) -> Flow<Option<Frontier>> {
+        let heard = self.heard(now_ms, mutant);
         let Some(reader) = self.leased.get_mut(&id) else {
             return Flow::Doubt(None);
         };
-        reader.last_heartbeat_ms = reader.last_heartbeat_ms.max(now_ms);
+        reader.last_heartbeat_ms = reader.last_heartbeat_ms.max(heard);
         let (old_hold, old_since) = (reader.seqno, reader.since);
         reader.seqno = if mutant == Mutant::HoldsMayRegress {
             hold
@@ -99,10 +101,11 @@ impl State {
 
     /// Says that a reader lives, and raises its SeqNo hold (H11). Answers whether it was still known.
     pub fn heartbeat(&mut self, id: ReaderId, hold: SeqNo, now_ms: u64, mutant: Mutant) -> Flow<bool> {
+        let heard = self.heard(now_ms, mutant);
         let Some(reader) = self.leased.get_mut(&id) else {
             return Flow::Doubt(false);
         };
-        reader.last_heartbeat_ms = reader.last_heartbeat_ms.max(now_ms);
+        reader.last_heartbeat_ms = reader.last_heartbeat_ms.max(heard);
         if mutant != Mutant::HeartbeatKeepsHold {
             reader.seqno = reader.seqno.max(hold);
         }
@@ -185,27 +188,49 @@ impl State {
         }
     }
 
+    /// The time of a sign of life: that of the shard if it is ahead of this clock, so that a process whose clock
+    /// runs ahead does not take the signs of all others for old ones.
+    fn heard(&self, now_ms: u64, mutant: Mutant) -> u64 {
+        if mutant == Mutant::HeartbeatInOwnTime {
+            return now_ms;
+        }
+        now_ms.max(self.walltime_ms)
+    }
+
     /// Removes leased readers and writers that were silent for longer than their lease.
     ///
-    /// Refuses, and says so, when this clock is more than [`SKEW_LIMIT_MS`] from the shard's recent time.
+    /// Leases age in the shard's own time, `recent_ms` to `now_ms`, and by at most [`SKEW_LIMIT_MS`] a version: a
+    /// clock that is an hour ahead looks just like a shard that nobody touched for an hour, so neither counts for
+    /// more than a minute. What was not counted is added to the signs of life, and stays uncounted for the next
+    /// version. Answers the skew if it is why somebody was spared.
     pub fn expire_at(&mut self, now_ms: u64, recent_ms: u64, mutant: Mutant) -> Option<Skew> {
         let silent = |heartbeat: u64, lease: u64| heartbeat.saturating_add(lease) < now_ms;
-        let anyone = self
+        let mut signs: Vec<(&mut u64, u64)> = self
             .leased
-            .values()
-            .any(|r| silent(r.last_heartbeat_ms, r.lease_ms))
-            || self
-                .writers
-                .values()
-                .any(|w| silent(w.last_heartbeat_ms, w.lease_ms));
-        if !anyone {
-            return None;
-        }
-        if now_ms.abs_diff(recent_ms) > SKEW_LIMIT_MS && mutant != Mutant::SkewedClockExpires {
-            return Some(Skew {
-                now_ms,
-                shard_ms: recent_ms,
-            });
+            .values_mut()
+            .map(|r| (&mut r.last_heartbeat_ms, r.lease_ms))
+            .chain(
+                self.writers
+                    .values_mut()
+                    .map(|w| (&mut w.last_heartbeat_ms, w.lease_ms)),
+            )
+            .collect();
+        let uncounted = now_ms.saturating_sub(recent_ms).saturating_sub(SKEW_LIMIT_MS);
+        let mut skew = None;
+        if uncounted > 0 && mutant != Mutant::SkewedClockExpires {
+            skew = signs
+                .iter()
+                .any(|(heartbeat, lease)| silent(**heartbeat, *lease))
+                .then_some(Skew {
+                    now_ms,
+                    shard_ms: recent_ms,
+                });
+            if mutant == Mutant::SecondLookExpires {
+                return skew;
+            }
+            for (heartbeat, _) in &mut signs {
+                **heartbeat = heartbeat.saturating_add(uncounted).min(now_ms);
+            }
         }
         if mutant != Mutant::ReadersNeverExpire {
             self.leased
@@ -219,7 +244,7 @@ impl State {
         if mutant == Mutant::ExpiryMovesSince {
             self.recompute_since();
         }
-        None
+        skew
     }
 
     /// Lists a rollup. Answers whether it is (now) listed under this key.
@@ -387,12 +412,13 @@ impl State {
         if batch.desc.lower < batch.desc.upper {
             self.push_batch(batch, args.mutant);
         }
+        let heard = self.heard(args.now_ms, args.mutant);
         let entry = WriterState {
             token: args.token,
             upper: writer
                 .as_ref()
                 .map_or(batch.desc.upper, |w| w.upper.max(batch.desc.upper)),
-            last_heartbeat_ms: writer.map_or(args.now_ms, |w| w.last_heartbeat_ms.max(args.now_ms)),
+            last_heartbeat_ms: writer.map_or(heard, |w| w.last_heartbeat_ms.max(heard)),
             lease_ms: args.lease_ms,
             debug: args.debug.to_owned(),
         };

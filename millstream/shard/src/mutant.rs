@@ -3,18 +3,30 @@
 //! Not part of the product: [`Mutant::None`] is the only value outside of tests. A mutant is a value, not a
 //! cargo feature, so that the code under test is the code that ships.
 
-/// One deliberate defect.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-#[expect(
-    missing_docs,
-    reason = "each name says the defect; the matrix in tests/it says who finds it"
-)]
-pub enum Mutant {
-    #[default]
-    None,
+macro_rules! mutants {
+    ($($name:ident,)*) => {
+        /// One deliberate defect.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        #[expect(missing_docs, reason = "each name says the defect; the matrix in the tests says who finds it")]
+        pub enum Mutant {
+            #[default]
+            None,
+            $($name,)*
+        }
+
+        impl Mutant {
+            /// All of them; the matrix fails where one is noticed by nobody.
+            pub const ALL: &[Mutant] = &[Mutant::None, $(Mutant::$name,)*];
+        }
+    };
+}
+
+mutants! {
     FencingIgnored,
     SkewedClockExpires,
+    SecondLookExpires,
+    HeartbeatInOwnTime,
     ReadersNeverExpire,
     CriticalExpires,
     ExpiryMovesSince,
@@ -58,6 +70,9 @@ pub enum Mutant {
     FileNotSynced,
     FolderNotSynced,
     AnswerBeforeCommit,
+    NoTurns,
+    JudgedBeforeBegin,
+    MaxAtReadCommitted,
     IdentityUnchecked,
     ConstantHeadNonce,
     OutputMayReturn,

@@ -10,4 +10,5 @@ mod handles;
 mod holds;
 mod matrix;
 mod model;
+pub(crate) mod museum;
 mod world;

@@ -262,7 +262,6 @@ pub(crate) fn an_expired_lease_is_named(mutant: Mutant) {
     let flow = world.install(|_| ());
     world.settle();
     // The source's reader is silent for longer than its lease; everyone else goes on.
-    world.client.clock().advance(16 * 60_000);
     let reader = world
         .wait(
             world
@@ -270,6 +269,10 @@ pub(crate) fn an_expired_lease_is_named(mutant: Mutant) {
                 .open_leased_reader(world.shard, crate::world::CODEC, "other"),
         )
         .unwrap();
+    for _ in 0..17 {
+        world.client.clock().advance(60_000);
+        world.wait(reader.heartbeat()).unwrap();
+    }
     world.wait(reader.downgrade_since(Frontier::At(3))).unwrap();
     world.wait(reader.expire()).unwrap();
     world.churn(4..40);

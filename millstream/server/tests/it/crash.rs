@@ -1,13 +1,15 @@
-//! Real crashes: processes that append, compact and collect, killed at random over SQLite and files.
+//! Real crashes: processes that append, read, compact and collect, killed at random over real stores.
 //!
 //! The judge is this process's record of the acknowledgements it read through pipes, and a reader that shares
 //! nothing with the dead; not `verify`, which runs besides.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::Stdio;
 
-use crate::{location, millstream, new_shard, run, stderr, stdout};
+use crate::servers::{PostgresServer, S3Server};
+use crate::{location, millstream, new_shard, run, s3_location, stderr, stdout};
 
 /// How often a writer is killed; `MILLSTREAM_KILLS` asks for another number.
 const KILLS: u64 = 20;
@@ -20,23 +22,47 @@ fn draw(x: u64) -> u64 {
 }
 
 #[test]
-fn killed_writers_lose_nothing_that_was_acknowledged() {
-    let kills = std::env::var("MILLSTREAM_KILLS").map_or(KILLS, |n| n.parse().expect("a number"));
+fn killed_writers_lose_nothing_that_was_acknowledged_on_sqlite_and_files() {
     let folder = tempfile::tempdir().unwrap();
     let location = location(folder.path());
-    let shard = new_shard(&location, folder.path(), "{\"row\":\"first\"}\n");
+    killed_writers_lose_nothing(&location, folder.path());
+}
+
+#[test]
+fn killed_writers_lose_nothing_that_was_acknowledged_on_postgres_and_s3() {
+    let folder = tempfile::tempdir().unwrap();
+    let (Some(postgres), Some(s3)) = (PostgresServer::start(), S3Server::start()) else {
+        return;
+    };
+    let location = s3_location(&s3, "crashes", Some(&postgres));
+    killed_writers_lose_nothing(&location, folder.path());
+}
+
+#[test]
+fn killed_writers_lose_nothing_that_was_acknowledged_on_s3_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(s3) = S3Server::start() else {
+        return;
+    };
+    let location = s3_location(&s3, "crashes", None);
+    killed_writers_lose_nothing(&location, folder.path());
+}
+
+fn killed_writers_lose_nothing(location: &str, folder: &Path) {
+    let kills = std::env::var("MILLSTREAM_KILLS").map_or(KILLS, |n| n.parse().expect("a number"));
+    let shard = new_shard(location, folder, "{\"row\":\"first\"}\n");
     let mut acknowledged: Vec<String> = vec!["first".to_owned()];
     let mut asked: BTreeMap<String, bool> = BTreeMap::new();
     for life in 0..kills {
-        let mut writer = millstream(&["append", &location, &shard, "--each"])
+        let mut writer = millstream(&["append", location, &shard, "--each"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // Meanwhile another process rewrites and deletes; it is killed too.
-        let command = if life.is_multiple_of(2) { "compact" } else { "gc" };
-        let mut other = millstream(&[command, &location, &shard])
+        // Meanwhile another process rewrites, deletes or reads; it is killed too.
+        let command = ["compact", "gc", "tail"][usize::try_from(life % 3).expect("small")];
+        let mut other = millstream(&[command, location, &shard])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -82,7 +108,7 @@ fn killed_writers_lose_nothing_that_was_acknowledged() {
         other.kill().unwrap();
         other.wait().unwrap();
     }
-    let output = run(&["read", &location, &shard]);
+    let output = run(&["read", location, &shard]);
     assert!(output.status.success(), "{}", stderr(&output));
     let mut there: BTreeMap<String, i64> = BTreeMap::new();
     for line in stdout(&output).lines() {
@@ -112,7 +138,7 @@ fn killed_writers_lose_nothing_that_was_acknowledged() {
         acknowledged.len(),
         there.len()
     );
-    let verified = run(&["verify", &location, &shard]);
+    let verified = run(&["verify", location, &shard]);
     assert!(
         verified.status.success(),
         "{}{}",

@@ -1,10 +1,19 @@
 //! The `millstream` binary as its users meet it.
 
+#[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod racing;
+#[cfg(test)]
+#[path = "../../../shard/src/store/servers.rs"]
+mod servers;
+#[cfg(test)]
 mod shard;
 
 use std::path::Path;
 use std::process::{Command, Output};
+
+use servers::{PostgresServer, S3_KEYS, S3Server};
 
 /// `millstream shard …`, ready to run.
 fn millstream(arguments: &[&str]) -> Command {
@@ -30,6 +39,34 @@ fn stderr(output: &Output) -> String {
 
 fn location(folder: &Path) -> String {
     format!("file:{}", folder.join("location").display())
+}
+
+/// A bucket for blobs, with a database of its own for consensus, or the bucket for both.
+fn s3_location(s3: &S3Server, bucket: &str, postgres: Option<&PostgresServer>) -> String {
+    s3.make_bucket(bucket);
+    let mut pairs = vec![
+        ("endpoint", s3.endpoint()),
+        ("access_key_id", S3_KEYS.0.to_owned()),
+        ("secret_access_key", S3_KEYS.1.to_owned()),
+    ];
+    if let Some(postgres) = postgres {
+        pairs.push(("consensus", postgres.url("postgres")));
+    }
+    let encoded: Vec<String> = pairs
+        .iter()
+        .map(|(key, value)| format!("{key}={}", percent_encoded(value)))
+        .collect();
+    format!("s3://{bucket}/some/prefix?{}", encoded.join("&"))
+}
+
+fn percent_encoded(text: &str) -> String {
+    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|byte| match byte {
+            byte if harmless(byte) => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
 }
 
 /// Appends lines to a new shard and answers its id.

@@ -331,4 +331,4 @@ impl Blob for FileBlob {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

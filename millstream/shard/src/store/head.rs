@@ -452,4 +452,4 @@ impl Consensus for HeadConsensus {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

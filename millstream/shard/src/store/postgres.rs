@@ -28,6 +28,7 @@ use tokio_postgres::{Client, Config, NoTls, Row, Statement};
 use super::runtime::IoRuntime;
 use super::{CasResult, Consensus, StoreError, Versioned, check_successor};
 use crate::ids::SeqNo;
+use crate::mutant::Mutant;
 
 /// Requests committed together, at most.
 const GROUP_MAX: usize = 256;
@@ -45,10 +46,12 @@ pub const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS millstream_consensus (
 )";
 const SETUP: &str = "SET synchronous_commit = on; SET statement_timeout = '30s'";
 /// Locks the expected version; no row: it is not there, or not there any more.
-pub const LOCK_EXPECTED: &str =
-    "SELECT 1 FROM millstream_consensus WHERE shard = $1 AND seq = $2 FOR KEY SHARE";
+const LOCK_EXPECTED: &str = "SELECT 1 FROM millstream_consensus WHERE shard = $1 AND seq = $2 FOR KEY SHARE";
+/// What [`Mutant::MaxAtReadCommitted`] asks instead: right, and nothing holds it so until the insert (H1).
+const MAX_IS_EXPECTED: &str =
+    "SELECT 1 WHERE (SELECT max(seq) FROM millstream_consensus WHERE shard = $1) = $2";
 /// Inserts the next version; no row: someone else has.
-pub const INSERT: &str = "INSERT INTO millstream_consensus (shard, seq, data) VALUES ($1, $2, $3)
+const INSERT: &str = "INSERT INTO millstream_consensus (shard, seq, data) VALUES ($1, $2, $3)
     ON CONFLICT DO NOTHING RETURNING seq";
 const HEAD: &str =
     "SELECT seq, data FROM millstream_consensus WHERE shard = $1 AND seq > 0 ORDER BY seq DESC LIMIT 1";
@@ -90,17 +93,21 @@ impl fmt::Debug for PostgresConsensus {
 impl PostgresConsensus {
     /// Connects, and makes the table if it is missing.
     pub async fn open(url: &str) -> Result<PostgresConsensus, StoreError> {
+        PostgresConsensus::with(url, Mutant::None).await
+    }
+
+    pub(crate) async fn with(url: &str, mutant: Mutant) -> Result<PostgresConsensus, StoreError> {
         let config: Config = url.parse().map_err(|e: tokio_postgres::Error| {
             StoreError::determinate(format!("not a connection string: {e}")).permanent()
         })?;
         let runtime = IoRuntime::start("shard-postgres");
         let (requests, queue) = mpsc::unbounded_channel();
-        let reader = Arc::new(Mutex::new(Connector::new(config.clone())));
+        let reader = Arc::new(Mutex::new(Connector::new(config.clone(), mutant)));
         let first = Arc::clone(&reader);
         runtime
             .run(async move { first.lock().await.session().await.map(drop) })
             .await?;
-        runtime.spawn(commit_loop(Connector::new(config), queue));
+        runtime.spawn(commit_loop(Connector::new(config, mutant), queue));
         Ok(PostgresConsensus {
             runtime,
             requests,
@@ -164,10 +171,12 @@ struct Connector {
     config: Config,
     session: Option<Session>,
     ready: bool,
+    /// How the expected version is held.
+    lock: &'static str,
 }
 
 impl Connector {
-    fn new(mut config: Config) -> Connector {
+    fn new(mut config: Config, mutant: Mutant) -> Connector {
         config
             .connect_timeout(CONNECT_TIMEOUT)
             .application_name("millstream");
@@ -175,6 +184,10 @@ impl Connector {
             config,
             session: None,
             ready: false,
+            lock: match mutant {
+                Mutant::MaxAtReadCommitted => MAX_IS_EXPECTED,
+                _ => LOCK_EXPECTED,
+            },
         }
     }
 
@@ -203,7 +216,7 @@ impl Connector {
             }
             let prepare = async |sql: &str| client.prepare(sql).await.map_err(|e| failure(&e));
             let statements = [
-                prepare(LOCK_EXPECTED).await?,
+                prepare(self.lock).await?,
                 prepare(INSERT).await?,
                 prepare(HEAD).await?,
                 prepare(SCAN).await?,
@@ -432,4 +445,4 @@ impl Consensus for PostgresConsensus {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,17 +1,16 @@
 //! Real servers for tests: started in a temporary folder, on loopback, unprivileged, and ended with the test.
 //!
-//! A server that is not installed skips its tests with a printed line, unless `CI` is `true`.
+//! A server that is not installed skips its tests with a printed line, unless `CI` is `true`. Knows nothing of this
+//! crate: the tests of the `millstream` binary include this file too.
 
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
-
-use super::object::{Bucket, S3Options};
-use crate::clock::Clock;
 
 /// A free port; the window until the server takes it is a risk a test can take.
 fn port() -> u16 {
@@ -30,19 +29,24 @@ fn missing(what: &str) {
     println!("skipped: {what} is not installed");
 }
 
+/// Between two looks at a server that starts; nobody tells when it is ready.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Looks until a server is given up: a minute.
+const LOOKS: u32 = 3000;
+
 /// Waits until something listens; panics with the server's log after a while.
 fn await_port(port: u16, child: &mut Child, log: &Path) {
-    let clock = Clock::system();
-    let began = Clock::monotonic_us();
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+    for look in 0.. {
+        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return;
+        }
         let gone = child.try_wait().unwrap().is_some();
-        let late = Clock::monotonic_us() - began > 60_000_000;
         assert!(
-            !gone && !late,
+            !gone && look < LOOKS,
             "no server: {}",
             std::fs::read_to_string(log).unwrap_or_default()
         );
-        crate::rt::block_on(clock.sleep(20));
+        std::thread::park_timeout(LOOK_AGAIN);
     }
 }
 
@@ -58,26 +62,32 @@ fn dies_with_us(command: &mut Command, signal: Signal) {
     }
 }
 
+/// The folder of PostgreSQL's programs: as `pg_config` says, or Debian's newest.
+fn postgres() -> Option<PathBuf> {
+    let said = Command::new("pg_config").arg("--bindir").output();
+    let said = said.map(|out| PathBuf::from(String::from_utf8_lossy(&out.stdout).trim()));
+    let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .map(|entries| entries.flatten().map(|e| e.path().join("bin")).collect())
+        .unwrap_or_default();
+    versions.sort();
+    let mut all = said.into_iter().chain(versions.into_iter().rev());
+    all.find(|bin| bin.join("initdb").exists())
+}
+
 /// A PostgreSQL of its own.
 pub(crate) struct PostgresServer {
     child: Child,
     port: u16,
+    bin: PathBuf,
     _folder: TempDir,
 }
 
 impl PostgresServer {
     pub(crate) fn start() -> Option<PostgresServer> {
-        let bin = Command::new("pg_config")
-            .arg("--bindir")
-            .output()
-            .ok()
-            .filter(|out| out.status.success());
-        let bin = bin.map(|out| PathBuf::from(String::from_utf8_lossy(&out.stdout).trim()));
-        let bin = bin.unwrap_or_else(|| PathBuf::from("/usr/lib/postgresql/15/bin"));
-        if !bin.join("initdb").exists() {
+        let Some(bin) = postgres() else {
             missing("PostgreSQL");
             return None;
-        }
+        };
         let folder = tempfile::Builder::new().prefix("shard-pg").tempdir().unwrap();
         let root = nix::unistd::geteuid().is_root();
         let nobody = nix::unistd::User::from_name("nobody")
@@ -137,6 +147,7 @@ impl PostgresServer {
         let server = PostgresServer {
             child,
             port,
+            bin,
             _folder: folder,
         };
         server.await_ready();
@@ -145,27 +156,21 @@ impl PostgresServer {
 
     /// The port is open before the server answers: "starting up" goes by.
     fn await_ready(&self) {
-        let clock = Clock::system();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let began = Clock::monotonic_us();
-        loop {
-            let connected = runtime.block_on(tokio_postgres::connect(&self.url(), tokio_postgres::NoTls));
-            match connected {
-                Ok(_) => return,
-                Err(error) => assert!(Clock::monotonic_us() - began < 60_000_000, "PostgreSQL: {error}"),
+        for look in 0.. {
+            let ready = Command::new(self.bin.join("pg_isready"))
+                .args(["--quiet", "--host=127.0.0.1", &format!("--port={}", self.port)])
+                .status()
+                .unwrap();
+            if ready.success() {
+                return;
             }
-            crate::rt::block_on(clock.sleep(20));
+            assert!(look < LOOKS, "PostgreSQL does not get ready");
+            std::thread::park_timeout(LOOK_AGAIN);
         }
     }
 
-    pub(crate) fn url(&self) -> String {
-        self.url_of("postgres")
-    }
-
-    pub(crate) fn url_of(&self, database: &str) -> String {
+    /// The URL of one of its databases; `postgres` is there.
+    pub(crate) fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 }
@@ -178,7 +183,17 @@ impl Drop for PostgresServer {
     }
 }
 
-/// A versitygw of its own; found on the path or named by `VERSITYGW`.
+/// versitygw: named by `VERSITYGW`, where `cargo xtask test --install` puts it, or on the path.
+fn versitygw() -> Option<PathBuf> {
+    let named = std::env::var_os("VERSITYGW").map(PathBuf::from);
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/servers/bin/versitygw");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).map(|folder| folder.join("versitygw"));
+    let all = named.into_iter().chain([ours]).chain(on_path);
+    all.into_iter().find(|program| program.is_file())
+}
+
+/// A versitygw of its own.
 pub(crate) struct S3Server {
     child: Child,
     port: u16,
@@ -187,7 +202,10 @@ pub(crate) struct S3Server {
 
 impl S3Server {
     pub(crate) fn start() -> Option<S3Server> {
-        let program = std::env::var("VERSITYGW").unwrap_or_else(|_| "versitygw".to_owned());
+        let Some(program) = versitygw() else {
+            missing("versitygw");
+            return None;
+        };
         let folder = tempfile::tempdir().unwrap();
         let port = port();
         let log = folder.path().join("log");
@@ -195,40 +213,32 @@ impl S3Server {
         std::fs::create_dir(folder.path().join("data")).unwrap();
         let mut command = Command::new(&program);
         command
-            .env("ROOT_ACCESS_KEY", "test")
-            .env("ROOT_SECRET_KEY", "testtest")
+            .env("ROOT_ACCESS_KEY", S3_KEYS.0)
+            .env("ROOT_SECRET_KEY", S3_KEYS.1)
             .args(["--port", &format!("127.0.0.1:{port}"), "--quiet", "posix"])
             .arg(folder.path().join("data"))
             .stdin(Stdio::null())
             .stdout(out.try_clone().unwrap())
             .stderr(out);
         dies_with_us(&mut command, Signal::SIGKILL);
-        let Ok(mut child) = command.spawn() else {
-            // Not yet installed by `cargo xtask test`: left out everywhere, and said.
-            println!("versitygw is not on this machine (VERSITYGW names it): its tests are left out");
-            return None;
-        };
+        let mut child = command.spawn().unwrap();
         await_port(port, &mut child, &log);
         Some(S3Server { child, port, folder })
     }
 
-    /// The options of a fresh bucket.
-    pub(crate) fn options(&self, bucket: &str) -> S3Options {
-        std::fs::create_dir_all(self.folder.path().join("data").join(bucket)).unwrap();
-        S3Options {
-            bucket: bucket.to_owned(),
-            prefix: "some/prefix".to_owned(),
-            endpoint: Some(format!("http://127.0.0.1:{}", self.port)),
-            region: None,
-            access_key_id: Some("test".to_owned()),
-            secret_access_key: Some("testtest".to_owned()),
-        }
+    /// Where it listens.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
-    pub(crate) fn bucket(&self, bucket: &str) -> Bucket {
-        Bucket::s3(&self.options(bucket)).unwrap()
+    /// Makes a bucket, which is a folder.
+    pub(crate) fn make_bucket(&self, name: &str) {
+        std::fs::create_dir_all(self.folder.path().join("data").join(name)).unwrap();
     }
 }
+
+/// The names of versitygw's only account.
+pub(crate) const S3_KEYS: (&str, &str) = ("test", "testtest");
 
 impl Drop for S3Server {
     fn drop(&mut self) {

@@ -251,7 +251,11 @@ fn commit_loop(mut connection: Connection, lock: File, requests: &Receiver<Reque
         let mut bytes = first.bytes();
         let mut group = vec![first];
         let file = lock.take().expect("it is put back below");
-        let guard = match Flock::lock(file, FlockArg::LockExclusive) {
+        let how = match mutant {
+            Mutant::NoTurns => FlockArg::LockShared,
+            _ => FlockArg::LockExclusive,
+        };
+        let guard = match Flock::lock(file, how) {
             Ok(guard) => guard,
             Err((file, error)) => {
                 lock = Some(file);
@@ -294,6 +298,15 @@ enum Verdict {
 
 /// One transaction for all of `group`.
 fn commit_group(connection: &mut Connection, group: Vec<Request>, mutant: Mutant) {
+    let seen = (mutant == Mutant::JudgedBeforeBegin).then(|| {
+        let key = |request: &Request| match request {
+            Request::Cas { key, .. } | Request::Truncate { key, .. } => key.clone(),
+        };
+        group
+            .iter()
+            .map(|r| newest(connection, &key(r)).unwrap_or(None))
+            .collect::<Vec<_>>()
+    });
     let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
         Ok(transaction) => transaction,
         // Busy here is determinate: nothing was begun.
@@ -301,7 +314,7 @@ fn commit_group(connection: &mut Connection, group: Vec<Request>, mutant: Mutant
     };
     let mut verdicts = Vec::with_capacity(group.len());
     let mut broken = None;
-    for request in group {
+    for (index, request) in group.into_iter().enumerate() {
         verdicts.push(match request {
             Request::Cas {
                 key,
@@ -309,7 +322,8 @@ fn commit_group(connection: &mut Connection, group: Vec<Request>, mutant: Mutant
                 new,
                 answer,
             } => {
-                let verdict = judge(&transaction, &key, expected, &new).unwrap_or_else(|e| {
+                let known = seen.as_ref().map(|seen| seen[index]);
+                let verdict = judge(&transaction, &key, expected, &new, known).unwrap_or_else(|e| {
                     broken = Some(failure(&e));
                     Err(failure(&e))
                 });
@@ -362,8 +376,19 @@ fn newest(connection: &Connection, key: &str) -> rusqlite::Result<Option<SeqNo>>
     Ok(head.map(seqno))
 }
 
-fn judge(connection: &Connection, key: &str, expected: Option<SeqNo>, new: &Versioned) -> Judged<CasResult> {
-    if newest(connection, key)? != expected {
+/// Compares with the newest version, looked up here and now; `known` is for the defect that looked before.
+fn judge(
+    connection: &Connection,
+    key: &str,
+    expected: Option<SeqNo>,
+    new: &Versioned,
+    known: Option<Option<SeqNo>>,
+) -> Judged<CasResult> {
+    let newest = match known {
+        Some(known) => known,
+        None => newest(connection, key)?,
+    };
+    if newest != expected {
         return Ok(Ok(CasResult::ExpectationMismatch));
     }
     connection
@@ -490,4 +515,4 @@ impl Consensus for SqliteConsensus {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,7 +7,7 @@ use super::world::{CODEC, Proof, World, at, ensure, rows};
 use crate::ids::mix;
 use crate::machine::Flow;
 use crate::mutant::Mutant;
-use crate::state::{BatchMeta, Part};
+use crate::state::{BatchMeta, Description, Part};
 use crate::testing::faulty::{Fate, Op};
 use crate::time::Frontier;
 use crate::{Client, FetchError, ShardId, Update};
@@ -138,6 +138,32 @@ pub(super) fn compaction_preserves_contents(mutant: Mutant) -> Proof {
         w.sound()?;
     }
     Ok(())
+}
+
+/// A rewrite that advanced times past what readers may still tell apart is not accepted, whoever made it.
+pub(super) fn rewrite_beyond_since_is_refused(mutant: Mutant) -> Proof {
+    let mut w = World::new(mutant);
+    let writer = w.writer();
+    for t in 0..2 {
+        w.append(&writer, &[("a", t, 1)], t, t + 1)
+            .map_err(|e| e.to_string())?;
+    }
+    let mut state = w.log()?.current;
+    let request = state.merge_run();
+    let (lower, upper) = request.bounds();
+    let output = BatchMeta {
+        desc: Description {
+            lower,
+            upper,
+            since: at(1),
+        },
+        runs: vec![],
+        len: 0,
+    };
+    ensure!(state.since == at(0), "nobody moved the since");
+    let flow = state.apply_merge(&Arc::new(output), mutant);
+    ensure!(flow == Flow::Doubt(false), "it was accepted: {flow:?}");
+    w.sound()
 }
 
 /// What one process does in the crash scenarios, in stages; the stage reached is what was acknowledged.

@@ -2,7 +2,9 @@
 
 use super::world::{CODEC, Proof, World, at, ensure, rows};
 use crate::ids::{CriticalId, SeqNo};
+use crate::machine::Flow;
 use crate::mutant::Mutant;
+use crate::state::State;
 use crate::{DowngradeError, FetchError, Frontier, ReadError};
 
 pub(super) fn nothing_regresses(mutant: Mutant) -> Proof {
@@ -343,5 +345,63 @@ pub(super) fn skewed_clock_expires_nobody(mutant: Mutant) -> Proof {
         "it holds {hold} at {}",
         state.seqno
     );
+    a_clock_ahead_expires_nobody_who_shows_itself(mutant)?;
     w.sound()
+}
+
+/// A process whose clock is two hours ahead goes on writing, every half minute for an hour. A reader that shows
+/// itself every two minutes, on a right clock and a lease of five, lives; one that does not is gone in the end.
+fn a_clock_ahead_expires_nobody_who_shows_itself(mutant: Mutant) -> Proof {
+    const AHEAD: u64 = 2 * 3_600_000;
+    let mut w = World::new(mutant);
+    w.client
+        .settings()
+        .update(&mut |s| s.reader_lease_ms = 5 * 60_000);
+    let writer = w.writer();
+    let (lively, silent) = (w.reader(), w.reader());
+    w.append_empty(&writer).map_err(|e| e.to_string())?;
+    let mut state = State::clone(&w.log()?.current);
+    let right = state.walltime_ms;
+    for step in 0..120u64 {
+        let now = right + step * 30_000;
+        if step % 4 == 0 {
+            let flow = state.heartbeat(lively.id(), SeqNo::ZERO, now, mutant);
+            ensure!(
+                flow == Flow::Commit(true),
+                "the lively reader is gone in step {step}"
+            );
+            state.walltime_ms = now.max(state.walltime_ms + 1);
+        }
+        let recent = state.walltime_ms;
+        state.expire_at(now + AHEAD, recent, mutant);
+        state.walltime_ms = (now + AHEAD).max(recent + 1);
+    }
+    ensure!(
+        state.leased.contains_key(&lively.id()),
+        "a reader that shows itself was expired by a clock ahead"
+    );
+    ensure!(
+        !state.leased.contains_key(&silent.id()),
+        "a silent reader outlived its lease twelve times over"
+    );
+    drop((lively, silent));
+    w.sound()
+}
+
+/// An answer from the store that took long carries an old version; it must not replace a newer one.
+pub(super) fn cache_never_goes_back(mutant: Mutant) -> Proof {
+    let mut w = World::new(mutant);
+    let writer = w.writer();
+    w.append_empty(&writer).map_err(|e| e.to_string())?;
+    let cells = w.client.env.cells.lock();
+    let cell = std::sync::Arc::clone(cells.get(&w.shard).ok_or("the shard is open")?);
+    drop(cells);
+    let old = cell.current();
+    w.append_empty(&writer).map_err(|e| e.to_string())?;
+    let new = cell.current().seqno;
+    ensure!(old.seqno < new, "the append made no version");
+    cell.publish(old);
+    let now = cell.current().seqno;
+    ensure!(now == new, "the cache went from {new} back to {now}");
+    Ok(())
 }

@@ -11,6 +11,7 @@ use std::sync::Once;
 use super::world::Proof;
 use super::{appends, collection, handles, holds};
 use crate::mutant::Mutant;
+use crate::store::{file, head, postgres, sqlite};
 
 type Scenario = fn(Mutant) -> Proof;
 
@@ -82,6 +83,8 @@ matrix! {
         kills [RollupNotWritten, GcIgnoresHolds];
     "SH-7" sh_7_nothing_regresses => holds::nothing_regresses, kills [HoldsMayRegress, SinceMayRegress];
     "SH-8" sh_8_compaction_preserves_contents => collection::compaction_preserves_contents, kills [CompactPastSince];
+    "SH-8" sh_8_a_rewrite_beyond_since_is_refused => collection::rewrite_beyond_since_is_refused,
+        kills [MergeBeyondSince];
     "SH-9" sh_9_exactly_one_append_wins => appends::exactly_one_append_wins, kills [UpperUnchecked];
     "SH-10" sh_10_an_unanswered_append_is_there_once => appends::unanswered_append_is_there_once,
         kills [DoubtIsMismatch];
@@ -115,9 +118,21 @@ matrix! {
     "SH-29" sh_29_a_waiter_misses_no_wakeup => handles::waiter_misses_no_wakeup, kills [LookBeforeSubscribe];
     "SH-30" sh_30_fetches_stay_within_memory => handles::fetches_stay_within_memory, kills [FetchWithoutPermit];
     "SH-31" sh_31_part_keys_never_return => collection::part_keys_never_return, kills [KeysMayReturn];
+    "H1" h_1_sqlite_judges_a_request_after_it_began => sqlite::tests::a_request_is_judged_after_it_began,
+        kills [JudgedBeforeBegin];
+    "H1" h_1_postgres_holds_what_a_request_expects => postgres::tests::a_stale_request_does_not_fork_the_log,
+        kills [MaxAtReadCommitted];
+    "H2" h_2_writers_of_several_processes_take_turns => sqlite::tests::writers_of_several_processes_take_turns,
+        kills [NoTurns];
+    "H3" h_3_every_put_carries_a_fresh_nonce => head::tests::every_put_has_other_bytes, kills [ConstantHeadNonce];
+    "H4" h_4_nothing_of_a_group_is_told_before_its_commit => sqlite::tests::nothing_is_told_before_the_commit,
+        kills [AnswerBeforeCommit];
     "H5" h_5_doubt_is_decided_by_the_slot => appends::doubt_is_decided_by_the_slot,
         kills [WriterEntryRecreated, DoubtMeansFailure];
     "H6" h_6_permanent_errors_surface => handles::permanent_errors_surface, kills [PermanentRetriedForEver];
+    "H7" h_7_mixed_up_locations_are_refused => crate::location::tests::mixtures_are_refused,
+        kills [IdentityUnchecked];
+    "H8" h_8_the_cache_never_goes_back => holds::cache_never_goes_back, kills [CacheGoesBack];
     "H8" h_8_hold_and_lease_are_one_step => holds::hold_and_lease_are_one_step, kills [HoldOutsideCriticalSection];
     "H9" h_9_a_batch_in_doubt_is_never_deleted => collection::batch_in_doubt_is_never_deleted,
         kills [InDoubtOutputDeleted];
@@ -125,8 +140,10 @@ matrix! {
     "H10" h_10_an_overtaken_output_does_not_return => collection::overtaken_output_does_not_return,
         kills [OutputMayReturn];
     "H11" h_11_a_skewed_clock_expires_nobody => holds::skewed_clock_expires_nobody,
-        kills [SkewedClockExpires, HeartbeatKeepsHold];
+        kills [SkewedClockExpires, SecondLookExpires, HeartbeatInOwnTime, HeartbeatKeepsHold];
     "H12" h_12_inline_bytes_count => handles::inline_bytes_count, kills [InlineBytesFree];
+    "H13" h_13_what_was_set_survives_a_power_cut => file::tests::survives_a_power_cut,
+        kills [FileNotSynced, FolderNotSynced, NewFolderNotSynced];
     "H14" h_14_damage_is_noticed_in_the_fetch => handles::damage_is_noticed, kills [ChecksumIgnored];
     "H18" h_18_a_full_page_is_the_oldest => handles::full_page_is_the_oldest, kills [FullPageIsNewest];
 }
@@ -135,7 +152,8 @@ matrix! {
 const IDS: &[&str] = &[
     "SH-1..6", "SH-7", "SH-8", "SH-9", "SH-10", "SH-11", "SH-12", "SH-13", "SH-14", "SH-15", "SH-16",
     "SH-17", "SH-18", "SH-19", "SH-20", "SH-21", "SH-22", "SH-23", "SH-24", "SH-25", "SH-26", "SH-27",
-    "SH-28", "SH-29", "SH-30", "SH-31", "H5", "H6", "H8", "H9", "H10", "H11", "H12", "H14", "H18",
+    "SH-28", "SH-29", "SH-30", "SH-31", "H1", "H2", "H3", "H4", "H5", "H6", "H7", "H8", "H9", "H10", "H11",
+    "H12", "H13", "H14", "H18",
 ];
 
 #[test]
@@ -143,6 +161,10 @@ fn every_invariant_has_a_test_and_a_defect_it_notices() {
     for row in ROWS {
         println!("{:<9} {:<52} kills {:?}", row.id, row.test, row.killed);
         assert!(!row.killed.is_empty(), "{} notices no defect", row.id);
+    }
+    for mutant in Mutant::ALL.iter().filter(|m| **m != Mutant::None) {
+        let noticed = ROWS.iter().any(|row| row.killed.contains(mutant));
+        assert!(noticed, "nobody notices {mutant:?}");
     }
     for id in IDS {
         assert!(ROWS.iter().any(|row| row.id == *id), "{id} has no test");

@@ -1,0 +1,248 @@
+//! Appends: one writer, many shards, many processes, big batches.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Condvar, Mutex};
+use std::thread;
+
+use rusqlite::params;
+use shard::{Client, Clock, Frontier, ShardId, Update, WriteHandle, block_on};
+
+use crate::others::Other;
+use crate::rounds::{ROUNDS, Rounds, percentile};
+use crate::{client, peer, writer};
+
+/// Appends one row of 100 bytes at `time`; answers the milliseconds it took.
+fn append(writer: &WriteHandle, row: &[u8], time: u64) -> f64 {
+    let began = Clock::monotonic_us();
+    let update = [Update::new(row, time, 1)];
+    block_on(writer.compare_and_append(&update, Frontier::At(time), Frontier::At(time + 1)))
+        .expect("nobody else writes");
+    (Clock::monotonic_us() - began) as f64 / 1e3
+}
+
+fn print_bytes(client: &Client, shard: ShardId, name: &str) {
+    let seen = block_on(client.inspect(shard))
+        .expect("it can be read")
+        .expect("it is there");
+    println!(
+        "{name:10} afterwards: {} batches, {} bytes inline, {} versions of {} bytes in consensus",
+        seen.state.batches.len(),
+        seen.state.inline_bytes(),
+        seen.live_diffs,
+        seen.consensus_bytes
+    );
+}
+
+/// 20,000 inline appends of 100 bytes by one writer, beside INSERTs of the same bytes.
+pub(crate) fn appends() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let client = client(&folder.path().join("location"));
+    let shard = client.fresh_shard();
+    let writer = writer(&client, shard);
+    let bare = peer::sqlite(&folder.path().join("bare.sqlite"));
+    let row = vec![b'x'; 100];
+    let mut rounds = Rounds::default();
+    let mut took = Vec::new();
+    for round in 0..10u64 {
+        rounds
+            .ours(|| took.extend((round * 2000..(round + 1) * 2000).map(|time| append(&writer, &row, time))));
+        rounds.theirs(|| {
+            let mut insert = bare.prepare(peer::INSERT).expect("a statement");
+            for number in round * 2000..(round + 1) * 2000 {
+                insert
+                    .execute(params!["s", number.cast_signed(), &row])
+                    .expect("an insert");
+            }
+        });
+    }
+    let (ours, theirs) = rounds.rates(2000.0);
+    println!(
+        "appends    20000 inline appends {ours:.0}/s, plain INSERT {theirs:.0}/s, {}; p50 {:.2} ms, p99 {:.2} ms",
+        rounds.ratio(0.5),
+        percentile(&mut took, 50),
+        percentile(&mut took, 99)
+    );
+    print_bytes(&client, shard, "appends");
+}
+
+/// 64 writers of 64 shards, beside the same rows 64 a transaction; and the 99th percentile beside one writer's.
+pub(crate) fn writers() {
+    const EACH: u64 = 100;
+    let folder = tempfile::tempdir().expect("a folder");
+    let client = client(&folder.path().join("location"));
+    let all: Vec<WriteHandle> = (0..64).map(|_| writer(&client, client.fresh_shard())).collect();
+    let alone = writer(&client, client.fresh_shard());
+    let mut bare = peer::sqlite(&folder.path().join("bare.sqlite"));
+    let row = vec![b'x'; 100];
+    let (mut took, mut took_alone) = (Vec::new(), Vec::new());
+    let mut rounds = Rounds::default();
+    for round in 0..ROUNDS as u64 {
+        let times = round * EACH..(round + 1) * EACH;
+        took_alone.extend((round * 400..(round + 1) * 400).map(|time| append(&alone, &row, time)));
+        rounds.ours(|| {
+            thread::scope(|scope| {
+                let running: Vec<_> = all
+                    .iter()
+                    .map(|writer| {
+                        let (row, times) = (&row, times.clone());
+                        scope.spawn(move || times.map(|time| append(writer, row, time)).collect::<Vec<f64>>())
+                    })
+                    .collect();
+                for run in running {
+                    took.extend(run.join().expect("a writer ended"));
+                }
+            });
+        });
+        rounds.theirs(|| {
+            for time in times.clone() {
+                let transaction = bare.transaction().expect("a transaction");
+                for shard in 0..64 {
+                    transaction
+                        .prepare_cached(peer::INSERT)
+                        .expect("a statement")
+                        .execute(params![format!("s{shard}"), time.cast_signed(), &row])
+                        .expect("an insert");
+                }
+                transaction.commit().expect("a commit");
+            }
+        });
+    }
+    let (ours, theirs) = rounds.rates(64.0 * EACH as f64);
+    let (p99, p99_alone) = (percentile(&mut took, 99), percentile(&mut took_alone, 99));
+    println!(
+        "writers    64 writers {ours:.0}/s, SQLite 64 a transaction {theirs:.0}/s, {}",
+        rounds.ratio(0.3)
+    );
+    println!(
+        "writers    p50 {:.2} ms, p99 {p99:.2} ms, {:.1} × one writer's {p99_alone:.2} ms (wanted 4)",
+        percentile(&mut took, 50),
+        p99 / p99_alone
+    );
+}
+
+/// Four processes, each with a shard of its own in one location, append for a second at a time.
+pub(crate) fn processes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("file:{}", folder.path().join("location").display());
+    let client = crate::client_of(&url);
+    let mut others: Vec<Other> = (0..4)
+        .map(|_| Other::start(&["append", &url, &client.fresh_shard().to_string()]))
+        .collect();
+    others
+        .iter_mut()
+        .for_each(|other| assert_eq!(other.answer(), "ready"));
+    let (mut least, mut longest, mut total) = (f64::MAX, 0.0f64, 0);
+    for _ in 0..ROUNDS {
+        others.iter_mut().for_each(|other| other.tell("1000"));
+        let answers: Vec<String> = others.iter_mut().map(Other::answer).collect();
+        let counts: Vec<(u64, u64)> = answers
+            .iter()
+            .map(|line| line.split_once(' ').expect("two numbers"))
+            .map(|(count, wait)| (count.parse().expect("a number"), wait.parse().expect("a number")))
+            .collect();
+        let sum: u64 = counts.iter().map(|c| c.0).sum();
+        let fewest = counts.iter().map(|c| c.0).min().expect("there are four");
+        least = least.min(fewest as f64 * 4.0 / sum as f64);
+        longest = counts.iter().map(|c| c.1 as f64 / 1e6).fold(longest, f64::max);
+        total += sum;
+    }
+    others.into_iter().for_each(Other::end);
+    println!(
+        "processes  4 processes {:.0}/s together; the slowest had {least:.2} of its fair share (wanted 0.5), \
+         longest wait {longest:.2} s (wanted 0.5), {ROUNDS} rounds of a second",
+        total as f64 / ROUNDS as f64
+    );
+}
+
+/// Lets threads go on in order.
+#[derive(Default)]
+struct Turns {
+    next: Mutex<u64>,
+    changed: Condvar,
+}
+
+impl Turns {
+    fn take(&self, turn: u64, work: impl FnOnce()) {
+        let next = self.next.lock().expect("nobody panicked");
+        let mut next = self
+            .changed
+            .wait_while(next, |next| *next != turn)
+            .expect("nobody panicked");
+        work();
+        *next += 1;
+        self.changed.notify_all();
+    }
+}
+
+/// Write, fsync, rename, fsync of the folder: the least a blob needs.
+fn durable_file(folder: &Path, number: u64, bytes: &[u8]) {
+    let temporary = folder.join(format!("tmp{number}"));
+    let mut file = File::create(&temporary).expect("a file");
+    file.write_all(bytes).expect("a write");
+    file.sync_all().expect("an fsync");
+    std::fs::rename(&temporary, folder.join(format!("part{number}"))).expect("a rename");
+    File::open(folder)
+        .and_then(|f| f.sync_all())
+        .expect("an fsync of the folder");
+}
+
+/// 1 MB batches, 4 in flight into one shard, beside the file and database operations they need, also 4 in flight.
+pub(crate) fn batches() {
+    const FLIGHTS: u64 = 4;
+    const EACH: u64 = 4;
+    let folder = tempfile::tempdir().expect("a folder");
+    let client = client(&folder.path().join("location"));
+    let shard = client.fresh_shard();
+    let writer = writer(&client, shard);
+    let bare = Mutex::new(peer::sqlite(&folder.path().join("bare.sqlite")));
+    let bytes = vec![b'x'; 1 << 20];
+    let (turns, their_turns) = (Turns::default(), Turns::default());
+    let mut rounds = Rounds::default();
+    for round in 0..10u64 {
+        let first = round * FLIGHTS * EACH;
+        rounds.ours(|| {
+            thread::scope(|scope| {
+                for flight in 0..FLIGHTS {
+                    let (writer, bytes, turns) = (&writer, &bytes, &turns);
+                    scope.spawn(move || {
+                        for step in 0..EACH {
+                            let time = first + step * FLIGHTS + flight;
+                            let (lower, upper) = (Frontier::At(time), Frontier::At(time + 1));
+                            let update = [Update::new(bytes.as_slice(), time, 1)];
+                            let batch = block_on(writer.batch(&update, lower, upper)).expect("a batch");
+                            turns.take(time, || {
+                                block_on(writer.compare_and_append_batches(vec![batch], lower, upper))
+                                    .expect("nobody else writes");
+                            });
+                        }
+                    });
+                }
+            });
+        });
+        rounds.theirs(|| {
+            thread::scope(|scope| {
+                for flight in 0..FLIGHTS {
+                    let (bytes, bare, folder, turns) = (&bytes, &bare, folder.path(), &their_turns);
+                    scope.spawn(move || {
+                        for step in 0..EACH {
+                            let number = first + step * FLIGHTS + flight;
+                            durable_file(folder, number, bytes);
+                            turns.take(number, || {
+                                let bare = bare.lock().expect("nobody panicked");
+                                bare.execute(peer::INSERT, params!["s", number.cast_signed(), &bytes[..300]])
+                                    .expect("an insert");
+                            });
+                        }
+                    });
+                }
+            });
+        });
+    }
+    let (ours, theirs) = rounds.rates((FLIGHTS * EACH) as f64);
+    println!(
+        "batches    1 MB batches, {FLIGHTS} in flight: {ours:.0} MB/s, the least that must be done {theirs:.0} MB/s, {}",
+        rounds.ratio(0.8)
+    );
+}

@@ -1,0 +1,57 @@
+//! What a user would take instead: a plain SQLite table, as durable as ours.
+
+use std::path::Path;
+
+use rusqlite::{Connection, params};
+
+pub(crate) const INSERT: &str = "INSERT INTO consensus (shard, seq, data) VALUES (?1, ?2, ?3)";
+
+/// SQLite with the durability and the table of the consensus store.
+pub(crate) fn sqlite(path: &Path) -> Connection {
+    let connection = Connection::open(path).expect("SQLite opens");
+    connection
+        .busy_timeout(std::time::Duration::from_secs(10))
+        .expect("a setting");
+    let mode: String = connection
+        .query_row("PRAGMA journal_mode=WAL", [], |r| r.get(0))
+        .expect("a pragma");
+    assert_eq!(mode, "wal");
+    connection
+        .execute_batch("PRAGMA synchronous=FULL")
+        .expect("a pragma");
+    connection
+        .execute_batch(shard::store::sqlite::SCHEMA)
+        .expect("a table");
+    connection
+}
+
+/// A table of rows with times and diffs.
+pub(crate) fn table(path: &Path) -> Connection {
+    let connection = sqlite(path);
+    connection
+        .execute_batch(
+            "CREATE TABLE IF NOT EXISTS log (id INTEGER PRIMARY KEY, row BLOB, time INTEGER, diff INTEGER)",
+        )
+        .expect("a table");
+    connection
+}
+
+pub(crate) fn insert_row(connection: &Connection, row: &[u8], time: u64) {
+    connection
+        .prepare_cached("INSERT INTO log (row, time, diff) VALUES (?1, ?2, 1)")
+        .expect("a statement")
+        .execute(params![row, time.cast_signed()])
+        .expect("an insert");
+}
+
+/// Rows after `id`, in order: what a poller asks.
+pub(crate) fn rows_after(connection: &Connection, id: i64, each: &mut dyn FnMut(i64, &[u8])) {
+    let mut statement = connection
+        .prepare_cached("SELECT id, row FROM log WHERE id > ?1 ORDER BY id")
+        .expect("a statement");
+    let mut rows = statement.query(params![id]).expect("a query");
+    while let Some(row) = rows.next().expect("a row") {
+        let bytes = row.get_ref(1).expect("a column").as_blob().expect("bytes");
+        each(row.get(0).expect("a number"), bytes);
+    }
+}
