@@ -65,6 +65,11 @@ impl Judge {
         }
     }
 
+    /// A visit as [`Regenerate`] gives it, from somebody who has it at hand: it is not made a second time while it is kept.
+    pub fn offer(&self, visit: Arc<Visit>) {
+        self.store.offer(visit);
+    }
+
     /// Stage 1: which choices of the visits that span the snapshot explain the answer. Any thread, any order.
     ///
     /// Call it only when nothing that overlaps the answer is open or unresolved (F5); an answer that comes too early is

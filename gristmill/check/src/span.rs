@@ -10,7 +10,7 @@
 //! ```
 
 use crate::judged::Overlap;
-use history::{Claim, Lts, Part, Regenerate, SessionId, Span, State, Tick, Tracker};
+use history::{Claim, Lts, SessionId, Span, State, Tick, Tracker};
 
 /// Why an answer cannot be compared: it was handed over too early (F5).
 pub(crate) const STILL_OPEN: &str = "a visit that overlaps it is still open";
@@ -86,25 +86,4 @@ impl Viewer {
     fn is_mine(&self, session: SessionId) -> bool {
         self.own.is_some() || session == self.session
     }
-}
-
-/// The writers of a partition after `after`, each with what it is to the viewer, up to the end.
-pub(crate) fn writers<'a>(
-    history: &'a dyn Regenerate,
-    tracker: &'a dyn Tracker,
-    claim: &'a Claim,
-    viewer: &'a Viewer,
-    part: Part,
-    after: Lts,
-) -> impl Iterator<Item = Result<(Lts, Seen), &'static str>> + 'a {
-    let mut at = after;
-    std::iter::from_fn(move || {
-        at = history.writer_after(part, at)?;
-        match viewer.sees(at, tracker, claim) {
-            Ok(Seen::End) => None,
-            Ok(seen) => Some(Ok((at, seen))),
-            Err(e) => Some(Err(e)),
-        }
-    })
-    .fuse()
 }

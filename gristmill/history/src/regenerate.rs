@@ -13,6 +13,11 @@ pub trait Regenerate: Send + Sync {
     fn visit(&self, lts: Lts) -> Option<Visit>;
     /// The first visit after `lts` that plans to write the partition. By plan: whether it was rejected, the tracker says (F15).
     fn writer_after(&self, part: Part, lts: Lts) -> Option<Lts>;
+    /// Appends visits after `lts` that plan to write the partition, ascending and without a gap: at least the first, if there
+    /// is one, and as many more as come cheap with it.
+    fn writers_after(&self, part: Part, lts: Lts, into: &mut Vec<Lts>) {
+        into.extend(self.writer_after(part, lts));
+    }
     /// The last visit before `lts` that plans to write the partition.
     fn writer_before(&self, part: Part, lts: Lts) -> Option<Lts>;
 }

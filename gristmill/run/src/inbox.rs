@@ -5,13 +5,16 @@
 //! * I2 what a session left before it moved its mark is there for whoever reads the mark first (T2).
 
 use crate::evidence::Held;
-use history::{Answered, Lts, Tick};
+use history::{Answered, Lts, Tick, Visit};
 use parking_lot::{Condvar, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The answers of one visit.
 pub(crate) struct Batch {
     pub(crate) lts: Lts,
+    /// The visit itself, where it is at hand.
+    pub(crate) visit: Option<Arc<Visit>>,
     pub(crate) attempt: u8,
     /// To be compared with what is regenerated, if this visit is in the sample. `None`: an answer of an earlier life.
     pub(crate) sample: Option<Digests>,
@@ -27,6 +30,7 @@ impl Batch {
     pub(crate) fn again(held: Held, answered: Answered) -> Batch {
         Batch {
             lts: answered.address.lts,
+            visit: None,
             attempt: answered.address.attempt,
             sample: None,
             held,

@@ -130,12 +130,17 @@ impl<'w> Judging<'w> {
     fn raise_floor(&mut self, mark: Tick) {
         while let Some(Reverse((sent, answered, at))) = self.began.peek() {
             let parked = self.parked.get(*at);
-            if parked.is_some_and(|p| p.answered.span.answered == *answered && p.answered.snapshot.sent == *sent) {
+            if parked
+                .is_some_and(|p| p.answered.span.answered == *answered && p.answered.snapshot.sent == *sent)
+            {
                 break;
             }
             self.began.pop();
         }
-        let oldest = self.began.peek().map_or(mark, |Reverse((sent, ..))| (*sent).min(mark));
+        let oldest = self
+            .began
+            .peek()
+            .map_or(mark, |Reverse((sent, ..))| (*sent).min(mark));
         self.world.judge.floor(oldest);
     }
 
@@ -187,9 +192,12 @@ impl<'w> Judging<'w> {
     fn take_in(&mut self, wait: Duration) -> Result<(), RunError> {
         let mut batches = std::mem::take(&mut self.batches);
         self.world.inbox.take(&mut batches, wait);
-        for batch in batches.drain(..) {
+        for mut batch in batches.drain(..) {
             self.sample(&batch)?;
             let again = batch.sample.is_none();
+            if let Some(visit) = batch.visit.take() {
+                self.world.judge.offer(visit);
+            }
             if batch.answers.is_empty() {
                 self.checked += 1;
                 continue;

@@ -24,6 +24,7 @@ use history::{
     Span, State, Step, Tick, Visit,
 };
 pub(crate) use settle::settle_left_over;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use targets::{Identity, exhausted};
@@ -133,7 +134,7 @@ impl<'w> Client<'w> {
         Ok(())
     }
 
-    fn next(&mut self) -> Option<Box<Visit>> {
+    fn next(&mut self) -> Option<Arc<Visit>> {
         let world = self.world;
         let Some(baton) = &world.baton else {
             let mut since = None;
@@ -154,7 +155,7 @@ impl<'w> Client<'w> {
         }
     }
 
-    fn visit(&mut self, visit: &Visit) -> Result<(), RunError> {
+    fn visit(&mut self, visit: &Arc<Visit>) -> Result<(), RunError> {
         let world = self.world;
         self.wait_for_room();
         let digest = visit.digest(&mut self.scratch);
@@ -168,7 +169,7 @@ impl<'w> Client<'w> {
             let identity = self.connection.identity().cloned();
             let settled = self.settle_if_needed(visit, attempt, &ended)?;
             self.explain_failure(visit, attempt, &ended, faults, identity.as_ref());
-            self.hand_over(visit.lts, attempt, digest)?;
+            self.hand_over(visit, attempt, digest)?;
             if !self.again(&ended, settled, attempt) {
                 break ended;
             }
@@ -240,7 +241,7 @@ impl<'w> Client<'w> {
 
     /// Evidence first, then the judge. A refusal that promises nothing but itself, and a silence, have been looked at here
     /// and are no answers of the model.
-    fn hand_over(&mut self, lts: Lts, attempt: u8, digest: u64) -> Result<(), RunError> {
+    fn hand_over(&mut self, visit: &Arc<Visit>, attempt: u8, digest: u64) -> Result<(), RunError> {
         let world = self.world;
         self.answers.retain(|a| match &a.answer {
             Answer::Rows(_) | Answer::Affected(_) => true,
@@ -253,7 +254,8 @@ impl<'w> Client<'w> {
             .map_err(|e| RunError::evidence_in(world.ring.dir(), e))?;
         let answers = std::mem::take(&mut self.answers);
         world.inbox.leave(Batch {
-            lts,
+            lts: visit.lts,
+            visit: Some(Arc::clone(visit)),
             attempt,
             sample: Some(Digests {
                 meant: digest,

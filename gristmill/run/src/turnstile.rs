@@ -58,7 +58,7 @@ pub(crate) struct Turnstile {
 #[derive(Debug)]
 pub(crate) enum Taken {
     /// Go. Hand the visit back with [`Turnstile::release`].
-    Go(Box<Visit>),
+    Go(Arc<Visit>),
     /// Every admitted visit waits for a partition that is in flight.
     Wait,
     /// There is nothing left.
@@ -66,7 +66,7 @@ pub(crate) enum Taken {
 }
 
 struct Waiting {
-    visit: Box<Visit>,
+    visit: Arc<Visit>,
     /// How many of its partitions have another visit before it.
     behind: usize,
 }
@@ -123,7 +123,7 @@ impl Turnstile {
 
     /// The next visit for a session, waiting until there is one; `None` when there is nothing left. Calls `idle` once if it
     /// has to wait.
-    pub(crate) fn take(&self, who: SessionId, idle: impl FnOnce()) -> Option<Box<Visit>> {
+    pub(crate) fn take(&self, who: SessionId, idle: impl FnOnce()) -> Option<Arc<Visit>> {
         let mut inner = self.inner.lock();
         let mut idle = Some(idle);
         loop {
@@ -264,7 +264,7 @@ impl Turnstile {
     }
 
     /// The first visit that stands first in all its queues, and whose place in the record has come.
-    fn first_ready(&self, inner: &mut Inner, who: SessionId, impatient: bool) -> Option<Box<Visit>> {
+    fn first_ready(&self, inner: &mut Inner, who: SessionId, impatient: bool) -> Option<Arc<Visit>> {
         let Some(schedule) = &self.options.schedule else {
             let lts = inner.ready.pop_first()?;
             return Some(inner.waiting.remove(&lts).expect("who is ready is there").visit);
@@ -280,7 +280,7 @@ impl Turnstile {
     }
 
     /// Takes the next number into the window; gives the visit at once if nothing stands before it.
-    fn admit(&self, inner: &mut Inner) -> Option<Box<Visit>> {
+    fn admit(&self, inner: &mut Inner) -> Option<Arc<Visit>> {
         let lts = inner.next;
         inner.next += 1;
         if lts <= self.options.done_until.0 && (self.options.done)(Lts(lts)) {
@@ -300,7 +300,7 @@ impl Turnstile {
             behind += usize::from(!queue.is_empty());
             queue.push_back(lts);
         }
-        let visit = Box::new(visit);
+        let visit = Arc::new(visit);
         if behind == 0 && self.options.schedule.is_none() {
             return Some(visit);
         }

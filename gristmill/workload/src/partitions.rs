@@ -393,6 +393,13 @@ impl Regenerate for Partitions {
             .map(|n| Lts(n + 1))
     }
 
+    fn writers_after(&self, part: Part, lts: Lts, into: &mut Vec<Lts>) {
+        let Some(index) = self.index_of(part) else { return };
+        let mut visits = Vec::new();
+        self.selector.writers_from(part.table, index, lts.0, &mut visits);
+        into.extend(visits.into_iter().map(|n| Lts(n + 1)));
+    }
+
     fn writer_before(&self, part: Part, lts: Lts) -> Option<Lts> {
         let index = self.index_of(part)?;
         self.selector

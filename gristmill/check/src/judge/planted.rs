@@ -6,15 +6,17 @@
 use crate::judged::{Judged, Options, Probe, Settled};
 use crate::testkit::sim::{self, answer};
 use crate::testkit::{World, claim, judge, schema, semantics};
-use crate::words;
+use crate::{Judge, words};
+use datagen::schema::Schema;
 use datagen::value::Value;
 use expect_test::{Expect, expect};
 use history::{
-    Address, Answer, Answered, Lts, Part, Query, Reason, ReasonKind, SessionId, Span, State, Step, Tick,
-    Track, Visit,
+    Address, Answer, Answered, Lts, Part, Query, Reason, ReasonKind, Regenerate, SessionId, Span, State,
+    Step, Tick, Track, Tracker, Visit,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A visit and what became of it: `3: delete t0/1/2 | auto ## s1 10..12 committed`.
 fn parse(line: &str) -> (Visit, Track) {
@@ -682,5 +684,64 @@ fn the_state_of_a_partition_is_told_at_any_visit() {
     assert_eq!(
         [tell(0), tell(1), tell(2)],
         ["", "2:Some(5) 7:Some(100)", "2:Some(900) 7:Some(100)"]
+    );
+}
+
+/// A world that counts how often it is asked for the next writer.
+struct Counted {
+    world: Arc<World>,
+    asked: AtomicUsize,
+}
+
+impl Regenerate for Counted {
+    fn schema(&self, at: Lts) -> Arc<Schema> {
+        self.world.schema(at)
+    }
+
+    fn visit(&self, lts: Lts) -> Option<Visit> {
+        self.world.visit(lts)
+    }
+
+    fn writer_after(&self, part: Part, lts: Lts) -> Option<Lts> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.world.writer_after(part, lts)
+    }
+
+    fn writer_before(&self, part: Part, lts: Lts) -> Option<Lts> {
+        self.world.writer_before(part, lts)
+    }
+}
+
+/// Else a judge that has fallen behind is slower for it, and falls behind further.
+#[test]
+fn an_old_answer_costs_no_more_because_much_was_written_since() {
+    let later: String = (10..400)
+        .map(|n| {
+            format!(
+                "{n}: update t0/1/2 c3=900 | auto ## s1 {}..{} committed\n",
+                3 * n,
+                3 * n + 1
+            )
+        })
+        .collect();
+    let reader = READ.replacen('9', "1000", 1);
+    let world = world(&after(&format!("{later}{reader}")));
+    let counted = Arc::new(Counted {
+        world: Arc::clone(&world),
+        asked: AtomicUsize::new(0),
+    });
+    let judge = Judge::new(
+        Arc::clone(&counted) as Arc<dyn Regenerate>,
+        Arc::clone(&world) as Arc<dyn Tracker>,
+        claim(),
+        semantics(),
+        Options::default(),
+    );
+    let judged = judge.explain(truth(&world));
+    assert!(matches!(judge.conclude(judged), Judged::Explained(_)));
+    let asked = counted.asked.load(Ordering::Relaxed);
+    assert!(
+        asked <= 4,
+        "asked {asked} times for the next writer: two before the snapshot, one after it"
     );
 }

@@ -9,7 +9,7 @@
 use super::{Enc, Partition, Visits, apply, effective, partition::Compact};
 use crate::judged::{Options, Overlap};
 use crate::layout::TableLayout;
-use crate::span::{Seen, Viewer, writers};
+use crate::span::{Seen, Viewer};
 use history::{Claim, End, Lts, Op, Part, Regenerate, Tick, Tracker, Visit};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -33,6 +33,8 @@ pub(crate) struct Entry {
     /// Oldest first, none newer than the head.
     checkpoints: VecDeque<Checkpoint>,
     since_checkpoint: u32,
+    /// The first writers after `lts`, without a gap: facts of the plan, found once.
+    ahead: VecDeque<Lts>,
     /// The partition key's canonical bytes.
     key: Option<Enc>,
     used: bool,
@@ -48,6 +50,7 @@ impl Default for Entry {
             by: Tick(0),
             checkpoints: VecDeque::new(),
             since_checkpoint: 0,
+            ahead: VecDeque::new(),
             key: None,
             used: false,
             bytes: 0,
@@ -111,7 +114,10 @@ impl Entry {
 
     fn size(&self) -> usize {
         let head = self.head.as_ref().map_or(0, Partition::bytes);
-        size_of::<Self>() + head + self.checkpoints.iter().map(|c| c.state.bytes()).sum::<usize>()
+        size_of::<Self>()
+            + 8 * self.ahead.len()
+            + head
+            + self.checkpoints.iter().map(|c| c.state.bytes()).sum::<usize>()
     }
 
     fn keep_checkpoint(&mut self) {
@@ -195,6 +201,11 @@ impl Store {
         self.visits.get(lts)
     }
 
+    /// Takes a visit that is at hand, so that it need not be regenerated.
+    pub(crate) fn offer(&self, visit: Arc<Visit>) {
+        self.visits.offer(visit);
+    }
+
     /// Raises the floor; a lower one is ignored.
     pub(crate) fn raise_floor(&self, tick: Tick) {
         self.floor.fetch_max(tick.0, Ordering::Relaxed);
@@ -264,16 +275,7 @@ impl Store {
         if entry.head.is_none() {
             tail.replayed += self.rebuild(entry, table, part, viewer, near, final_by)?;
         }
-        let list: Vec<(Lts, Seen)> = writers(
-            &*self.history,
-            &*self.tracker,
-            &self.claim,
-            viewer,
-            part,
-            entry.lts,
-        )
-        .filter(|w| !matches!(w, Ok((_, Seen::Not))))
-        .collect::<Result<_, _>>()?;
+        let list = self.writers(entry, part, viewer)?;
         // Without real time: whoever is followed by a must is one himself.
         let last_must = list.iter().rposition(|(_, s)| matches!(s, Seen::Must(_)));
         let mut recording = false;
@@ -303,6 +305,9 @@ impl Store {
             self.play(entry.partition(), table, part, &visit);
             tail.replayed += 1;
             if !recording {
+                while entry.ahead.front().is_some_and(|w| w <= lts) {
+                    entry.ahead.pop_front();
+                }
                 entry.lts = *lts;
                 entry.by = by;
                 entry.since_checkpoint += 1;
@@ -315,6 +320,31 @@ impl Store {
             entry.partition().record();
         }
         Ok(tail)
+    }
+
+    /// The writers after the head, each with what it is to the viewer, without those that left nothing; up to the end.
+    fn writers(
+        &self,
+        entry: &mut Entry,
+        part: Part,
+        viewer: &Viewer,
+    ) -> Result<Vec<(Lts, Seen)>, &'static str> {
+        let mut list = Vec::new();
+        let mut more = Vec::new();
+        for i in 0.. {
+            if i == entry.ahead.len() {
+                let last = entry.ahead.back().copied().unwrap_or(entry.lts);
+                self.history.writers_after(part, last, &mut more);
+                entry.ahead.extend(more.drain(..));
+            }
+            let Some(&lts) = entry.ahead.get(i) else { break };
+            match viewer.sees(lts, &*self.tracker, &self.claim)? {
+                Seen::End => break,
+                Seen::Not => {}
+                seen => list.push((lts, seen)),
+            }
+        }
+        Ok(list)
     }
 
     /// Applies what a visit leaves in a partition.
@@ -416,6 +446,7 @@ impl Store {
             replayed += 1;
         }
         entry.head = Some(state);
+        entry.ahead.clear();
         entry.lts = lts;
         entry.by = by;
         entry.since_checkpoint = 0;

@@ -1,7 +1,7 @@
 //! Visits regenerated lately. One visit is asked for by each of its statements and by each partition it writes.
 
 use history::{Lts, Regenerate, Visit};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// How many visits are kept: enough for what overlaps, small enough to stay in the processor's cache of a core or two.
 const KEPT: usize = 4096;
@@ -20,17 +20,27 @@ impl Visits {
         }
     }
 
+    /// Keeps a visit that somebody has made already.
+    pub(crate) fn offer(&self, visit: Arc<Visit>) {
+        let lts = visit.lts;
+        *self.slot(lts) = Some(visit);
+    }
+
     /// The visit; `None` is a hole.
     pub(crate) fn get(&self, lts: Lts) -> Option<Arc<Visit>> {
-        let slot = usize::try_from(lts.0 % KEPT as u64).expect("below KEPT");
-        let mut kept = self.slots[slot]
-            .lock()
-            .expect("nobody panics while holding a slot");
+        let mut kept = self.slot(lts);
         if let Some(visit) = kept.as_ref().filter(|v| v.lts == lts) {
             return Some(Arc::clone(visit));
         }
         let visit = Arc::new(self.history.visit(lts)?);
         *kept = Some(Arc::clone(&visit));
         Some(visit)
+    }
+
+    fn slot(&self, lts: Lts) -> MutexGuard<'_, Option<Arc<Visit>>> {
+        let slot = usize::try_from(lts.0 % KEPT as u64).expect("below KEPT");
+        self.slots[slot]
+            .lock()
+            .expect("nobody panics while holding a slot")
     }
 }

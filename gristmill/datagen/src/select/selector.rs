@@ -263,6 +263,45 @@ impl Selector {
             .min()
     }
 
+    /// Visits from `from` on that write the partition, ascending: those of the first block that has any, all of them. Appends
+    /// nothing where there are none. Finding them together costs little more than finding one.
+    pub fn writers_from(&self, table: u16, position: u64, from: u64, into: &mut Vec<u64>) {
+        let before = into.len();
+        let mut block = from / self.block.visits;
+        loop {
+            let first_turn = |share: &Share| share.rule.turn_from(position, block.checked_mul(share.turns)?);
+            let next = self
+                .shares_of(table)
+                .filter_map(|share| Some(first_turn(share)? / share.turns))
+                .min();
+            let Some(next) = next else { return };
+            for share in self.shares_of(table) {
+                let turn = share.rule.turn_from(position, next * share.turns);
+                if let Some(turn) = turn.filter(|turn| turn / share.turns == next) {
+                    into.extend(
+                        self.visits_of(share, position, turn)
+                            .filter(|&visit| visit >= from),
+                    );
+                }
+            }
+            if into.len() > before {
+                into[before..].sort_unstable();
+                // One visit may write one partition twice.
+                let mut kept = before;
+                for i in before..into.len() {
+                    if i == before || into[i] != into[kept - 1] {
+                        into[kept] = into[i];
+                        kept += 1;
+                    }
+                }
+                into.truncate(kept);
+                return;
+            }
+            let Some(after) = next.checked_add(1) else { return };
+            block = after;
+        }
+    }
+
     fn share_from(&self, share: &Share, position: u64, from: u64) -> Option<u64> {
         let here = from / self.block.visits;
         let mut turn = share.rule.turn_from(position, here.checked_mul(share.turns)?)?;

@@ -112,6 +112,12 @@ fn compare(selector: &Selector, visits: u64, step: u64) {
                 after,
                 "after {visit}, partition {table}/{position}"
             );
+            let mut together = Vec::new();
+            selector.writers_from(table, position, visit + 1, &mut together);
+            assert_eq!(together.first().copied(), found, "together after {visit}");
+            let inside: Vec<u64> = together.into_iter().filter(|&v| v < visits).collect();
+            let expected: Vec<u64> = all.range(visit + 1..).take(inside.len()).copied().collect();
+            assert_eq!(inside, expected, "together after {visit}, {table}/{position}");
             assert_eq!(
                 selector.writer_before(table, position, visit),
                 all.range(..visit).next_back().copied(),

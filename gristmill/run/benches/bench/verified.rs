@@ -15,6 +15,7 @@ use std::thread;
 use std::time::Duration;
 use targets::{OpenOptions, Rendered, Request, Target};
 use workload::Partitions;
+use workload::partitions::{VisitKind, Writes};
 
 const SESSIONS: u16 = 8;
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -56,6 +57,11 @@ fn print(what: &str, series: &[Series], goal: Option<f64>) {
 }
 
 pub(crate) fn plan(url: &str, profile: &str, visits: u64) -> Plan {
+    plan_at(url, profile, visits, &[])
+}
+
+/// [`plan`] with more settings.
+fn plan_at(url: &str, profile: &str, visits: u64, more: &[(&str, &str)]) -> Plan {
     let mut settings = Settings::default();
     let visits = visits.to_string();
     let sessions = SESSIONS.to_string();
@@ -66,7 +72,7 @@ pub(crate) fn plan(url: &str, profile: &str, visits: u64) -> Plan {
         ("visits", &visits),
         ("sessions", &sessions),
     ];
-    for (key, value) in given {
+    for (key, value) in given.iter().chain(more).copied() {
         settings
             .set(key, value, key)
             .expect("the settings of a benchmark are good ones");
@@ -228,9 +234,11 @@ impl Server {
     /// the same rows.
     fn beside_pgbench(&self, rounds: usize, scratch: &Path) {
         let script = scratch.join("mix.sql");
-        let mix = "\\set k random(1, 4096)\n\\set w random(0, 1)\n\\if :w\n\
-                   UPDATE gmpg SET v = v + 1 WHERE p = :k AND c = :k;\n\\else\n\
-                   SELECT v, t FROM gmpg WHERE p = :k AND c = :k;\n\\endif\n";
+        let mix = "\\set k random(1, 4096)\n\\set w random(0, 3)\n\\if :w > 1\n\
+                   SELECT v, t FROM gmpg WHERE p = :k AND c = :k;\n\\elif :w\n\
+                   UPDATE gmpg SET v = :k WHERE p = :k AND c = :k;\n\\else\n\
+                   INSERT INTO gmpg VALUES (:k, :k, 0, 'twenty letters of text') \
+                   ON CONFLICT (p, c) DO UPDATE SET v = excluded.v, t = excluded.t;\n\\endif\n";
         std::fs::write(&script, mix).expect("a script can be written");
         let made = self.psql(
             "CREATE TABLE gmpg (p bigint, c bigint, v bigint, t text, PRIMARY KEY (p, c)); \
@@ -240,7 +248,28 @@ impl Server {
             println!("psql or pgbench is not on this machine: left out");
             return;
         }
-        let plan = plan(&self.url, "points", 20_000);
+        // As pgbench does by default.
+        let mut plan = plan_at(&self.url, "points", 20_000, &[("isolation", "read-committed")]);
+        let config = &mut plan.workload;
+        let kind = |name: &str, writes: u16| VisitKind {
+            name: name.to_owned(),
+            weight: 1,
+            partitions: writes,
+            writes,
+            reads: 1 - writes,
+            autocommit: true,
+            strict: false,
+        };
+        config.visits = vec![kind("write", 1), kind("read", 0)];
+        config.writes = Writes {
+            insert: 0,
+            upsert: 1,
+            update_all: 0,
+            update_some: 1,
+            delete_row: 0,
+            delete_cells: 0,
+            ..config.writes.clone()
+        };
         let turns: Vec<Turn<'_>> = vec![
             ("checked", Box::new(|| checked(&plan, scratch))),
             (

@@ -386,8 +386,33 @@ fn transactions(c: &mut Config) {
 
 fn points(c: &mut Config) {
     c.visits = visits([48, 2, 0, 0, 0, 50, 0]);
-    c.reads = Reads {
-        row: 48,
-        ..Reads::default()
+    c.writes = Writes {
+        shared: 0,
+        delete_range: 0,
+        delete_slice: 0,
+        delete_partition: 0,
+        ..Writes::default()
     };
+    c.reads = only_rows();
+}
+
+fn only_rows() -> Reads {
+    Reads {
+        partition: 0,
+        row: 1,
+        rows: 0,
+        slice: 0,
+        range: 0,
+        limit: 0,
+        partitions: 0,
+        table: 0,
+        shared: 0,
+        inner_join: 0,
+        left_join: 0,
+        predicate: 0,
+        predicate_indexed: 0,
+        aggregate: 0,
+        group: 0,
+        distinct: 0,
+    }
 }

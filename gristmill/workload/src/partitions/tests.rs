@@ -68,6 +68,12 @@ fn compare_with_enumeration(p: &Partitions, end: u64, step: usize) {
                 all.range(lts + 1..).next().copied(),
                 "after {lts}: {part}"
             );
+            let mut together = Vec::new();
+            p.writers_after(part, Lts(lts), &mut together);
+            let together: Vec<u64> = together.iter().map(|l| l.0).filter(|&l| l < end).collect();
+            let expected: Vec<u64> = all.range(lts + 1..).take(together.len()).copied().collect();
+            assert_eq!(together, expected, "together after {lts}: {part}");
+            assert_eq!(together.is_empty(), all.range(lts + 1..).next().is_none());
             let before = p.writer_before(part, Lts(lts)).map(|l| l.0);
             assert_eq!(
                 before,
