@@ -10,7 +10,7 @@ use clap_complete::Shell;
 use run::plan::keys;
 
 /// Flags that are shown under `Workload and target`; the others are limits.
-const MAIN: [&str; 12] = [
+const MAIN: [&str; 13] = [
     "seed",
     "time",
     "visits",
@@ -23,7 +23,11 @@ const MAIN: [&str; 12] = [
     "stop",
     "known",
     "schema",
+    "history",
 ];
+
+/// The default of `--tries`, as text.
+static TRIES: std::sync::OnceLock<String> = std::sync::OnceLock::new();
 
 /// The whole command line.
 pub(crate) fn command() -> Command {
@@ -45,6 +49,7 @@ pub(crate) fn command() -> Command {
         .subcommands([
             run(),
             replay(),
+            shrink(),
             check(),
             plan(),
             selfcheck(),
@@ -119,7 +124,7 @@ fn settings_flags(command: Command) -> Command {
         } else {
             "Limits"
         };
-        let hint = if matches!(key.name, "known" | "schema") {
+        let hint = if matches!(key.name, "known" | "schema" | "history") {
             ValueHint::FilePath
         } else {
             ValueHint::Other
@@ -170,7 +175,7 @@ fn value_name(key: &str) -> &'static str {
         "isolation" | "claim" => "LEVEL",
         "stop" => "first|never|N",
         "swarm" => "BOOL",
-        "known" | "schema" => "FILE",
+        "known" | "schema" | "history" => "FILE",
         "outside" => "LIST",
         _ => "N",
     }
@@ -231,6 +236,51 @@ fn replay() -> Command {
         )
         .arg(out())
         .after_long_help("Example:\n  gristmill replay latest --times 10\n\nExits with 1 when a finding of the run comes back.")
+}
+
+fn shrink() -> Command {
+    Command::new("shrink")
+        .about("Makes a finding small: takes out of its run whatever it fails without")
+        .arg(the_run("A run with a finding: its name, `latest`, or its folder"))
+        .arg(
+            Arg::new("finding")
+                .long("finding")
+                .value_name("N")
+                .value_parser(value_parser!(u32).range(1..))
+                .help("Which finding of the run, counted from 1 (default: the first that is not tolerated)"),
+        )
+        .arg(
+            Arg::new("times")
+                .long("times")
+                .value_name("N")
+                .value_parser(value_parser!(u32).range(1..=10_000))
+                .default_value("10")
+                .help("How often the result is run, to say how often it fails"),
+        )
+        .arg(
+            Arg::new("tries")
+                .long("tries")
+                .value_name("N")
+                .value_parser(value_parser!(u64).range(1..))
+                .default_value(TRIES.get_or_init(|| run::shrink::TRIES_MAX.to_string()).as_str())
+                .help("Runs that are tried at most"),
+        )
+        .arg(
+            Arg::new("target")
+                .long("target")
+                .value_name("URL")
+                .value_hint(ValueHint::Url)
+                .help("The database, where its password is needed again (it is never written down)"),
+        )
+        .arg(out())
+        .after_long_help(
+            "Examples:\n  \
+             gristmill shrink latest\n  \
+             gristmill shrink 7b3f0c --finding 2 --times 100\n\n\
+             The result is a run of its own in the folder `shrunk` of the run: `gristmill replay` runs it again, `history.mill` is \
+             read by `gristmill run --history`, `tables.sql` and `sessionN.sql` are pasted into the database's own shell.\n\
+             Ctrl-C ends the search with what it has. Exits with 1 when the result fails, with 2 when the finding did not come back.",
+        )
 }
 
 fn check() -> Command {

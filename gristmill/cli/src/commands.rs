@@ -10,6 +10,7 @@ mod report;
 mod run;
 mod selfcheck;
 mod shell;
+mod shrink;
 
 use crate::out::Out;
 use crate::problem::Problem;
@@ -24,6 +25,7 @@ pub(crate) fn dispatch(name: &str, given: &ArgMatches, out: &mut Out) -> Result<
         "worker" => return Ok(run::worker(given)),
         "run" => run::run(given, out),
         "replay" => replay::replay(given, out),
+        "shrink" => shrink::shrink(given, out),
         "check" => check::check(given, out),
         "clean" => clean::clean(given, out),
         "selfcheck" => selfcheck::selfcheck(given, out),

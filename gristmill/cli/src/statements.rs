@@ -2,7 +2,7 @@
 
 use crate::Plan;
 use crate::dry::options;
-use history::{End, Lts, Regenerate, Visit};
+use history::{End, Explicit, Lts, Regenerate, Visit};
 use std::sync::Arc;
 use targets::target::Environment;
 use targets::{Request, Target, Unusable};
@@ -28,9 +28,7 @@ pub fn statements(
     each: &mut dyn FnMut(String) -> bool,
 ) -> Result<(), Unusable> {
     let target = targets::open(&plan.target, &options(plan, environment))?;
-    let schema = Arc::new(plan.schema.clone());
-    let history = Partitions::new(plan.workload.clone(), plan.seed.0, Arc::clone(&schema));
-    let history = history.expect("a plan's workload was checked against its schema when it was made");
+    let history = history(plan);
     for visit in (1..=upto).filter_map(|lts| history.visit(Lts(lts))) {
         let text = match form {
             Form::Notation => format!("{visit}\n"),
@@ -41,6 +39,16 @@ pub fn statements(
         }
     }
     Ok(())
+}
+
+/// The visits of a plan.
+fn history(plan: &Plan) -> Box<dyn Regenerate> {
+    const CHECKED: &str = "a plan's visits were checked against its schema when it was made";
+    let schema = Arc::new(plan.schema.clone());
+    match &plan.history {
+        Some(lines) => Box::new(Explicit::new(schema, lines.clone()).expect(CHECKED)),
+        None => Box::new(Partitions::new(plan.workload.clone(), plan.seed.0, schema).expect(CHECKED)),
+    }
 }
 
 /// A comment that names the visit, then its statements.

@@ -164,9 +164,7 @@ impl Store {
                 Err(e) => return Err(ArtefactError::io(&path, e)),
             }
         };
-        let folder = Folder { lock: None, path };
-        folder.write(FORMAT, format!("{TITLE}{VERSION}\n").as_bytes())?;
-        folder.locked()
+        Folder { lock: None, path }.begun()
     }
 
     /// Finds a run: by its name in this store, by `latest`, or by a path to its folder.
@@ -270,6 +268,22 @@ impl Store {
 }
 
 impl Folder {
+    /// Makes and locks the folder of a run at a path where nothing is yet; no store knows of it.
+    pub fn create(path: &Path) -> Result<Folder, ArtefactError> {
+        fs::create_dir_all(path).map_err(|e| ArtefactError::io(path, e))?;
+        Folder {
+            lock: None,
+            path: path.to_owned(),
+        }
+        .begun()
+    }
+
+    /// Says what the folder is, and locks it.
+    fn begun(self) -> Result<Folder, ArtefactError> {
+        self.write(FORMAT, format!("{TITLE}{VERSION}\n").as_bytes())?;
+        self.locked()
+    }
+
     /// Opens the folder of a run to read it, or as the worker of the process that holds its lock.
     pub fn open(path: &Path) -> Result<Folder, ArtefactError> {
         let not = || ArtefactError::NotARun {

@@ -15,6 +15,7 @@
 //! | [`Track`] | the little that is not a function of the plan: state, attempt, session, visibility of a visit |
 //! | [`Claim`] | the promise that the database is held to |
 //! | [`Semantics`] | how the target's statements mean what they mean (null order, affected counts) |
+//! | [`Explicit`] | a history that is written down, a [`Line`] a visit, instead of computed |
 //! | [`Finding`] | evidence that a promise was broken: data first, words later |
 //! | [`Verdict`] | what a run ends with: counts, findings, doubts, what was left out |
 //!
@@ -26,6 +27,7 @@
 pub mod ast;
 pub mod claim;
 mod encode;
+pub mod explicit;
 pub mod finding;
 pub mod ids;
 pub mod outcome;
@@ -46,6 +48,7 @@ pub use ast::{
 };
 pub use claim::{Affected, Atomic, Claim, Level, Semantics, Snapshot};
 pub use datagen::value::Nulls;
+pub use explicit::{Explicit, Line, Misfit};
 pub use finding::{Certainty, Finding, Kind, Shape};
 pub use ids::{Address, Lts, Part, SessionId, Tick};
 pub use outcome::{Answer, Answered, Outcome, Reason, ReasonKind, Rows, Span};

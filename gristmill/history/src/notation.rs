@@ -19,13 +19,19 @@
 //!
 //! Numbers are descriptors and positions, so the text needs no schema and means the same to every target.
 //!
+//! A whole history is a file of such lines: `file` has its grammar, [`HistoryFile`] is what it says.
+//!
 //! Invariant N1: parsing what was printed gives the same value, and printing that the same text.
 
 mod answer;
+mod file;
+mod line;
 mod scan;
 #[cfg(test)]
 mod tests;
 mod visit;
+
+pub use file::{FileError, HistoryFile, TITLE};
 
 /// Why a text is not in the notation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

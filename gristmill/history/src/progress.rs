@@ -33,6 +33,21 @@ pub enum Progress {
         /// What it is doing: "load", "judging what is left", "settling", …
         phase: String,
     },
+    /// How far a shrinking is.
+    Shrinking {
+        /// Visits of the smallest case so far; 0 before there is one.
+        visits: u64,
+        /// Its sessions.
+        sessions: u64,
+        /// Its statements.
+        statements: u64,
+        /// Runs that were tried.
+        tries: u64,
+        /// Milliseconds since it began.
+        elapsed_ms: u64,
+        /// The signature of the finding.
+        class: String,
+    },
     /// A new cause.
     Found(Box<Cause>),
     /// Something a person should read: a pooler noticed, readers waiting for the judge, a ring that forgets.

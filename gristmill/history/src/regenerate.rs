@@ -4,13 +4,22 @@ use crate::{Lts, Part, Visit};
 use datagen::schema::Schema;
 use std::sync::Arc;
 
-/// A history as a function. Implemented by `workload::partitions` (and later by files and tests), handed over by `run`;
+/// A history as a function. Implemented by `workload::partitions` and by [`crate::Explicit`] (files, tests, shrunk runs), handed over by `run`;
 /// `check` never sees who implements it. Pure: the same answers for ever, from any thread.
 pub trait Regenerate: Send + Sync {
     /// The schema in force at a visit.
     fn schema(&self, at: Lts) -> Arc<Schema>;
     /// The visit; `None` is a hole.
     fn visit(&self, lts: Lts) -> Option<Visit>;
+    /// The first visit at or after `lts`; `None`: there is none any more. A history without gaps says `lts`.
+    fn from(&self, lts: Lts) -> Option<Lts> {
+        Some(lts)
+    }
+    /// The number by which lies and faults know the step that stands at index `step` of a visit. Where steps were taken
+    /// out of a visit, those that are left keep the numbers that they had.
+    fn number(&self, _lts: Lts, step: u16) -> u16 {
+        step
+    }
     /// The first visit after `lts` that plans to write the partition. By plan: whether it was rejected, the tracker says (F15).
     fn writer_after(&self, part: Part, lts: Lts) -> Option<Lts>;
     /// Appends visits after `lts` that plan to write the partition, ascending and without a gap: at least the first, if there

@@ -6,6 +6,7 @@ mod finding;
 mod mistakes;
 mod progress;
 mod recheck;
+mod shrunk;
 mod summary;
 mod tables;
 #[cfg(test)]
@@ -15,6 +16,7 @@ pub use finding::finding;
 pub use mistakes::{mistake, place};
 pub use progress::{Screen, progress};
 pub use recheck::recheck;
+pub use shrunk::{Beside, Shrunk, shrinking, shrunk};
 pub use summary::{head, verdict};
 pub use tables::{
     DryRun, Replayed, SelfcheckRow, dry_run, replayed, runs, selfcheck_end, selfcheck_head, selfcheck_row,

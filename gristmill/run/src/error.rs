@@ -76,6 +76,19 @@ pub enum RunError {
     /// The worker process: could not be started, or ended in a way of its own.
     #[error("our own fault: the worker {0}")]
     Worker(String),
+    /// A run without the finding that is to be made small.
+    #[error("cannot shrink {run}: {why}")]
+    NothingToShrink {
+        /// The run.
+        run: String,
+        /// Why not.
+        why: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A run of ours that ended without a verdict.
+    #[error("{}", .0.message)]
+    Failed(crate::supervisor::Failure),
     /// A file or process of ours.
     #[error("{what}: {source}")]
     Io {
@@ -130,6 +143,8 @@ impl RunError {
                 unusable.complaint().remedy.clone()
             }
             error if error.is_full_disk() => "make room there, or give another folder with --out".to_owned(),
+            RunError::NothingToShrink { remedy, .. } => (*remedy).to_owned(),
+            RunError::Failed(failure) => failure.remedy.clone(),
             _ => String::new(),
         }
     }
@@ -140,11 +155,12 @@ impl RunError {
             RunError::Target(Unusable::Server(_))
             | RunError::Plan(PlanError::Target(Unusable::Server(_))) => 4,
             RunError::Target(Unusable::Usage(_)) | RunError::Plan(_) | RunError::Known(_) => 3,
-            RunError::Read(_) | RunError::Folder(_) => 3,
             // What lies there is no run of ours, a newer one, or one that never began.
             RunError::Log(LogError::NotALog { .. } | LogError::Newer { .. })
             | RunError::Tracker(TrackerError::NotATracker { .. } | TrackerError::Newer { .. }) => 3,
             error if error.is_full_disk() => 3,
+            RunError::Read(_) | RunError::Folder(_) | RunError::NothingToShrink { .. } => 3,
+            RunError::Failed(failure) => failure.code,
             _ => 5,
         }
     }

@@ -39,6 +39,7 @@ mod registry;
 pub mod replay;
 pub mod selfcheck;
 mod session;
+pub mod shrink;
 pub mod supervisor;
 mod ticks;
 mod turnstile;

@@ -10,6 +10,7 @@
 //! * P3 no password is ever part of a plan.
 
 mod draw;
+mod history;
 mod mistake;
 mod settings;
 mod tables;
@@ -22,8 +23,8 @@ pub use settings::{Key, SESSIONS_MAX, Settings, keys, level, level_name};
 pub use values::{Millis, NotA, Rate, Seed, Stop, split_password};
 
 use crate::fault::FaultKind;
+use ::history::{Claim, Level, Line};
 use datagen::schema::Schema;
-use history::{Claim, Level};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -81,6 +82,9 @@ pub struct Plan {
     /// Faults that others do to the server while we run: `cancel`, `terminate`, `restart`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<String>,
+    /// The visits, where they are written down instead of drawn; `workload` says nothing then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<Vec<Line>>,
     /// The level that is asked of the database.
     pub level: Level,
     /// The promise that it is held to.

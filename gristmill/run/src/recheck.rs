@@ -49,7 +49,7 @@ pub fn recheck(folder: &Folder) -> Result<Recheck, RunError> {
     }
     held.sort_by_key(|a| a.span.answered);
     let judge = Judge::new(
-        Arc::clone(&visits) as Arc<dyn Regenerate>,
+        Arc::clone(&visits),
         Arc::clone(&tracker) as Arc<dyn Tracker>,
         plan.claim,
         target.semantics(),

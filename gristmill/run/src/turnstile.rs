@@ -14,7 +14,8 @@
 //! * U4 a skipped visit is reported to `skipped` before any later visit of any of its partitions is released (F16).
 //! * U5 with recorded overlaps, a visit starts when everything that had finished before it in the record has finished,
 //!   and on the session that it had; whoever waits too long for that is let through, and it is counted.
-//! * U6 after `stop`, what was admitted is still handed out: the visits of a run are the numbers 1 to n without a gap.
+//! * U6 after `stop`, what was admitted is still handed out: the visits of a run are the numbers 1 to n, without a gap but
+//!   for those that the history itself has not.
 
 use crate::replay::Schedule;
 use history::{Lts, Part, Regenerate, SessionId, Visit};
@@ -281,8 +282,11 @@ impl Turnstile {
 
     /// Takes the next number into the window; gives the visit at once if nothing stands before it.
     fn admit(&self, inner: &mut Inner) -> Option<Arc<Visit>> {
-        let lts = inner.next;
-        inner.next += 1;
+        let Some(Lts(lts)) = self.history.from(Lts(inner.next)).filter(|l| l.0 <= inner.last) else {
+            inner.last = inner.next - 1;
+            return None;
+        };
+        inner.next = lts + 1;
         if lts <= self.options.done_until.0 && (self.options.done)(Lts(lts)) {
             return None;
         }

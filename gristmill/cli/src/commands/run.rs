@@ -130,10 +130,13 @@ fn again(given: &ArgMatches, plan: &Plan, visits: &BTreeMap<String, u64>) -> Str
     if plan.target != "sqlite:" {
         command += &format!(" {}", quoted(&plan.target));
     }
-    command += &format!(
-        " --seed {} --visits {all} --sessions {}",
-        plan.seed, plan.sessions
-    );
+    command += &match plan.history {
+        Some(_) => format!(" --seed {}", plan.seed),
+        None => format!(
+            " --seed {} --visits {all} --sessions {}",
+            plan.seed, plan.sessions
+        ),
+    };
     let fixed = ["target", "seed", "time", "visits", "sessions"];
     let flags = keys()
         .iter()

@@ -15,6 +15,16 @@ impl<'a> Scan<'a> {
         Scan { all, rest: all }
     }
 
+    /// Where it stands, for [`Scan::back`].
+    pub(super) fn mark(&self) -> &'a str {
+        self.rest
+    }
+
+    /// Back to where it stood.
+    pub(super) fn back(&mut self, mark: &'a str) {
+        self.rest = mark;
+    }
+
     /// Takes `text` if it comes next.
     pub(super) fn eat(&mut self, text: &str) -> bool {
         let rest = self.rest.strip_prefix(text);
@@ -33,6 +43,11 @@ impl<'a> Scan<'a> {
             expected,
             found: self.rest.chars().take(20).collect(),
         })
+    }
+
+    /// Passes blanks.
+    pub(super) fn blanks(&mut self) {
+        self.rest = self.rest.trim_start();
     }
 
     pub(super) fn peek(&self, text: &str) -> bool {

@@ -243,7 +243,7 @@ fn visit() -> impl Strategy<Value = Visit> {
         option::of(vec(part(), 0..3)),
     )
         .prop_map(|(lts, level, steps, end, writes)| {
-            let writes = writes.unwrap_or_else(|| super::visit::written(&steps));
+            let writes = writes.unwrap_or_else(|| crate::explicit::written(&steps));
             Visit {
                 lts: Lts(lts),
                 level,

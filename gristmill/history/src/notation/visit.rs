@@ -2,6 +2,7 @@
 
 use super::NotationError;
 use super::scan::{Scan, Scanned, joined};
+use crate::explicit::written;
 use crate::{
     Aggregate, Cells, End, From, Level, Lts, Op, Part, Parts, Predicate, Query, Relation, RowChoice, Select,
     Step, Visit,
@@ -12,7 +13,7 @@ use datagen::value::Order;
 use std::fmt;
 use std::str::FromStr;
 
-const LEVELS: [(Level, &str); 5] = [
+pub(super) const LEVELS: [(Level, &str); 5] = [
     (Level::ReadUncommitted, "read-uncommitted"),
     (Level::ReadCommitted, "read-committed"),
     (Level::RepeatableRead, "repeatable-read"),
@@ -101,18 +102,6 @@ impl FromStr for Visit {
     }
 }
 
-/// The partitions that the steps write, sorted, none twice.
-pub(super) fn written(steps: &[Step]) -> Vec<Part> {
-    let ops = steps.iter().filter_map(|step| match step {
-        Step::Write(op) => Some(op.part()),
-        _ => None,
-    });
-    let mut parts: Vec<Part> = ops.collect();
-    parts.sort_unstable();
-    parts.dedup();
-    parts
-}
-
 fn parts_written(scan: &mut Scan<'_>) -> Scanned<Vec<Part>> {
     if scan.peek(":") {
         Ok(Vec::new())
@@ -132,7 +121,7 @@ impl fmt::Display for Step {
     }
 }
 
-fn step(scan: &mut Scan<'_>) -> Scanned<Step> {
+pub(super) fn step(scan: &mut Scan<'_>) -> Scanned<Step> {
     if scan.eat("savepoint ") {
         return Ok(Step::Savepoint(scan.number()?));
     }
@@ -385,7 +374,7 @@ fn column_text(column: &ColumnId) -> String {
     format!("c{}", column.0)
 }
 
-fn column(scan: &mut Scan<'_>) -> Scanned<ColumnId> {
+pub(super) fn column(scan: &mut Scan<'_>) -> Scanned<ColumnId> {
     scan.expect("c")?;
     Ok(ColumnId(scan.number()?))
 }

@@ -144,7 +144,12 @@ impl<W: Write + Send> Watcher for Screen<W> {
                 self.put(&line);
                 self.drawn = true;
             }
-            Progress::Load { .. } => {}
+            Progress::Shrinking { .. } if self.live => {
+                let line = super::shrinking(progress, self.style);
+                self.put(&line);
+                self.drawn = true;
+            }
+            Progress::Load { .. } | Progress::Shrinking { .. } => {}
             Progress::Found(cause) => {
                 let text = finding(cause, &self.run, self.style);
                 self.put(&format!("{text}\n"));

@@ -38,6 +38,10 @@ pub(crate) fn setup(plan: &Plan) -> BTreeMap<String, String> {
         Pace::LockStep => "lock-step",
     };
     let workload = match plan.profile.as_str() {
+        _ if plan.history.is_some() => match plan.history.iter().flatten().count() {
+            1 => "a history of 1 visit, ordered".to_owned(),
+            n => format!("a history of {n} visits, ordered"),
+        },
         "default" => "partitions, ordered".to_owned(),
         profile => format!("partitions ({profile}), ordered"),
     };

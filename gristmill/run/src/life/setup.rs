@@ -21,7 +21,7 @@ use check::Judge;
 use history::artefact::Folder;
 use history::log::{Header, Limits, Record, What, Writer};
 use history::tracker::TrackerFile;
-use history::{Lts, Regenerate, SessionId, State, Status, Tracker, Verdict};
+use history::{Explicit, Lts, Regenerate, SessionId, State, Status, Tracker, Verdict};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,10 +70,20 @@ pub(crate) fn targets_folder(folder: &Folder) -> Result<PathBuf, RunError> {
     Ok(path)
 }
 
-/// The visits of a plan.
-pub(crate) fn history(plan: &Plan) -> Result<Arc<Partitions>, RunError> {
+/// The visits of a plan: those that are written in it, or those that its workload makes.
+pub(crate) fn history(plan: &Plan) -> Result<Arc<dyn Regenerate>, RunError> {
+    if plan.history.is_some() {
+        return Ok(explicit(plan)?);
+    }
     let partitions = Partitions::new(plan.workload.clone(), plan.seed.0, Arc::new(plan.schema.clone()));
     Ok(Arc::new(partitions.map_err(crate::plan::PlanError::from)?))
+}
+
+/// The written visits of a plan that has them.
+fn explicit(plan: &Plan) -> Result<Arc<Explicit>, RunError> {
+    let lines = plan.history.clone().unwrap_or_default();
+    let made = Explicit::new(Arc::new(plan.schema.clone()), lines);
+    Ok(Arc::new(made.map_err(crate::plan::PlanError::Misfits)?))
 }
 
 pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Result<Setup, RunError> {
@@ -90,6 +100,10 @@ pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Resu
         target = open_target(&plan, &files, &given.environment, addresses(&proxies))?;
     }
     let visits = history(&plan)?;
+    let overlaps = match (&given.schedule, &plan.history) {
+        (None, Some(lines)) => Some(Arc::new(Schedule::written(lines))),
+        (recorded, _) => recorded.clone(),
+    };
     let schema = Arc::new(plan.schema.clone());
     let registry = Registry::open(folder)?;
     let recorded = Recorded::read(folder, &plan)?;
@@ -108,7 +122,7 @@ pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Resu
     let clock = Clock::start(Duration::from_nanos(ns));
     let left_over = LeftOver::of(&tracker, held, folder, visits.as_ref())?;
     let judge = Judge::new(
-        Arc::clone(&visits) as Arc<dyn Regenerate>,
+        Arc::clone(&visits),
         Arc::clone(&tracker) as Arc<dyn Tracker>,
         plan.claim,
         target.semantics(),
@@ -126,7 +140,7 @@ pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Resu
     let world = World::new(Parts {
         clock,
         ticks,
-        turnstile: turnstile(&plan, &visits, &tracker, left_over.first, given.schedule.clone()),
+        turnstile: turnstile(&plan, &visits, &tracker, left_over.first, overlaps),
         history: visits,
         schema,
         target,
@@ -180,7 +194,7 @@ const REPLAY_WINDOW: usize = 1 << 16;
 
 fn turnstile(
     plan: &Plan,
-    visits: &Arc<Partitions>,
+    visits: &Arc<dyn Regenerate>,
     tracker: &Arc<TrackerFile>,
     first: Lts,
     schedule: Option<Arc<Schedule>>,
@@ -192,7 +206,7 @@ fn turnstile(
     let (skips, dones) = (Arc::clone(tracker), Arc::clone(tracker));
     let done_until = tracker.highest();
     Turnstile::new(
-        Arc::clone(visits) as Arc<dyn Regenerate>,
+        Arc::clone(visits),
         turnstile::Options {
             first,
             last,

@@ -7,6 +7,8 @@ use crate::clock;
 use crate::fault::{FaultKind, Needs};
 use datagen::schema::Schema;
 use datagen::stream::{Stream, draw};
+use history::notation::HistoryFile;
+use history::{Explicit, Misfit, Regenerate};
 use std::collections::BTreeMap;
 use std::path::Path;
 use targets::target::Environment;
@@ -19,6 +21,9 @@ pub enum PlanError {
     /// The target does not exist or cannot do what is asked.
     #[error(transparent)]
     Target(#[from] Unusable),
+    /// A written history that does not fit its schema.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Misfits(Vec<Misfit>),
     /// Mistakes in the settings, all of them.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Mistakes(Vec<Mistake>),
@@ -36,7 +41,10 @@ mod drawn {
 impl Settings {
     /// The plan: of the same settings with the same seed always the same. Without a seed one is made from the time.
     pub fn plan(self, environment: &Environment) -> Result<Plan, PlanError> {
-        let seed = self.seed.unwrap_or_else(fresh_seed);
+        let seed = self
+            .seed
+            .or_else(|| self.seed_of_history())
+            .unwrap_or_else(fresh_seed);
         let url = self.target.clone().unwrap_or_else(|| "sqlite:".to_owned());
         let prefix = format!("gm{seed}");
         let mut options = OpenOptions::new(std::env::temp_dir(), &prefix);
@@ -46,11 +54,18 @@ impl Settings {
         let target = targets::open(&url, &options)?;
         let mut mistakes = Vec::new();
         let config = self.config(seed, target.as_ref(), &mut mistakes);
-        let sessions = self.sessions.unwrap_or(8);
+        let written = self.written(target.as_ref(), &mut mistakes);
+        let sessions = match &written {
+            Some(history) => history.sessions().max(1),
+            None => self.sessions.unwrap_or(8),
+        };
         self.check(target.as_ref(), sessions, &mut mistakes);
-        let schema = self
-            .tables(seed, target.as_ref())
-            .map_err(|wrong| mistakes.extend(wrong));
+        let schema = match &written {
+            Some(history) => Ok(history.schema(history::Lts(1)).as_ref().clone()),
+            None => self
+                .tables(seed, target.as_ref())
+                .map_err(|wrong| mistakes.extend(wrong)),
+        };
         let (Ok(schema), true) = (schema, mistakes.is_empty()) else {
             return Err(PlanError::Mistakes(mistakes));
         };
@@ -58,6 +73,7 @@ impl Settings {
         let deadline_ms = self.deadline.map_or(10_000, |d| d.0);
         let pace = self.pace.unwrap_or(Pace::Free);
         let length = match (self.visits, self.time) {
+            _ if written.is_some() => Length::Visits(written.as_ref().map_or(1, |h| h.last().0)),
             (Some(visits), _) => Length::Visits(visits),
             (None, time) => Length::TimeMs(time.map_or(10_000, |t| t.0)),
         };
@@ -65,7 +81,10 @@ impl Settings {
             format: FORMAT,
             seed,
             target: target.describe().url,
-            profile: self.profile.unwrap_or_else(|| "default".to_owned()),
+            profile: match &written {
+                Some(_) => "history".to_owned(),
+                None => self.profile.unwrap_or_else(|| "default".to_owned()),
+            },
             sessions,
             length,
             pace,
@@ -88,6 +107,7 @@ impl Settings {
             not_compared_percent: self.not_compared_percent.unwrap_or(5),
             prefix,
             outside: self.outside.unwrap_or_default(),
+            history: written.map(|h| h.lines().to_vec()),
             level,
             claim: target.claim(self.claim.unwrap_or(level)),
             faults: self.faults,
@@ -179,6 +199,34 @@ impl Settings {
                 );
             }
         }
+    }
+
+    /// The history that `--history` names, on this target.
+    fn written(&self, target: &dyn Target, mistakes: &mut Vec<Mistake>) -> Option<Explicit> {
+        let path = self.history.as_deref()?;
+        let others = [
+            ("visits", self.visits.is_some()),
+            ("time", self.time.is_some()),
+            ("sessions", self.sessions.is_some()),
+            ("profile", self.profile.is_some()),
+            ("swarm", self.swarm.is_some()),
+            ("schema", self.schema.is_some()),
+        ];
+        for (name, _) in others.into_iter().filter(|(_, given)| *given) {
+            mistakes.push(Mistake {
+                place: name.to_owned(),
+                what: "a history has its own tables, sessions and visits: leave it out".to_owned(),
+            });
+        }
+        super::history::read(Path::new(path), target)
+            .map_err(|wrong| mistakes.extend(wrong))
+            .ok()
+    }
+
+    /// The seed that the file of a history names. What is wrong with the file is said later.
+    fn seed_of_history(&self) -> Option<Seed> {
+        let text = std::fs::read_to_string(self.history.as_deref()?).ok()?;
+        HistoryFile::parse(&text).ok()?.seed.map(Seed)
     }
 
     fn tables(&self, seed: Seed, target: &dyn Target) -> Result<Schema, Vec<Mistake>> {

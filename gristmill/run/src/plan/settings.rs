@@ -40,6 +40,7 @@ pub struct Settings {
     pub outside: Option<Vec<String>>,
     pub known: Option<String>,
     pub schema: Option<String>,
+    pub history: Option<String>,
     pub faults: BTreeMap<FaultKind, Rate>,
     pub faults_at: Vec<FaultAt>,
     pub lies: BTreeMap<String, Rate>,
@@ -125,7 +126,7 @@ macro_rules! key {
     };
 }
 
-const KEYS: [Key; 26] = [
+const KEYS: [Key; 27] = [
     key!(
         "seed",
         "a number of 1 to 16 hexadecimal digits such as 7b3f0c",
@@ -319,6 +320,13 @@ const KEYS: [Key; 26] = [
         schema,
         |r| r.text()
     ),
+    key!(
+        "history",
+        "a file in the notation of histories",
+        "visits that are written down, with their tables and sessions, instead of a workload that is drawn",
+        history,
+        |r| r.text()
+    ),
 ];
 
 /// Tables of settings beside the keys.
@@ -458,6 +466,7 @@ impl Settings {
             outside: self.outside.or(under.outside),
             known: self.known.or(under.known),
             schema: self.schema.or(under.schema),
+            history: self.history.or(under.history),
             faults,
             faults_at,
             lies,

@@ -3,7 +3,7 @@
 use crate::RunError;
 use history::artefact::Folder;
 use history::log::{Reader, Record, What};
-use history::{Lts, SessionId, Tick};
+use history::{Line, Lts, SessionId, Tick};
 use std::collections::BTreeMap;
 
 /// The recorded overlaps of a run.
@@ -60,9 +60,41 @@ impl Schedule {
         Schedule { places, ranks }
     }
 
+    /// What the lines of a history ask for (see [`Line::beside`]).
+    pub(crate) fn written(lines: &[Line]) -> Schedule {
+        let mut places = BTreeMap::new();
+        let mut ranks = BTreeMap::new();
+        let mut open: Vec<Lts> = Vec::new();
+        for line in lines {
+            // What nobody needed the end of yet and this visit does ends next.
+            for ended in open.extract_if(.., |lts| !line.beside.contains(lts)) {
+                ranks.insert(ended.0, ranks.len());
+            }
+            let place = Place {
+                session: line.session,
+                after: ranks.len(),
+            };
+            places.insert(line.visit.lts.0, place);
+            open.push(line.visit.lts);
+        }
+        for lts in open {
+            ranks.insert(lts.0, ranks.len());
+        }
+        Schedule { places, ranks }
+    }
+
     /// Where a visit stood; `None`: the record does not say.
     pub(crate) fn place(&self, lts: Lts) -> Option<Place> {
         self.places.get(&lts.0).copied()
+    }
+
+    /// Whether two visits were open at once; `false` where the record does not say.
+    pub(crate) fn overlap(&self, a: Lts, b: Lts) -> bool {
+        let ended_before = |x: Lts, y: Place| self.rank(x).is_some_and(|rank| rank < y.after);
+        match (self.place(a), self.place(b)) {
+            (Some(at), Some(bt)) => !ended_before(a, bt) && !ended_before(b, at),
+            _ => false,
+        }
     }
 
     /// How many visits finished in the record.

@@ -209,12 +209,17 @@ impl Client<'_> {
                 },
             });
         }
-        let strike = world.faults.before(world, self.me, address, ends)?;
+        // Faults and lies know a step by the number that it had before other steps were taken out of its visit.
+        let known_as = Address {
+            step: world.history.number(address.lts, address.step),
+            ..address
+        };
+        let strike = world.faults.before(world, self.me, known_as, ends)?;
         let sent = world.ticks.take();
         if ends {
             world.tracker.sent(address.lts, sent);
         }
-        let executed = self.connection.execute(address, request);
+        let executed = self.connection.execute(known_as, request);
         let answered = world.ticks.take();
         if let Some(strike) = strike {
             world.faults.after(self.me, strike);

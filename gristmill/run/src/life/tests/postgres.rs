@@ -5,9 +5,7 @@ use crate::fault::FaultKind;
 use crate::life::{Circumstances, environment, history, live, new_folder, open_target, targets_folder};
 use crate::plan::{FaultAt, Plan};
 use history::log::{Fate, Reader, What};
-use history::{
-    Address, Answer, End, Lts, Op, Outcome, Progress, Regenerate, SessionId, Step, Visit, Watcher,
-};
+use history::{Address, Answer, End, Lts, Op, Outcome, Progress, SessionId, Step, Visit, Watcher};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;

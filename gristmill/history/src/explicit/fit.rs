@@ -1,0 +1,322 @@
+//! Whether a visit fits a schema, so that a target can be sent it and a model can follow it (E4).
+
+use crate::{Aggregate, Cells, End, From, Op, Part, Parts, Query, Relation, RowChoice, Select, Step, Visit};
+use datagen::schema::{ColumnId, Place, Schema, SizeClass, Table};
+use datagen::universe::Slice;
+
+/// The most statements of a visit: numbers from here on are probes and ends.
+const STEPS_MAX: usize = 0xF000;
+
+/// Says everything that does not fit.
+pub(super) fn check(schema: &Schema, visit: &Visit, say: &mut dyn FnMut(String)) {
+    if visit.steps.is_empty() {
+        say("it has no statement".to_owned());
+    }
+    if visit.steps.len() > STEPS_MAX {
+        say(format!(
+            "it has {} statements: at most {STEPS_MAX}",
+            visit.steps.len()
+        ));
+    }
+    if visit.writes != super::written(&visit.steps) {
+        say("what it writes is not what its statements write".to_owned());
+    }
+    if visit.end == End::Autocommit && !matches!(visit.steps.as_slice(), [Step::Write(_) | Step::Read(_)]) {
+        say("`auto` is exactly one statement: end it with `commit`".to_owned());
+    }
+    let mut savepoints = Vec::new();
+    for step in &visit.steps {
+        match step {
+            Step::Write(op) => {
+                let Some(table) = table(schema, op.part().table, say) else {
+                    continue;
+                };
+                Fit { table, say }.op(op, visit);
+            }
+            Step::Read(query) => {
+                let Some(table) = table(schema, query.table, say) else {
+                    continue;
+                };
+                Fit { table, say }.query(query);
+            }
+            Step::Savepoint(n) => savepoints.push(*n),
+            Step::RollbackTo(n) if !savepoints.contains(n) => {
+                say(format!("`rollback to {n}` without `savepoint {n}` before it"));
+            }
+            Step::RollbackTo(_) => {}
+        }
+    }
+}
+
+fn table<'s>(schema: &'s Schema, number: u16, say: &mut dyn FnMut(String)) -> Option<&'s Table> {
+    let table = schema.tables.get(usize::from(number));
+    if table.is_none() {
+        say(format!(
+            "there is no table t{number}: the schema has {}",
+            schema.tables.len()
+        ));
+    }
+    table
+}
+
+struct Fit<'a> {
+    table: &'a Table,
+    say: &'a mut dyn FnMut(String),
+}
+
+impl Fit<'_> {
+    fn op(&mut self, op: &Op, visit: &Visit) {
+        self.part(op.part());
+        match op {
+            Op::Insert {
+                row, cells, strict, ..
+            } => {
+                self.row(*row);
+                self.new_row(cells);
+                if *strict && visit.steps.len() > 1 {
+                    (self.say)("`insert!` is the only statement of its visit".to_owned());
+                }
+            }
+            Op::Upsert { row, cells, .. } => {
+                self.row(*row);
+                self.new_row(cells);
+            }
+            Op::Update { row, cells, .. } => {
+                self.row(*row);
+                self.cells(cells, false);
+                self.some(cells.len(), "an update sets at least one column");
+            }
+            Op::Shared { cells, .. } => {
+                self.cells(cells, true);
+                self.some(cells.len(), "`shared` sets at least one column");
+                for column in self.table.shared.iter().filter(|c| !c.nullable) {
+                    if !cells.iter().any(|(id, _)| *id == column.id) {
+                        (self.say)(format!(
+                            "column c{} may not be NULL: give it a value",
+                            column.id.0
+                        ));
+                    }
+                }
+            }
+            Op::DeleteRow { row, .. } => self.row(*row),
+            Op::DeleteCells { row, columns, .. } => {
+                self.row(*row);
+                self.some(columns.len(), "it deletes at least one cell");
+                for id in columns {
+                    match self.place(*id) {
+                        Some(Place::Regular(n)) if !self.table.regular[n].nullable => {
+                            (self.say)(format!("column c{} may not be NULL", id.0));
+                        }
+                        Some(Place::Regular(_)) | None => {}
+                        Some(_) => (self.say)(format!("column c{} is no regular column", id.0)),
+                    }
+                }
+            }
+            Op::DeleteSlice { slice, .. } => self.slice(slice),
+            Op::DeletePartition { .. } => {
+                if visit.end == End::Autocommit && !self.table.shared.is_empty() {
+                    (self.say)(
+                        "deleting a partition with shared columns is two statements: end it with `commit`"
+                            .to_owned(),
+                    );
+                }
+            }
+        }
+    }
+
+    fn some(&mut self, n: usize, what: &str) {
+        if n == 0 {
+            (self.say)(what.to_owned());
+        }
+    }
+
+    fn part(&mut self, part: Part) {
+        let partitions = self.table.partitions().len();
+        if part.position >= partitions {
+            (self.say)(format!(
+                "{part}: table t{} has {partitions} partitions, from 0",
+                part.table
+            ));
+        }
+    }
+
+    fn row(&mut self, row: u64) {
+        let rows = self.table.rows().len();
+        if row >= rows {
+            (self.say)(format!("row {row}: a partition has {rows} rows, from 0"));
+        }
+    }
+
+    fn place(&mut self, id: ColumnId) -> Option<Place> {
+        let known = self.table.columns().any(|c| c.id == id);
+        if !known {
+            (self.say)(format!("table `{}` has no column c{}", self.table.name, id.0));
+        }
+        known.then(|| self.table.place(id))
+    }
+
+    fn new_row(&mut self, cells: &Cells) {
+        self.cells(cells, false);
+        for column in self.table.regular.iter().filter(|c| !c.nullable) {
+            if !cells.iter().any(|(id, _)| *id == column.id) {
+                (self.say)(format!(
+                    "column c{} may not be NULL: give it a value",
+                    column.id.0
+                ));
+            }
+        }
+    }
+
+    fn cells(&mut self, cells: &Cells, shared: bool) {
+        if !cells.is_sorted_by(|a, b| a.0 < b.0) {
+            (self.say)("cells are named in the order of their columns, each once".to_owned());
+        }
+        for (id, value) in cells {
+            let Some(place) = self.place(*id) else { continue };
+            if matches!(place, Place::Shared(_)) != shared
+                || matches!(place, Place::Partition(_) | Place::Clustering(_))
+            {
+                let kind = if shared { "shared" } else { "regular" };
+                (self.say)(format!("column c{} is no {kind} column", id.0));
+                continue;
+            }
+            match value {
+                None if !self.table.column(*id).nullable => {
+                    (self.say)(format!("column c{} may not be NULL", id.0));
+                }
+                None => {}
+                Some(value) => self.value(*id, *value),
+            }
+        }
+    }
+
+    fn value(&mut self, id: ColumnId, value: u64) {
+        let size = self.table.domain(id).size();
+        if u128::from(value) >= size {
+            (self.say)(format!("c{}={value}: the column has {size} values, from 0", id.0));
+        }
+    }
+
+    fn slice(&mut self, slice: &Slice) {
+        let rows = self.table.rows();
+        let deep = slice.prefix.len();
+        let bounds: Vec<u32> = slice.lower.iter().chain(&slice.upper).map(|(d, _)| *d).collect();
+        if deep + usize::from(!bounds.is_empty()) > rows.columns() {
+            (self.say)(format!(
+                "a slice of more columns than the key has ({})",
+                rows.columns()
+            ));
+            return;
+        }
+        let digits = slice
+            .prefix
+            .iter()
+            .copied()
+            .zip(0..)
+            .chain(bounds.into_iter().map(|d| (d, deep)));
+        for (digit, column) in digits {
+            if digit >= rows.radix(column) {
+                (self.say)(format!(
+                    "digit {digit}: clustering column {} has {} values, from 0",
+                    column + 1,
+                    rows.radix(column)
+                ));
+            }
+        }
+    }
+
+    fn query(&mut self, query: &Query) {
+        let number = query.table;
+        match &query.parts {
+            Parts::One(position) => self.part(Part {
+                table: number,
+                position: *position,
+            }),
+            Parts::In(all) => {
+                self.list(all, "partitions");
+                for position in all {
+                    self.part(Part {
+                        table: number,
+                        position: *position,
+                    });
+                }
+            }
+            Parts::All if matches!(self.table.size, SizeClass::Wide) => {
+                (self.say)(
+                    "a whole table is read only where it is narrow: give it `partitions N`".to_owned(),
+                );
+            }
+            Parts::All => {}
+        }
+        match &query.rows {
+            RowChoice::All => {}
+            _ if query.from == From::Shared => (self.say)("`of-shared` reads no rows".to_owned()),
+            RowChoice::One(row) => self.row(*row),
+            RowChoice::In(rows) => {
+                self.list(rows, "rows");
+                rows.iter().for_each(|row| self.row(*row));
+            }
+            RowChoice::Slice(slice) => self.slice(slice),
+        }
+        let joined = matches!(query.from, From::InnerJoin | From::LeftJoin);
+        if query.from != From::Table && self.table.shared.is_empty() {
+            (self.say)("the table has no shared columns".to_owned());
+        }
+        let mut named: Vec<ColumnId> = query.filter.iter().map(|p| p.column).collect();
+        for predicate in &query.filter {
+            let tests = matches!(predicate.relation, Relation::IsNull | Relation::IsNotNull);
+            let known = self.table.columns().any(|c| c.id == predicate.column);
+            if known && !tests {
+                self.value(predicate.column, predicate.value);
+            }
+        }
+        let of = |aggregates: &[Aggregate]| -> Vec<ColumnId> {
+            let columns = aggregates.iter().filter_map(|a| match a {
+                Aggregate::CountRows => None,
+                Aggregate::Count(c) | Aggregate::Min(c) | Aggregate::Max(c) | Aggregate::Sum(c) => Some(*c),
+            });
+            columns.collect()
+        };
+        let nothing = match &query.select {
+            Select::Columns(columns) | Select::Distinct(columns) => {
+                named.extend(columns);
+                columns.is_empty()
+            }
+            Select::Aggregates(all) => {
+                named.extend(of(all));
+                all.is_empty()
+            }
+            Select::Group { by, aggregates } => {
+                named.extend(by);
+                named.extend(of(aggregates));
+                by.is_empty()
+            }
+        };
+        if nothing {
+            (self.say)("it selects nothing".to_owned());
+        }
+        named.extend(query.order.iter().map(|(c, _)| *c));
+        for id in named {
+            let there = match self.place(id) {
+                None | Some(Place::Partition(_)) => true,
+                Some(Place::Shared(_)) => joined || query.from == From::Shared,
+                Some(Place::Clustering(_) | Place::Regular(_)) => query.from != From::Shared,
+            };
+            if !there {
+                (self.say)(format!("column c{} is not in what it reads", id.0));
+            }
+        }
+        if query.limit.is_some() && query.order.is_empty() {
+            (self.say)("`limit` needs `order`: which rows come is open otherwise".to_owned());
+        }
+        if query.offset != 0 && query.limit.is_none() {
+            (self.say)("`offset` needs `limit`".to_owned());
+        }
+    }
+
+    fn list(&mut self, all: &[u64], what: &str) {
+        if all.is_empty() || all.len() > 8 || !all.is_sorted_by(|a, b| a < b) {
+            (self.say)(format!("a list of 1 to 8 {what}, ascending"));
+        }
+    }
+}
