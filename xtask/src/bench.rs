@@ -49,9 +49,16 @@ const BENCHES: &[Bench] = &[
         argument: None,
         what: "durable shards: appends writers processes batches snapshot compaction latency tail idle",
     },
+    Bench {
+        name: "dataflow",
+        package: "millstream-dataflow",
+        target: "source",
+        argument: None,
+        what: "the shard source: scaling concurrency latency processes",
+    },
 ];
 
-/// `cargo xtask bench [NAME …]`, `cargo xtask bench shard [PART …]`
+/// `cargo xtask bench [NAME …]`, `cargo xtask bench NAME [PART …]` of one that has parts
 pub(crate) fn run(names: &[String]) -> Result<()> {
     let Some(first) = names.first() else {
         println!("cargo xtask bench NAME …, or `all`, or NAME PART … of one that has parts:");

@@ -4,6 +4,7 @@
 //! 2. Leaving an operator drops its capabilities, and others read that as "complete up to here"; so an
 //!    operator whose handler returns stays and does nothing more.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,18 +13,21 @@ use shard::{Frontier, ShardId};
 /// The exit code of a process whose source or sink was told to halt on errors.
 pub const HALT_EXIT_CODE: i32 = 4;
 
+/// An error of the storage as it was; [`FlowError::cause`] gives it back.
+pub type Cause = Arc<dyn Error + Send + Sync>;
+
 /// Why a source or sink stopped.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum FlowError {
-    /// The shard could not be opened, read or listened to.
-    #[error("{operator}: shard {shard}: {cause}")]
+    /// The shard could not be opened, read, listened to or written.
+    #[error("{operator}: {}{cause}", unless_named("shard ", shard, cause))]
     Shard {
         /// Name of the source or sink.
         operator: String,
         /// The shard.
         shard: ShardId,
-        /// In the storage's words.
-        cause: String,
+        /// What the storage says.
+        cause: Cause,
     },
     /// The history asked for is gone.
     #[error(
@@ -40,7 +44,11 @@ pub enum FlowError {
         since: Frontier,
     },
     /// A part is missing, damaged or cannot be fetched.
-    #[error("{operator}: shard {shard}: part {part} of time {time}: {cause}")]
+    #[error(
+        "{operator}: frozen at {time}: {}{}{cause}",
+        unless_named("shard ", shard, cause),
+        unless_named("part ", part, cause)
+    )]
     Fetch {
         /// Name of the source.
         operator: String,
@@ -50,12 +58,12 @@ pub enum FlowError {
         part: String,
         /// The time at which the source stands still.
         time: u64,
-        /// In the storage's words.
-        cause: String,
+        /// What the storage says.
+        cause: Cause,
     },
     /// A part's lease ran out before the part was fetched; the storage may have deleted it.
     #[error(
-        "{operator}: shard {shard}: part {part} of time {time}: lease expired: \
+        "{operator}: frozen at {time}: shard {shard}: part {part}: lease expired: \
          the reader was silent for longer than its lease; restart the dataflow"
     )]
     LeaseExpired {
@@ -69,7 +77,7 @@ pub enum FlowError {
         time: u64,
     },
     /// The bytes of a part arrived whole but are not rows of the expected encoding.
-    #[error("{operator}: shard {shard}: part {part} of time {time} does not decode: {cause}")]
+    #[error("{operator}: frozen at {time}: shard {shard}: part {part} does not decode: {cause}")]
     Decode {
         /// Name of the source.
         operator: String,
@@ -118,6 +126,26 @@ pub enum FlowError {
         /// Its upper.
         upper: Frontier,
     },
+}
+
+impl FlowError {
+    /// The storage's error behind this one: a `shard::ShardError`, `ReadError`, `FetchError`, `AppendError`,
+    /// `BuildError` or `UsageError`, to be told apart by downcasting.
+    pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        match self {
+            FlowError::Shard { cause, .. } | FlowError::Fetch { cause, .. } => Some(&**cause),
+            _ => None,
+        }
+    }
+}
+
+/// "`kind``name`: ", or nothing where the words of `cause` name it themselves.
+fn unless_named(kind: &str, name: &dyn fmt::Display, cause: &Cause) -> String {
+    let name = name.to_string();
+    if cause.to_string().contains(&name) {
+        return String::new();
+    }
+    format!("{kind}{name}: ")
 }
 
 /// What to do about an error.

@@ -10,6 +10,25 @@
 //!   shard ──parts──▶ source ──rows, frontier──▶ (any dataflow) ──rows, frontier──▶ sink ──batches──▶ shard
 //! ```
 //!
+//! A view that copies a shard, rendered on every worker of every process with the same arguments:
+//!
+//! ```text
+//! let token = worker.dataflow(|scope| {
+//!     let options = SourceOptions::new("orders", ErrorHandler::Halt("orders".to_owned()));
+//!     let source = shard_source(scope, ShardInput { runtime, client, shard: orders, codec }, options);
+//!     let view = View { rows: source.rows, errors: source.errors, ends: source.ends, inputs: 1 };
+//!     let options = SinkOptions { name: "copy".to_owned(), as_of, writes: WritePermission::Now, errors };
+//!     let sink = view_sink(scope, ShardInput { runtime, client, shard: copy, codec }, view, options);
+//!     DataflowToken::new(vec![sink.token], vec![source.token])
+//! });
+//! while worker.has_dataflows() {
+//!     worker.step_or_park(None); // appends, errors and presses wake it
+//! }
+//! ```
+//!
+//! Dropping the token on every worker takes the dataflow down; the copy stays as it is and goes on when the
+//! dataflow is rendered again. The rows of the copy are tagged: read it with [`RowCodec::Tagged`].
+//!
 //! This crate knows times (`u64`), diffs (`i64`) and rows (bytes, compared as bytes). It must not know
 //! what rows mean, which views there are, or where a dataflow comes from. Operators are synchronous and
 //! never wait; everything asynchronous lives in tasks on a runtime that the caller gives.
@@ -31,7 +50,7 @@ mod task;
 mod wake;
 
 pub use counters::{Counters, Gauge};
-pub use error::{ErrorHandler, FlowError, HALT_EXIT_CODE};
+pub use error::{Cause, ErrorHandler, FlowError, HALT_EXIT_CODE};
 #[doc(hidden)]
 pub use hooks::Hooks;
 #[doc(hidden)]

@@ -17,6 +17,7 @@
 //! 4. No gap is written over (H17).
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::sync::Arc;
 
 use shard::{Frontier, WriteHandle};
@@ -136,11 +137,11 @@ impl SinkContext {
         self.errors.report(error);
     }
 
-    fn shard_error(&self, error: impl ToString) -> FlowError {
+    fn shard_error(&self, error: impl Error + Send + Sync + 'static) -> FlowError {
         FlowError::Shard {
             operator: self.name.clone(),
             shard: self.output.shard,
-            cause: error.to_string(),
+            cause: Arc::new(error),
         }
     }
 

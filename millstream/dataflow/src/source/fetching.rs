@@ -46,16 +46,12 @@ pub(crate) fn start(store: Store, context: Context, wake: Wake) -> Fetching {
         let fetcher = match store.client.create_batch_fetcher(store.shard, &store.codec).await {
             Ok(fetcher) => fetcher,
             Err(error) => {
-                refuse_all(
-                    requests,
-                    results_out,
-                    &context,
-                    store.shard,
-                    &error.to_string(),
-                    &wake,
-                )
-                .await;
-                return;
+                let error = FlowError::Shard {
+                    operator: context.name.clone(),
+                    shard: store.shard,
+                    cause: Arc::new(error),
+                };
+                return refuse_all(requests, results_out, &context, &error, &wake).await;
             }
         };
         let fetches = Fetches {
@@ -212,18 +208,12 @@ async fn read(
                     time,
                 });
             }
-            let cause = match error {
-                FetchError::Missing { .. } if context.hooks.mutant == Mutant::ExpiryUnnamed => {
-                    "missing".to_owned()
-                }
-                error => error.to_string(),
-            };
             Err(FlowError::Fetch {
                 operator,
                 shard,
                 part: name,
                 time,
-                cause,
+                cause: Arc::new(error),
             })
         }
     }
@@ -234,20 +224,14 @@ async fn refuse_all(
     mut requests: mpsc::UnboundedReceiver<Request>,
     results: mpsc::Sender<Response>,
     context: &Context,
-    shard: ShardId,
-    cause: &str,
+    error: &FlowError,
     wake: &Wake,
 ) {
     while let Some(request) = requests.recv().await {
         context.counters.requests_received.add(1);
-        let error = FlowError::Shard {
-            operator: context.name.clone(),
-            shard,
-            cause: cause.to_owned(),
-        };
         let response = Response {
             time: request.time,
-            result: Err(error),
+            result: Err(error.clone()),
         };
         context.counters.results_sent.add(1);
         if results.send(response).await.is_err() {

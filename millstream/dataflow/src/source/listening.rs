@@ -8,9 +8,10 @@
 //! 5. An error is the task's last message.
 //! 6. Told to stand still, because a part failed, it listens no more but keeps its holds (H11).
 
+use std::error::Error;
 use std::sync::Arc;
 
-use shard::{Frontier, LeasedPart, ListenBatch, ReadHandle};
+use shard::{Frontier, LeasedPart, ListenBatch, ReadHandle, ShardError};
 use tokio::sync::{mpsc, watch};
 
 use super::coalesce::Coalesce;
@@ -143,7 +144,8 @@ impl Listener {
             (Some(as_of), _) if mutant != Mutant::AsOfIgnored => as_of,
             (_, Frontier::At(since)) => since,
             (_, Frontier::Closed) => {
-                return Err(self.shard_error("the shard was finalized: nothing can be read any more"));
+                let shard = self.store.shard;
+                return Err(self.shard_error(ShardError::Finalized { shard }));
             }
         };
         if mutant != Mutant::AsOfAfterSnapshot {
@@ -303,11 +305,11 @@ impl Listener {
         self.audit.decide(result, key, bytes, diff_sum)
     }
 
-    fn shard_error(&self, error: impl ToString) -> End {
+    fn shard_error(&self, error: impl Error + Send + Sync + 'static) -> End {
         End::Failed(FlowError::Shard {
             operator: self.context.name.clone(),
             shard: self.store.shard,
-            cause: error.to_string(),
+            cause: Arc::new(error),
         })
     }
 }

@@ -34,7 +34,10 @@ fn missing_part(mutant: Mutant) {
     let mut world = World::new(1, mutant);
     world.append_each(0..3);
     world.gate.set(&world.key_at(1), Rule::Missing);
-    world.install(|options| options.errors = ErrorHandler::Halt("orders".to_owned()));
+    world.install(|options| {
+        options.name = "orders".to_owned();
+        options.errors = ErrorHandler::Halt("orders".to_owned());
+    });
     world.settle();
 }
 
@@ -74,7 +77,7 @@ pub(crate) fn halt_ends_the_process(mutant: Mutant) {
     let (output, out, err) = play("halt", mutant);
     assert_eq!(output.status.code(), Some(HALT_EXIT_CODE), "{out}\n{err}");
     assert!(
-        err.contains("orders: halting:") && err.contains("of time 1") && err.contains("missing"),
+        err.contains("orders: halting: orders: frozen at 1: shard s") && err.contains("is missing"),
         "{err}"
     );
     assert!(!out.contains("still here"));

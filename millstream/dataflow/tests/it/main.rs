@@ -19,6 +19,7 @@ mod processes;
 mod proofs;
 mod puppets;
 mod reading;
+mod refusals;
 mod sinking;
 mod stage;
 mod storm;

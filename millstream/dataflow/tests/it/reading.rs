@@ -56,10 +56,7 @@ pub(crate) fn an_error_is_the_last_message(mutant: Mutant) {
         world.settle();
         if !at_start {
             world.expect_frontier(flow, Some(5));
-            world.client.clock().advance(16 * 60_000);
-            // The first command after so great a step of the clock expires nobody, the second does.
-            raise_since(&world, 3);
-            raise_since(&world, 3);
+            world.outlive_leases();
             world.append_each(5..6);
             world.settle();
         }

@@ -232,6 +232,17 @@ impl World {
         inspection.expect("made").state
     }
 
+    /// Lets so much time pass, with others at work, that every reader that is silent meanwhile loses its lease.
+    pub(crate) fn outlive_leases(&self) {
+        let minutes = self.client.settings().get().reader_lease_ms / 60_000;
+        for _ in 0..=minutes {
+            self.client.clock().advance(60_000);
+            let other = self.client.open_leased_reader(self.shard, CODEC, "other");
+            let other = self.wait(other).expect("opens");
+            self.wait(other.expire()).expect("expires");
+        }
+    }
+
     /// Lets so much time pass that a listener moves its durable holds with its next batch.
     pub(crate) fn let_holds_move(&self) {
         let lease_ms = self.client.settings().get().reader_lease_ms;
@@ -260,6 +271,15 @@ impl World {
         change: impl FnOnce(&mut SourceOptions),
         hook: impl FnOnce(&mut Hooks),
     ) -> usize {
+        self.install_on(self.input(), change, hook)
+    }
+
+    pub(crate) fn install_on(
+        &mut self,
+        input: ShardInput,
+        change: impl FnOnce(&mut SourceOptions),
+        hook: impl FnOnce(&mut Hooks),
+    ) -> usize {
         let watch = Watch::default();
         let mut options = SourceOptions::new(&format!("test{}", self.watches.len()), watch.handler());
         options.seed = 7;
@@ -269,7 +289,6 @@ impl World {
             ..Hooks::mutant(self.mutant)
         };
         hook(&mut hooks);
-        let input = self.input();
         self.workers
             .on_all(move |stage| stage.install(input.clone(), options.clone(), hooks.clone()));
         self.watches.push(watch);
