@@ -15,6 +15,18 @@ pub(crate) fn lint() -> Result<()> {
         "-D",
         "warnings",
     ])?;
+    // The library without the command line.
+    cargo(&[
+        "clippy",
+        "--package",
+        "gristmill",
+        "--no-default-features",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ])?;
     crate::tidy::run()
 }
 

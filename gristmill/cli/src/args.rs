@@ -32,7 +32,7 @@ static TRIES: std::sync::OnceLock<String> = std::sync::OnceLock::new();
 /// The whole command line.
 pub(crate) fn command() -> Command {
     Command::new("gristmill")
-        .version(env!("CARGO_PKG_VERSION"))
+        .version(gristmill::VERSION)
         .about("Puts a database through the mill: a concurrent workload from one seed, every answer checked.")
         .after_help(
             "Start here:\n  \
@@ -88,6 +88,7 @@ fn run() -> Command {
         )
         .arg(out())
         .arg(format())
+        .arg(full())
         .after_long_help(format!(
             "Examples:\n  \
              gristmill run\n  \
@@ -207,6 +208,13 @@ fn format() -> Arg {
         .help("What standard output gets: text for people, or the verdict as one JSON object")
 }
 
+fn full() -> Arg {
+    Arg::new("full")
+        .long("full")
+        .action(ArgAction::SetTrue)
+        .help("Show the statements of a finding whole, however wide the terminal is")
+}
+
 fn the_run(help: &'static str) -> Arg {
     Arg::new("run")
         .value_name("RUN")
@@ -235,6 +243,7 @@ fn replay() -> Command {
                 .help("How often"),
         )
         .arg(out())
+        .arg(full())
         .after_long_help("Example:\n  gristmill replay latest --times 10\n\nExits with 1 when a finding of the run comes back.")
 }
 
@@ -289,6 +298,7 @@ fn check() -> Command {
         .arg(the_run("A run: its name, `latest`, or its folder"))
         .arg(out())
         .arg(format())
+        .arg(full())
         .after_long_help(
             "Example:\n  gristmill check latest\n\nSays how much of the run the folder still holds.",
         )
@@ -398,6 +408,7 @@ fn report() -> Command {
         .arg(the_run("A run: its name, `latest`, or its folder"))
         .arg(out())
         .arg(format())
+        .arg(full())
 }
 
 fn explain() -> Command {

@@ -21,6 +21,9 @@ use std::process::ExitCode;
 
 /// Does what was asked for.
 pub(crate) fn dispatch(name: &str, given: &ArgMatches, out: &mut Out) -> Result<ExitCode, Problem> {
+    if given.try_get_one::<bool>("full").ok().flatten() == Some(&true) {
+        out.show_all();
+    }
     let exit = match name {
         "worker" => return Ok(run::worker(given)),
         "run" => run::run(given, out),

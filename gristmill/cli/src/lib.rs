@@ -29,10 +29,13 @@ pub use history::{Finding, Status, Verdict, Watcher};
 pub use statements::{Form, statements};
 
 use ::run::plan::split_password;
-use history::artefact::STORE;
+use history::artefact::{Folder, STORE};
 use std::path::Path;
 use std::sync::Arc;
 use targets::target::Environment;
+
+/// Our own version, with the commit that it was built from where that is known: `0.1.0 (880902b1f3)`.
+pub const VERSION: &str = env!("GRISTMILL_VERSION");
 
 /// A plan, and the password that must never be part of it.
 #[derive(Clone)]
@@ -64,7 +67,10 @@ pub fn run_in(
     password: Option<&str>,
     watcher: &mut dyn Watcher,
 ) -> Result<Ending, RunError> {
-    ::run::run(plan, store, password, watcher)
+    let mut ending = ::run::run(plan, store, password, watcher)?;
+    VERSION.clone_into(&mut ending.verdict.gristmill);
+    Folder::open(&ending.folder)?.write_verdict(&ending.verdict)?;
+    Ok(ending)
 }
 
 /// A watcher that looks away.
@@ -82,4 +88,26 @@ pub fn environment(password: Option<&str>) -> Environment {
         (Some(password), "PGPASSWORD") => Some(password.clone()),
         _ => std::env::var(name).ok(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
+
+    use super::*;
+
+    #[test]
+    fn a_library_runs_a_plan_and_has_its_verdict_and_its_folder() {
+        let store = tempfile::tempdir().unwrap();
+        let mut settings = Settings::default();
+        for (key, value) in [("target", "reference:"), ("visits", "1500"), ("seed", "7")] {
+            settings.set(key, value, key).unwrap();
+        }
+        let request = Request::new(settings).unwrap();
+        let ending = run_in(store.path(), &request.plan, None, &mut Nobody).unwrap();
+        assert_eq!(ending.verdict.status, Status::Clean, "{:?}", ending.verdict);
+        let folder = Folder::open(&ending.folder).unwrap();
+        assert_eq!(folder.verdict().unwrap().unwrap(), ending.verdict);
+        assert!(ending.verdict.gristmill.starts_with(env!("CARGO_PKG_VERSION")));
+    }
 }

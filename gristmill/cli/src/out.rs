@@ -19,6 +19,7 @@ impl Out {
         let style = |terminal: bool, width: Option<(terminal_size::Width, terminal_size::Height)>| Style {
             color: terminal && !plain,
             width: width.filter(|_| terminal).map(|(width, _)| usize::from(width.0)),
+            full: false,
         };
         let (stdout, stderr) = (io::stdout(), io::stderr());
         Out {
@@ -26,6 +27,12 @@ impl Out {
             stderr: style(stderr.is_terminal(), terminal_size::terminal_size_of(&stderr)),
             closed: false,
         }
+    }
+
+    /// Statements are to be shown whole.
+    pub(crate) fn show_all(&mut self) {
+        self.stdout.full = true;
+        self.stderr.full = true;
     }
 
     /// How text on standard output may look.

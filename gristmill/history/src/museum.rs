@@ -92,6 +92,8 @@ fn verdict() -> Verdict {
         server: "reference 1".into(),
         settings: BTreeMap::from([("fsync".into(), "on".into())]),
         driver: "none".into(),
+        gristmill: String::new(),
+        types: BTreeMap::new(),
         setup: BTreeMap::from([("folder".into(), ".gristmill/7b3f0c".into())]),
         visits: BTreeMap::from([
             ("committed".into(), 1),

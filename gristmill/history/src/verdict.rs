@@ -110,8 +110,14 @@ pub struct Verdict {
     pub server: String,
     /// Settings of the server that matter for the claims.
     pub settings: BTreeMap<String, String>,
-    /// The driver and our own version.
+    /// The driver and its version.
     pub driver: String,
+    /// Our own version, with the commit that it was built from where that is known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub gristmill: String,
+    /// The types of the schema's columns, and what each is called on the target.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub types: BTreeMap<String, String>,
     /// Sessions, workload, discipline, level, claim: as the first line of the screen says them.
     pub setup: BTreeMap<String, String>,
     /// Visits by outcome: committed, rejected, rolled back by plan, skipped, unknown.

@@ -15,6 +15,7 @@ pub fn verdict(verdict: &Verdict) -> String {
         ("seed", &verdict.seed),
         ("server", &verdict.server),
         ("driver", &verdict.driver),
+        ("gristmill", &verdict.gristmill),
     ] {
         suite.add_property((name, value.as_str()));
     }
@@ -86,6 +87,7 @@ mod tests {
                         <property name="seed" value="7b3f0c"/>
                         <property name="server" value="SQLite 3.54.1"/>
                         <property name="driver" value="rusqlite 0.41"/>
+                        <property name="gristmill" value="0.1.0 (880902b1f3)"/>
                     </properties>
                     <testcase name="insert" classname="compared">
                         <system-out>71,000 answers compared</system-out>

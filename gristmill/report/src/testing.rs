@@ -32,6 +32,8 @@ pub(crate) fn clean() -> Verdict {
         server: "SQLite 3.54.1".into(),
         settings: BTreeMap::new(),
         driver: "rusqlite 0.41".into(),
+        gristmill: "0.1.0 (880902b1f3)".into(),
+        types: BTreeMap::from([("int64".into(), "INTEGER".into())]),
         setup: setup
             .iter()
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))

@@ -34,6 +34,8 @@ pub struct Style {
     pub color: bool,
     /// Columns of the terminal; `None`: no terminal, nothing is cut or wrapped.
     pub width: Option<usize>,
+    /// Statements are shown whole on a terminal, too.
+    pub full: bool,
 }
 
 /// What a word means, for its colour.

@@ -16,6 +16,9 @@ pub enum RunError {
     /// The target cannot be used, or could not be reached again.
     #[error(transparent)]
     Target(#[from] Unusable),
+    /// The target was there and cannot be reached any more; what ran is judged.
+    #[error("{0}")]
+    Away(Unusable),
     /// The plan cannot be made.
     #[error(transparent)]
     Plan(#[from] PlanError),

@@ -151,6 +151,14 @@ impl Faults {
         }
     }
 
+    /// The server processes of this run's sessions.
+    pub(crate) fn processes(&self) -> Vec<u64> {
+        let servers = self.lives.iter().map(|life| life.server.lock());
+        servers
+            .filter_map(|server| server.as_ref().map(|(identity, _)| identity.process))
+            .collect()
+    }
+
     /// Ticks at which the server was killed.
     pub(crate) fn kills(&self) -> Vec<Tick> {
         self.kills.lock().clone()

@@ -27,7 +27,7 @@ pub(crate) use settle::settle_left_over;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use targets::{Identity, exhausted};
+use targets::{Identity, Stall, exhausted};
 pub(crate) use transact::fold;
 
 /// Visits by what became of them.
@@ -167,8 +167,10 @@ impl<'w> Client<'w> {
             // Before another connection is opened: a fault is known by the connection that it hit.
             let faults = world.faults.witness(self.me, began);
             let identity = self.connection.identity().cloned();
+            // While it still waits: settling closes the connection.
+            let stall = self.stall(&ended, faults, identity.as_ref());
             let settled = self.settle_if_needed(visit, attempt, &ended)?;
-            self.explain_failure(visit, attempt, &ended, faults, identity.as_ref());
+            self.explain_failure(visit, attempt, &ended, faults, identity.as_ref(), stall);
             self.hand_over(visit, attempt, digest)?;
             if !self.again(&ended, settled, attempt) {
                 break ended;
@@ -269,6 +271,25 @@ impl<'w> Client<'w> {
         Ok(())
     }
 
+    /// What the server says about a statement that missed its deadline, if nothing of ours held it up. A lock of somebody
+    /// else's is said at once: whoever holds it may be waiting for a word.
+    fn stall(&self, ended: &Attempt, faults: Witness, identity: Option<&Identity>) -> Option<Stall> {
+        let world = self.world;
+        match ended.failed {
+            Some((_, ReasonKind::Deadline)) if !faults.connection => {}
+            _ => return None,
+        }
+        let stall = world.target.stalled(identity?, &world.faults.processes())?;
+        if stall.outsider {
+            let seconds = world.plan.deadline_ms / 1000;
+            world.doubt(format!(
+                "session {} waited {seconds} s for somebody else: {}",
+                self.me.0, stall.words
+            ));
+        }
+        Some(stall)
+    }
+
     /// A refusal, or silence, that nothing of the run explains is a finding of ours, not of the judge.
     fn explain_failure(
         &mut self,
@@ -277,6 +298,7 @@ impl<'w> Client<'w> {
         ended: &Attempt,
         faults: Witness,
         identity: Option<&Identity>,
+        stall: Option<Stall>,
     ) {
         let world = self.world;
         let Some((step, kind)) = ended.failed else { return };
@@ -317,6 +339,9 @@ impl<'w> Client<'w> {
             world.turnstile.stop();
             return;
         }
+        if stall.as_ref().is_some_and(|stall| stall.outsider) {
+            return;
+        }
         let address = Address {
             lts: visit.lts,
             attempt,
@@ -334,7 +359,7 @@ impl<'w> Client<'w> {
             shape: match kind {
                 Kind::Hang => Shape::Stalled {
                     waited_ms: world.plan.deadline_ms,
-                    waiting_for: reason.map_or_else(String::new, |r| r.text.clone()),
+                    waiting_for: stall.map_or_else(String::new, |stall| stall.words),
                 },
                 Kind::Crash => Shape::Died {
                     how: reason.map_or_else(String::new, |r| r.text.clone()),

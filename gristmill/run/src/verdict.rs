@@ -50,7 +50,10 @@ pub(crate) fn make(
         target: describe.url,
         server: facts.version.clone(),
         settings: facts.settings.clone(),
-        driver: format!("{}, gristmill {}", describe.driver, env!("CARGO_PKG_VERSION")),
+        driver: describe.driver,
+        // Who knows more, such as the commit, says so: this crate is not built again for each of them.
+        gristmill: env!("CARGO_PKG_VERSION").to_owned(),
+        types: types(world),
         setup: setup.clone(),
         visits,
         load_ms: u64::try_from(loaded.load.as_millis()).unwrap_or(u64::MAX),
@@ -64,6 +67,19 @@ pub(crate) fn make(
         lies: loaded.lies.clone(),
         idle_percent: idle_percent(world, loaded.load.as_nanos()),
     }
+}
+
+/// What each type of the schema is called on the target.
+fn types(world: &World) -> BTreeMap<String, String> {
+    let columns = world.schema.tables.iter().flat_map(|table| {
+        let keys = table.partition.iter().chain(&table.clustering);
+        keys.map(|key| &key.column)
+            .chain(&table.regular)
+            .chain(&table.shared)
+    });
+    columns
+        .filter_map(|column| Some((column.ty.to_string(), world.target.column_type(&column.ty)?)))
+        .collect()
 }
 
 /// What the target cannot keep, and what the way to it makes impossible.

@@ -13,7 +13,7 @@ use crate::flaws::{Flaw, Liar, Teller};
 use crate::layout::{Layout, Layouts};
 use crate::target::{
     Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, OpenOptions, Rendered, Request,
-    Session, Target, Upstream,
+    Session, Stall, Target, Upstream,
 };
 use datagen::domain::Limits;
 use datagen::schema::Schema;
@@ -90,6 +90,10 @@ impl Target for Corruptor {
         self.inner.limits(ty)
     }
 
+    fn column_type(&self, ty: &Type) -> Option<String> {
+        self.inner.column_type(ty)
+    }
+
     fn left_out(&self) -> Vec<String> {
         self.inner.left_out()
     }
@@ -122,6 +126,10 @@ impl Target for Corruptor {
 
     fn gone(&self, who: &Identity) -> Gone {
         self.inner.gone(who)
+    }
+
+    fn stalled(&self, who: &Identity, ours: &[u64]) -> Option<Stall> {
+        self.inner.stalled(who, ours)
     }
 
     fn pooler(&self) -> Option<String> {

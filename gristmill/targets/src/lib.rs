@@ -37,7 +37,7 @@ pub use flaws::{FLAWS, Flaw, FlawLine, Needs, Teller};
 pub use outcome::{Ended, Ending, Rules, outcome};
 pub use target::{
     Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, OpenOptions, Rendered, Request,
-    Session, Target, Upstream,
+    Session, Stall, Target, Upstream,
 };
 pub use unusable::{Complaint, Unusable};
 

@@ -19,7 +19,8 @@ use crate::Unusable;
 use crate::dialect::{self, POSTGRES};
 use crate::layout::Layouts;
 use crate::target::{
-    Control, Description, Facts, Gone, Identity, OpenOptions, Rendered, Request, Session, Target, Upstream,
+    Control, Description, Facts, Gone, Identity, OpenOptions, Rendered, Request, Session, Stall, Target,
+    Upstream,
 };
 use admin::Admin;
 use config::Config;
@@ -178,6 +179,10 @@ impl Target for Postgres {
         })
     }
 
+    fn column_type(&self, ty: &Type) -> Option<String> {
+        (POSTGRES.column_type)(*ty)
+    }
+
     fn left_out(&self) -> Vec<String> {
         vec!["U+0000 in text (PostgreSQL refuses it)".into()]
     }
@@ -256,6 +261,19 @@ impl Target for Postgres {
             Ok(false) => Gone::Gone,
             Err(error) => Gone::CannotTell(error.complaint().what.clone()),
         }
+    }
+
+    fn stalled(&self, who: &Identity, ours: &[u64]) -> Option<Stall> {
+        Some(
+            self.admin(|wire| admin::stalled(wire, who, ours))
+                .unwrap_or_else(|error| Stall {
+                    words: format!(
+                        "the server, which does not answer another connection either ({})",
+                        error.complaint().what
+                    ),
+                    outsider: false,
+                }),
+        )
     }
 
     fn pooler(&self) -> Option<String> {

@@ -244,6 +244,10 @@ impl Target for Sqlite {
         })
     }
 
+    fn column_type(&self, ty: &Type) -> Option<String> {
+        (SQLITE.column_type)(*ty)
+    }
+
     fn left_out(&self) -> Vec<String> {
         vec![
             "NaN (SQLite stores it as NULL)".into(),

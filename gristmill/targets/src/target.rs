@@ -152,6 +152,15 @@ pub enum Gone {
     CannotTell(String),
 }
 
+/// What a session that does not answer is doing, as the server tells another connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stall {
+    /// In words: which process, its statement, what it waits for, who blocks it.
+    pub words: String,
+    /// It waits for a lock of somebody who is not of this run.
+    pub outsider: bool,
+}
+
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Upstream {
@@ -209,6 +218,11 @@ pub trait Target: Send + Sync {
     /// What a column of the type can keep; `None` where the type is not offered. A static table (F20).
     fn limits(&self, ty: &Type) -> Option<Limits>;
 
+    /// What a column of the type is declared as; `None` where the type is not offered, or nothing is declared.
+    fn column_type(&self, _ty: &Type) -> Option<String> {
+        None
+    }
+
     /// What it cannot keep or do, in words, one thing each: "NaN (SQLite stores it as NULL)".
     fn left_out(&self) -> Vec<String>;
 
@@ -229,6 +243,12 @@ pub trait Target: Send + Sync {
 
     /// Whether a session is gone, asked of the server by another connection.
     fn gone(&self, who: &Identity) -> Gone;
+
+    /// What a session that does not answer is doing; `ours` are the server processes of this run's sessions. `None` where
+    /// nobody can be asked.
+    fn stalled(&self, _who: &Identity, _ours: &[u64]) -> Option<Stall> {
+        None
+    }
 
     /// Why we think that a pooler stands in between, as far as connections have shown so far. It may show late: it has
     /// nothing to hand round while there is one connection only.

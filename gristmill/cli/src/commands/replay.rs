@@ -8,6 +8,7 @@ use crate::problem::Problem;
 use clap::ArgMatches;
 use gristmill::Watcher;
 use history::Status;
+use history::artefact::Folder;
 use history::progress::Progress;
 use report::text::{Replayed, Screen, replayed};
 use run::plan::split_password;
@@ -32,11 +33,11 @@ pub(super) fn replay(given: &ArgMatches, out: &mut Out) -> Result<Exit, Problem>
     let mut unknown = false;
     for ended in replay.endings {
         match ended {
-            Ended::Verdict(ending) => {
-                super::report::write_pages(
-                    &history::artefact::Folder::open(&ending.folder)?,
-                    &ending.verdict,
-                )?;
+            Ended::Verdict(mut ending) => {
+                let folder = Folder::open(&ending.folder)?;
+                gristmill::VERSION.clone_into(&mut ending.verdict.gristmill);
+                folder.write_verdict(&ending.verdict)?;
+                super::report::write_pages(&folder, &ending.verdict)?;
                 unknown |= ending.verdict.status == Status::Unknown;
             }
             Ended::Killed { folder } => return Ok(killed(&folder, out)),

@@ -62,6 +62,7 @@ pub(super) fn run(given: &ArgMatches, out: &mut Out) -> Result<Exit, Problem> {
             setup.insert("head".to_owned(), head.join(" · "));
             setup.insert("again".to_owned(), again(given, &plan, &ending.verdict.visits));
             setup.insert("folder".to_owned(), folder.path().display().to_string());
+            gristmill::VERSION.clone_into(&mut ending.verdict.gristmill);
             folder.write_verdict(&ending.verdict)?;
             write_pages(&folder, &ending.verdict)?;
             if json(given) {

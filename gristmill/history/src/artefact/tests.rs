@@ -17,6 +17,8 @@ fn verdict(status: Status) -> Verdict {
         server: String::new(),
         settings: BTreeMap::new(),
         driver: String::new(),
+        gristmill: String::new(),
+        types: BTreeMap::new(),
         setup: BTreeMap::new(),
         visits: BTreeMap::new(),
         load_ms: 10_000,

@@ -63,8 +63,9 @@ fn statements(all: &[Sent], style: Style) -> String {
     let narrow = style.width.is_some_and(|width| width < NARROW);
     let (indent, w_times) = if narrow { (3, 0) } else { (16, 3 + w_times) };
     let fixed = indent + w_session + 2 + w_lts + 2 + 4 + w_outcome + w_times;
+    let cuts = style.width.filter(|_| !style.full);
     let sql = |s: &Sent| {
-        if style.width.is_some() {
+        if cuts.is_some() {
             shortened(&s.sql)
         } else {
             s.sql.clone()
@@ -72,7 +73,7 @@ fn statements(all: &[Sent], style: Style) -> String {
     };
     let longest = widest(&|s| cut(&sql(s), usize::MAX));
     // A screen cuts long statements; piped ones are whole, and only those of common length are aligned.
-    let (most, aligned) = match style.width {
+    let (most, aligned) = match cuts {
         Some(width) => {
             let room = longest.min(width.saturating_sub(fixed).max(if narrow { 8 } else { 20 }));
             (room, room)

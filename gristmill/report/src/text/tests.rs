@@ -8,10 +8,12 @@ use history::{Kind, Shape, Status, Watcher};
 const WIDE: Style = Style {
     color: false,
     width: Some(100),
+    full: false,
 };
 const PIPED: Style = Style {
     color: false,
     width: None,
+    full: false,
 };
 
 /// Compares a screen, each line behind a bar that shows its indentation.
@@ -71,6 +73,7 @@ fn nothing_left_out_or_doubted_is_hidden() {
             Style {
                 color: false,
                 width: Some(72),
+                full: false,
             },
         ),
         expect![[r#"
@@ -120,6 +123,7 @@ fn on_a_narrow_screen_statements_are_cut_and_sentences_wrapped() {
         Style {
             color: false,
             width: Some(76),
+            full: false,
         },
     );
     check(
@@ -165,6 +169,7 @@ fn a_screen_shows_the_beginning_of_long_texts() {
         Style {
             color: false,
             width: Some(140),
+            full: false,
         },
     );
     assert!(
@@ -209,6 +214,7 @@ fn the_progress_line_fits_its_screen() {
             Style {
                 color: false,
                 width: Some(width),
+                full: false,
             },
         );
         assert!(
@@ -222,6 +228,7 @@ fn the_progress_line_fits_its_screen() {
             Style {
                 color: false,
                 width: Some(width),
+                full: false,
             },
         )
     };
@@ -250,6 +257,7 @@ fn the_progress_line_fits_its_screen() {
             Style {
                 color: false,
                 width: Some(130),
+                full: false,
             },
         ),
         expect![[r#"
@@ -310,6 +318,7 @@ fn on_a_terminal_the_line_is_wiped_before_anything_else_is_written() {
         Style {
             color: true,
             width: Some(120),
+            full: false,
         },
     );
     let plain: Vec<&str> = text.split("\r\x1b[K").collect();

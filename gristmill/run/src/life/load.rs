@@ -110,6 +110,11 @@ pub(super) fn load(
         let mut disk_full = None;
         match world.failure() {
             None => {}
+            Some(RunError::Away(unusable)) => world.doubt(format!(
+                "the load ended early, the database went away and was not back within {} s: {}",
+                world.plan.settle().as_secs(),
+                unusable.complaint().what
+            )),
             Some(error) if error.is_full_disk() => disk_full = Some(error.to_string()),
             Some(error) => return Err(error),
         }

@@ -312,12 +312,22 @@ impl Setup {
             registry,
             ..
         } = self;
-        let verdict = verdict::make(&world, &facts, &head::setup(&world.plan), loaded);
+        let mut verdict = verdict::make(&world, &facts, &head::setup(&world.plan), loaded);
         world.log.close(world.clock.ns(), &|| world.ticks.take())?;
         // What lies in the run's folder stays there as it was at the finding.
         if verdict.status != Status::Finding || !head::lives_in_folder(&world.plan.target) {
-            world.target.cleanup()?;
-            registry.done()?;
+            match world.target.cleanup() {
+                Ok(_) => registry.done()?,
+                // The server may be what was found wanting: that must not cost the verdict.
+                Err(unusable) => {
+                    verdict.doubts.push(format!(
+                        "what was made is still there ({}): gristmill clean {} removes it",
+                        unusable.complaint().what,
+                        world.plan.target
+                    ));
+                    verdict.status = verdict.status.max(Status::Unknown);
+                }
+            }
         }
         Ok(verdict)
     }

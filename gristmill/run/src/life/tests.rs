@@ -2,6 +2,7 @@ mod again;
 mod pooled;
 mod postgres;
 mod resumed;
+mod stalled;
 
 use super::{Ending, run};
 use crate::plan::{Plan, Settings};

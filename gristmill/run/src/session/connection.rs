@@ -45,6 +45,7 @@ impl<'w> Connection<'w> {
                 Err(_) if self.world.clock.elapsed() - since < patience && !self.world.is_over() => {
                     self.world.pause(TRY_AGAIN);
                 }
+                Err(unusable) if self.identity.is_some() => return Err(RunError::Away(unusable)),
                 Err(unusable) => return Err(RunError::Target(unusable)),
             }
         };

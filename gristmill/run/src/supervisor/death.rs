@@ -145,6 +145,8 @@ fn empty(plan: &Plan) -> Verdict {
         server: String::new(),
         settings: BTreeMap::new(),
         driver: String::new(),
+        gristmill: env!("CARGO_PKG_VERSION").to_owned(),
+        types: BTreeMap::new(),
         setup: BTreeMap::new(),
         visits: BTreeMap::new(),
         load_ms: 0,

@@ -5,7 +5,7 @@ use super::Server;
 use super::codes;
 use super::wire::{Failure, Lost, NoConnection, Wire};
 use crate::Unusable;
-use crate::target::{Facts, Identity};
+use crate::target::{Facts, Identity, Stall};
 use history::SessionId;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ impl Admin {
         let config = server.config()?;
         let mut slot = self.0.lock();
         let alive = slot.as_mut().is_some_and(|wire| {
-            wire.set_patience(PATIENCE);
+            wire.set_patience(config.connect_timeout);
             matches!(wire.simple("SELECT 1"), Ok(Ok(_)))
         });
         if !alive {
@@ -125,6 +125,55 @@ fn is(who: &Identity) -> String {
         who.process,
         literal(&who.started)
     )
+}
+
+/// What a session does, what it waits for, and who stands in its way.
+pub(super) fn stalled(wire: &mut Wire, who: &Identity, ours: &[u64]) -> Asked<Stall> {
+    let sql = format!(
+        "SELECT coalesce(state, ''), coalesce(wait_event_type || ' ' || wait_event, ''), coalesce(query, ''), \
+         array_to_string(pg_blocking_pids(pid), ' ') FROM pg_stat_activity WHERE {}",
+        is(who)
+    );
+    let seen = row(wire, &sql)?;
+    let [state, event, query, blockers] = seen.as_slice() else {
+        return Ok(Stall {
+            words: format!("server process {}, which is gone", who.process),
+            outsider: false,
+        });
+    };
+    let event = if event.is_empty() {
+        String::new()
+    } else {
+        format!(", waits for {event}")
+    };
+    let mut words = format!("server process {} ({state}{event}: {query})", who.process);
+    let mut outsider = false;
+    for pid in blockers.split(' ').filter(|pid| !pid.is_empty()) {
+        let blocker = row(
+            wire,
+            &format!(
+                "SELECT coalesce(application_name, ''), coalesce(usename, ''), coalesce(query, '') \
+                 FROM pg_stat_activity WHERE pid = {pid}"
+            ),
+        )?;
+        let field = |i: usize| blocker.get(i).map_or("", String::as_str);
+        if ours.iter().any(|ours| ours.to_string() == pid) {
+            words += &format!(", blocked by process {pid} (ours): {}", field(2));
+        } else {
+            outsider = true;
+            let program = if field(0).is_empty() {
+                "unnamed program"
+            } else {
+                field(0)
+            };
+            words += &format!(
+                ", blocked by process {pid} (not ours: {program}, user {}): {}",
+                field(1),
+                field(2)
+            );
+        }
+    }
+    Ok(Stall { words, outsider })
 }
 
 pub(super) fn terminate(wire: &mut Wire, who: &Identity) -> Asked<bool> {

@@ -483,7 +483,10 @@ fn stop(child: &mut Child, how: Signal) {
         }
         process::pause(PAUSE);
     }
-    process::signal(child.id(), Signal::SIGKILL);
+    // One of its processes does not hear it; none may be left.
+    for pid in process::children(child.id()).iter().chain([&child.id()]) {
+        process::signal(*pid, Signal::SIGKILL);
+    }
     drop(child.wait());
 }
 

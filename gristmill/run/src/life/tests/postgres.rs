@@ -26,7 +26,7 @@ pub(super) fn installed() -> bool {
     there
 }
 
-fn local(flags: &str) -> Plan {
+pub(super) fn local(flags: &str) -> Plan {
     plan("postgres:local", &format!("settle=60s deadline=20s {flags}"))
 }
 
@@ -83,7 +83,7 @@ fn cut_stalled_cancelled_and_terminated_statements_are_settled_and_judged() {
 }
 
 /// The first visit that is one insert or upsert and the first to write its partition.
-fn first_write(plan: &Plan) -> Visit {
+pub(super) fn first_write(plan: &Plan) -> Visit {
     let visits = history(plan).unwrap();
     (1..)
         .filter_map(|lts| visits.visit(Lts(lts)))
