@@ -20,7 +20,7 @@ use crate::turnstile::Taken;
 use crate::world::World;
 use connection::Connection;
 use history::{
-    Address, Answer, Answered, Certainty, End, Finding, Kind, Lts, Op, Outcome, ReasonKind, SessionId, Shape,
+    Address, Answer, Answered, Certainty, End, Finding, Kind, Op, Outcome, ReasonKind, SessionId, Shape,
     Span, State, Step, Tick, Visit,
 };
 pub(crate) use settle::settle_left_over;
