@@ -56,23 +56,31 @@ fn print(what: &str, series: &[Series], goal: Option<f64>) {
     rounds::ratio(&series[0], &series[1], goal);
 }
 
-pub(crate) fn plan(url: &str, profile: &str, visits: u64) -> Plan {
+fn plan(url: &str, profile: &str, visits: u64) -> Plan {
     plan_at(url, profile, visits, &[])
 }
 
 /// [`plan`] with more settings.
-fn plan_at(url: &str, profile: &str, visits: u64, more: &[(&str, &str)]) -> Plan {
+pub(crate) fn plan_at(url: &str, profile: &str, visits: u64, more: &[(&str, &str)]) -> Plan {
     let mut settings = Settings::default();
     let visits = visits.to_string();
     let sessions = SESSIONS.to_string();
+    let sessions = more
+        .iter()
+        .find(|(key, _)| *key == "sessions")
+        .map_or(sessions.as_str(), |(_, n)| n);
     let given = [
         ("target", url),
         ("seed", "be"),
         ("profile", profile),
         ("visits", &visits),
-        ("sessions", &sessions),
+        ("sessions", sessions),
     ];
-    for (key, value) in given.iter().chain(more).copied() {
+    for (key, value) in given
+        .iter()
+        .chain(more.iter().filter(|(key, _)| *key != "sessions"))
+        .copied()
+    {
         settings
             .set(key, value, key)
             .expect("the settings of a benchmark are good ones");
@@ -134,14 +142,15 @@ fn bare(plan: &Plan, scratch: &Path) -> f64 {
 pub(crate) fn bare_by(plan: &Plan, scratch: &Path, measure: &dyn Fn(&mut dyn FnMut()) -> f64) -> f64 {
     let folder = tempfile::tempdir_in(scratch).expect("a temporary folder can be made");
     let mut options = OpenOptions::new(folder.path(), "gmbare");
-    options.sessions = SESSIONS;
+    let count = plan.sessions;
+    options.sessions = count;
     options.level = Some(plan.level);
     let target = targets::open(&plan.target, &options).expect("the target opens");
     let schema = Arc::new(plan.schema.clone());
     target.prepare(&schema).expect("tables can be made");
     let partitions =
         Partitions::new(plan.workload.clone(), plan.seed.0, Arc::clone(&schema)).expect("as in the run");
-    let mut queues: Vec<Vec<Vec<Rendered>>> = (0..SESSIONS).map(|_| Vec::new()).collect();
+    let mut queues: Vec<Vec<Vec<Rendered>>> = (0..count).map(|_| Vec::new()).collect();
     for lts in 1..=visits(plan) {
         let Some(visit) = partitions.visit(Lts(lts)) else {
             continue;
@@ -150,10 +159,10 @@ pub(crate) fn bare_by(plan: &Plan, scratch: &Path, measure: &dyn Fn(&mut dyn FnM
             .writes
             .first()
             .map_or(lts, |part| part.position ^ u64::from(part.table));
-        let queue = usize::try_from(queue % u64::from(SESSIONS)).expect("a small number");
+        let queue = usize::try_from(queue % u64::from(count)).expect("a small number");
         queues[queue].push(rendered(target.as_ref(), &schema, &visit));
     }
-    let mut sessions: Vec<_> = (1..=SESSIONS)
+    let mut sessions: Vec<_> = (1..=count)
         .map(|n| target.connect(SessionId(n), &schema).expect("a session opens"))
         .collect();
     let took = measure(&mut || {
