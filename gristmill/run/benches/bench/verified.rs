@@ -22,7 +22,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(rounds: usize) {
     let scratch = tempfile::tempdir().expect("a temporary folder can be made");
-    let sqlite = |profile: &str, visits| compare(rounds, scratch.path(), "sqlite:", profile, visits);
+    let sqlite = |profile: &str, visits| compare(rounds, scratch.path(), "sqlite:", profile, visits, None);
     let heavy = sqlite("write-heavy", 20_000);
     print("SQLite, write-heavy", &heavy, Some(0.75));
     print("SQLite, read-heavy", &sqlite("read-heavy", 20_000), None);
@@ -32,18 +32,32 @@ pub(crate) fn run(rounds: usize) {
     };
     print(
         "PostgreSQL, default profile",
-        &compare(rounds, scratch.path(), &server.url, "default", 8_000),
+        &compare(
+            rounds,
+            scratch.path(),
+            &server.url,
+            "default",
+            8_000,
+            Some(&server.password),
+        ),
         Some(0.9),
     );
     server.beside_pgbench(rounds, scratch.path());
 }
 
 /// Checked, then bare, in visits a second.
-fn compare(rounds: usize, scratch: &Path, url: &str, profile: &str, visits: u64) -> Vec<Series> {
+fn compare(
+    rounds: usize,
+    scratch: &Path,
+    url: &str,
+    profile: &str,
+    visits: u64,
+    password: Option<&str>,
+) -> Vec<Series> {
     let plan = plan(url, profile, visits);
     let turns: Vec<Turn<'_>> = vec![
-        ("checked", Box::new(|| checked(&plan, scratch))),
-        ("bare", Box::new(|| bare(&plan, scratch))),
+        ("checked", Box::new(|| checked(&plan, scratch, password))),
+        ("bare", Box::new(|| bare(&plan, scratch, password))),
     ];
     interleaved(rounds, turns)
 }
@@ -102,16 +116,22 @@ impl Watcher for Nobody {
 
 /// Visits a second of a run, from the first statement to the last judgement. Setting up and cleaning up are measured by a
 /// run of one visit and taken off.
-fn checked(plan: &Plan, scratch: &Path) -> f64 {
-    visits(plan) as f64 / checked_by(plan, scratch, &seconds)
+fn checked(plan: &Plan, scratch: &Path, password: Option<&str>) -> f64 {
+    visits(plan) as f64 / checked_by(plan, scratch, password, &seconds)
 }
 
 /// The same by any measure of what it took.
-pub(crate) fn checked_by(plan: &Plan, scratch: &Path, measure: &dyn Fn(&mut dyn FnMut()) -> f64) -> f64 {
+pub(crate) fn checked_by(
+    plan: &Plan,
+    scratch: &Path,
+    password: Option<&str>,
+    measure: &dyn Fn(&mut dyn FnMut()) -> f64,
+) -> f64 {
     let whole = |plan: &Plan| {
         let mut verdict = None;
-        let took =
-            measure(&mut || verdict = Some(run::run(plan, scratch, None, &mut Nobody).expect("a run ends")));
+        let took = measure(&mut || {
+            verdict = Some(run::run(plan, scratch, password, &mut Nobody).expect("a run ends"))
+        });
         let verdict = verdict.expect("the run has ended").verdict;
         assert!(
             verdict.causes.is_empty(),
@@ -134,17 +154,27 @@ fn visits(plan: &Plan) -> u64 {
 }
 
 /// Visits a second of the same statements, rendered beforehand, answers read and dropped.
-fn bare(plan: &Plan, scratch: &Path) -> f64 {
-    visits(plan) as f64 / bare_by(plan, scratch, &seconds)
+fn bare(plan: &Plan, scratch: &Path, password: Option<&str>) -> f64 {
+    visits(plan) as f64 / bare_by(plan, scratch, password, &seconds)
 }
 
 /// The same by any measure of what it took.
-pub(crate) fn bare_by(plan: &Plan, scratch: &Path, measure: &dyn Fn(&mut dyn FnMut()) -> f64) -> f64 {
+pub(crate) fn bare_by(
+    plan: &Plan,
+    scratch: &Path,
+    password: Option<&str>,
+    measure: &dyn Fn(&mut dyn FnMut()) -> f64,
+) -> f64 {
     let folder = tempfile::tempdir_in(scratch).expect("a temporary folder can be made");
     let mut options = OpenOptions::new(folder.path(), "gmbare");
     let count = plan.sessions;
     options.sessions = count;
     options.level = Some(plan.level);
+    let password = password.map(str::to_owned);
+    options.environment = Arc::new(move |name| match name {
+        "PGPASSWORD" => password.clone(),
+        name => std::env::var(name).ok(),
+    });
     let target = targets::open(&plan.target, &options).expect("the target opens");
     let schema = Arc::new(plan.schema.clone());
     target.prepare(&schema).expect("tables can be made");
@@ -217,6 +247,7 @@ struct Server {
     /// Keeps it alive.
     _target: Box<dyn Target>,
     url: String,
+    password: String,
     host: String,
     port: u16,
 }
@@ -231,9 +262,11 @@ impl Server {
             return None;
         };
         let (host, port) = (address.ip().to_string(), address.port());
+        let password = std::fs::read_to_string(folder.join("postgres/password")).ok()?;
         Some(Server {
             _target: target,
-            url: format!("postgres://postgres@{host}:{port}/postgres"),
+            url: format!("postgres://gristmill@{host}:{port}/postgres?sslmode=disable"),
+            password,
             host,
             port,
         })
@@ -280,7 +313,10 @@ impl Server {
             ..config.writes.clone()
         };
         let turns: Vec<Turn<'_>> = vec![
-            ("checked", Box::new(|| checked(&plan, scratch))),
+            (
+                "checked",
+                Box::new(|| checked(&plan, scratch, Some(&self.password))),
+            ),
             (
                 "pgbench -M prepared -c 8 -j 2",
                 Box::new(|| self.pgbench(&script)),
@@ -293,6 +329,7 @@ impl Server {
 
     fn psql(&self, sql: &str) -> bool {
         Command::new("psql")
+            .env("PGPASSWORD", &self.password)
             .args([
                 "-q",
                 "-h",
@@ -300,7 +337,7 @@ impl Server {
                 "-p",
                 &self.port.to_string(),
                 "-U",
-                "postgres",
+                "gristmill",
                 "-d",
                 "postgres",
                 "-c",
@@ -314,6 +351,7 @@ impl Server {
     /// Transactions a second, as pgbench says.
     fn pgbench(&self, script: &Path) -> f64 {
         let output = Command::new("pgbench")
+            .env("PGPASSWORD", &self.password)
             .args(["-n", "-M", "prepared", "-c", "8", "-j", "2", "-t", "2500", "-f"])
             .arg(script)
             .args([
@@ -322,7 +360,7 @@ impl Server {
                 "-p",
                 &self.port.to_string(),
                 "-U",
-                "postgres",
+                "gristmill",
                 "postgres",
             ])
             .output()

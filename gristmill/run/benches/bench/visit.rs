@@ -87,11 +87,11 @@ fn report(what: &str, rounds: usize, scratch: &Path, plan: &Plan, goal: f64) {
     let turns: Vec<Turn<'_>> = vec![
         (
             "checked",
-            Box::new(|| 1e6 * checked_by(plan, scratch, &cpu) / VISITS as f64),
+            Box::new(|| 1e6 * checked_by(plan, scratch, None, &cpu) / VISITS as f64),
         ),
         (
             "bare",
-            Box::new(|| 1e6 * bare_by(plan, scratch, &cpu) / VISITS as f64),
+            Box::new(|| 1e6 * bare_by(plan, scratch, None, &cpu) / VISITS as f64),
         ),
     ];
     let series: Vec<Series> = interleaved(rounds, turns);
