@@ -6,13 +6,13 @@ use crate::causes::{Archive, Families, in_a_word, make, signature};
 use crate::evidence;
 use crate::judging::Compared;
 use crate::known::Known;
-use crate::life::{environment, history, open_target, read_plan};
-use check::{Judge, Judged};
+use crate::life::{environment, history, judge, open_target, read_plan};
+use check::Judged;
 use history::artefact::Folder;
 use history::log::{Ending, Reader, What};
 use history::tracker::TrackerFile;
 use history::verdict::Cause;
-use history::{Answered, Counts, Regenerate, Tick, Tracker};
+use history::{Answered, Counts, Regenerate, Tick};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -48,17 +48,7 @@ pub fn recheck(folder: &Folder) -> Result<Recheck, RunError> {
         ));
     }
     held.sort_by_key(|a| a.span.answered);
-    let judge = Judge::new(
-        Arc::clone(&visits),
-        Arc::clone(&tracker) as Arc<dyn Tracker>,
-        plan.claim,
-        target.semantics(),
-        check::Options {
-            bytes_max: usize::try_from(plan.model_bytes).unwrap_or(usize::MAX),
-            choices_max: plan.choices,
-            ..check::Options::default()
-        },
-    );
+    let judge = judge(&plan, &visits, &tracker, target.as_ref());
     let archive = Archive {
         history: visits.as_ref(),
         schema: &plan.schema,

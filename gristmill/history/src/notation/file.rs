@@ -133,7 +133,7 @@ impl HistoryFile {
                         column.name, column.ty
                     )
                 })?;
-                column.limits = key.map_or(own.clone(), |share| own.for_key(share));
+                column.limits = key.map_or_else(|| own.clone(), |share| own.for_key(share));
                 Ok(())
             };
             for key in table.partition.iter_mut().chain(&mut table.clustering) {

@@ -77,10 +77,10 @@ pub(super) fn load(
                         false
                     }
                 };
-                if ticker.is_account_due() || judging.is_account_due() {
-                    if let Err(error) = judging.write_account() {
-                        world.fail(error);
-                    }
+                if (ticker.is_account_due() || judging.is_account_due())
+                    && let Err(error) = judging.write_account()
+                {
+                    world.fail(error);
                 }
                 ticker.tick(&judging, watcher)?;
                 if ended && !any {

@@ -86,6 +86,26 @@ fn explicit(plan: &Plan) -> Result<Arc<Explicit>, RunError> {
     Ok(Arc::new(made.map_err(crate::plan::PlanError::Misfits)?))
 }
 
+/// The judge of a plan's answers, as a run and whoever judges its folder again use it.
+pub(crate) fn judge(
+    plan: &Plan,
+    visits: &Arc<dyn Regenerate>,
+    tracker: &Arc<TrackerFile>,
+    target: &dyn Target,
+) -> Judge {
+    Judge::new(
+        Arc::clone(visits),
+        Arc::clone(tracker) as Arc<dyn Tracker>,
+        plan.claim,
+        target.semantics(),
+        check::Options {
+            bytes_max: usize::try_from(plan.model_bytes).unwrap_or(usize::MAX),
+            choices_max: plan.choices,
+            ..check::Options::default()
+        },
+    )
+}
+
 pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Result<Setup, RunError> {
     let mut faults = fault::Schedule::new(plan.seed.0, &plan.faults, &plan.faults_at);
     let files = targets_folder(folder)?;
@@ -121,17 +141,7 @@ pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Resu
     let ticks = Ticks::new(Arc::new(AtomicU64::new(next_tick)), plan.sessions);
     let clock = Clock::start(Duration::from_nanos(ns));
     let left_over = LeftOver::of(&tracker, held, folder, visits.as_ref())?;
-    let judge = Judge::new(
-        Arc::clone(&visits),
-        Arc::clone(&tracker) as Arc<dyn Tracker>,
-        plan.claim,
-        target.semantics(),
-        check::Options {
-            bytes_max: usize::try_from(plan.model_bytes).unwrap_or(usize::MAX),
-            choices_max: plan.choices,
-            ..check::Options::default()
-        },
-    );
+    let judge = judge(&plan, &visits, &tracker, target.as_ref());
     let mut held = left_over.answers.iter().map(|(held, _)| *held);
     let ring = Ring::open(&folder.evidence(), plan.evidence_bytes, &mut held)
         .map_err(|e| RunError::evidence_in(&folder.evidence(), e))?;

@@ -137,7 +137,10 @@ fn without_steps(case: &Case, range: Range<usize>) -> Option<Case> {
 fn closed(steps: Vec<(u16, Step)>) -> Vec<(u16, Step)> {
     let mut savepoints = BTreeSet::new();
     let there = |(_, step): &(u16, Step)| match step {
-        Step::Savepoint(n) => savepoints.insert(*n) || true,
+        Step::Savepoint(n) => {
+            savepoints.insert(*n);
+            true
+        }
         Step::RollbackTo(n) => savepoints.contains(n),
         _ => true,
     };
