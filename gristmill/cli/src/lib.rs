@@ -18,6 +18,7 @@
 mod dry;
 
 mod statements;
+mod written;
 
 pub use ::run::plan::{Mistake, PlanError, Settings};
 pub use ::run::{Ending, Plan, RunError, clean};
@@ -27,6 +28,15 @@ pub use history::verdict::Cause;
 pub use history::{Finding, Status, Verdict, Watcher};
 
 pub use statements::{Form, statements};
+pub use written::{Held, History, Steps, Wrong, partition};
+
+/// What a test's own reads are made of, and the values that come back.
+pub mod ask {
+    pub use datagen::schema::{ColumnId, Table};
+    pub use datagen::value::{Order, Value};
+    pub use history::ast::*;
+    pub use history::{Lts, Part};
+}
 
 use ::run::plan::split_password;
 use history::artefact::{Folder, STORE};

@@ -33,6 +33,12 @@ pub struct Recheck {
     pub regenerated: u64,
 }
 
+/// The answers that a run's folder still holds, in the order in which they were taken: all of a small run's.
+pub fn answers(folder: &Folder) -> Result<Vec<Answered>, RunError> {
+    let (held, _) = evidence::read(&folder.evidence()).map_err(RunError::evidence)?;
+    Ok(held)
+}
+
 /// Judges again what a run's folder holds.
 pub fn recheck(folder: &Folder) -> Result<Recheck, RunError> {
     let plan = read_plan(folder)?;

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod full_disk;
+mod histories;
 mod kit;
 mod lifecycle;
 mod screens;

@@ -1,0 +1,89 @@
+//! Tests as histories: the five examples hold, and each can fail.
+
+#[path = "../../examples/histories/deletes_meet_inserts.rs"]
+mod deletes_meet_inserts;
+#[path = "../../examples/histories/generated_noise.rs"]
+mod generated_noise;
+#[path = "../../examples/histories/money_is_neither_made_nor_lost.rs"]
+mod money_is_neither_made_nor_lost;
+#[path = "../../examples/histories/rolled_back_is_gone.rs"]
+mod rolled_back_is_gone;
+#[path = "../../examples/histories/slices_of_a_partition.rs"]
+mod slices_of_a_partition;
+
+use gristmill::ask::Value;
+use gristmill::{History, Wrong, partition};
+
+/// It holds for tables of many kinds, and a database that lies breaks it.
+fn holds_and_can_fail(history: &History, lie: &str) {
+    history.holds_for_seeds("reference:", 12);
+    history.holds_for_seeds("sqlite:", 2);
+    let lying = history
+        .clone()
+        .lie(lie, "1/1")
+        .keep_in(&std::env::temp_dir().join("gristmill-lying"));
+    let found = matches!(lying.run("reference:"), Err(Wrong::Found { .. }));
+    assert!(found, "{lie} is found");
+}
+
+#[test]
+fn deletes_meet_inserts_holds() {
+    holds_and_can_fail(&deletes_meet_inserts::history(), "forgotten_row");
+}
+
+#[test]
+fn rolled_back_is_gone_holds() {
+    holds_and_can_fail(&rolled_back_is_gone::history(), "forgotten_row");
+}
+
+#[test]
+fn slices_of_a_partition_holds() {
+    holds_and_can_fail(&slices_of_a_partition::history(), "wrong_cell");
+}
+
+#[test]
+fn money_is_neither_made_nor_lost_holds() {
+    let history = money_is_neither_made_nor_lost::history();
+    holds_and_can_fail(&history, "wrong_count");
+}
+
+#[test]
+fn generated_noise_holds_through_a_crash() {
+    let history = generated_noise::history();
+    holds_and_can_fail(&history, "forgotten_row");
+    history.fault("kill", "1/20").holds("reference:");
+}
+
+#[test]
+fn the_same_seed_is_the_same_history() {
+    let history = deletes_meet_inserts::history();
+    assert_eq!(
+        history.holds("reference:").history,
+        history.holds("reference:").history
+    );
+}
+
+#[test]
+fn a_validator_that_says_no_fails_with_its_name() {
+    let history = History::new(9).with(partition().inserts(2).read().validate(
+        "there are no rows",
+        |rows: &[Vec<Value>]| match rows.len() {
+            0 => Ok(()),
+            n => Err(format!("{n} rows")),
+        },
+    ));
+    let said = history.run("reference:").unwrap_err().to_string();
+    assert!(said.starts_with("validator `there are no rows`: "), "{said}");
+    assert!(said.contains("gristmill history, format 1"), "{said}");
+}
+
+#[test]
+fn what_the_tables_do_not_have_is_refused_by_name() {
+    let history = History::new(9)
+        .tables("CREATE TABLE t (p INTEGER PRIMARY KEY, v INTEGER)")
+        .with(partition().insert_row(0).set("w", Value::Int(1)));
+    assert_eq!(
+        history.run("reference:").unwrap_err().to_string(),
+        "table `t` has no column `w` to set: there are v"
+    );
+}
