@@ -72,6 +72,8 @@ fn a_validator_that_says_no_fails_with_its_name() {
             n => Err(format!("{n} rows")),
         },
     ));
+    let store = tempfile::tempdir().unwrap();
+    let history = history.keep_in(store.path());
     let said = history.run("reference:").unwrap_err().to_string();
     assert!(said.starts_with("validator `there are no rows`: "), "{said}");
     assert!(said.contains("gristmill history, format 1"), "{said}");
