@@ -14,8 +14,25 @@ use shard::{
 use crate::Failure;
 use crate::rows;
 
+const EXAMPLES: &str = "\
+A shard is a collection that changes over time, kept in a location. Updates are rows with a
+time and a diff, by how much the row's count changed. `since` is the oldest time that can be
+read, `upper` the first that is not complete.
+
+  make a shard            echo '{\"row\":\"apples 3\"}' | millstream shard append file:/tmp/mill new
+  what there is           millstream shard list file:/tmp/mill
+  the rows at a time      millstream shard read file:/tmp/mill SHARD --as-of 0
+  what comes              millstream shard tail file:/tmp/mill SHARD
+  who holds it, how big   millstream shard inspect file:/tmp/mill SHARD
+  is it whole             millstream shard verify file:/tmp/mill SHARD
+
+With MILLSTREAM_LOCATION set, LOCATION can be left out.
+Exit codes: 0 done, 1 the data is not what it should be, 3 wrong use, 4 the location is
+unusable, 5 a bug of ours.";
+
 /// Arguments of `millstream shard`.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct ShardArguments {
     #[command(subcommand)]
     command: ShardCommand,
@@ -23,12 +40,58 @@ pub(crate) struct ShardArguments {
 
 /// Where, and which.
 #[derive(Args)]
+struct Place {
+    /// The location: file:/folder, or s3://bucket/prefix?endpoint=…&consensus=postgres://… (percent-encoded), which may
+    /// be left out where MILLSTREAM_LOCATION names it; and the shard's id, as `list` prints it.
+    #[arg(required = true, num_args = 1..=2, value_names = ["LOCATION", "SHARD"])]
+    place: Vec<String>,
+}
+
+/// A shard somewhere.
 struct Which {
-    /// The location: file:/folder, or s3://bucket/prefix?endpoint=…&consensus=postgres://… (percent-encoded).
-    #[arg(env = "MILLSTREAM_LOCATION")]
     location: String,
-    /// The shard's id, as `list` prints it.
     shard: String,
+}
+
+impl Which {
+    /// The first word is the location if it is a URL; no id of a shard has a colon. Answers what follows, too.
+    fn of(words: Vec<String>) -> Result<(Which, Option<String>), Failure> {
+        let named = words.first().is_some_and(|word| word.contains(':'));
+        let mut words = words.into_iter();
+        let location = match words.as_slice().first() {
+            Some(_) if named => words.next(),
+            _ => std::env::var("MILLSTREAM_LOCATION")
+                .ok()
+                .filter(|url| !url.is_empty()),
+        };
+        let Some(location) = location else {
+            let word = words.next().unwrap_or_default();
+            let text = format!(
+                "`{word}` is no location, and MILLSTREAM_LOCATION is not set: name one first, as file:/folder or s3://…"
+            );
+            return Err(Failure::Usage(text));
+        };
+        let Some(shard) = words.next() else {
+            let shown = shard::redact(&location);
+            return Err(Failure::Usage(format!(
+                "which shard of {shown}? `millstream shard list {shown}` shows all"
+            )));
+        };
+        let rest = words.next();
+        if let Some(word) = words.next() {
+            return Err(Failure::Usage(format!("`{word}` is one word too many")));
+        }
+        Ok((Which { location, shard }, rest))
+    }
+}
+
+impl Place {
+    fn which(self) -> Result<Which, Failure> {
+        match Which::of(self.place)? {
+            (which, None) => Ok(which),
+            (_, Some(word)) => Err(Failure::Usage(format!("`{word}` is one word too many"))),
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -58,7 +121,7 @@ enum ShardCommand {
     /// State, batches, readers and who they are, holds, bytes.
     Inspect {
         #[command(flatten)]
-        which: Which,
+        place: Place,
         /// How to print it.
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
@@ -66,7 +129,7 @@ enum ShardCommand {
     /// The rows at one time, in order, as JSON lines.
     Read {
         #[command(flatten)]
-        which: Which,
+        place: Place,
         /// The time; the newest complete one if it is not given.
         #[arg(long)]
         as_of: Option<u64>,
@@ -74,7 +137,7 @@ enum ShardCommand {
     /// Updates as they come, as JSON lines, with a line {"progress": t} after each batch.
     Tail {
         #[command(flatten)]
-        which: Which,
+        place: Place,
         /// Updates after this time; those to come if it is not given.
         #[arg(long)]
         as_of: Option<u64>,
@@ -84,8 +147,10 @@ enum ShardCommand {
     },
     /// Appends lines from a file or the standard input. The shard `new` makes one and prints its id.
     Append {
-        #[command(flatten)]
-        which: Which,
+        /// The location, which may be left out where MILLSTREAM_LOCATION names it; the shard's id, or `new`; and the
+        /// file, or nothing for standard input.
+        #[arg(required = true, num_args = 1..=3, value_names = ["LOCATION", "SHARD", "FILE"])]
+        words: Vec<String>,
         /// The name of the rows' encoding, for a shard that is made.
         #[arg(long, default_value = "text")]
         codec: String,
@@ -95,41 +160,48 @@ enum ShardCommand {
         /// One append for each line, acknowledged on standard output, instead of one for all.
         #[arg(long)]
         each: bool,
-        /// The file; standard input if it is not given.
-        file: Option<PathBuf>,
     },
     /// Rewrites all batches as one.
-    Compact(Which),
+    Compact(Place),
     /// Writes a rollup and deletes what nobody can reach any more.
-    Gc(Which),
+    Gc(Place),
     /// Checks every invariant and every part. Exit code 1 if one does not hold.
-    Verify(Which),
+    Verify(Place),
 }
 
 /// Runs the command.
 pub(crate) fn run(arguments: ShardArguments) -> Result<(), Failure> {
     match arguments.command {
         ShardCommand::List { location } => list(&location),
-        ShardCommand::Inspect { which, format } => inspect(&which, format),
-        ShardCommand::Read { which, as_of } => read(&which, as_of),
-        ShardCommand::Tail { which, as_of, until } => tail(&which, as_of, until),
+        ShardCommand::Inspect { place, format } => inspect(&place.which()?, format),
+        ShardCommand::Read { place, as_of } => read(&place.which()?, as_of),
+        ShardCommand::Tail { place, as_of, until } => tail(&place.which()?, as_of, until),
         ShardCommand::Append {
-            which,
+            words,
             codec,
             format,
             each,
-            file,
-        } => append(&which, &codec, format, each, file.as_ref()),
-        ShardCommand::Compact(which) => compact(&which),
-        ShardCommand::Gc(which) => gc(&which),
-        ShardCommand::Verify(which) => verify(&which),
+        } => {
+            let (which, file) = Which::of(words)?;
+            append(&which, &codec, format, each, file.map(PathBuf::from).as_ref())
+        }
+        ShardCommand::Compact(place) => compact(&place.which()?),
+        ShardCommand::Gc(place) => gc(&place.which()?),
+        ShardCommand::Verify(place) => verify(&place.which()?),
     }
 }
 
-fn open(location: &str) -> Result<Client, Failure> {
-    let opened = block_on(Location::open(location));
+/// The location, which must exist but for those who `make` one.
+fn open(location: &str, make: bool) -> Result<Client, Failure> {
+    let opened = if make {
+        block_on(Location::open(location))
+    } else {
+        block_on(Location::open_existing(location))
+    };
     let location = opened.map_err(|error| match error {
-        shard::LocationError::Url { .. } => Failure::Usage(error.to_string()),
+        shard::LocationError::Url { .. } | shard::LocationError::Absent { .. } => {
+            Failure::Usage(error.to_string())
+        }
         _ => Failure::Unusable(error.to_string()),
     })?;
     Ok(Client::new(location, ClientConfig::default()))
@@ -144,7 +216,7 @@ fn parse(shard: &str) -> Result<ShardId, Failure> {
 /// The client, the shard, and its codec; a shard that does not exist is a usage error.
 fn existing(which: &Which) -> Result<(Client, ShardId, String), Failure> {
     let shard = parse(&which.shard)?;
-    let client = open(&which.location)?;
+    let client = open(&which.location, false)?;
     match block_on(client.inspect(shard)).map_err(|e| of_shard(&e))? {
         Some(inspection) => {
             let codec = inspection.state.codec.clone();
@@ -193,7 +265,7 @@ fn print(out: &mut dyn Write, line: &str) -> bool {
 }
 
 fn list(location: &str) -> Result<(), Failure> {
-    let client = open(location)?;
+    let client = open(location, false)?;
     let shards = block_on(client.shards()).map_err(|e| Failure::Unusable(e.to_string()))?;
     let mut out = std::io::stdout().lock();
     for (shard, seqno) in shards {
@@ -406,22 +478,23 @@ fn append(
     each: bool,
     file: Option<&PathBuf>,
 ) -> Result<(), Failure> {
-    let client = open(&which.location)?;
-    let made = which.shard == "new";
-    let shard = if made {
-        client.fresh_shard()
-    } else {
-        parse(&which.shard)?
-    };
-    let mut out = std::io::stdout().lock();
+    // Whatever can be refused is refused before anything is made.
     let source: Box<dyn BufRead> = match file {
         None => Box::new(std::io::stdin().lock()),
         Some(path) => {
-            let file = std::fs::File::open(path)
-                .map_err(|e| Failure::Usage(format!("cannot read {}: {e}", path.display())))?;
+            let refused = |why: String| Failure::Usage(format!("cannot read {}: {why}", path.display()));
+            let file = std::fs::File::open(path).map_err(|e| refused(e.to_string()))?;
+            if path.is_dir() {
+                return Err(refused("it is a folder".to_owned()));
+            }
             Box::new(std::io::BufReader::new(file))
         }
     };
+    let made = which.shard == "new";
+    let given = if made { None } else { Some(parse(&which.shard)?) };
+    let client = open(&which.location, made)?;
+    let shard = given.unwrap_or_else(|| client.fresh_shard());
+    let mut out = std::io::stdout().lock();
     let writer =
         block_on(client.open_writer(shard, codec, "millstream shard append")).map_err(|e| of_shard(&e))?;
     if made {

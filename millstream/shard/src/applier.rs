@@ -383,7 +383,10 @@ struct WaiterGuard<'a>(&'a ShardCell);
 
 impl<'a> WaiterGuard<'a> {
     fn new(cell: &'a ShardCell) -> WaiterGuard<'a> {
+        // In this order: a poller that knows of this wait finds the waiter.
         cell.waiters.fetch_add(1, Ordering::SeqCst);
+        cell.env.waits.fetch_add(1, Ordering::SeqCst);
+        cell.env.waiting.fetch_add(1, Ordering::SeqCst);
         WaiterGuard(cell)
     }
 }
@@ -391,6 +394,7 @@ impl<'a> WaiterGuard<'a> {
 impl Drop for WaiterGuard<'_> {
     fn drop(&mut self) {
         self.0.waiters.fetch_sub(1, Ordering::SeqCst);
+        self.0.env.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

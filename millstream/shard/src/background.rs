@@ -15,10 +15,13 @@ use crate::client::Env;
 use crate::clock::Clock;
 use crate::ids::ShardId;
 use crate::rt::{Either, block_on, join_limited, race};
+use crate::store::Heads;
 
 /// What one of the threads does, until the client is gone.
 type Body = fn(&Weak<Env>, &Clock, &Signals);
 
+/// How often readers are looked through for heartbeats that are due, at most.
+const LOOK_FOR_BEATS_MS: u64 = 1000;
 /// Heartbeats of one client in flight at once.
 const HEARTBEATS_AT_ONCE: usize = 64;
 
@@ -116,6 +119,7 @@ fn compact_loop(weak: &Weak<Env>, _: &Clock, signals: &Signals) {
 }
 
 fn poll_loop(weak: &Weak<Env>, clock: &Clock, signals: &Signals) {
+    let mut looked = Looked::default();
     loop {
         let Some(poll_ms) = weak.upgrade().map(|env| env.settings.get().listen_poll_ms) else {
             return;
@@ -128,31 +132,43 @@ fn poll_loop(weak: &Weak<Env>, clock: &Clock, signals: &Signals) {
         let Some(env) = weak.upgrade() else {
             return;
         };
-        block_on(poll_once(&env));
+        block_on(poll_once(&env, &mut looked));
     }
 }
 
+/// What the last look at the location found.
+#[derive(Default)]
+struct Looked {
+    heads: Option<Heads>,
+    waits: u64,
+    beats_ms: u64,
+}
+
 /// One look at the location for everyone who waits, and the heartbeats that are due.
-pub(crate) async fn poll_once(env: &Arc<Env>) {
-    let cells: Vec<Arc<ShardCell>> = env.cells.lock().values().map(Arc::clone).collect();
-    let waiting = cells.iter().any(|cell| cell.waiters.load(Ordering::SeqCst) > 0);
-    if waiting && let Ok(heads) = env.location.consensus().heads().await {
-        for (key, seqno) in heads {
-            let Ok(shard) = key.parse::<ShardId>() else {
-                continue;
-            };
-            let cell = env.cells.lock().get(&shard).map(Arc::clone);
-            if let Some(cell) = cell
-                && cell.waiters.load(Ordering::SeqCst) > 0
-                && cell.current().seqno < seqno
-            {
-                // Whoever waits meets the error itself when it fetches.
-                let _ = cell.fetch().await;
-            }
+///
+/// Where nothing was committed since the last look and nobody new waits, that is all it costs.
+async fn poll_once(env: &Arc<Env>, looked: &mut Looked) {
+    let waits = env.waits.load(Ordering::SeqCst);
+    if env.waiting.load(Ordering::SeqCst) > 0
+        && let Ok(heads) = env.location.consensus().heads_shared().await
+    {
+        let same = looked
+            .heads
+            .as_ref()
+            .is_some_and(|last| Arc::ptr_eq(last, &heads));
+        if !same || waits != looked.waits {
+            let all = fetch_what_is_waited_for(env, &heads).await;
+            looked.heads = all.then_some(heads);
+            looked.waits = waits;
         }
     }
     let now = env.clock.now_ms();
     let due_after = env.settings.get().reader_lease_ms / 2;
+    if now.saturating_sub(looked.beats_ms) < LOOK_FOR_BEATS_MS.min(due_after / 8) {
+        return;
+    }
+    looked.beats_ms = now;
+    let cells: Vec<Arc<ShardCell>> = env.cells.lock().values().map(Arc::clone).collect();
     let mut beats = Vec::new();
     for cell in &cells {
         let readers: Vec<_> = cell.readers.lock().iter().filter_map(Weak::upgrade).collect();
@@ -168,4 +184,23 @@ pub(crate) async fn poll_once(env: &Arc<Env>) {
         }
     }
     join_limited(beats, HEARTBEATS_AT_ONCE).await;
+}
+
+/// Brings the shards that somebody waits for up to date; false if one could not be.
+async fn fetch_what_is_waited_for(env: &Arc<Env>, heads: &Heads) -> bool {
+    let mut all = true;
+    for (key, seqno) in heads.iter() {
+        let Ok(shard) = key.parse::<ShardId>() else {
+            continue;
+        };
+        let cell = env.cells.lock().get(&shard).map(Arc::clone);
+        if let Some(cell) = cell
+            && cell.waiters.load(Ordering::SeqCst) > 0
+            && cell.current().seqno < *seqno
+        {
+            // Whoever waits meets the error itself when it fetches.
+            all &= cell.fetch().await.is_ok();
+        }
+    }
+    all
 }

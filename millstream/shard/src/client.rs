@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 use parking_lot::Mutex;
 
@@ -97,6 +98,10 @@ pub(crate) struct Env {
     pub(crate) cells: Mutex<BTreeMap<ShardId, Arc<ShardCell>>>,
     pub(crate) memory: MemoryGate,
     pub(crate) background: Background,
+    /// Waits for versions that began, ever: tells the poller that there is somebody new.
+    pub(crate) waits: AtomicU64,
+    /// Waits that go on: where there are none, nobody polls.
+    pub(crate) waiting: AtomicUsize,
 }
 
 /// A connection to one location. Clones share everything; background threads end with the last clone and
@@ -127,6 +132,8 @@ impl Client {
             cells: Mutex::new(BTreeMap::new()),
             memory,
             background: Background::default(),
+            waits: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
         });
         if config.maintenance == Maintenance::Background {
             Background::start(&env);

@@ -6,6 +6,9 @@
 //! Invariants:
 //! 1. `decode(encode(updates))` yields the same updates in the same order.
 //! 2. Any change of any byte is noticed by `decode`.
+//! 3. Whoever stores a part consolidates it first: within one part, `(row, time)` ascends strictly.
+
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -287,6 +290,36 @@ impl PartView {
     /// Length of the part's bytes.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// The time of every update, if it is the same.
+    pub(crate) fn one_time(&self) -> Option<Timestamp> {
+        (self.flags & CONST_TIME != 0 && self.len > 0).then_some(self.time)
+    }
+
+    /// Calls `each` with the updates at `range`, all at `time`, until it answers false; then it answers false too.
+    pub(crate) fn each_at(
+        &self,
+        range: Range<usize>,
+        time: Timestamp,
+        each: &mut (dyn FnMut(UpdateRef<'_>) -> bool + Send),
+    ) -> bool {
+        if range.is_empty() {
+            return true;
+        }
+        if self.flags & (CONST_DIFF | CONST_LEN) == CONST_DIFF | CONST_LEN && self.width > 0 {
+            let bytes = self.rows + range.start * self.width..self.rows + range.end * self.width;
+            let diff = self.diff;
+            return self.bytes[bytes]
+                .chunks_exact(self.width)
+                .all(|row| each(UpdateRef { row, time, diff }));
+        }
+        range.into_iter().all(|index| {
+            each(UpdateRef {
+                time,
+                ..self.get(index)
+            })
+        })
     }
 
     fn end(&self, index: usize) -> usize {

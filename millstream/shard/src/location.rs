@@ -24,6 +24,8 @@ use crate::store::sqlite::SqliteConsensus;
 use crate::store::{Blob, CasResult, Consensus, StoreError, Versioned};
 
 const IDENTITY: &str = "location";
+/// In a location's folder.
+const CONSENSUS_FILE: &str = "consensus.sqlite";
 
 /// Why a location cannot be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +45,12 @@ pub enum LocationError {
         location: String,
         /// The store's answer.
         error: StoreError,
+    },
+    /// Nothing was ever made here.
+    #[error("{location}: there is no location here; the first append makes one")]
+    Absent {
+        /// The location, redacted.
+        location: String,
     },
     /// The two stores do not belong together.
     #[error("{location}: blobs and consensus do not belong together: {why}")]
@@ -89,6 +97,15 @@ impl Location {
     /// # Errors
     /// A store that refuses us is an error at once; nothing is retried here.
     pub async fn open(url: &str) -> Result<Location, LocationError> {
+        Location::open_or(url, true).await
+    }
+
+    /// [`Location::open`] for those who only look: a location that does not exist is an error, and is not made.
+    pub async fn open_existing(url: &str) -> Result<Location, LocationError> {
+        Location::open_or(url, false).await
+    }
+
+    async fn open_or(url: &str, make: bool) -> Result<Location, LocationError> {
         let bad = |why: String| LocationError::Url {
             url: redact(url),
             why,
@@ -99,12 +116,21 @@ impl Location {
             location: name.clone(),
             error,
         };
+        let absent = || LocationError::Absent {
+            location: name.clone(),
+        };
         let location = match parsed.scheme() {
             "mem" => return Ok(Location::mem()),
             "file" => {
-                let folder: PathBuf = parsed
-                    .to_file_path()
-                    .map_err(|()| bad("the folder must be absolute".to_owned()))?;
+                let relative = || bad("the folder must be absolute".to_owned());
+                // `file:x` is read as `file:///x`: a folder nobody meant.
+                if !url.get("file:".len()..).is_some_and(|rest| rest.starts_with('/')) {
+                    return Err(relative());
+                }
+                let folder: PathBuf = parsed.to_file_path().map_err(|()| relative())?;
+                if !make && !folder.join(CONSENSUS_FILE).exists() {
+                    return Err(absent());
+                }
                 open_folder(&name, &folder).map_err(store)?
             }
             "s3" => open_s3(&name, &parsed).await.map_err(|failed| match failed {
@@ -113,6 +139,9 @@ impl Location {
             })?,
             other => return Err(bad(format!("the scheme `{other}` is not known"))),
         };
+        if !make && location.consensus.head(IDENTITY).await.map_err(store)?.is_none() {
+            return Err(absent());
+        }
         location.identify(&IdSource::random(), Mutant::None).await?;
         Ok(location)
     }
@@ -217,7 +246,7 @@ impl Location {
 
 fn open_folder(name: &str, folder: &Path) -> Result<Location, StoreError> {
     let blob = FileBlob::open(&folder.join("blobs"))?;
-    let consensus = SqliteConsensus::open(&folder.join("consensus.sqlite"))?;
+    let consensus = SqliteConsensus::open(&folder.join(CONSENSUS_FILE))?;
     Ok(Location::of(name, Arc::new(blob), Arc::new(consensus)))
 }
 

@@ -172,6 +172,28 @@ impl Merge {
                 time,
                 diff,
             });
+            // A part of one time repeats no row: but for its first and last, nothing can be added up.
+            if let Some(time) = view.one_time()
+                && run.position + 2 < view.len()
+            {
+                let last = view.len() - 1;
+                let first = view.get(run.position);
+                debug_assert_eq!(time, first.time);
+                let Some(first) = run.times.apply(first, run.desc) else {
+                    unreachable!("a cursor in the heap stands on an update that counts")
+                };
+                let go_on = match carried.take() {
+                    Some(open) if open.time == first.time && open.row == first.row => {
+                        let diff = open.diff.wrapping_add(first.diff);
+                        diff == 0 || each(UpdateRef { diff, ..first })
+                    }
+                    open => open.is_none_or(|open| open.diff == 0 || each(open)) && each(first),
+                };
+                if !go_on || !view.each_at(run.position + 1..last, first.time, each) {
+                    return Ok(());
+                }
+                run.position = last;
+            }
             for position in run.position..view.len() {
                 let Some(update) = run.times.apply(view.get(position), run.desc) else {
                     continue;

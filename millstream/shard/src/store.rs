@@ -11,6 +11,7 @@
 //! 4. A blob is seen whole or not at all.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -102,6 +103,9 @@ pub enum CasResult {
     ExpectationMismatch,
 }
 
+/// Every key and its newest version number, in key order.
+pub type Heads = Arc<Vec<(String, SeqNo)>>;
+
 /// A map from key to a contiguous log of versions.
 #[async_trait]
 pub trait Consensus: fmt::Debug + Send + Sync {
@@ -129,6 +133,12 @@ pub trait Consensus: fmt::Debug + Send + Sync {
 
     /// Every key and its newest version number, in key order: one call a location serves all waiters.
     async fn heads(&self) -> Result<Vec<(String, SeqNo)>, StoreError>;
+
+    /// [`Consensus::heads`], shared: a store that can tell at little cost that nothing was committed since answers
+    /// the same allocation again.
+    async fn heads_shared(&self) -> Result<Heads, StoreError> {
+        Ok(Arc::new(self.heads().await?))
+    }
 }
 
 /// A map from key to bytes; a key is written once.

@@ -11,4 +11,5 @@ mod holds;
 mod matrix;
 mod model;
 pub(crate) mod museum;
+mod scanning;
 mod world;

@@ -1,5 +1,7 @@
 //! One command after another, and what each says of bad input.
 
+use shard::{Client, ClientConfig, Frontier, Location, block_on};
+
 use crate::{location, new_shard, run, stderr, stdout};
 
 const LINES: &str = r#"{"row":"a","time":0}
@@ -48,6 +50,23 @@ fn tail_prints_what_comes_after() {
 }
 
 #[test]
+fn the_location_can_come_from_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = location(folder.path());
+    let shard = new_shard(&location, folder.path(), LINES);
+    let output = crate::millstream(&["read", &shard, "--as-of", "0"])
+        .env("MILLSTREAM_LOCATION", &location)
+        .output()
+        .unwrap();
+    assert_eq!(
+        stdout(&output),
+        "{\"row\":\"a\",\"time\":0,\"diff\":1}\n",
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
 fn bad_input_is_named_with_its_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     let location = location(folder.path());
@@ -70,7 +89,22 @@ fn bad_input_is_named_with_its_exit_code() {
             "time 9 is not complete yet",
         ),
         (&["read", "ftp://x/", &shard], 3, "`ftp` is not known"),
-        (&["read", "file:/proc/nowhere/at/all", &shard], 4, "cannot make"),
+        (&["append", "file:/proc/nowhere/at/all", "new"], 4, "cannot make"),
+        (
+            &["read", "file:/proc/nowhere/at/all", &shard],
+            3,
+            "there is no location here",
+        ),
+        (&["list", "file:relative"], 3, "must be absolute"),
+        (&["read", &location], 3, "which shard of"),
+        (&["read", &shard], 3, "MILLSTREAM_LOCATION is not set"),
+        (&["read", &location, &shard, "more"], 3, "more"),
+        (
+            &["append", &location, &shard, "/"],
+            3,
+            "cannot read /: it is a folder",
+        ),
+        (&["append", &location, &shard, "/dev/null", "more"], 3, "more"),
         (
             &["append", &location, &shard, bad.to_str().unwrap()],
             3,
@@ -118,6 +152,34 @@ fn bad_input_is_named_with_its_exit_code() {
         stdout(&run(&["read", &location, &shard])),
         "{\"row\":\"b\",\"time\":3,\"diff\":2}\n"
     );
+}
+
+#[test]
+fn a_closed_shard_and_compacted_history_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = location(folder.path());
+    let shard = new_shard(&location, folder.path(), LINES);
+    let opened = block_on(async {
+        let client = Client::new(Location::open(&location).await.unwrap(), ClientConfig::default());
+        let reader = client
+            .open_leased_reader(shard.parse().unwrap(), "text", "test")
+            .await
+            .unwrap();
+        reader.downgrade_since(Frontier::At(2)).await.unwrap();
+        reader.expire().await
+    });
+    opened.unwrap();
+    let output = run(&["read", &location, &shard, "--as-of", "1"]);
+    assert_eq!(output.status.code(), Some(3));
+    let wanted = "cannot be read at 1: history before {2} is compacted away";
+    assert!(stderr(&output).contains(wanted), "{}", stderr(&output));
+    let last = folder.path().join("last");
+    std::fs::write(&last, format!("{{\"row\":\"end\",\"time\":{}}}\n", u64::MAX)).unwrap();
+    let append = || run(&["append", &location, &shard, last.to_str().unwrap()]);
+    assert!(append().status.success());
+    let output = append();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("is closed"), "{}", stderr(&output));
 }
 
 #[test]

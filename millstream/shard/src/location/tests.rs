@@ -98,11 +98,23 @@ fn a_folder_is_a_location_that_outlives_its_client() {
 }
 
 #[test]
+fn who_only_looks_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("file:{}", folder.path().join("new").display());
+    let error = block_on(Location::open_existing(&url)).unwrap_err();
+    assert!(matches!(error, LocationError::Absent { .. }), "{error}");
+    assert!(!folder.path().join("new").exists(), "it was made");
+    block_on(Location::open(&url)).unwrap();
+    block_on(Location::open_existing(&url)).unwrap();
+}
+
+#[test]
 fn a_url_that_is_none_of_ours_says_what_is() {
     for (url, wanted) in [
         ("", "is no location"),
         ("ftp://x/", "`ftp` is not known"),
         ("s3:", "is no location"),
+        ("file:relative/folder", "must be absolute"),
     ] {
         let error = block_on(Location::open(url)).unwrap_err().to_string();
         assert!(error.contains(wanted), "{url}: {error}");

@@ -123,6 +123,7 @@ impl FileBlob {
             mutant,
         };
         core.make_folder(root).map_err(|e| failure("make", root, &e))?;
+        core.make_folders().map_err(|e| failure("prepare", root, &e))?;
         core.remove_leftovers().map_err(|e| failure("clean", root, &e))?;
         Ok(FileBlob {
             core: Arc::new(core),
@@ -202,6 +203,22 @@ impl Core {
         path.parent().map_or(Ok(()), |parent| self.disk.sync_dir(parent))
     }
 
+    /// Makes the folders that blobs are spread over. Synced by whoever opens, not only by whoever made them: another
+    /// process may have made them a moment ago.
+    fn make_folders(&self) -> std::io::Result<()> {
+        let there = self.disk.list(&self.root)?;
+        for number in 0..=u8::MAX {
+            let name = format!("{number:02x}");
+            if there.binary_search(&name).is_err() {
+                self.disk.create_dir(&self.root.join(name))?;
+            }
+        }
+        if self.mutant == Mutant::NewFolderNotSynced {
+            return Ok(());
+        }
+        self.disk.sync_dir(&self.root)
+    }
+
     /// Temporary files of processes that died. Only old names of our own process id pattern are removed:
     /// another live process may be writing.
     fn remove_leftovers(&self) -> std::io::Result<()> {
@@ -229,18 +246,20 @@ impl Core {
 
     fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
         let folder = self.folder(key);
-        self.make_folder(&folder)
-            .map_err(|e| failure("make", &folder, &e))?;
         let number = self.temporary.fetch_add(1, Ordering::Relaxed);
         let temporary = folder.join(format!("{TEMPORARY}{}-{number}", std::process::id()));
         let path = self.path(key);
-        let written = self
-            .disk
-            .write_new(&temporary, value)
-            .and_then(|()| match self.mutant {
-                Mutant::FileNotSynced => Ok(()),
-                _ => self.disk.sync_file(&temporary),
-            });
+        let written = match self.disk.write_new(&temporary, value) {
+            // Somebody tidied up: the folder was made when we opened.
+            Err(error) if error.kind() == ErrorKind::NotFound => self
+                .make_folder(&folder)
+                .and_then(|()| self.disk.write_new(&temporary, value)),
+            other => other,
+        };
+        let written = written.and_then(|()| match self.mutant {
+            Mutant::FileNotSynced => Ok(()),
+            _ => self.disk.sync_file(&temporary),
+        });
         if let Err(error) = written {
             let _ = self.disk.remove(&temporary);
             return Err(failure("write", &path, &error));

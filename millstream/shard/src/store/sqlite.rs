@@ -26,7 +26,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, pa
 use tokio::sync::oneshot;
 
 use super::pool::Workers;
-use super::{CasResult, Consensus, StoreError, Versioned, check_successor};
+use super::{CasResult, Consensus, Heads, StoreError, Versioned, check_successor};
 use crate::ids::SeqNo;
 use crate::mutant::Mutant;
 
@@ -94,7 +94,7 @@ struct Core {
 struct CachedHeads {
     connection: Option<Connection>,
     version: i64,
-    heads: Vec<(String, SeqNo)>,
+    heads: Heads,
 }
 
 impl fmt::Debug for SqliteConsensus {
@@ -484,6 +484,10 @@ impl Consensus for SqliteConsensus {
     }
 
     async fn heads(&self) -> Result<Vec<(String, SeqNo)>, StoreError> {
+        Ok(self.heads_shared().await?.to_vec())
+    }
+
+    async fn heads_shared(&self) -> Result<Heads, StoreError> {
         let (heads, path) = (Arc::clone(&self.core.heads), self.core.path.clone());
         self.core
             .readers
@@ -506,9 +510,9 @@ impl Consensus for SqliteConsensus {
                 };
                 if let Some((version, heads)) = look().map_err(|e| failure(&e))? {
                     cached.version = version;
-                    cached.heads = heads;
+                    cached.heads = Arc::new(heads);
                 }
-                Ok(cached.heads.clone())
+                Ok(Arc::clone(&cached.heads))
             })
             .await
     }

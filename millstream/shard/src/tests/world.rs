@@ -168,8 +168,21 @@ impl World {
         self.run(async move {
             let reader = client.open_leased_reader(shard, CODEC, "contents").await?;
             let contents = reader.snapshot_and_fetch(as_of).await;
+            let mut scanned = Vec::new();
+            let scan = reader
+                .snapshot_each(as_of, &mut |u| {
+                    scanned.push(Update::new(u.row, u.time, u.diff));
+                    true
+                })
+                .await;
             reader.expire().await?;
-            contents
+            let contents = contents?;
+            scan?;
+            assert_eq!(
+                scanned, contents,
+                "a scan in order at {as_of} differs from all parts added up"
+            );
+            Ok(contents)
         })
     }
 
