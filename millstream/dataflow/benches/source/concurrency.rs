@@ -18,7 +18,7 @@ pub(crate) fn run() {
     let rate = |bench: &Bench, fetches: usize| {
         let settings = bench.client.settings();
         settings.update(&mut |settings| settings.fetch_concurrency = fetches);
-        PARTS * 1_000_000 / bench.read(1, PARTS).wall_alone()
+        PARTS * 1_000_000 / bench.read(1, PARTS).wall
     };
     rate(&quick, 16);
     let rounds: Vec<[u64; 4]> = (0..ROUNDS)

@@ -24,6 +24,11 @@ fn now_us() -> u64 {
     u64::try_from(now.tv_sec() * 1_000_000 + now.tv_nsec() / 1000).expect("after the start")
 }
 
+/// Waits on the runtime's timer, which exists only within it.
+fn pause(runtime: &tokio::runtime::Handle, time: Duration) {
+    runtime.block_on(async { tokio::time::sleep(time).await });
+}
+
 fn client(url: &str) -> Client {
     let location = shard::block_on(Location::open(url)).expect("opens");
     Client::new(location, ClientConfig::default())
@@ -62,7 +67,7 @@ pub(crate) fn child() -> bool {
                 println!("table {} {}", newest - 1, now_us());
                 seen = newest;
             }
-            handle.block_on(tokio::time::sleep(poll));
+            pause(&handle, poll);
         }
     });
     let input = ShardInput {
@@ -122,14 +127,14 @@ pub(crate) fn run() {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for number in 0..APPENDS {
         // A moment that has nothing to do with when the other side looks.
-        let pause = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        runtime.block_on(tokio::time::sleep(Duration::from_millis(pause % poll_ms)));
+        let drawn = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        pause(runtime.handle(), Duration::from_millis(drawn % poll_ms));
         let update = [Update::new(row.to_vec(), number, 1)];
         let appended = writer.compare_and_append(&update, Frontier::At(number), Frontier::At(number + 1));
         runtime.block_on(appended).expect("appends");
         let acknowledged = now_us();
         ours.push(seen(&mut lines, "shard", number).saturating_sub(acknowledged));
-        runtime.block_on(tokio::time::sleep(Duration::from_millis((pause >> 16) % poll_ms)));
+        pause(runtime.handle(), Duration::from_millis((drawn >> 16) % poll_ms));
         let id = i64::try_from(number + 1).expect("small");
         table
             .execute(

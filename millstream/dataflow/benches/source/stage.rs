@@ -63,7 +63,8 @@ pub(crate) struct Took {
 }
 
 impl Took {
-    /// The wall time there would have been, had nobody else wanted the cores.
+    /// The wall time without the share of it that threads which could run stood in the queue for a core. For work
+    /// that never waits for anything else; own threads that queue behind each other count as well.
     pub(crate) fn wall_alone(self) -> u64 {
         self.wall * self.cpu / (self.cpu + self.queued).max(1)
     }
