@@ -102,8 +102,6 @@ pub fn environment(password: Option<&str>) -> Environment {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
-
     use super::*;
 
     #[test]

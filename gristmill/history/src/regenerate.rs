@@ -4,8 +4,8 @@ use crate::{Lts, Part, Visit};
 use datagen::schema::Schema;
 use std::sync::Arc;
 
-/// A history as a function. Implemented by `workload::partitions` and by [`crate::Explicit`] (files, tests, shrunk runs), handed over by `run`;
-/// `check` never sees who implements it. Pure: the same answers for ever, from any thread.
+/// A history as a function. Implemented by `workload::partitions` and by [`crate::Explicit`] (files, tests, shrunk runs),
+/// handed over by `run`; `check` never sees who implements it. Pure: the same answers for ever, from any thread.
 pub trait Regenerate: Send + Sync {
     /// The schema in force at a visit.
     fn schema(&self, at: Lts) -> Arc<Schema>;

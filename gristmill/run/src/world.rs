@@ -120,9 +120,10 @@ impl World {
         self.ended.store(left_over.ended, Ordering::Relaxed);
     }
 
-    /// Lies told so far, in earlier lives of the worker too.
+    /// Lies told so far, in earlier lives of the worker too; those that the plan asks for and nobody told with 0.
     pub(crate) fn lies(&self, before: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
-        let mut lies = self.target.lies();
+        let mut lies: BTreeMap<String, u64> = self.plan.lies.keys().map(|name| (name.clone(), 0)).collect();
+        lies.extend(self.target.lies());
         for (name, n) in before {
             *lies.entry(name.clone()).or_default() += n;
         }

@@ -362,7 +362,7 @@ impl Maker<'_> {
         let mut cells = Cells::new();
         for column in columns {
             let domain = table.domain(column.id);
-            let null = column.nullable && self.draw(Stream::Null) % 8 == 0;
+            let null = column.nullable && self.draw(Stream::Null).is_multiple_of(8);
             let rate = Rate::new(1, 8).expect("an eighth is a rate");
             let drawn = domain.draw(self.draw(Stream::Value), rate);
             cells.push((column.id, (!null).then_some(drawn)));

@@ -14,10 +14,10 @@
 //! s2 2: delete t0/0/3 | auto
 //! s1 3 beside 2: read t0/0 select c1,c2 | auto
 //! ```
-//! | after | may stand | else |
-//! |---|---|---|
-//! | `table tN NAME` | `partitions N` (narrow: it can be read whole), `rows N` (about so many in a partition), `keys N` (which values keys take) | wide, 64, 0 |
-//! | a column's type | `partition` or `clustering` and `desc`, or `shared`; `not-null`; `limits(text_bytes_max=40,…)` | a regular column that may be NULL, with what the target can keep |
+//! After `table tN NAME` may stand `partitions N` (narrow: it can be read whole), `rows N` (about so many in a partition) and
+//! `keys N` (which values keys take); else it is wide, with 64 rows and keys 0. After a column's type may stand `partition`,
+//! or `clustering` and `desc`, or `shared`; `not-null`; `limits(text_bytes_max=40,…)`; else it is a regular column that may
+//! be NULL, with what the target can keep.
 //!
 //! Names that are not letters, digits and `_` stand in quotes. Lines that begin with `#`, and empty ones, say nothing.
 //!
