@@ -6,6 +6,7 @@
 
 mod schedule;
 
+pub(crate) use schedule::Place;
 pub use schedule::Schedule;
 
 use crate::RunError;

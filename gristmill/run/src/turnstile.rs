@@ -17,7 +17,7 @@
 //! * U6 after `stop`, what was admitted is still handed out: the visits of a run are the numbers 1 to n, without a gap but
 //!   for those that the history itself has not.
 
-use crate::replay::Schedule;
+use crate::replay::{Place, Schedule};
 use history::{Lts, Part, Regenerate, SessionId, Visit};
 use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -77,7 +77,12 @@ struct Inner {
     last: u64,
     waiting: BTreeMap<u64, Waiting>,
     queues: BTreeMap<Part, VecDeque<u64>>,
+    /// First in all their queues, and free to go at any time.
     ready: BTreeSet<u64>,
+    /// First in all their queues, with a place in the record: by the session that had them, then by how many had finished
+    /// before.
+    placed: BTreeMap<SessionId, BTreeSet<(usize, u64)>>,
+    schedule: Option<Arc<Schedule>>,
     retired: BTreeSet<Part>,
     sleepers: usize,
     aborted: bool,
@@ -106,6 +111,8 @@ impl Turnstile {
             waiting: BTreeMap::new(),
             queues: BTreeMap::new(),
             ready: BTreeSet::new(),
+            placed: BTreeMap::new(),
+            schedule: options.schedule.clone(),
             retired: BTreeSet::new(),
             sleepers: 0,
             aborted: false,
@@ -192,7 +199,7 @@ impl Turnstile {
                     .waiting
                     .remove(&lts)
                     .expect("a visit in a queue, not its head's holder, is waiting");
-                inner.ready.remove(&lts);
+                inner.unready(lts);
                 if let Some(rank) = self.options.schedule.as_ref().and_then(|s| s.rank(Lts(lts))) {
                     inner.record.finish(rank);
                 }
@@ -266,17 +273,16 @@ impl Turnstile {
 
     /// The first visit that stands first in all its queues, and whose place in the record has come.
     fn first_ready(&self, inner: &mut Inner, who: SessionId, impatient: bool) -> Option<Arc<Visit>> {
-        let Some(schedule) = &self.options.schedule else {
-            let lts = inner.ready.pop_first()?;
-            return Some(inner.waiting.remove(&lts).expect("who is ready is there").visit);
-        };
         let prefix = inner.record.prefix;
-        let lts = *inner.ready.iter().find(|lts| {
-            schedule
-                .place(Lts(**lts))
-                .is_none_or(|place| impatient || (place.session == who && place.after <= prefix))
-        })?;
-        inner.ready.remove(&lts);
+        let first = |set: &BTreeSet<(usize, u64)>| set.first().copied();
+        let mine = inner.placed.get(&who).and_then(first);
+        let lts = match mine {
+            Some((after, lts)) if after <= prefix => Some(lts),
+            _ if !inner.ready.is_empty() => inner.ready.first().copied(),
+            _ if impatient => inner.placed.values().filter_map(first).min().map(|(_, lts)| lts),
+            _ => None,
+        }?;
+        inner.unready(lts);
         Some(inner.waiting.remove(&lts).expect("who is ready is there").visit)
     }
 
@@ -309,7 +315,7 @@ impl Turnstile {
             return Some(visit);
         }
         if behind == 0 {
-            inner.ready.insert(lts);
+            inner.make_ready(lts);
         }
         inner.waiting.insert(lts, Waiting { visit, behind });
         None
@@ -326,6 +332,33 @@ impl Progress {
 }
 
 impl Inner {
+    fn place(&self, lts: u64) -> Option<Place> {
+        self.schedule.as_ref()?.place(Lts(lts))
+    }
+
+    /// It stands first in all its queues.
+    fn make_ready(&mut self, lts: u64) {
+        match self.place(lts) {
+            None => self.ready.insert(lts),
+            Some(place) => self
+                .placed
+                .entry(place.session)
+                .or_default()
+                .insert((place.after, lts)),
+        };
+    }
+
+    /// It goes, or will never go.
+    fn unready(&mut self, lts: u64) {
+        match self.place(lts) {
+            None => self.ready.remove(&lts),
+            Some(place) => self
+                .placed
+                .get_mut(&place.session)
+                .is_some_and(|set| set.remove(&(place.after, lts))),
+        };
+    }
+
     /// Takes a visit out of its queues; whoever stood right behind it moves up.
     fn leave(&mut self, writes: &[Part], lts: u64) {
         for part in writes {
@@ -349,7 +382,7 @@ impl Inner {
                     .expect("whoever is not first in a queue waits");
                 waiting.behind -= 1;
                 if waiting.behind == 0 {
-                    self.ready.insert(first);
+                    self.make_ready(first);
                 }
             }
         }
