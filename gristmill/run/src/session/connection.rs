@@ -4,6 +4,7 @@ use crate::RunError;
 use crate::world::World;
 use history::log::What;
 use history::{Address, Answer, Reason, SessionId};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use targets::{Executed, Identity, Request, Session};
 
@@ -45,7 +46,10 @@ impl<'w> Connection<'w> {
                 Err(_) if self.world.clock.elapsed() - since < patience && !self.world.is_over() => {
                     self.world.pause(TRY_AGAIN);
                 }
-                Err(unusable) if self.identity.is_some() => return Err(RunError::Away(unusable)),
+                // It was there: for us, or for another session that has done a visit before we came.
+                Err(unusable) if self.identity.is_some() || self.world.ended.load(Ordering::Relaxed) > 0 => {
+                    return Err(RunError::Away(unusable));
+                }
                 Err(unusable) => return Err(RunError::Target(unusable)),
             }
         };

@@ -36,7 +36,8 @@ impl Watcher for Stopper {
                         What::Connected { identity, .. } => Some(identity),
                         _ => None,
                     });
-                let identity = first.unwrap();
+                // Others may have done twenty visits before it is connected: then at the next look.
+                let Some(identity) = first else { return };
                 let pid = identity.split(' ').next().unwrap().parse().unwrap();
                 send(pid, Signal::SIGSTOP);
                 self.stopped = Some(pid);
