@@ -212,18 +212,27 @@ fn a_server_that_stops_as_a_whole_is_a_hang_and_the_run_has_its_verdict() {
 }
 
 /// Somebody ends the server for good in the middle of a run.
-struct Ender(i32);
+struct Ender(i32, Signal);
 
 impl Watcher for Ender {
     fn see(&mut self, progress: &Progress) {
         if matches!(progress, Progress::Load { visits, .. } if *visits > 20) {
-            send(self.0, Signal::SIGQUIT);
+            send(self.0, self.1);
         }
     }
 }
 
 #[test]
 fn a_server_that_goes_away_is_a_crash_and_not_a_hang() {
+    ended_by(Signal::SIGQUIT);
+}
+
+#[test]
+fn a_server_that_a_stranger_kills_with_signal_9_has_crashed() {
+    ended_by(Signal::SIGKILL);
+}
+
+fn ended_by(signal: Signal) {
     if !installed() {
         return;
     }
@@ -239,7 +248,7 @@ fn a_server_that_goes_away_is_a_crash_and_not_a_hang() {
         word("port")
     );
     let plan = plan(&url, "sessions=2 time=10m settle=2s");
-    let mut ender = Ender(word("data/postmaster.pid").parse().unwrap());
+    let mut ender = Ender(word("data/postmaster.pid").parse().unwrap(), signal);
     let verdict = crate::run(&plan, store.path(), Some(&word("password")), &mut ender)
         .unwrap()
         .verdict;
