@@ -15,7 +15,7 @@ fn started(desk: &Desk, target: &str) -> Child {
 }
 
 /// Starts the run of seed 7, and waits until it has done something.
-fn running(desk: &Desk, command: &mut Command) -> Child {
+pub(crate) fn running(desk: &Desk, command: &mut Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
     let log = desk.path().join(".gristmill/7/log");

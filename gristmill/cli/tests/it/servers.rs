@@ -1,6 +1,7 @@
 //! Servers that refuse: a real one where PostgreSQL is on this machine, and a false one that is too old.
 
 use crate::kit::{Desk, Said};
+use crate::lifecycle::running;
 use expect_test::expect;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -136,6 +137,32 @@ fn a_run_on_a_server_leaves_no_table_behind() {
         ),
         "0\n"
     );
+}
+
+#[test]
+fn after_kill_9_clean_removes_what_was_made_on_a_server() {
+    let desk = Desk::new();
+    let folder = tempfile::tempdir().unwrap();
+    let Some((_server, port, password)) = server(folder.path()) else {
+        return;
+    };
+    let url = format!("postgres://gristmill@127.0.0.1:{port}/postgres");
+    let ours = || {
+        let count = "SELECT count(*) FROM pg_class WHERE relname LIKE 'gm7%'";
+        psql(&port, &password, count).trim().parse::<u32>().unwrap()
+    };
+    psql(&port, &password, "CREATE TABLE gmother (x int)");
+    let mut command = desk.command(&["run", &url, "--seed", "7", "--time", "1h", "--sessions", "4"]);
+    let mut child = running(&desk, command.env("PGPASSWORD", &password));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(ours() > 0, "what the run made is still there");
+    let said = desk.run_with(&["clean", &url], &[("PGPASSWORD", &password)]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.starts_with("removed "), "{said:?}");
+    assert_eq!(ours(), 0);
+    let other = "SELECT count(*) FROM pg_class WHERE relname = 'gmother'";
+    assert_eq!(psql(&port, &password, other), "1\n", "only what was ours");
 }
 
 /// Answers the questions of a start-up as PostgreSQL 9.6 would, one connection after the other.
