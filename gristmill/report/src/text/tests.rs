@@ -77,7 +77,8 @@ fn nothing_left_out_or_doubted_is_hidden() {
             },
         ),
         expect![[r#"
-            |unknown: 124,004 visits in 3 min 05 s (61 % writes, 4 % rolled back by plan, <1 % rejected, <1 % unknown)
+            |unknown: 124,004 visits in 3 min 05 s (61 % writes, 4 % rolled back by
+            |   plan, <1 % rejected, <1 % unknown)
             |   cut short  by Ctrl-C or a signal: what ran before it was checked
             |   doubt      the server process changed under us 3 times: a pooler
             |              stands in between
@@ -136,8 +137,8 @@ fn on_a_narrow_screen_statements_are_cut_and_sentences_wrapped() {
             |              missing, 4 rows instead of 5
             |   proof      visit 3998 inserted it and was acknowledged 91 ms before;
             |              nothing removed it
-            |                s1  3998  INSERT INTO gm7b3f_t0 (…    ok       11.101–11.113
-            |                s3  4012  SELECT c1, c2, v0 FROM …    4 rows   11.204–11.205
+            |   s1  3998  INSERT INTO gm7b3f_t0 (p, c1, c2, v0) VALUES (17, 5,…    ok
+            |   s3  4012  SELECT c1, c2, v0 FROM gm7b3f_t0 WHERE p = 17 AND c1…    4 rows
             |   rerun      gristmill replay 7b3f0c
             |   how sure   certain: judged twice, no visit of this partition was open or
             |              unknown
