@@ -12,7 +12,7 @@ use crate::compare::fits;
 use crate::evaluate::{Expected, Plan, RowAt, View, choose, encode};
 use crate::judge::{Judge, is_made_of_several};
 use crate::layout::Source;
-use crate::scene::{Scene, row_of};
+use crate::scene::Scene;
 use crate::span::Viewer;
 use crate::trace::{Seer, Target, Trace};
 use datagen::schema::ColumnId;
@@ -156,7 +156,7 @@ pub(crate) fn of_write(
         },
     };
     let mut finding = simple(a, op.kind(), Some(op.part()), shape);
-    finding.row = row_of(op);
+    finding.row = op.row();
     let layout = judge.layout(visit.lts);
     let seer = seer(judge, a, visit, None, scene, mask);
     let target = match (op, finding.row) {

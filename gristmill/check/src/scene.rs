@@ -218,7 +218,7 @@ impl<'a> Scene<'a> {
         let (store, table) = (self.store, self.table);
         self.under(mask, |views| {
             let partition: &mut Partition = views[0].partition;
-            let there = row_of(op).is_some_and(|row| partition.find(row).is_some());
+            let there = op.row().is_some_and(|row| partition.find(row).is_some());
             (store.affected(partition, table, op), there)
         })
     }
@@ -286,16 +286,4 @@ fn is_in(open: &[Overlap], mask: u64, lts: Lts) -> bool {
     open.iter()
         .position(|o| o.lts == lts)
         .is_some_and(|i| mask >> i & 1 == 1)
-}
-
-/// The row that a write of one row names.
-pub(crate) fn row_of(op: &Op) -> Option<u64> {
-    match op {
-        Op::Insert { row, .. }
-        | Op::Upsert { row, .. }
-        | Op::Update { row, .. }
-        | Op::DeleteRow { row, .. }
-        | Op::DeleteCells { row, .. } => Some(*row),
-        Op::Shared { .. } | Op::DeleteSlice { .. } | Op::DeletePartition { .. } => None,
-    }
 }

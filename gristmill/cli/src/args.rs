@@ -223,17 +223,20 @@ fn the_run(help: &'static str) -> Arg {
         .help(help)
 }
 
+/// The target of a run that exists, where it is to be reached again.
+fn target_again() -> Arg {
+    Arg::new("target")
+        .long("target")
+        .value_name("URL")
+        .value_hint(ValueHint::Url)
+        .help("The database, where its password is needed again (it is never written down)")
+}
+
 fn replay() -> Command {
     Command::new("replay")
         .about("Runs the plan of a run again, with the overlaps that were recorded")
         .arg(the_run("A run: its name, `latest`, or its folder"))
-        .arg(
-            Arg::new("target")
-                .long("target")
-                .value_name("URL")
-                .value_hint(ValueHint::Url)
-                .help("The database, where its password is needed again (it is never written down)"),
-        )
+        .arg(target_again())
         .arg(
             Arg::new("times")
                 .long("times")
@@ -274,13 +277,7 @@ fn shrink() -> Command {
                 .default_value(TRIES.get_or_init(|| run::shrink::TRIES_MAX.to_string()).as_str())
                 .help("Runs that are tried at most"),
         )
-        .arg(
-            Arg::new("target")
-                .long("target")
-                .value_name("URL")
-                .value_hint(ValueHint::Url)
-                .help("The database, where its password is needed again (it is never written down)"),
-        )
+        .arg(target_again())
         .arg(out())
         .after_long_help(
             "Examples:\n  \

@@ -2,7 +2,7 @@
 
 use crate::Plan;
 use crate::dry::options;
-use history::{End, Explicit, Lts, Regenerate, Visit};
+use history::{Explicit, Lts, Regenerate, Visit};
 use std::sync::Arc;
 use targets::target::Environment;
 use targets::{Request, Target, Unusable};
@@ -53,21 +53,8 @@ fn history(plan: &Plan) -> Box<dyn Regenerate> {
 
 /// A comment that names the visit, then its statements.
 fn sql(visit: &Visit, target: &dyn Target, plan: &Plan) -> String {
-    let begin = Request::Begin {
-        level: visit.level,
-        writes: !visit.writes.is_empty(),
-    };
-    let (first, last) = match visit.end {
-        End::Autocommit => (None, None),
-        End::Commit => (Some(begin), Some(Request::Commit)),
-        End::Rollback => (Some(begin), Some(Request::Rollback)),
-    };
-    let requests = first
-        .into_iter()
-        .chain(visit.steps.iter().map(Request::Step))
-        .chain(last);
     let mut out = format!("-- visit {}\n", visit.lts);
-    for statement in requests.flat_map(|request| target.text(&plan.schema, &request)) {
+    for statement in Request::of(visit).flat_map(|request| target.text(&plan.schema, &request)) {
         out += statement.trim_end_matches(';');
         out += ";\n";
     }

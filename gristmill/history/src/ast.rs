@@ -137,6 +137,18 @@ impl Op {
         }
     }
 
+    /// The row that a write of one row names.
+    pub fn row(&self) -> Option<u64> {
+        match self {
+            Self::Insert { row, .. }
+            | Self::Upsert { row, .. }
+            | Self::Update { row, .. }
+            | Self::DeleteRow { row, .. }
+            | Self::DeleteCells { row, .. } => Some(*row),
+            Self::Shared { .. } | Self::DeleteSlice { .. } | Self::DeletePartition { .. } => None,
+        }
+    }
+
     /// The name of its kind, as in statistics and `gristmill list actions`.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -82,7 +82,6 @@ struct Inner {
     /// First in all their queues, with a place in the record: by the session that had them, then by how many had finished
     /// before.
     placed: BTreeMap<SessionId, BTreeSet<(usize, u64)>>,
-    schedule: Option<Arc<Schedule>>,
     retired: BTreeSet<Part>,
     sleepers: usize,
     aborted: bool,
@@ -112,7 +111,6 @@ impl Turnstile {
             queues: BTreeMap::new(),
             ready: BTreeSet::new(),
             placed: BTreeMap::new(),
-            schedule: options.schedule.clone(),
             retired: BTreeSet::new(),
             sleepers: 0,
             aborted: false,
@@ -174,7 +172,7 @@ impl Turnstile {
             return;
         }
         let mut inner = self.inner.lock();
-        inner.leave(writes, lts.0);
+        inner.leave(writes, lts.0, &|lts| self.place(lts));
         if let Some(schedule) = &self.options.schedule {
             if let Some(rank) = schedule.rank(lts) {
                 inner.record.finish(rank);
@@ -199,11 +197,11 @@ impl Turnstile {
                     .waiting
                     .remove(&lts)
                     .expect("a visit in a queue, not its head's holder, is waiting");
-                inner.unready(lts);
+                inner.unready(lts, self.place(lts));
                 if let Some(rank) = self.options.schedule.as_ref().and_then(|s| s.rank(Lts(lts))) {
                     inner.record.finish(rank);
                 }
-                inner.leave(&waiting.visit.writes, lts);
+                inner.leave(&waiting.visit.writes, lts, &|lts| self.place(lts));
             }
         }
         self.wake(&inner);
@@ -241,6 +239,10 @@ impl Turnstile {
         {
             self.changed.notify_all();
         }
+    }
+
+    fn place(&self, lts: u64) -> Option<Place> {
+        self.options.schedule.as_ref()?.place(Lts(lts))
     }
 
     fn has_room(&self, inner: &Inner) -> bool {
@@ -282,7 +284,7 @@ impl Turnstile {
             _ if impatient => inner.placed.values().filter_map(first).min().map(|(_, lts)| lts),
             _ => None,
         }?;
-        inner.unready(lts);
+        inner.unready(lts, self.place(lts));
         Some(inner.waiting.remove(&lts).expect("who is ready is there").visit)
     }
 
@@ -315,7 +317,7 @@ impl Turnstile {
             return Some(visit);
         }
         if behind == 0 {
-            inner.make_ready(lts);
+            inner.make_ready(lts, self.place(lts));
         }
         inner.waiting.insert(lts, Waiting { visit, behind });
         None
@@ -332,13 +334,9 @@ impl Progress {
 }
 
 impl Inner {
-    fn place(&self, lts: u64) -> Option<Place> {
-        self.schedule.as_ref()?.place(Lts(lts))
-    }
-
     /// It stands first in all its queues.
-    fn make_ready(&mut self, lts: u64) {
-        match self.place(lts) {
+    fn make_ready(&mut self, lts: u64, place: Option<Place>) {
+        match place {
             None => self.ready.insert(lts),
             Some(place) => self
                 .placed
@@ -349,8 +347,8 @@ impl Inner {
     }
 
     /// It goes, or will never go.
-    fn unready(&mut self, lts: u64) {
-        match self.place(lts) {
+    fn unready(&mut self, lts: u64, place: Option<Place>) {
+        match place {
             None => self.ready.remove(&lts),
             Some(place) => self
                 .placed
@@ -360,7 +358,7 @@ impl Inner {
     }
 
     /// Takes a visit out of its queues; whoever stood right behind it moves up.
-    fn leave(&mut self, writes: &[Part], lts: u64) {
+    fn leave(&mut self, writes: &[Part], lts: u64, place: &dyn Fn(u64) -> Option<Place>) {
         for part in writes {
             let queue = self
                 .queues
@@ -382,7 +380,7 @@ impl Inner {
                     .expect("whoever is not first in a queue waits");
                 waiting.behind -= 1;
                 if waiting.behind == 0 {
-                    self.make_ready(first);
+                    self.make_ready(first, place(first));
                 }
             }
         }

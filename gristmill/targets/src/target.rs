@@ -12,7 +12,7 @@ use crate::dialect::Script;
 use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
-use history::{Address, Answer, Claim, Level, Semantics, SessionId, Step};
+use history::{Address, Answer, Claim, End, Level, Semantics, SessionId, Step, Visit};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -186,6 +186,23 @@ pub enum Request<'a> {
     Commit,
     /// ROLLBACK.
     Rollback,
+}
+
+impl<'a> Request<'a> {
+    /// Everything that a visit asks when nothing is refused, in order.
+    pub fn of(visit: &'a Visit) -> impl Iterator<Item = Request<'a>> {
+        let begin = Request::Begin {
+            level: visit.level,
+            writes: !visit.writes.is_empty(),
+        };
+        let (first, last) = match visit.end {
+            End::Autocommit => (None, None),
+            End::Commit => (Some(begin), Some(Request::Commit)),
+            End::Rollback => (Some(begin), Some(Request::Rollback)),
+        };
+        let steps = visit.steps.iter().map(Request::Step);
+        first.into_iter().chain(steps).chain(last)
+    }
 }
 
 /// The answer to one request, and what was really sent.

@@ -251,6 +251,32 @@ impl ShardCell {
         }
     }
 
+    /// Waits, then looks at the version that an attempt without an answer aimed at (H5). An error that has lasted too long
+    /// is given back.
+    pub(crate) async fn look_at(
+        &self,
+        slot: SeqNo,
+        error: StoreError,
+        backoff: &mut Backoff<'_>,
+    ) -> Result<Slot, ShardError> {
+        let (env, shard) = (&self.env, self.shard);
+        let store_error = |error| ShardError::Store { shard, error };
+        backoff.after(error).await.map_err(store_error)?;
+        let consensus = env.location.consensus();
+        let found = retry_external(env, &mut || consensus.scan(&self.key, slot, 1))
+            .await
+            .map_err(store_error)?;
+        let Some(version) = found.first() else {
+            return Ok(Slot::Empty);
+        };
+        if version.seqno != slot {
+            return Ok(Slot::Truncated);
+        }
+        let diff = decode_diff(&version.data).map_err(|error| ShardError::State { shard, error })?;
+        self.fetch().await?;
+        Ok(Slot::Taken(Box::new(diff)))
+    }
+
     /// One compare-and-set on exactly `base`; determinate failures are tried again.
     pub(crate) async fn attempt<T>(
         &self,
@@ -396,6 +422,16 @@ impl Drop for WaiterGuard<'_> {
         self.0.waiters.fetch_sub(1, Ordering::SeqCst);
         self.0.env.waiting.fetch_sub(1, Ordering::SeqCst);
     }
+}
+
+/// What stands in the log where an attempt without an answer aimed.
+pub(crate) enum Slot {
+    /// Nothing yet: the attempt may still arrive.
+    Empty,
+    /// Whoever committed it; the state is at least that new.
+    Taken(Box<StateDiff>),
+    /// A version that was there is gone: nobody can tell any more.
+    Truncated,
 }
 
 /// How one compare-and-set ended.

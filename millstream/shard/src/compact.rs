@@ -10,14 +10,13 @@
 
 use std::sync::Arc;
 
-use crate::applier::{Applied, Attempt, ShardCell, ShardError};
+use crate::applier::{Applied, Attempt, ShardCell, ShardError, Slot};
 use crate::batch::{PartWriter, delete_parts};
 use crate::fetch::FetchError;
 use crate::machine::merge::MergeRequest;
 use crate::merge::{Merge, RunCursor, Times};
 use crate::mutant::Mutant;
-use crate::retry::{Backoff, retry_external};
-use crate::state::codec::decode_diff;
+use crate::retry::Backoff;
 use crate::state::{BatchMeta, Description, Part, State};
 use crate::time::{Frontier, Timestamp};
 
@@ -146,7 +145,7 @@ enum Swapped {
 /// a later state would not do: if the attempt was committed and another rewrite replaced its output since, the
 /// output would be accepted a second time, and collection deletes the blobs that return (H10).
 async fn swap(cell: &Arc<ShardCell>, output: &Arc<BatchMeta>) -> Result<Swapped, ShardError> {
-    let (env, shard) = (&cell.env, cell.shard);
+    let env = &cell.env;
     let mut command = |state: &mut State, _: u64| state.apply_merge(output, env.mutant);
     'fresh: loop {
         let doubt = match cell.apply(&mut command).await? {
@@ -164,24 +163,11 @@ async fn swap(cell: &Arc<ShardCell>, output: &Arc<BatchMeta>) -> Result<Swapped,
         let mut error = doubt.error;
         let mut backoff = Backoff::new(env);
         loop {
-            backoff
-                .after(error.clone())
-                .await
-                .map_err(|error| ShardError::Store { shard, error })?;
-            let consensus = env.location.consensus();
-            let found = retry_external(env, &mut || consensus.scan(&cell.key, slot, 1))
-                .await
-                .map_err(|error| ShardError::Store { shard, error })?;
-            if let Some(version) = found.first() {
-                if version.seqno != slot {
-                    return Ok(Swapped::Unknown);
-                }
-                let diff = decode_diff(&version.data).map_err(|error| ShardError::State { shard, error })?;
-                cell.fetch().await?;
-                if diff.sets_batch(output) {
-                    return Ok(Swapped::Yes);
-                }
-                continue 'fresh;
+            match cell.look_at(slot, error.clone(), &mut backoff).await? {
+                Slot::Empty => {}
+                Slot::Truncated => return Ok(Swapped::Unknown),
+                Slot::Taken(diff) if diff.sets_batch(output) => return Ok(Swapped::Yes),
+                Slot::Taken(_) => continue 'fresh,
             }
             match cell.attempt(&doubt.expected, &mut command).await? {
                 Attempt::Committed(_) => return Ok(Swapped::Yes),

@@ -12,14 +12,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::applier::{Applied, Attempt, InDoubt, ShardCell, ShardError};
+use crate::applier::{Applied, Attempt, InDoubt, ShardCell, ShardError, Slot};
 use crate::batch::{Batch, BatchBuilder, BuildError, UsageError, delete_parts, flush_inline};
 use crate::format::Update;
 use crate::ids::{ShardId, Token, WriterId};
 use crate::machine::{AppendArgs, AppendVerdict};
 use crate::mutant::Mutant;
-use crate::retry::{Backoff, retry_external};
-use crate::state::codec::decode_diff;
+use crate::retry::Backoff;
 use crate::state::{BatchMeta, Description, State};
 use crate::time::Frontier;
 
@@ -382,7 +381,6 @@ impl WriteHandle {
     ) -> Result<Fate, AppendError> {
         let cell = &self.cell;
         let env = &cell.env;
-        let shard = cell.shard;
         if env.mutant == Mutant::DoubtMeansFailure {
             return Ok(Fate::NotCommitted);
         }
@@ -392,25 +390,18 @@ impl WriteHandle {
         let slot = doubt.expected.seqno.next();
         let mut backoff = Backoff::new(env);
         loop {
-            backoff
-                .after(doubt.error.clone())
-                .await
-                .map_err(|error| ShardError::Store { shard, error })?;
-            let consensus = env.location.consensus();
-            let found = retry_external(env, &mut || consensus.scan(&cell.key, slot, 1))
-                .await
-                .map_err(|error| ShardError::Store { shard, error })?;
-            if let Some(version) = found.first() {
-                if version.seqno != slot {
+            match cell.look_at(slot, doubt.error.clone(), &mut backoff).await? {
+                Slot::Empty => {}
+                Slot::Truncated => {
                     return Ok(Fate::Unknown(format!("{slot}, which would tell, was truncated")));
                 }
-                let diff = decode_diff(&version.data).map_err(|error| ShardError::State { shard, error })?;
-                let ours = diff
-                    .writer(self.id)
-                    .flatten()
-                    .is_some_and(|writer| writer.token == token);
-                cell.fetch().await?;
-                return Ok(if ours { Fate::Committed } else { Fate::NotCommitted });
+                Slot::Taken(diff) => {
+                    let ours = diff
+                        .writer(self.id)
+                        .flatten()
+                        .is_some_and(|writer| writer.token == token);
+                    return Ok(if ours { Fate::Committed } else { Fate::NotCommitted });
+                }
             }
             if env.clock.now_ms() > deadline_ms {
                 return Ok(Fate::Unknown(

@@ -18,10 +18,8 @@ use gristmill::{History, Wrong, partition};
 fn holds_and_can_fail(history: &History, lie: &str) {
     history.holds_for_seeds("reference:", 12);
     history.holds_for_seeds("sqlite:", 2);
-    let lying = history
-        .clone()
-        .lie(lie, "1/1")
-        .keep_in(&std::env::temp_dir().join("gristmill-lying"));
+    let store = tempfile::tempdir().unwrap();
+    let lying = history.clone().lie(lie, "1/1").keep_in(store.path());
     let found = matches!(lying.run("reference:"), Err(Wrong::Found { .. }));
     assert!(found, "{lie} is found");
 }
@@ -51,7 +49,11 @@ fn money_is_neither_made_nor_lost_holds() {
 fn generated_noise_holds_through_a_crash() {
     let history = generated_noise::history();
     holds_and_can_fail(&history, "forgotten_row");
-    history.fault("kill", "1/20").holds("reference:");
+    // Each kill takes at most the two sessions' visits with it: few enough kills stay below the share of visits that may
+    // be rejected, however the sessions meet.
+    let held = history.fault("kill", "1/40").holds("reference:");
+    let kills = held.verdict.faults["kill"];
+    assert!((1..=6).contains(&kills), "{kills} kills of 66 visits");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! first partition, so that what belongs together stays in order without anybody waiting for a turn.
 
 use crate::rounds::{self, Series, Turn, interleaved, seconds};
-use history::{End, Lts, Progress, Regenerate, SessionId, Step, Visit, Watcher};
+use history::{Lts, Progress, Regenerate, SessionId, Visit, Watcher};
 use run::plan::{Plan, Settings};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -216,30 +216,9 @@ pub(crate) fn bare_by(
 
 /// The requests of a visit, as a session of a run sends them.
 fn rendered(target: &dyn Target, schema: &datagen::schema::Schema, visit: &Visit) -> Vec<Rendered> {
-    let request = |request: Request<'_>| {
-        target
-            .prerender(schema, &request)
-            .expect("a target with statements")
-    };
-    let steps = visit.steps.iter().map(|step: &Step| request(Request::Step(step)));
-    match visit.end {
-        End::Autocommit => steps.collect(),
-        End::Commit | End::Rollback => {
-            let begin = Request::Begin {
-                level: visit.level,
-                writes: !visit.writes.is_empty(),
-            };
-            let last = if visit.end == End::Commit {
-                Request::Commit
-            } else {
-                Request::Rollback
-            };
-            std::iter::once(request(begin))
-                .chain(steps)
-                .chain(std::iter::once(request(last)))
-                .collect()
-        }
-    }
+    let one = |request| target.prerender(schema, &request);
+    let all: Option<Vec<Rendered>> = Request::of(visit).map(one).collect();
+    all.expect("a target with statements")
 }
 
 /// A PostgreSQL server of our own, for all rounds.
@@ -304,13 +283,9 @@ impl Server {
         };
         config.visits = vec![kind("write", 1), kind("read", 0)];
         config.writes = Writes {
-            insert: 0,
             upsert: 1,
-            update_all: 0,
             update_some: 1,
-            delete_row: 0,
-            delete_cells: 0,
-            ..config.writes.clone()
+            ..Writes::NONE
         };
         let turns: Vec<Turn<'_>> = vec![
             (

@@ -42,36 +42,13 @@ fn hundred() -> Plan {
     };
     let config = &mut plan.workload;
     config.visits = vec![kind("fill", 1, 32, 0), kind("read", 9, 0, 1)];
-    let none = Writes {
-        insert: 0,
+    config.writes = Writes {
         upsert: 1,
-        update_all: 0,
-        update_some: 0,
-        shared: 0,
-        delete_row: 0,
-        delete_cells: 0,
-        delete_range: 0,
-        delete_slice: 0,
-        delete_partition: 0,
+        ..Writes::NONE
     };
-    config.writes = none;
     config.reads = Reads {
         partition: 1,
-        row: 0,
-        rows: 0,
-        slice: 0,
-        range: 0,
-        limit: 0,
-        partitions: 0,
-        table: 0,
-        shared: 0,
-        inner_join: 0,
-        left_join: 0,
-        predicate: 0,
-        predicate_indexed: 0,
-        aggregate: 0,
-        group: 0,
-        distinct: 0,
+        ..Reads::NONE
     };
     config.pools.recent = 1;
     config.pools.retired = 0;

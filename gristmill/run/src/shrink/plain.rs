@@ -450,7 +450,7 @@ const ROWS: Keys = Keys {
         let mut used = BTreeSet::new();
         for step in case.lines.iter().flat_map(|l| &l.visit.steps) {
             match step {
-                Step::Write(op) if op.part().table == table => used.extend(row_of(op)),
+                Step::Write(op) if op.part().table == table => used.extend(op.row()),
                 Step::Read(query) if query.table == table => match &query.rows {
                     RowChoice::One(row) => used.extend([*row]),
                     RowChoice::In(rows) => used.extend(rows),
@@ -492,17 +492,6 @@ const ROWS: Keys = Keys {
         })
     },
 };
-
-fn row_of(op: &Op) -> Option<u64> {
-    match op {
-        Op::Insert { row, .. }
-        | Op::Upsert { row, .. }
-        | Op::Update { row, .. }
-        | Op::DeleteRow { row, .. }
-        | Op::DeleteCells { row, .. } => Some(*row),
-        Op::Shared { .. } | Op::DeleteSlice { .. } | Op::DeletePartition { .. } => None,
-    }
-}
 
 /// Ascending, none twice.
 fn set(all: &[u64], new: &dyn Fn(u64) -> u64) -> Vec<u64> {

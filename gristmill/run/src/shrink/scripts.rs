@@ -3,7 +3,7 @@
 use super::case::Case;
 use datagen::schema::Schema;
 use history::verdict::Cause;
-use history::{End, Line, Lts, SessionId, Visit};
+use history::{Line, Lts, SessionId, Visit};
 use std::collections::{BTreeMap, BTreeSet};
 use targets::{Request, Target};
 
@@ -93,17 +93,6 @@ fn comment(line: &Line, before: &[Line], known: &mut BTreeSet<Lts>, several: boo
 }
 
 fn statements(visit: &Visit, schema: &Schema, target: &dyn Target) -> Vec<String> {
-    let begin = Request::Begin {
-        level: visit.level,
-        writes: !visit.writes.is_empty(),
-    };
-    let (first, last) = match visit.end {
-        End::Autocommit => (None, None),
-        End::Commit => (Some(begin), Some(Request::Commit)),
-        End::Rollback => (Some(begin), Some(Request::Rollback)),
-    };
-    let steps = visit.steps.iter().map(Request::Step);
-    let requests = first.into_iter().chain(steps).chain(last);
-    let texts = requests.flat_map(|request| target.text(schema, &request));
+    let texts = Request::of(visit).flat_map(|request| target.text(schema, &request));
     texts.map(|text| text.trim_end_matches(';').to_owned()).collect()
 }

@@ -1,6 +1,7 @@
 use super::{Options, Taken, Turnstile};
+use crate::replay::Schedule;
 use crate::testing::Listed;
-use history::{Lts, Part, SessionId};
+use history::{Line, Lts, Part, SessionId};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,7 +11,11 @@ fn part(position: u64) -> Part {
 }
 
 /// A turnstile over visits that write these partitions, and the list of what it skipped.
-fn turnstile(writes: &[&[u64]], look_ahead: usize) -> (Turnstile, Arc<Mutex<Vec<u64>>>) {
+fn turnstile(
+    writes: &[&[u64]],
+    look_ahead: usize,
+    schedule: Option<Arc<Schedule>>,
+) -> (Turnstile, Arc<Mutex<Vec<u64>>>) {
     let skipped = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&skipped);
     let options = Options {
@@ -20,12 +25,41 @@ fn turnstile(writes: &[&[u64]], look_ahead: usize) -> (Turnstile, Arc<Mutex<Vec<
         skipped: Box::new(move |lts| told.lock().push(lts.0)),
         done: Box::new(|_| false),
         done_until: Lts(0),
-        schedule: None,
+        schedule,
     };
     (
         Turnstile::new(Arc::new(Listed::writing(writes)), options),
         skipped,
     )
+}
+
+#[test]
+fn with_a_record_each_session_gets_its_visits_when_their_time_has_come() {
+    let line = |text: &str| text.parse::<Line>().unwrap();
+    // 3 began after 1 and beside 2; 4 after all.
+    let lines = [
+        line("s1 1: delete t0/1/0 | auto"),
+        line("s2 2 beside 1: delete t0/2/0 | auto"),
+        line("s1 3 beside 2: delete t0/3/0 | auto"),
+        line("s2 4: delete t0/4/0 | auto"),
+    ];
+    let (t, _) = turnstile(
+        &[&[1], &[2], &[3], &[4]],
+        8,
+        Some(Arc::new(Schedule::written(&lines))),
+    );
+    let take = |session| match t.try_take(SessionId(session)) {
+        Taken::Go(visit) => Some(visit.lts.0),
+        Taken::Wait | Taken::End => None,
+    };
+    assert_eq!((take(2), take(1)), (Some(2), Some(1)), "they were open at once");
+    assert_eq!((take(1), take(2)), (None, None), "1 had ended before 3 began");
+    t.release(&[part(1)], Lts(1));
+    assert_eq!((take(2), take(1)), (None, Some(3)), "3 was session 1's");
+    t.release(&[part(3)], Lts(3));
+    assert_eq!(take(2), None, "2 had ended before 4 began");
+    t.release(&[part(2)], Lts(2));
+    assert_eq!(take(2), Some(4));
 }
 
 /// Takes until nothing is ready; the numbers taken.
@@ -39,7 +73,7 @@ fn take_all(turnstile: &Turnstile) -> Vec<u64> {
 
 #[test]
 fn visits_of_one_partition_go_one_after_another_and_others_overtake() {
-    let (t, _) = turnstile(&[&[1], &[1], &[2], &[], &[1, 2]], 8);
+    let (t, _) = turnstile(&[&[1], &[1], &[2], &[], &[1, 2]], 8, None);
     assert_eq!(take_all(&t), [1, 3, 4]);
     t.release(&[part(1)], Lts(1));
     assert_eq!(take_all(&t), [2]);
@@ -53,7 +87,7 @@ fn visits_of_one_partition_go_one_after_another_and_others_overtake() {
 
 #[test]
 fn the_window_bounds_how_far_later_visits_overtake() {
-    let (t, _) = turnstile(&[&[1], &[1], &[1], &[2], &[3]], 2);
+    let (t, _) = turnstile(&[&[1], &[1], &[1], &[2], &[3]], 2, None);
     assert_eq!(take_all(&t), [1]);
     t.release(&[part(1)], Lts(1));
     assert_eq!(take_all(&t), [2, 4, 5]);
@@ -61,7 +95,7 @@ fn the_window_bounds_how_far_later_visits_overtake() {
 
 #[test]
 fn a_retired_partition_skips_who_waits_and_who_comes() {
-    let (t, skipped) = turnstile(&[&[1], &[1, 2], &[2], &[2, 3], &[1], &[3]], 8);
+    let (t, skipped) = turnstile(&[&[1], &[1, 2], &[2], &[2, 3], &[1], &[3]], 8, None);
     assert_eq!(take_all(&t), [1]);
     t.retire(&[part(1)], Lts(1));
     assert_eq!(*skipped.lock(), [2, 5]);
@@ -75,7 +109,7 @@ fn a_retired_partition_skips_who_waits_and_who_comes() {
 
 #[test]
 fn after_stop_the_admitted_visits_still_run() {
-    let (t, _) = turnstile(&[&[1], &[1], &[2], &[2]], 8);
+    let (t, _) = turnstile(&[&[1], &[1], &[2], &[2]], 8, None);
     assert_eq!(take_all(&t), [1, 3]);
     let last = t.stop();
     assert_eq!(last, Lts(4));
@@ -98,7 +132,7 @@ fn threads_never_meet_on_a_partition() {
         })
         .collect();
     let borrowed: Vec<&[u64]> = writes.iter().map(Vec::as_slice).collect();
-    let (t, skipped) = turnstile(&borrowed, 32);
+    let (t, skipped) = turnstile(&borrowed, 32, None);
     let busy: Vec<Mutex<u64>> = (0..12).map(|_| Mutex::new(0)).collect();
     let done = Mutex::new(BTreeSet::new());
     std::thread::scope(|scope| {

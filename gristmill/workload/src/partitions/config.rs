@@ -414,6 +414,20 @@ impl Config {
 }
 
 impl Writes {
+    /// None of them: for `..Self::NONE`.
+    pub const NONE: Self = Self {
+        insert: 0,
+        upsert: 0,
+        update_all: 0,
+        update_some: 0,
+        shared: 0,
+        delete_row: 0,
+        delete_cells: 0,
+        delete_range: 0,
+        delete_slice: 0,
+        delete_partition: 0,
+    };
+
     /// In the order of [`super::write::Kind`].
     pub(super) fn weights(&self) -> [u32; 10] {
         let Writes {
@@ -448,6 +462,26 @@ impl Writes {
 }
 
 impl Reads {
+    /// None of them: for `..Self::NONE`.
+    pub const NONE: Self = Self {
+        partition: 0,
+        row: 0,
+        rows: 0,
+        slice: 0,
+        range: 0,
+        limit: 0,
+        partitions: 0,
+        table: 0,
+        shared: 0,
+        inner_join: 0,
+        left_join: 0,
+        predicate: 0,
+        predicate_indexed: 0,
+        aggregate: 0,
+        group: 0,
+        distinct: 0,
+    };
+
     /// In the order of [`super::read::Kind`].
     pub(super) fn weights(&self) -> [u32; 16] {
         [

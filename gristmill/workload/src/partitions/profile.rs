@@ -393,26 +393,8 @@ fn points(c: &mut Config) {
         delete_partition: 0,
         ..Writes::default()
     };
-    c.reads = only_rows();
-}
-
-fn only_rows() -> Reads {
-    Reads {
-        partition: 0,
+    c.reads = Reads {
         row: 1,
-        rows: 0,
-        slice: 0,
-        range: 0,
-        limit: 0,
-        partitions: 0,
-        table: 0,
-        shared: 0,
-        inner_join: 0,
-        left_join: 0,
-        predicate: 0,
-        predicate_indexed: 0,
-        aggregate: 0,
-        group: 0,
-        distinct: 0,
-    }
+        ..Reads::NONE
+    };
 }

@@ -5,6 +5,17 @@ use datagen::schema::{ColumnId, SizeClass, Table};
 use super::*;
 
 #[test]
+fn points_touch_one_row_a_visit() {
+    let p = workload(named("points"), 5);
+    for visit in visits(&p, 1..3000) {
+        assert_eq!(visit.steps.len(), 1, "visit {}", visit.lts);
+        let one = ops(&visit).all(|op| op.row().is_some())
+            && queries(&visit).all(|q| matches!((&q.parts, &q.rows), (Parts::One(_), RowChoice::One(_))));
+        assert!(one, "visit {}: {:?}", visit.lts, visit.steps);
+    }
+}
+
+#[test]
 fn every_kind_of_write_and_read_is_reached() {
     let p = workload(Config::default(), 37);
     let mut seen: BTreeSet<&str> = BTreeSet::new();
