@@ -20,8 +20,8 @@ use crate::turnstile::Taken;
 use crate::world::World;
 use connection::Connection;
 use history::{
-    Address, Answer, Answered, Certainty, End, Finding, Kind, Op, Outcome, ReasonKind, SessionId, Shape,
-    Span, State, Step, Tick, Visit,
+    Address, Answer, Answered, Certainty, End, Finding, Kind, Op, Outcome, Reason, ReasonKind, SessionId,
+    Shape, Span, State, Step, Tick, Visit,
 };
 pub(crate) use settle::settle_left_over;
 use std::sync::Arc;
@@ -101,10 +101,17 @@ pub(crate) fn run(world: &World, me: SessionId) -> Tally {
 /// What an attempt ended with.
 struct Attempt {
     outcome: Outcome,
-    /// The statement that did not give a result, if any: its step and what it was told.
-    failed: Option<(u16, ReasonKind)>,
+    /// The first statement that did not give a result, if any: its step and what it was told. What was said to the ROLLBACK
+    /// after it is no reason of the failure.
+    failed: Option<(u16, Reason)>,
     /// The tick before the end was sent, if it was.
     end_sent: Option<Tick>,
+}
+
+impl Attempt {
+    fn failed_by(&self) -> Option<ReasonKind> {
+        self.failed.as_ref().map(|(_, reason)| reason.kind)
+    }
 }
 
 impl<'w> Client<'w> {
@@ -194,21 +201,20 @@ impl<'w> Client<'w> {
         if state != State::Rejected || attempt == ATTEMPT_MAX || self.world.is_over() {
             return false;
         }
-        match (&self.world.baton, ended.failed) {
-            (Some(baton), Some((_, ReasonKind::Busy))) => {
+        match (&self.world.baton, ended.failed_by()) {
+            (Some(baton), Some(ReasonKind::Busy)) => {
                 self.tally.busy += 1;
                 baton.busy(self.me.0);
                 true
             }
             (
                 _,
-                Some((
-                    _,
+                Some(
                     ReasonKind::Serialization
                     | ReasonKind::Deadlock
                     | ReasonKind::Busy
                     | ReasonKind::RolledBack,
-                )),
+                ),
             ) => attempt < self.world.plan.retries,
             _ => false,
         }
@@ -216,12 +222,12 @@ impl<'w> Client<'w> {
 
     fn count(&mut self, visit: &Visit, ended: &Attempt) {
         self.tally.writing += u64::from(!visit.writes.is_empty());
-        *match (ended.outcome, visit.end, ended.failed) {
+        *match (ended.outcome, visit.end, ended.failed_by()) {
             (Outcome::Committed, ..) => &mut self.tally.committed,
             (Outcome::Unknown, ..) => &mut self.tally.unknown,
             (Outcome::Rejected, End::Rollback, None) => &mut self.tally.rolled_back,
             // A strict insert that met its key: the plan drew it, the judge judges it.
-            (Outcome::Rejected, _, Some((_, ReasonKind::Duplicate))) => &mut self.tally.rolled_back,
+            (Outcome::Rejected, _, Some(ReasonKind::Duplicate)) => &mut self.tally.rolled_back,
             (Outcome::Rejected, ..) => &mut self.tally.rejected,
         } += 1;
     }
@@ -275,8 +281,8 @@ impl<'w> Client<'w> {
     /// else's is said at once: whoever holds it may be waiting for a word.
     fn stall(&self, ended: &Attempt, faults: Witness, identity: Option<&Identity>) -> Option<Stall> {
         let world = self.world;
-        match ended.failed {
-            Some((_, ReasonKind::Deadline)) if !faults.connection => {}
+        match ended.failed_by() {
+            Some(ReasonKind::Deadline) if !faults.connection => {}
             _ => return None,
         }
         let stall = world.target.stalled(identity?, &world.faults.processes())?;
@@ -301,7 +307,10 @@ impl<'w> Client<'w> {
         stall: Option<Stall>,
     ) {
         let world = self.world;
-        let Some((step, kind)) = ended.failed else { return };
+        let Some((step, reason)) = &ended.failed else {
+            return;
+        };
+        let (step, kind) = (*step, reason.kind);
         if world.baton.is_some() && kind == ReasonKind::Busy {
             return;
         }
@@ -314,10 +323,7 @@ impl<'w> Client<'w> {
             failed_before: false,
             restarted: connection_lost
                 && !faults.connection
-                && (self
-                    .connection
-                    .last_reason()
-                    .is_some_and(|r| r.code == CRASH_OF_ANOTHER)
+                && (reason.code == CRASH_OF_ANOTHER
                     || identity.is_some_and(|i| self.connection.server_restarted(i))),
             may_be_duplicate: matches!(
                 visit.steps.get(usize::from(step)),
@@ -327,11 +333,7 @@ impl<'w> Client<'w> {
         let Explained::Finding(kind) = refusal::explain(kind, witnesses) else {
             return;
         };
-        if let Some((what, reason)) = self
-            .connection
-            .last_reason()
-            .and_then(|r| Some((exhausted(r)?, r)))
-        {
+        if let Some(what) = exhausted(reason) {
             world.doubt(format!(
                 "the load ended early, the database has no {what} left: {}",
                 reason.text
@@ -353,7 +355,6 @@ impl<'w> Client<'w> {
             answered: world.ticks.now(),
         };
         let span = answered.map_or_else(nothing_answered, |a| a.span);
-        let reason = self.connection.last_reason();
         let finding = Finding {
             kind,
             shape: match kind {
@@ -362,11 +363,11 @@ impl<'w> Client<'w> {
                     waiting_for: stall.map_or_else(String::new, |stall| stall.words),
                 },
                 Kind::Crash => Shape::Died {
-                    how: reason.map_or_else(String::new, |r| r.text.clone()),
+                    how: reason.text.clone(),
                 },
                 _ => Shape::Refused {
-                    code: reason.map_or_else(String::new, |r| r.code.clone()),
-                    text: reason.map_or_else(String::new, |r| r.text.clone()),
+                    code: reason.code.clone(),
+                    text: reason.text.clone(),
                 },
             },
             read: address,

@@ -4,10 +4,11 @@ use history::Reason;
 
 /// Codes by which engines say so, and what has run out.
 const CODES: &[(&str, &str)] = &[
-    // SQLite: NOMEM, IOERR_NOMEM, FULL
+    // SQLite: NOMEM, IOERR_NOMEM, FULL, IOERR_SHMSIZE (its shared memory lies beside the database)
     ("7", "memory"),
     ("3082", "memory"),
     ("13", "room on its disk"),
+    ("4874", "room on its disk"),
     // PostgreSQL
     ("53100", "room on its disk"),
     ("53200", "memory"),

@@ -3,7 +3,7 @@
 use crate::RunError;
 use crate::world::World;
 use history::log::What;
-use history::{Address, Answer, Reason, SessionId};
+use history::{Address, SessionId};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use targets::{Executed, Identity, Request, Session};
@@ -13,7 +13,6 @@ pub(super) struct Connection<'w> {
     me: SessionId,
     session: Option<Box<dyn Session>>,
     identity: Option<Identity>,
-    last_reason: Option<Reason>,
 }
 
 /// Between two tries to reach a server that is coming back.
@@ -26,7 +25,6 @@ impl<'w> Connection<'w> {
             me,
             session: None,
             identity: None,
-            last_reason: None,
         }
     }
 
@@ -88,11 +86,6 @@ impl<'w> Connection<'w> {
         self.identity.as_ref()
     }
 
-    /// What the last refusal or silence said.
-    pub(super) fn last_reason(&self) -> Option<&Reason> {
-        self.last_reason.as_ref()
-    }
-
     /// Whether the server is another one than we were connected to, or none: asked of the server until it answers, at most
     /// the settle limit.
     pub(super) fn server_restarted(&self, before: &Identity) -> bool {
@@ -114,10 +107,6 @@ impl<'w> Connection<'w> {
     /// Sends one request. Panics without a connection.
     pub(super) fn execute(&mut self, at: Address, request: &Request<'_>) -> Executed {
         let session = self.session.as_mut().expect("a visit begins with a connection");
-        let executed = session.execute(at, request, self.world.plan.deadline());
-        if let Answer::Refused(reason) | Answer::Unknown(reason) = &executed.answer {
-            self.last_reason = Some(reason.clone());
-        }
-        executed
+        session.execute(at, request, self.world.plan.deadline())
     }
 }

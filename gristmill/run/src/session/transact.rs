@@ -63,7 +63,7 @@ impl Client<'_> {
         };
         let said = self.send(address, &Request::Step(step), true)?;
         let Said { answer, span } = said;
-        let failed = reason(&answer).map(|r| (0, r.kind));
+        let failed = reason(&answer).map(|r| (0, r.clone()));
         let what = Ended {
             end: visit.end,
             begin: None,
@@ -100,7 +100,7 @@ impl Client<'_> {
             writes: !visit.writes.is_empty(),
         };
         let begin = self.send(at(Address::BEGIN), &begin, false)?;
-        let mut failed = reason(&begin.answer).map(|r| (Address::BEGIN, r.kind));
+        let mut failed = reason(&begin.answer).map(|r| (Address::BEGIN, r.clone()));
         if failed.is_none() {
             failed = self.steps(visit, attempt, begin.span)?;
         }
@@ -109,7 +109,7 @@ impl Client<'_> {
         let mut ends: Vec<(Ending, Answer)> = Vec::new();
         if failed.is_none() && visit.end == End::Commit {
             let commit = self.send(at(Address::END), &Request::Commit, true)?;
-            failed = reason(&commit.answer).map(|r| (Address::END, r.kind));
+            failed = reason(&commit.answer).map(|r| (Address::END, r.clone()));
             end_sent = Some(commit.span.sent);
             last = commit.span.answered;
             ends.push((Ending::Commit, commit.answer));
@@ -119,7 +119,7 @@ impl Client<'_> {
             begun && (end_sent.is_none() || (failed.is_some() && !self.world.rules.refused_commit_ends));
         if open && self.connection.is_usable() {
             let rollback = self.send(at(Address::END), &Request::Rollback, false)?;
-            failed = failed.or_else(|| reason(&rollback.answer).map(|r| (Address::END, r.kind)));
+            failed = failed.or_else(|| reason(&rollback.answer).map(|r| (Address::END, r.clone())));
             last = rollback.span.answered;
             ends.push((Ending::Rollback, rollback.answer));
         }
@@ -143,12 +143,7 @@ impl Client<'_> {
     }
 
     /// The steps of a transaction until one gives no result.
-    fn steps(
-        &mut self,
-        visit: &Visit,
-        attempt: u8,
-        begin: Span,
-    ) -> Result<Option<(u16, ReasonKind)>, RunError> {
+    fn steps(&mut self, visit: &Visit, attempt: u8, begin: Span) -> Result<Option<(u16, Reason)>, RunError> {
         let mut first_message = None;
         let mut snapshot = None;
         for (step, number) in visit.steps.iter().zip(0..) {
@@ -158,7 +153,7 @@ impl Client<'_> {
                 step: number,
             };
             let Said { answer, span } = self.send(address, &Request::Step(step), false)?;
-            let failed = reason(&answer).map(|r| (number, r.kind));
+            let failed = reason(&answer).map(|r| (number, r.clone()));
             let sent = *first_message.get_or_insert(span.sent);
             let statement = matches!(step, Step::Read(_) | Step::Write(_));
             let taken = match self.world.claim.snapshot {

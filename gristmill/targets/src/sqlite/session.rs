@@ -22,7 +22,7 @@ pub(super) struct SqliteSession {
     /// The database is in memory: the connection outlives the session.
     keep: bool,
     script: Script,
-    /// BEGIN was acknowledged and neither COMMIT nor ROLLBACK was.
+    /// BEGIN was acknowledged and neither COMMIT nor ROLLBACK was: the engine may have ended it by itself.
     in_transaction: bool,
 }
 
@@ -161,9 +161,7 @@ impl Session for SqliteSession {
         self.watched.end();
         match (request, &answer) {
             (Request::Begin { .. }, Answer::Affected(_)) => self.in_transaction = true,
-            (Request::Commit | Request::Rollback, _) if self.connection().is_autocommit() => {
-                self.in_transaction = false;
-            }
+            (Request::Commit | Request::Rollback, Answer::Affected(_)) => self.in_transaction = false,
             _ => {}
         }
         Executed { answer, digest }
