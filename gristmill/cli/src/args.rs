@@ -49,6 +49,7 @@ pub(crate) fn command() -> Command {
         .subcommands([
             run(),
             replay(),
+            resume(),
             shrink(),
             check(),
             plan(),
@@ -248,6 +249,21 @@ fn replay() -> Command {
         .arg(out())
         .arg(full())
         .after_long_help("Example:\n  gristmill replay latest --times 10\n\nExits with 1 when a finding of the run comes back.")
+}
+
+fn resume() -> Command {
+    Command::new("resume")
+        .about("Goes on with a run that was killed before its verdict")
+        .long_about(
+            "Goes on with a run that was killed before its verdict: settles the visits that were open by asking the \
+             database, does the rest of the plan, and judges all of it. What was counted is counted once.",
+        )
+        .arg(the_run("A run: its name, `latest`, or its folder"))
+        .arg(target_again())
+        .arg(out())
+        .arg(full())
+        .arg(format())
+        .after_long_help("Example:\n  gristmill resume latest\n\nExits like run.")
 }
 
 fn shrink() -> Command {

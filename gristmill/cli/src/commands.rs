@@ -7,6 +7,7 @@ mod list;
 mod plan;
 mod replay;
 mod report;
+mod resume;
 mod run;
 mod selfcheck;
 mod shell;
@@ -28,6 +29,7 @@ pub(crate) fn dispatch(name: &str, given: &ArgMatches, out: &mut Out) -> Result<
         "worker" => return Ok(run::worker(given)),
         "run" => run::run(given, out),
         "replay" => replay::replay(given, out),
+        "resume" => resume::resume(given, out),
         "shrink" => shrink::shrink(given, out),
         "check" => check::check(given, out),
         "clean" => clean::clean(given, out),

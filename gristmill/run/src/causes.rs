@@ -19,7 +19,7 @@ use history::{Certainty, Finding, Kind, Shape, Tracker};
 use parking_lot::Mutex;
 use statements::Statements;
 pub(crate) use statements::in_a_word;
-pub(crate) use statements::{Archive, sent_digest};
+pub(crate) use statements::{Archive, at_work, sent_digest};
 
 /// A finding that was not looked at yet.
 struct Fresh {

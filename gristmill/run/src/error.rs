@@ -79,6 +79,12 @@ pub enum RunError {
     /// The worker process: could not be started, or ended in a way of its own.
     #[error("our own fault: the worker {0}")]
     Worker(String),
+    /// A run whose load has ended.
+    #[error("cannot go on with {run}: its load has ended")]
+    NothingToResume {
+        /// The run.
+        run: String,
+    },
     /// A run without the finding that is to be made small.
     #[error("cannot shrink {run}: {why}")]
     NothingToShrink {
@@ -147,6 +153,9 @@ impl RunError {
             }
             error if error.is_full_disk() => "make room there, or give another folder with --out".to_owned(),
             RunError::NothingToShrink { remedy, .. } => (*remedy).to_owned(),
+            RunError::NothingToResume { run } => {
+                format!("`gristmill report {run}` shows its verdict, `gristmill replay {run}` runs it again")
+            }
             RunError::Failed(failure) => failure.remedy.clone(),
             _ => String::new(),
         }
@@ -162,7 +171,10 @@ impl RunError {
             RunError::Log(LogError::NotALog { .. } | LogError::Newer { .. })
             | RunError::Tracker(TrackerError::NotATracker { .. } | TrackerError::Newer { .. }) => 3,
             error if error.is_full_disk() => 3,
-            RunError::Read(_) | RunError::Folder(_) | RunError::NothingToShrink { .. } => 3,
+            RunError::Read(_)
+            | RunError::Folder(_)
+            | RunError::NothingToShrink { .. }
+            | RunError::NothingToResume { .. } => 3,
             RunError::Failed(failure) => failure.code,
             _ => 5,
         }

@@ -11,8 +11,8 @@ use check::Judged;
 use history::artefact::Folder;
 use history::log::{Ending, Reader, What};
 use history::tracker::TrackerFile;
-use history::verdict::Cause;
-use history::{Answered, Counts, Regenerate, Tick};
+use history::verdict::{Cause, Sent};
+use history::{Answered, Counts, Lts, Regenerate, Tick};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -41,6 +41,25 @@ pub fn answers(folder: &Folder) -> Result<Vec<Answered>, RunError> {
 
 /// Judges again what a run's folder holds.
 pub fn recheck(folder: &Folder) -> Result<Recheck, RunError> {
+    judge_again(folder, &mut |_| Ok(()))
+}
+
+/// The visits that were at work when the run's process died, and their statements; and what the folder holds, judged again.
+pub(crate) fn after_death(folder: &Folder) -> Result<(Vec<Lts>, Vec<Sent>, Recheck), RunError> {
+    let mut at_work = Default::default();
+    let recheck = judge_again(folder, &mut |archive| {
+        at_work = crate::causes::at_work(archive)?;
+        Ok(())
+    })?;
+    let (open, statements) = at_work;
+    Ok((open, statements, recheck))
+}
+
+/// `first` sees where visits are found again.
+fn judge_again(
+    folder: &Folder,
+    first: &mut dyn FnMut(&Archive<'_>) -> Result<(), RunError>,
+) -> Result<Recheck, RunError> {
     let plan = read_plan(folder)?;
     let target = open_target(&plan, &folder.target(), &environment(None), BTreeMap::new())?;
     let visits = history(&plan)?;
@@ -62,6 +81,7 @@ pub fn recheck(folder: &Folder) -> Result<Recheck, RunError> {
         claim: &plan.claim,
         log_folder: &folder.log(),
     };
+    first(&archive)?;
     let floors = floors(&held);
     let mut compared = Compared::default();
     let mut causes = Families::default();

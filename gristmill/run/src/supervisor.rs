@@ -17,13 +17,14 @@ mod death;
 mod interrupts;
 
 use crate::RunError;
-use crate::life::{Ending, new_folder, new_folder_aside};
+use crate::life::{Ending, new_folder, new_folder_aside, read_plan};
 use crate::plan::Plan;
 use crate::worker::{KNOWN, Line, SUPERVISOR};
 use crossbeam_channel::{Receiver, never, select, unbounded};
 use death::Death;
-use history::Watcher;
 use history::artefact::Folder;
+use history::log::Reader;
+use history::{Progress, Watcher};
 pub use interrupts::interrupts;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -94,6 +95,23 @@ pub fn supervise(plan: &Plan, with: &Supervision<'_>, watcher: &mut dyn Watcher)
     go_on(&folder, plan, with, watcher)
 }
 
+/// Goes on with a run that was killed, or whose worker was, before the load had ended.
+///
+/// Must be called from a thread that lives until it returns. Errors: another process is at it; its load has ended; those of
+/// starting the worker.
+pub fn resume(folder: &Folder, with: &Supervision<'_>, watcher: &mut dyn Watcher) -> Result<Ended, RunError> {
+    let plan = read_plan(folder)?;
+    let folder = Folder::open(folder.path())?.locked()?;
+    if folder.log().exists() {
+        let mut log = Reader::open(&folder.log())?;
+        log.by_ref().for_each(drop);
+        if log.ending() == Some(&history::log::Ending::Closed) {
+            return Err(RunError::NothingToResume { run: folder.name() });
+        }
+    }
+    go_on(&folder, &plan, with, watcher)
+}
+
 /// Supervises a worker in a folder that is there: a new run's, or one that was interrupted. The folder is locked by us.
 pub fn go_on(
     folder: &Folder,
@@ -143,7 +161,13 @@ pub fn go_on(
                 folder: folder.path().to_owned(),
             })));
         }
-        return death.ended(folder, plan);
+        let ended = death.ended(folder, plan)?;
+        if let Ended::Verdict(ending) = &ended {
+            for cause in ending.verdict.causes.iter().filter(|c| !c.known) {
+                watcher.see(&Progress::Found(Box::new(cause.clone())));
+            }
+        }
+        return Ok(ended);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::life::Loaded;
 use crate::world::World;
-use history::{Counts, End, Op, State, Status, Step, Tracker, Verdict};
+use history::{Counts, End, Lts, Op, Regenerate, State, Status, Step, Tracker, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use targets::Facts;
@@ -18,7 +18,12 @@ pub(crate) fn make(
 ) -> Verdict {
     let describe = world.target.describe();
     let causes = world.causes.all();
-    let visits = visits(world, &loaded);
+    let visits = visits(
+        &*world.tracker,
+        &*world.history,
+        loaded.last,
+        loaded.tally.writing,
+    );
     let enabled = enabled(world, &loaded);
     let exercised: BTreeSet<&String> = loaded.counts.exercised.keys().collect();
     let drawn: BTreeSet<String> = enabled.drawn;
@@ -95,16 +100,21 @@ fn left_out(world: &World) -> Vec<String> {
 }
 
 /// Visits by what became of them, from the tracker: earlier lives of the worker included.
-fn visits(world: &World, loaded: &Loaded) -> BTreeMap<String, u64> {
+pub(crate) fn visits(
+    tracker: &dyn Tracker,
+    history: &dyn Regenerate,
+    last: Lts,
+    writing: u64,
+) -> BTreeMap<String, u64> {
     let mut unknown = 0;
     let mut skipped = 0;
     let mut committed = 0;
     let mut rejected = 0;
     let mut by_plan = 0;
-    for lts in (1..=loaded.last.0).map(history::Lts) {
-        match world.tracker.get(lts).state {
+    for lts in (1..=last.0).map(Lts) {
+        match tracker.get(lts).state {
             State::Committed => committed += 1,
-            State::Rejected if rejected_by_plan(world, lts) => by_plan += 1,
+            State::Rejected if rejected_by_plan(history, lts) => by_plan += 1,
             State::Rejected => rejected += 1,
             State::Skipped => skipped += 1,
             State::Unknown => unknown += 1,
@@ -117,7 +127,7 @@ fn visits(world: &World, loaded: &Loaded) -> BTreeMap<String, u64> {
         ("rolled back by plan", by_plan),
         ("skipped", skipped),
         ("unknown", unknown),
-        ("writing", loaded.tally.writing),
+        ("writing", writing),
     ]
     .into_iter()
     .map(|(k, n)| (k.to_owned(), n))
@@ -125,8 +135,8 @@ fn visits(world: &World, loaded: &Loaded) -> BTreeMap<String, u64> {
 }
 
 /// Whether a visit that left nothing was meant to, or was a strict insert: that it met its key is judged like a read.
-fn rejected_by_plan(world: &World, lts: history::Lts) -> bool {
-    world.history.visit(lts).is_some_and(|visit| {
+fn rejected_by_plan(history: &dyn Regenerate, lts: Lts) -> bool {
+    history.visit(lts).is_some_and(|visit| {
         visit.end == End::Rollback
             || matches!(
                 visit.steps.as_slice(),

@@ -9,6 +9,7 @@ mod damage;
 mod tests;
 
 use crate::Unusable;
+use crate::dialect::Renderer;
 use crate::flaws::{Flaw, Liar, Teller};
 use crate::layout::{Layout, Layouts};
 use crate::target::{
@@ -148,8 +149,8 @@ impl Target for Corruptor {
         self.inner.prerender(schema, request)
     }
 
-    fn digest(&self, schema: &Schema, request: &Request<'_>) -> u64 {
-        self.inner.digest(schema, request)
+    fn renderer(&self, schema: &Schema) -> Renderer {
+        self.inner.renderer(schema)
     }
 
     fn upstream(&self) -> Result<Option<Upstream>, Unusable> {

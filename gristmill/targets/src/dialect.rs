@@ -128,7 +128,7 @@ impl Script {
     }
 
     /// The digest of them all (F4).
-    pub(crate) fn digest(&self) -> u64 {
+    fn digest(&self) -> u64 {
         self.statements().iter().fold(0, |seed, s| {
             xxh3_64_with_seed(&s.params, xxh3_64(s.sql.as_bytes()) ^ seed.rotate_left(1))
         })
@@ -145,9 +145,43 @@ impl Script {
     }
 
     /// Renders a request with placeholders, for execution.
-    pub(crate) fn render(&mut self, dialect: &Dialect, layout: &Layout, request: &Request<'_>) {
+    fn render(&mut self, dialect: &Dialect, layout: &Layout, request: &Request<'_>) {
         self.used = 0;
         render::request(self, dialect, layout, request, false);
+    }
+}
+
+/// Writes requests as the sessions of a target send them, one after another; its buffers are used again.
+pub struct Renderer {
+    dialect: &'static Dialect,
+    layout: Arc<Layout>,
+    /// What was written last.
+    pub(crate) script: Script,
+}
+
+impl Renderer {
+    pub(crate) fn new(dialect: &'static Dialect, layout: Arc<Layout>) -> Self {
+        Self {
+            dialect,
+            layout,
+            script: Script::default(),
+        }
+    }
+
+    /// Writes a request; its digest (F4), a function of the statements' text and values.
+    pub fn render(&mut self, request: &Request<'_>) -> u64 {
+        self.script.render(self.dialect, &self.layout, request);
+        self.script.digest()
+    }
+
+    /// What was written last.
+    pub(crate) fn statements(&self) -> &[Statement] {
+        self.script.statements()
+    }
+
+    /// What it writes about.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
     }
 }
 
@@ -163,11 +197,4 @@ pub(crate) fn rendered(dialect: &Dialect, layout: &Arc<Layout>, request: &Reques
     let mut script = Script::default();
     script.render(dialect, layout, request);
     Rendered(script)
-}
-
-/// The digest of a request as executed.
-pub(crate) fn digest(dialect: &Dialect, layout: &Arc<Layout>, request: &Request<'_>) -> u64 {
-    let mut script = Script::default();
-    script.render(dialect, layout, request);
-    script.digest()
 }

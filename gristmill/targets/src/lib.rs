@@ -32,6 +32,7 @@ mod url;
 mod watchdog;
 
 use corruptor::Corruptor;
+pub use dialect::Renderer;
 pub use exhausted::exhausted;
 pub use flaws::{FLAWS, Flaw, FlawLine, Needs, Teller};
 pub use outcome::{Ended, Ending, Rules, outcome};

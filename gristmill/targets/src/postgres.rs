@@ -16,7 +16,7 @@ mod value;
 mod wire;
 
 use crate::Unusable;
-use crate::dialect::{self, POSTGRES};
+use crate::dialect::{self, POSTGRES, Renderer};
 use crate::layout::Layouts;
 use crate::target::{
     Control, Description, Facts, Gone, Identity, OpenOptions, Rendered, Request, Session, Stall, Target,
@@ -246,9 +246,9 @@ impl Target for Postgres {
         if let Some(why) = admin::another(&wire, identity.process) {
             self.pooled.get_or_init(|| why);
         }
-        let (layout, pooled) = (self.layouts.of(schema), Arc::clone(&self.pooled));
+        let (renderer, pooled) = (self.renderer(schema), Arc::clone(&self.pooled));
         Ok(Box::new(session::PostgresSession::new(
-            wire, config, through, layout, identity, pooled,
+            wire, config, through, renderer, identity, pooled,
         )))
     }
 
@@ -288,8 +288,8 @@ impl Target for Postgres {
         dialect::text(&POSTGRES, &self.layouts.of(schema), request)
     }
 
-    fn digest(&self, schema: &Schema, request: &Request<'_>) -> u64 {
-        dialect::digest(&POSTGRES, &self.layouts.of(schema), request)
+    fn renderer(&self, schema: &Schema) -> Renderer {
+        Renderer::new(&POSTGRES, self.layouts.of(schema))
     }
 
     fn prerender(&self, schema: &Schema, request: &Request<'_>) -> Option<Rendered> {

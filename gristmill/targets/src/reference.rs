@@ -18,7 +18,7 @@ mod store;
 mod tests;
 
 use crate::Unusable;
-use crate::dialect::{self, POSTGRES};
+use crate::dialect::{self, POSTGRES, Renderer};
 use crate::flaws::{Flaw, Liar, Teller};
 use crate::layout::Layouts;
 use crate::target::{Control, Description, Facts, Gone, Identity, OpenOptions, Request, Session, Target};
@@ -164,9 +164,9 @@ impl Target for Reference {
     }
 
     fn connect(&self, who: SessionId, schema: &Arc<Schema>) -> Result<Box<dyn Session>, Unusable> {
-        let layout = self.shared.layouts.of(schema);
+        let renderer = self.renderer(schema);
         let level = self.shared.options.level.unwrap_or_else(|| self.default_level());
-        let session = session::ReferenceSession::open(&self.shared, who, layout, level)?;
+        let session = session::ReferenceSession::open(&self.shared, who, renderer, level)?;
         Ok(Box::new(session))
     }
 
@@ -187,8 +187,8 @@ impl Target for Reference {
         dialect::text(&POSTGRES, &self.shared.layouts.of(schema), request)
     }
 
-    fn digest(&self, schema: &Schema, request: &Request<'_>) -> u64 {
-        dialect::digest(&POSTGRES, &self.shared.layouts.of(schema), request)
+    fn renderer(&self, schema: &Schema) -> Renderer {
+        Renderer::new(&POSTGRES, self.shared.layouts.of(schema))
     }
 
     fn control(&self) -> Option<Arc<dyn Control>> {

@@ -12,7 +12,7 @@ mod tests;
 mod value;
 
 use crate::Unusable;
-use crate::dialect::{self, SQLITE, SQLITE_DIGITS_MAX};
+use crate::dialect::{self, Renderer, SQLITE, SQLITE_DIGITS_MAX};
 use crate::layout::Layouts;
 use crate::target::{Description, Facts, Gone, Identity, OpenOptions, Rendered, Request, Session, Target};
 use crate::watchdog::Watchdog;
@@ -330,11 +330,11 @@ impl Target for Sqlite {
         self.shared.open.lock().insert(serial);
         let interrupt = connection.get_interrupt_handle();
         let watched = self.watchdog.watch(Box::new(move || interrupt.interrupt()));
-        let layout = self.layouts.of(schema);
+        let renderer = self.renderer(schema);
         let shared = Arc::clone(&self.shared);
         let keep = self.place == Place::Memory;
         Ok(Box::new(session::SqliteSession::new(
-            connection, layout, who, serial, shared, watched, keep,
+            connection, renderer, who, serial, shared, watched, keep,
         )))
     }
 
@@ -355,8 +355,8 @@ impl Target for Sqlite {
         dialect::text(&SQLITE, &self.layouts.of(schema), request)
     }
 
-    fn digest(&self, schema: &Schema, request: &Request<'_>) -> u64 {
-        dialect::digest(&SQLITE, &self.layouts.of(schema), request)
+    fn renderer(&self, schema: &Schema) -> Renderer {
+        Renderer::new(&SQLITE, self.layouts.of(schema))
     }
 
     fn prerender(&self, schema: &Schema, request: &Request<'_>) -> Option<Rendered> {

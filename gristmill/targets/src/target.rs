@@ -5,10 +5,10 @@
 //! Invariants:
 //! * T1 what a database says to a statement is an [`Answer`]; [`Unusable`] is for a target that cannot be used at all.
 //! * T2 nothing is tried twice: no reconnect, no retry, no second statement that was not asked for.
-//! * T3 the digest that [`Session::execute`] reports equals [`Target::digest`] of the same request.
+//! * T3 the digest that [`Session::execute`] reports equals that of [`Target::renderer`] for the same request.
 
 use crate::Unusable;
-use crate::dialect::Script;
+use crate::dialect::{Renderer, Script};
 use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
@@ -279,8 +279,8 @@ pub trait Target: Send + Sync {
     /// The statements of a request with their values in place, for people. More than one only for a partition delete.
     fn text(&self, schema: &Schema, request: &Request<'_>) -> Vec<String>;
 
-    /// What [`Executed::digest`] is for this request.
-    fn digest(&self, schema: &Schema, request: &Request<'_>) -> u64;
+    /// What writes requests as the sessions of this target do, digests included.
+    fn renderer(&self, schema: &Schema) -> Renderer;
 
     /// A request with its statements written and its values encoded, for [`Session::replay`]; `None` where sessions do
     /// not work from statements (the reference).

@@ -17,7 +17,7 @@ pub(super) fn report(given: &ArgMatches, out: &mut Out) -> Result<Exit, Problem>
             "it still runs".to_owned()
         } else {
             format!(
-                "`gristmill check {0}` judges what it holds, `gristmill replay {0}` runs it again",
+                "`gristmill resume {0}` goes on with it, `gristmill check {0}` judges what it holds",
                 folder.name()
             )
         };

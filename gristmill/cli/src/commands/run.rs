@@ -8,9 +8,9 @@ use crate::problem::Problem;
 use crate::settings::{gather, plain};
 use clap::ArgMatches;
 use gristmill::{DryRun, Request, RunError, dry_run, environment};
-use history::Watcher;
 use history::artefact::{Folder, KEEP};
 use history::progress::Progress;
+use history::{Verdict, Watcher};
 use report::text::{Screen, verdict};
 use run::Plan;
 use run::plan::keys;
@@ -33,34 +33,60 @@ pub(super) fn run(given: &ArgMatches, out: &mut Out) -> Result<Exit, Problem> {
         password.as_deref(),
         known.as_deref(),
         &mut |with| {
-            // A JSON run draws on standard error, where somebody looks at it.
-            let (style, live) = if json(given) {
-                out.aside()
-            } else {
-                (out.style(), out.live())
-            };
-            let stream: Box<dyn io::Write + Send> = if json(given) {
-                Box::new(io::stderr())
-            } else {
-                Box::new(io::stdout())
-            };
-            let mut screen = Screen::new(stream, style, live);
-            let mut watcher = Watching {
-                screen: (live || !json(given)).then_some(&mut screen),
-                head: &mut head,
-            };
-            let ended = supervise(&plan, with, &mut watcher);
-            out.noted(screen.finish().filter(|_| !json(given)));
-            ended
+            watched(given, out, &mut head, &mut |watcher| {
+                supervise(&plan, with, watcher)
+            })
         },
     )?;
-    let exit = match ended {
+    let again = |ended: &Verdict| again(given, &plan, &ended.visits);
+    let exit = conclude(given, out, ended, &head, &again)?;
+    store(given).prune(KEEP, false)?;
+    Ok(exit)
+}
+
+/// Does `work` before the eyes of whoever sits there; `head` gets the run's first line.
+pub(super) fn watched(
+    given: &ArgMatches,
+    out: &mut Out,
+    head: &mut Vec<String>,
+    work: &mut dyn FnMut(&mut dyn Watcher) -> Result<Ended, RunError>,
+) -> Result<Ended, RunError> {
+    // A JSON run draws on standard error, where somebody looks at it.
+    let (style, live) = if json(given) {
+        out.aside()
+    } else {
+        (out.style(), out.live())
+    };
+    let stream: Box<dyn io::Write + Send> = if json(given) {
+        Box::new(io::stderr())
+    } else {
+        Box::new(io::stdout())
+    };
+    let mut screen = Screen::new(stream, style, live);
+    let ended = work(&mut Watching {
+        screen: (live || !json(given)).then_some(&mut screen),
+        head,
+    });
+    out.noted(screen.finish().filter(|_| !json(given)));
+    ended
+}
+
+/// Writes down and prints what a run ended with. `again` is the command that does it once more.
+pub(super) fn conclude(
+    given: &ArgMatches,
+    out: &mut Out,
+    ended: Ended,
+    head: &[String],
+    again: &dyn Fn(&Verdict) -> String,
+) -> Result<Exit, Problem> {
+    Ok(match ended {
         Ended::Verdict(ending) => {
             let folder = Folder::open(&ending.folder)?;
             let mut ending = *ending;
+            let words = again(&ending.verdict);
             let setup = &mut ending.verdict.setup;
             setup.insert("head".to_owned(), head.join(" · "));
-            setup.insert("again".to_owned(), again(given, &plan, &ending.verdict.visits));
+            setup.insert("again".to_owned(), words);
             setup.insert("folder".to_owned(), folder.path().display().to_string());
             gristmill::VERSION.clone_into(&mut ending.verdict.gristmill);
             folder.write_verdict(&ending.verdict)?;
@@ -74,9 +100,7 @@ pub(super) fn run(given: &ArgMatches, out: &mut Out) -> Result<Exit, Problem> {
         }
         Ended::Killed { folder } => killed(&folder, out),
         Ended::Failed(failure) => return Err(failed(failure)),
-    };
-    store(given).prune(KEEP, false)?;
-    Ok(exit)
+    })
 }
 
 /// Does `work` with a supervision: this program as the worker's, Ctrl-C heard.
@@ -106,7 +130,10 @@ pub(super) fn supervised<T>(
 pub(super) fn killed(folder: &Path, out: &Out) -> Exit {
     out.complain(
         "interrupted twice: ended at once",
-        &format!("what ran is in {}", folder.display()),
+        &format!(
+            "what ran is in {0}; `gristmill resume {0}` goes on with it",
+            folder.display()
+        ),
     );
     Exit::Interrupted
 }

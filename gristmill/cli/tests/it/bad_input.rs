@@ -169,7 +169,7 @@ fn a_run_that_did_not_end_has_no_report() {
     desk.run(&["report", "aa"]).check(expect![[r#"
         exit 3
         ! error: .gristmill/aa has no verdict: the run did not end
-        !   help: `gristmill check aa` judges what it holds, `gristmill replay aa` runs it again
+        !   help: `gristmill resume aa` goes on with it, `gristmill check aa` judges what it holds
     "#]]);
 }
 

@@ -1,6 +1,7 @@
 //! Ends that nobody planned: Ctrl-C, kill -9, and what is left behind.
 
 use crate::kit::{Desk, until};
+use expect_test::expect;
 use history::artefact::{Folder, Store};
 use history::log::Reader;
 use nix::sys::signal::{Signal, kill, killpg};
@@ -128,6 +129,84 @@ fn the_second_interrupt_ends_at_once() {
     assert!(said.err.contains("interrupted twice: ended at once"), "{said:?}");
     assert!(is_gone(worker[0]));
     assert!(Folder::open(&desk.path().join(".gristmill/7")).is_ok());
+}
+
+#[test]
+fn a_run_that_was_killed_is_resumed_and_everything_is_counted_once() {
+    let desk = Desk::new();
+    let args = ["run", "--seed", "7", "--visits", "3000", "--sessions", "4"];
+    let mut child = running(&desk, &mut desk.command(&args));
+    let worker = children(child.id());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    until("the worker to be gone", || is_gone(worker[0]).then_some(()));
+    desk.run(&["report", "7"]).check(expect![[r#"
+        exit 3
+        ! error: .gristmill/7 has no verdict: the run did not end
+        !   help: `gristmill resume 7` goes on with it, `gristmill check 7` judges what it holds
+    "#]]);
+    let said = desk.run(&["resume", "7"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("\nclean: 3,000 visits in "), "{said:?}");
+    let check = desk.run(&["check", "7"]);
+    assert!(
+        check
+            .out
+            .contains(" answers (100 %) still held and judged again\n"),
+        "{check:?}"
+    );
+    desk.run(&["resume", "7"]).check(expect![[r#"
+        exit 3
+        ! error: cannot go on with 7: its load has ended
+        !   help: `gristmill report 7` shows its verdict, `gristmill replay 7` runs it again
+    "#]]);
+}
+
+#[test]
+fn an_engine_that_ends_its_process_is_a_crash_with_what_was_at_work() {
+    let desk = Desk::new();
+    let child = started(&desk, "sqlite:");
+    signal(children(child.id())[0], Signal::SIGABRT);
+    let said = desk.said(child.wait_with_output().unwrap());
+    assert_eq!(said.code, Some(1), "{said:?}");
+    for words in [
+        "FOUND   crash: ",
+        "the engine ended the process that it lived in: SIGABRT",
+        " at work\n",
+        " answers: ",
+    ] {
+        assert!(said.out.contains(words), "{words}: {}", said.out);
+    }
+    let verdict = Folder::open(&desk.path().join(".gristmill/7"))
+        .unwrap()
+        .verdict()
+        .unwrap()
+        .unwrap();
+    assert!(
+        verdict.counts.answers > 0 && verdict.visits["committed"] > 0,
+        "{verdict:?}"
+    );
+    let [cause] = verdict.causes.as_slice() else {
+        panic!("{verdict:?}")
+    };
+    assert_eq!(
+        cause.finding.proof.is_empty(),
+        cause.statements.is_empty(),
+        "{cause:?}"
+    );
+    // The engine is whole again: what it had acknowledged must be there.
+    let resumed = desk
+        .command(&["resume", "7"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    until("the resumed run to go on", || {
+        (!children(resumed.id()).is_empty()).then_some(())
+    });
+    signal(resumed.id(), Signal::SIGINT);
+    let said = desk.said(resumed.wait_with_output().unwrap());
+    assert!(matches!(said.code, Some(0 | 2)), "{said:?}");
 }
 
 fn tables(file: &Path) -> Vec<String> {

@@ -154,12 +154,13 @@ fn descriptors(visits: &Partitions, count: u64) {
 
 /// Every statement as a session renders it: its text, its values bound, and the digest of both.
 fn statements(visits: &Partitions, schema: &Schema, target: &dyn targets::Target, count: u64) {
+    let mut renderer = target.renderer(schema);
     for lts in 1..=count {
         let Some(visit) = visits.visit(Lts(lts)) else {
             continue;
         };
         for step in &visit.steps {
-            black_box(target.digest(schema, &targets::Request::Step(step)));
+            black_box(renderer.render(&targets::Request::Step(step)));
         }
     }
 }

@@ -73,6 +73,37 @@ impl Statements {
     }
 }
 
+/// What was at work when a process died: the visits that the log has begun and not ended, and their statements, of which
+/// some may not have been sent.
+pub(crate) fn at_work(archive: &Archive<'_>) -> Result<(Vec<Lts>, Vec<Sent>), RunError> {
+    let mut begun: BTreeMap<SessionId, (Lts, Logged)> = BTreeMap::new();
+    for record in Reader::open(archive.log_folder)? {
+        let session = record.session;
+        match record.what {
+            What::Invoke { lts, attempt, digest } => {
+                let logged = Logged {
+                    session,
+                    attempt,
+                    invoked_ns: record.ns,
+                    digest,
+                    completed: None,
+                };
+                begun.insert(session, (lts, logged));
+            }
+            What::Complete { .. } => {
+                begun.remove(&session);
+            }
+            _ => {}
+        }
+    }
+    let mut statements = Vec::new();
+    for (lts, logged) in begun.values() {
+        let visit = agreed(archive, *lts, logged)?;
+        statements.extend(of_visit(archive, &visit, logged, &Shown::All));
+    }
+    Ok((begun.into_values().map(|(lts, _)| lts).collect(), statements))
+}
+
 /// The visit regenerated, its digests compared with the log's (G2).
 fn agreed(archive: &Archive<'_>, lts: Lts, logged: &Logged) -> Result<Visit, RunError> {
     let visit = archive.history.visit(lts).ok_or(RunError::Regenerated { lts })?;
@@ -89,9 +120,10 @@ fn agreed(archive: &Archive<'_>, lts: Lts, logged: &Logged) -> Result<Visit, Run
 
 /// The digest of the first `steps` steps as they would be sent.
 pub(crate) fn sent_digest(archive: &Archive<'_>, visit: &Visit, steps: usize) -> u64 {
-    visit.steps[..steps].iter().fold(0, |sum, step| {
-        fold(sum, archive.target.digest(archive.schema, &Request::Step(step)))
-    })
+    let mut renderer = archive.target.renderer(archive.schema);
+    visit.steps[..steps]
+        .iter()
+        .fold(0, |sum, step| fold(sum, renderer.render(&Request::Step(step))))
 }
 
 /// One reading of the log for all cited visits; of each the last attempt.
@@ -139,6 +171,8 @@ fn look_up(archive: &Archive<'_>, cited: &[Lts]) -> Result<BTreeMap<Lts, Logged>
 enum Shown<'f> {
     /// Those that explain the finding.
     Proof(&'f Finding),
+    /// All of them.
+    All,
     /// The statement that the finding is about, with what came back for it.
     Read(Address, String),
 }
@@ -150,6 +184,7 @@ fn of_visit(archive: &Archive<'_>, visit: &Visit, logged: &Logged, shown: &Shown
         .map_or(visit.steps.len(), |c| usize::from(c.steps));
     let steps = &visit.steps[..sent];
     let chosen: Vec<&Step> = match shown {
+        Shown::All => steps.iter().collect(),
         Shown::Read(read, _) => steps.get(usize::from(read.step)).into_iter().collect(),
         Shown::Proof(finding) => {
             let on_row: Vec<&Step> = steps
@@ -168,12 +203,12 @@ fn of_visit(archive: &Archive<'_>, visit: &Visit, logged: &Logged, shown: &Shown
     };
     let outcome = match (shown, &logged.completed) {
         (Shown::Read(_, said), _) => said.clone(),
-        (Shown::Proof(_), Some(c)) => match c.outcome {
+        (Shown::Proof(_) | Shown::All, Some(c)) => match c.outcome {
             Outcome::Committed => "ok".to_owned(),
             Outcome::Rejected => "rejected".to_owned(),
             Outcome::Unknown => "unknown".to_owned(),
         },
-        (Shown::Proof(_), None) => "no answer".to_owned(),
+        (Shown::Proof(_) | Shown::All, None) => "no answer".to_owned(),
     };
     let texts = chosen
         .into_iter()

@@ -2,18 +2,36 @@
 
 use super::{Ended, Failure};
 use crate::RunError;
-use crate::life::{Ending, open_target, targets_folder};
+use crate::life::{Ending, history, open_target, targets_folder};
 use crate::plan::Plan;
+use crate::recheck::after_death;
 use crate::verdict::FORMAT;
 use history::artefact::Folder;
-use history::verdict::Cause;
+use history::log::Reader;
+use history::tracker::TrackerFile;
+use history::verdict::{Cause, Sent};
 use history::{
-    Address, Certainty, Counts, Finding, Kind, Lts, SessionId, Shape, Span, Status, Tick, Verdict,
+    Address, Certainty, Counts, Finding, Kind, Lts, SessionId, Shape, Span, State, Status, Tick, Tracker,
+    Verdict,
 };
 use nix::sys::signal::Signal;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+
+/// Visits by what became of them, those that were at work not among them; and how long the load had run, in milliseconds.
+fn count(folder: &Folder, plan: &Plan) -> Result<(BTreeMap<String, u64>, u64), RunError> {
+    let (tracker, visits) = (TrackerFile::open(&folder.tracker())?, history(plan)?);
+    let last = tracker.highest();
+    let writing = (1..=last.0).map(Lts).filter(|lts| {
+        !matches!(tracker.get(*lts).state, State::Waiting | State::Skipped)
+            && visits.visit(*lts).is_some_and(|v| !v.writes.is_empty())
+    });
+    let writing = writing.count() as u64;
+    let last_ns = Reader::open(&folder.log())?.last().map_or(0, |record| record.ns);
+    let visits = crate::verdict::visits(&tracker, visits.as_ref(), last, writing);
+    Ok((visits, last_ns / 1_000_000))
+}
 
 /// How it ended, and what it said last.
 pub(super) struct Death {
@@ -33,12 +51,14 @@ impl Death {
         let embedded = embedded(folder, plan);
         let verdict = match signal {
             Some(Signal::SIGKILL) => doubt(
+                folder,
                 plan,
                 format!(
-                    "the worker was killed from outside ({how}), perhaps for want of memory; the folder can be gone on with"
+                    "the worker was killed from outside ({how}), perhaps for want of memory; `gristmill resume {}` goes on with it",
+                    folder.name()
                 ),
             ),
-            Some(_) if embedded && !panicked => crash(plan, how),
+            Some(_) if embedded && !panicked => crash(folder, plan, how),
             _ => {
                 let words = std::fs::read_to_string(folder.panic()).unwrap_or(self.errors);
                 let words = words.trim();
@@ -82,7 +102,8 @@ fn embedded(folder: &Folder, plan: &Plan) -> bool {
         .is_ok_and(|target| target.describe().embedded)
 }
 
-fn crash(plan: &Plan, how: String) -> Verdict {
+fn crash(folder: &Folder, plan: &Plan, how: String) -> Verdict {
+    let (before, open, statements) = judged(folder, plan);
     let seen = format!("the engine ended the process that it lived in: {how}");
     let finding = Finding {
         kind: Kind::Crash,
@@ -105,7 +126,7 @@ fn crash(plan: &Plan, how: String) -> Verdict {
         part: None,
         row: None,
         column: None,
-        proof: Vec::new(),
+        proof: open.clone(),
         certainty: Certainty::Certain,
         doubt: String::new(),
     };
@@ -113,24 +134,59 @@ fn crash(plan: &Plan, how: String) -> Verdict {
         finding,
         times: 1,
         known: false,
-        statements: Vec::new(),
+        statements,
         promised: "an embedded engine answers or refuses; it does not end the process".to_owned(),
         seen,
-        proof: "the log's last records say which statements were at work".to_owned(),
+        proof: match open.as_slice() {
+            [] => "no visit was at work".to_owned(),
+            [one] => format!("visit {one} was at work"),
+            several => {
+                let names: Vec<String> = several.iter().map(ToString::to_string).collect();
+                format!("visits {} were at work", names.join(", "))
+            }
+        },
         how_sure: "certain: the operating system says so".to_owned(),
     };
     Verdict {
         status: Status::Finding,
-        causes: vec![cause],
-        ..empty(plan)
+        causes: [vec![cause], before.causes.clone()].concat(),
+        ..before
     }
 }
 
-fn doubt(plan: &Plan, words: String) -> Verdict {
+fn doubt(folder: &Folder, plan: &Plan, words: String) -> Verdict {
+    let (before, ..) = judged(folder, plan);
     Verdict {
-        status: Status::Unknown,
-        doubts: vec![words],
-        ..empty(plan)
+        status: before.status.max(Status::Unknown),
+        doubts: [vec![words], before.doubts.clone()].concat(),
+        ..before
+    }
+}
+
+/// What the worker left, judged: a verdict without the reason of its end, the visits that were at work, their statements.
+fn judged(folder: &Folder, plan: &Plan) -> (Verdict, Vec<Lts>, Vec<Sent>) {
+    let mut verdict = empty(plan);
+    // A worker that died before it had begun has left neither tracker nor log.
+    if !folder.tracker().exists() || !folder.log().exists() {
+        return (verdict, Vec::new(), Vec::new());
+    }
+    let counted = count(folder, plan).and_then(|counted| Ok((counted, after_death(folder)?)));
+    match counted {
+        Ok(((visits, load_ms), (open, statements, recheck))) => {
+            verdict.visits = visits;
+            verdict.load_ms = load_ms;
+            verdict.counts = recheck.counts;
+            verdict.doubts = recheck.notes;
+            if !recheck.causes.is_empty() {
+                verdict.status = Status::Finding;
+            }
+            verdict.causes = recheck.causes;
+            (verdict, open, statements)
+        }
+        Err(error) => {
+            verdict.doubts = vec![format!("what ran before cannot be judged: {error}")];
+            (verdict, Vec::new(), Vec::new())
+        }
     }
 }
 

@@ -57,7 +57,7 @@ impl Stage {
 
     /// Sends one request, and sees that the digest is the one that the target foretold.
     pub(crate) fn ask(&mut self, session: usize, at: (u64, u16), request: &Request<'_>) -> Answer {
-        let foretold = self.target.digest(&self.schema, request);
+        let foretold = self.target.renderer(&self.schema).render(request);
         let address = Address {
             lts: Lts(at.0),
             attempt: 0,

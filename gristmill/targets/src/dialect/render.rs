@@ -83,15 +83,15 @@ impl Writer<'_> {
             (self.d.literal)(cell, &mut self.statement.sql);
             self.statement.params.truncate(from);
         } else {
-            self.statement.slots.push(slot);
-            write!(
-                self.statement.sql,
-                "{}{}",
-                self.d.placeholder,
-                self.statement.slots.len()
-            )
-            .expect("a String takes everything");
+            self.placeholder(slot);
         }
+    }
+
+    fn placeholder(&mut self, slot: Slot) {
+        let Statement { sql, slots, .. } = &mut *self.statement;
+        slots.push(slot);
+        sql.push(self.d.placeholder);
+        sql.push_str(itoa::Buffer::new().format(slots.len()));
     }
 
     /// A value of a column by its descriptor; `None` is NULL.
@@ -112,18 +112,20 @@ impl Writer<'_> {
 
     /// The values of a whole key, `between` before each with its column (`between` writes "c = " or ", ").
     fn key(&mut self, keys: &Keys, position: u64, mut between: impl FnMut(&mut Self, usize, &Col)) {
-        let mut bytes = Vec::with_capacity(64);
-        keys.universe.inflate_into(position, &mut bytes);
+        let from = self.statement.params.len();
+        keys.universe.inflate_into(position, &mut self.statement.params);
+        if !self.literal {
+            for (i, col) in keys.columns.iter().enumerate() {
+                between(self, i, col);
+                self.placeholder(Slot::Value(col.ty));
+            }
+            return;
+        }
+        let bytes = self.statement.params.split_off(from);
         let mut rest = bytes.as_slice();
         for (i, col) in keys.columns.iter().enumerate() {
             between(self, i, col);
-            let before = rest;
-            Cell::take(&mut rest);
-            let from = self.statement.params.len();
-            self.statement
-                .params
-                .extend_from_slice(&before[..before.len() - rest.len()]);
-            self.slot(Slot::Value(col.ty), from);
+            (self.d.literal)(Cell::take(&mut rest), &mut self.statement.sql);
         }
     }
 

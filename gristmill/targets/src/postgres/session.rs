@@ -4,8 +4,7 @@ use super::codes;
 use super::config::Config;
 use super::value::{decode, encode, slot_oid};
 use super::wire::{self, Failure, Lost, Wire};
-use crate::dialect::{POSTGRES, Script, Statement};
-use crate::layout::Layout;
+use crate::dialect::{Renderer, Statement};
 use crate::target::{Cancel, Executed, Identity, Rendered, Request, Session};
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
@@ -26,9 +25,8 @@ pub(super) struct PostgresSession {
     wire: Wire,
     config: Arc<Config>,
     through: Option<SocketAddr>,
-    layout: Arc<Layout>,
+    renderer: Renderer,
     identity: Identity,
-    script: Script,
     /// Statements that the server knows, by the digest of their text.
     prepared: BTreeMap<u64, Vec<Prepared>>,
     /// Names given so far; one whose statement was refused is not used again.
@@ -68,19 +66,17 @@ impl PostgresSession {
         wire: Wire,
         config: Arc<Config>,
         through: Option<SocketAddr>,
-        layout: Arc<Layout>,
+        renderer: Renderer,
         identity: Identity,
         pooled: Arc<OnceLock<String>>,
     ) -> Self {
-        let (script, prepared) = (Script::default(), BTreeMap::new());
         Self {
             wire,
             config,
             through,
-            layout,
+            renderer,
             identity,
-            script,
-            prepared,
+            prepared: BTreeMap::new(),
             names: 0,
             pooled,
             broken: false,
@@ -274,13 +270,12 @@ impl PostgresSession {
 
 impl Session for PostgresSession {
     fn execute(&mut self, _: Address, request: &Request<'_>, deadline: Duration) -> Executed {
-        self.script.render(&POSTGRES, &self.layout, request);
-        let digest = self.script.digest();
+        let digest = self.renderer.render(request);
         self.wire.set_patience(deadline);
-        let script = std::mem::take(&mut self.script);
+        let script = std::mem::take(&mut self.renderer.script);
         let commit = matches!(request, Request::Commit);
         let answer = self.answer(script.statements(), commit, true);
-        self.script = script;
+        self.renderer.script = script;
         Executed { answer, digest }
     }
 

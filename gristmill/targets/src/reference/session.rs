@@ -4,9 +4,9 @@ use super::evaluate::{Source, Twist, evaluate};
 use super::store::{Changes, Key, Row};
 use super::{Shared, World, parts_of};
 use crate::Unusable;
-use crate::dialect::{POSTGRES, Script};
+use crate::dialect::Renderer;
 use crate::flaws::Flaw;
-use crate::layout::{Layout, TableLayout};
+use crate::layout::TableLayout;
 use crate::target::{Cancel, Executed, Identity, Request, Session};
 use history::{
     Address, Answer, Cells, Level, Op, Part, Query, Reason, ReasonKind, RowChoice, Rows, SessionId, Step,
@@ -17,13 +17,12 @@ use std::time::Duration;
 
 pub(super) struct ReferenceSession {
     shared: Arc<Shared>,
-    layout: Arc<Layout>,
+    renderer: Renderer,
     who: SessionId,
     serial: u64,
     incarnation: u64,
     autocommit: Level,
     transaction: Option<Transaction>,
-    script: Script,
     broken: bool,
 }
 
@@ -134,7 +133,7 @@ impl ReferenceSession {
     pub(super) fn open(
         shared: &Arc<Shared>,
         who: SessionId,
-        layout: Arc<Layout>,
+        renderer: Renderer,
         autocommit: Level,
     ) -> Result<Self, Unusable> {
         let mut world = shared.world.lock();
@@ -152,13 +151,12 @@ impl ReferenceSession {
         drop(world);
         Ok(Self {
             shared: Arc::clone(shared),
-            layout,
+            renderer,
             who,
             serial,
             incarnation,
             autocommit,
             transaction: None,
-            script: Script::default(),
             broken: false,
         })
     }
@@ -313,7 +311,7 @@ impl ReferenceSession {
     }
 
     fn write(&self, world: &mut World, at: Address, op: &Op, own: &mut Transaction) -> Answer {
-        let table = self.layout.table(op.part().table);
+        let table = self.renderer.layout().table(op.part().table);
         let now = own.snapshot.unwrap_or_else(|| world.store.now());
         let sight = Sight {
             world,
@@ -434,7 +432,7 @@ impl ReferenceSession {
     }
 
     fn read(&self, world: &World, at: Address, query: &Query, own: &mut Transaction) -> Rows {
-        let table = self.layout.table(query.table);
+        let table = self.renderer.layout().table(query.table);
         let parts = parts_of(query);
         match &parts {
             Some(parts) => own.read.extend(parts.iter().copied()),
@@ -468,7 +466,7 @@ impl ReferenceSession {
         truth: Rows,
     ) -> Rows {
         let liar = &self.shared.liar;
-        let table = self.layout.table(query.table);
+        let table = self.renderer.layout().table(query.table);
         let told = |flaw: Flaw, answer: Rows| {
             if answer == truth {
                 return None;
@@ -560,7 +558,7 @@ impl ReferenceSession {
         parts: Option<&[Part]>,
         sources: &[Source],
     ) -> Option<Vec<Source>> {
-        let table = self.layout.table(query.table);
+        let table = self.renderer.layout().table(query.table);
         let pick = |n: usize| -> Option<usize> {
             let n = u64::try_from(n).expect("an index fits").checked_sub(1)?;
             usize::try_from(choice % (n + 1)).ok()
@@ -692,8 +690,7 @@ fn sources(sight: &Sight<'_>, query: &Query, parts: Option<&[Part]>) -> Vec<Sour
 
 impl Session for ReferenceSession {
     fn execute(&mut self, at: Address, request: &Request<'_>, _: Duration) -> Executed {
-        self.script.render(&POSTGRES, &self.layout, request);
-        let digest = self.script.digest();
+        let digest = self.renderer.render(request);
         let answer = self.answer(at, request);
         Executed { answer, digest }
     }

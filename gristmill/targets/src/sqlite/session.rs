@@ -2,8 +2,7 @@
 
 use super::value::{Bound, decode};
 use super::{Shared, codes, incarnation};
-use crate::dialect::{SQLITE, Script, Statement};
-use crate::layout::Layout;
+use crate::dialect::{Renderer, Statement};
 use crate::target::{Cancel, Executed, Identity, Rendered, Request, Session};
 use crate::watchdog::Watched;
 use history::{Address, Answer, Reason, ReasonKind, Rows, SessionId};
@@ -14,14 +13,13 @@ use std::time::Duration;
 pub(super) struct SqliteSession {
     /// `None` only while it is being dropped.
     connection: Option<Connection>,
-    layout: Arc<Layout>,
+    renderer: Renderer,
     who: SessionId,
     serial: u64,
     shared: Arc<Shared>,
     watched: Arc<Watched>,
     /// The database is in memory: the connection outlives the session.
     keep: bool,
-    script: Script,
     /// BEGIN was acknowledged and neither COMMIT nor ROLLBACK was: the engine may have ended it by itself.
     in_transaction: bool,
 }
@@ -29,24 +27,22 @@ pub(super) struct SqliteSession {
 impl SqliteSession {
     pub(super) fn new(
         connection: Connection,
-        layout: Arc<Layout>,
+        renderer: Renderer,
         who: SessionId,
         serial: u64,
         shared: Arc<Shared>,
         watched: Arc<Watched>,
         keep: bool,
     ) -> Self {
-        let script = Script::default();
         let connection = Some(connection);
         Self {
             connection,
-            layout,
+            renderer,
             who,
             serial,
             shared,
             watched,
             keep,
-            script,
             in_transaction: false,
         }
     }
@@ -84,7 +80,7 @@ impl SqliteSession {
         let ends = matches!(request, Request::Commit) || !self.in_transaction;
         let mut sum = 0;
         let mut rows = None;
-        for statement in self.script.statements() {
+        for statement in self.renderer.statements() {
             match run(self.connection(), statement, true) {
                 Ok(Done::Rows(r)) => rows = Some(r),
                 Ok(Done::Affected(n)) => sum += n,
@@ -154,8 +150,7 @@ fn run(connection: &Connection, statement: &Statement, keep: bool) -> rusqlite::
 
 impl Session for SqliteSession {
     fn execute(&mut self, _: Address, request: &Request<'_>, deadline: Duration) -> Executed {
-        self.script.render(&SQLITE, &self.layout, request);
-        let digest = self.script.digest();
+        let digest = self.renderer.render(request);
         self.watched.begin(deadline);
         let answer = self.answer(request);
         self.watched.end();
