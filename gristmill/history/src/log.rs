@@ -94,7 +94,7 @@ pub enum LogError {
         what: &'static str,
     },
     /// Written by a newer gristmill.
-    #[error("{} has log format {found}, this gristmill reads up to {VERSION}", path.display())]
+    #[error("{} has log format {found}, this gristmill reads up to {VERSION}: use the one that wrote it", path.display())]
     Newer {
         /// The segment.
         path: PathBuf,

@@ -60,7 +60,7 @@ pub enum TrackerError {
         path: PathBuf,
     },
     /// Written by a newer gristmill.
-    #[error("{} has tracker format {found}, this gristmill reads up to {VERSION}", path.display())]
+    #[error("{} has tracker format {found}, this gristmill reads up to {VERSION}: use the one that wrote it", path.display())]
     Newer {
         /// The file.
         path: PathBuf,

@@ -163,6 +163,42 @@ fn a_run_of_a_newer_format_is_refused() {
 }
 
 #[test]
+fn a_log_and_a_tracker_of_newer_formats_are_refused_and_left_as_they_are() {
+    let desk = Desk::new();
+    let run = ["run", "reference:", "--seed", "7", "--visits", "20"];
+    assert!(matches!(desk.run(&run).code, Some(0 | 2)));
+    let folder = desk.path().join(".gristmill/7");
+    let first = |files: &str| {
+        let mut files: Vec<_> = std::fs::read_dir(folder.join(files))
+            .unwrap()
+            .map(|f| f.unwrap().path())
+            .collect();
+        files.sort();
+        files.remove(0)
+    };
+    let mut said = Vec::new();
+    for (file, at) in [(first("log"), 8), (folder.join("tracker"), 7)] {
+        let whole = std::fs::read(&file).unwrap();
+        let mut newer = whole.clone();
+        newer[at] = 9;
+        std::fs::write(&file, &newer).unwrap();
+        for command in ["check", "replay"] {
+            let answer = desk.run(&[command, "7"]);
+            assert_eq!(answer.code, Some(3), "{command}: {answer:?}");
+            said.push(format!("{command}: {}", answer.err));
+        }
+        assert_eq!(std::fs::read(&file).unwrap(), newer);
+        std::fs::write(&file, whole).unwrap();
+    }
+    expect![[r#"
+        check: error: .gristmill/7/log/00000001.seg has log format 9, this gristmill reads up to 1: use the one that wrote it
+        replay: error: .gristmill/7/log/00000001.seg has log format 9, this gristmill reads up to 1: use the one that wrote it
+        check: error: .gristmill/7/tracker has tracker format 9, this gristmill reads up to 1: use the one that wrote it
+        replay: error: .gristmill/7/tracker has tracker format 9, this gristmill reads up to 1: use the one that wrote it
+    "#]].assert_eq(&said.concat());
+}
+
+#[test]
 fn a_run_that_did_not_end_has_no_report() {
     let desk = Desk::new();
     desk.file(".gristmill/aa/format", "gristmill run, format 1\n");

@@ -208,7 +208,7 @@ fn a_log_of_a_newer_format_is_refused_by_its_number() {
     fs::write(&path, bytes).unwrap();
     let error = Reader::open(dir.path()).err().unwrap().to_string();
     assert!(
-        error.ends_with("has log format 2, this gristmill reads up to 1"),
+        error.ends_with("has log format 2, this gristmill reads up to 1: use the one that wrote it"),
         "{error}"
     );
 }

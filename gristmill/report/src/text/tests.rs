@@ -117,6 +117,24 @@ fn a_finding_is_five_lines_and_its_statements() {
 }
 
 #[test]
+fn in_full_no_statement_is_cut_on_the_narrowest_screen() {
+    let style = |full| Style {
+        color: false,
+        width: Some(76),
+        full,
+    };
+    let cause = cause();
+    let (cut, full) = (
+        finding(&cause, "7b3f0c", style(false)),
+        finding(&cause, "7b3f0c", style(true)),
+    );
+    for sent in &cause.statements {
+        assert!(!cut.contains(&sent.sql), "{cut}");
+        assert!(full.contains(&sent.sql), "{full}");
+    }
+}
+
+#[test]
 fn on_a_narrow_screen_statements_are_cut_and_sentences_wrapped() {
     let text = finding(
         &cause(),
