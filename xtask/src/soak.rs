@@ -32,6 +32,15 @@ const SOAKS: &[Soak] = &[
         what: "random histories of writers, readers, compaction, crashes and faults on one shard",
     },
     Soak {
+        name: "proofs",
+        package: "millstream-shard",
+        target: &["--lib"],
+        filter: "tests::matrix::",
+        variable: "SHARD_ROUNDS",
+        size: 200,
+        what: "every proof of the shard, so often in a row",
+    },
+    Soak {
         name: "crashes",
         package: "millstream",
         target: &["--test", "it"],

@@ -112,6 +112,19 @@ pub enum FlowError {
         /// Where the sink would have begun.
         as_of: u64,
     },
+    /// The output shard was closed while it did not equal the view, so nothing can correct it.
+    #[error(
+        "{operator}: shard {shard} is closed and differs from the view at {time}: \
+         nothing can be written to it any more; keep the view in a new shard"
+    )]
+    ClosedOtherwise {
+        /// Name of the sink.
+        operator: String,
+        /// The shard.
+        shard: ShardId,
+        /// The first time at which the difference was found.
+        time: u64,
+    },
     /// The output shard holds data that can no longer be read back, so it cannot be corrected.
     #[error(
         "{operator}: shard {shard} cannot be read back: its since {since} is not before its upper {upper}"

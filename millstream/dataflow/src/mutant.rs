@@ -58,6 +58,7 @@ mutants! {
     ReaderAfterStart,
     ReadsBeforeStart,
     AsOfIgnored,
+    HoldsFromSince,
     AsOfErrorIsProgress,
     AsOfAfterSnapshot,
     ExcludeIncludes,

@@ -218,9 +218,11 @@ pub fn view_sink_hooked<'scope>(
     let rows = view.rows.map(|(row, time, diff)| (tagged(0, &row), time, diff));
     let errors = view.errors.map(|(row, time, diff)| (tagged(1, &row), time, diff));
     let (desired, frontier) = watch_frontier(&options.name, rows.concat(errors));
+    let peers = u64::try_from(scope.peers()).expect("a worker count fits 64 bits");
+    let ends = view.ends.clone().flat_map(move |()| 0..peers);
     let minted = mint_operator::build(scope, context.clone(), frontier, view.ends);
     let (batches, write_press) =
-        write_operator::build(context.clone(), desired, read_back.rows, minted.to_writers);
+        write_operator::build(context.clone(), desired, read_back.rows, minted.to_writers, ends);
     let append_press = append_operator::build(scope, context, minted.to_appender, batches);
 
     let token = SinkToken {

@@ -126,15 +126,17 @@ pub(crate) fn run() {
     let row: Arc<[u8]> = vec![b'x'; 100].into();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for number in 0..APPENDS {
-        // A moment that has nothing to do with when the other side looks.
-        let drawn = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        pause(runtime.handle(), Duration::from_millis(drawn % poll_ms));
+        // The other side looked just now. Multiples of the golden ratio lie evenly between this look and the
+        // next, so the median is that of all moments and not of the few that were drawn.
+        let fraction = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let moment = Duration::from_micros((fraction * poll_ms * 1000) >> 32);
+        pause(runtime.handle(), moment);
         let update = [Update::new(row.to_vec(), number, 1)];
         let appended = writer.compare_and_append(&update, Frontier::At(number), Frontier::At(number + 1));
         runtime.block_on(appended).expect("appends");
         let acknowledged = now_us();
         ours.push(seen(&mut lines, "shard", number).saturating_sub(acknowledged));
-        pause(runtime.handle(), Duration::from_millis((drawn >> 16) % poll_ms));
+        pause(runtime.handle(), moment);
         let id = i64::try_from(number + 1).expect("small");
         table
             .execute(

@@ -23,7 +23,6 @@ const CONSOLIDATE_ROWS_MIN: usize = 64;
 pub(crate) struct Correction {
     by_time: BTreeMap<u64, Pile>,
     since: u64,
-    closed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -52,7 +51,7 @@ impl Pile {
 impl Correction {
     /// Adds `diff` copies of `row` at `time`: positive for what is desired, negative for what is there.
     pub(crate) fn add(&mut self, row: Row, time: u64, diff: i64) {
-        if self.closed || diff == 0 {
+        if diff == 0 {
             return;
         }
         self.by_time
@@ -61,30 +60,38 @@ impl Correction {
             .push(row, diff);
     }
 
-    /// Everything before `since` happened at `since`. An earlier since changes nothing; a closed one
-    /// empties the buffer.
-    pub(crate) fn advance(&mut self, since: Frontier) {
-        match since {
-            Frontier::Closed => {
-                self.closed = true;
-                self.by_time.clear();
-            }
-            Frontier::At(since) if since > self.since => {
-                self.since = since;
-                let later = self.by_time.split_off(&since);
-                let earlier = std::mem::replace(&mut self.by_time, later);
-                for pile in earlier.into_values() {
-                    let into = self.by_time.entry(since).or_default();
-                    into.updates.extend(pile.updates);
-                }
-                if let Some(pile) = self.by_time.get_mut(&since) {
-                    pile.clean = 0;
-                    pile.consolidate();
-                }
-                self.by_time.retain(|_, pile| !pile.updates.is_empty());
-            }
-            Frontier::At(_) => (),
+    /// Everything before `since` happened at `since`. An earlier since changes nothing.
+    pub(crate) fn advance(&mut self, since: u64) {
+        if since <= self.since {
+            return;
         }
+        self.since = since;
+        let later = self.by_time.split_off(&since);
+        let earlier = std::mem::replace(&mut self.by_time, later);
+        for pile in earlier.into_values() {
+            let into = self.by_time.entry(since).or_default();
+            into.updates.extend(pile.updates);
+        }
+        if let Some(pile) = self.by_time.get_mut(&since) {
+            pile.clean = 0;
+            pile.consolidate();
+        }
+        self.by_time.retain(|_, pile| !pile.updates.is_empty());
+    }
+
+    /// The first time before `upper` at which something is left. What lies before it is forgotten.
+    pub(crate) fn first_before(&mut self, upper: Frontier) -> Option<u64> {
+        while let Some(mut pile) = self.by_time.first_entry() {
+            if upper.less_equal(*pile.key()) {
+                return None;
+            }
+            pile.get_mut().consolidate();
+            if !pile.get().updates.is_empty() {
+                return Some(*pile.key());
+            }
+            pile.remove();
+        }
+        None
     }
 
     /// The consolidated updates of times before `upper`, in order of time and row; times before `lower`

@@ -8,6 +8,8 @@
 //! 2. A description is not thrown away because the read-back is behind; only when it is past: then
 //!    somebody else has written that interval.
 //! 3. Inputs are always drained: a wedged or failed operator would stop everything upstream.
+//! 4. A shard that is closed and is not the view cannot be corrected: that is an error, told as soon as the view
+//!    is complete at a time at which they differ.
 
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Exchange;
@@ -44,12 +46,13 @@ struct Done {
     batch: Result<Vec<u8>, FlowError>,
 }
 
-/// Builds the operator.
+/// Builds the operator. `descriptions` and `ends`, the announcements of the view's inputs, come for each worker.
 pub(super) fn build<'scope>(
     context: SinkContext,
     desired: Stream<'scope, u64, Vec<RowUpdate>>,
     persist: Stream<'scope, u64, Vec<RowUpdate>>,
     descriptions: Stream<'scope, u64, Vec<(u64, Description)>>,
+    ends: Stream<'scope, u64, Vec<u64>>,
 ) -> (Stream<'scope, u64, Vec<Written>>, Press) {
     let scope = desired.scope();
     let mut builder = OperatorBuilder::new(format!("view_sink_write({})", context.name), scope);
@@ -58,7 +61,8 @@ pub(super) fn build<'scope>(
     let none = Vec::<(usize, Antichain<u64>)>::new();
     let by_row = |update: &RowUpdate| stable_hash(update.0.as_bytes());
     let mut desired_in = builder.new_input_connection(desired, Exchange::new(by_row), none.clone());
-    let mut persist_in = builder.new_input_connection(persist, Exchange::new(by_row), none);
+    let mut persist_in = builder.new_input_connection(persist, Exchange::new(by_row), none.clone());
+    let mut ends_in = builder.new_input_connection(ends, Exchange::new(|worker: &u64| *worker), none);
     let mut descriptions_in = builder.new_input(descriptions, Exchange::new(|to: &(u64, Description)| to.0));
     let mut batches_out = OutputBuilder::from(batches_out);
     let (mut button, press) = Button::new(scope, &address, context.hooks.mutant);
@@ -84,6 +88,7 @@ pub(super) fn build<'scope>(
             let Some(writer) = &mut state else {
                 desired_in.for_each(|_, rows| rows.clear());
                 persist_in.for_each(|_, rows| rows.clear());
+                ends_in.for_each(|_, ends| ends.clear());
                 descriptions_in.for_each(|_, descriptions| descriptions.clear());
                 return false;
             };
@@ -100,6 +105,7 @@ pub(super) fn build<'scope>(
                     }
                 }
             });
+            ends_in.for_each(|_, ends| writer.ended += ends.drain(..).count());
             descriptions_in.for_each(|capability, descriptions| {
                 for (_, description) in descriptions.drain(..) {
                     writer.pending = Some((description, capability.delayed(&description.lower, 0)));
@@ -107,7 +113,10 @@ pub(super) fn build<'scope>(
             });
             let desired = frontier_of(frontiers[0].frontier());
             let persist = frontier_of(frontiers[1].frontier());
-            writer.correction.advance(persist);
+            match persist {
+                Frontier::At(persist) => writer.correction.advance(persist),
+                Frontier::Closed => writer.compare_with_closed(desired),
+            }
             writer.write(desired, persist);
             writer.take_done(&mut batches_out);
             true
@@ -127,6 +136,8 @@ struct Writer {
     writing: Vec<(Description, Capability<u64>)>,
     jobs: mpsc::UnboundedSender<Job>,
     done: mpsc::UnboundedReceiver<Done>,
+    /// Inputs of the view that have announced their end.
+    ended: usize,
     failed: bool,
     _task: Task,
 }
@@ -151,6 +162,7 @@ impl Writer {
             writing: Vec::new(),
             jobs,
             done,
+            ended: 0,
             failed: false,
             _task: task,
         }
@@ -185,6 +197,24 @@ impl Writer {
             self.died();
         }
         self.writing.push((description, capability));
+    }
+
+    /// Everything the shard will ever hold has been read back: where the view is complete, nothing may be left.
+    fn compare_with_closed(&mut self, desired: Frontier) {
+        // An empty frontier without announcements is a dataflow that is being taken down.
+        let taken_down = desired.is_closed() && self.ended < self.context.inputs;
+        if self.failed || taken_down {
+            return;
+        }
+        self.correction.advance(self.context.as_of);
+        if let Some(time) = self.correction.first_before(desired) {
+            self.failed = true;
+            self.context.report(&FlowError::ClosedOtherwise {
+                operator: self.context.name.clone(),
+                shard: self.context.output.shard,
+                time,
+            });
+        }
     }
 
     fn take_done(&mut self, batches_out: &mut BatchesOut) {

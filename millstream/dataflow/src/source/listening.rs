@@ -6,7 +6,8 @@
 //! 3. The time of a batch's parts is the frontier *before* the batch: all its rows are at or after it.
 //! 4. The listen lives until everything described has been fetched. Its holds keep the parts alive.
 //! 5. An error is the task's last message.
-//! 6. Told to stand still, because a part failed, it listens no more but keeps its holds (H11).
+//! 6. Once `as_of` is chosen the reader holds no earlier time, however long its snapshot waits for data (H11).
+//! 7. Told to stand still, because a part failed, it listens no more but keeps its holds (H11).
 
 use std::error::Error;
 use std::sync::Arc;
@@ -162,6 +163,12 @@ impl Listener {
                 as_of,
                 since,
             }));
+        }
+        if since < Frontier::At(as_of) && mutant != Mutant::HoldsFromSince {
+            reader
+                .downgrade_since(Frontier::At(as_of))
+                .await
+                .map_err(|error| self.shard_error(error))?;
         }
         let mut snapshot = match self.options.snapshot {
             SnapshotMode::Include if self.options.until.less_equal(as_of) => Vec::new(),

@@ -4,7 +4,7 @@
 //! Sockets have threads of their own, so these tests step until a condition holds, never a fixed number of
 //! times; then they step on and see that it stays so.
 
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 
 use dataflow::{Hooks, Mutant, RowCodec, ShardInput, SinkOptions, SourceOptions, WritePermission};
@@ -62,10 +62,15 @@ struct Cluster {
     processes: Vec<Process>,
 }
 
-/// Addresses nobody listens on: the system's choice, given back at once.
+/// Addresses nobody listens on: the system's choice of ports, given back at once.
+///
+/// The host is this test process's own among the sixteen million of loopback, so that nobody else is given one
+/// of these ports meanwhile, not even as the near end of a connection.
 pub(crate) fn addresses() -> Vec<String> {
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    let host = Ipv4Addr::new(127, high | 0x80, middle, low);
     let listeners: Vec<TcpListener> = (0..PROCESSES)
-        .map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"))
+        .map(|_| TcpListener::bind((host, 0)).expect("a free port"))
         .collect();
     listeners
         .iter()

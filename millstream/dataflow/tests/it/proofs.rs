@@ -121,6 +121,8 @@ proofs! {
         by freeze::rows_that_do_not_decode_freeze_exactly_there;
     "H11" h_11_a_frozen_source_listens_no_more kills [FrozenKeepsListening]
         by freeze::a_frozen_source_listens_no_more;
+    "H11" h_11_a_source_that_waits_holds_its_as_of_only kills [HoldsFromSince]
+        by reading::a_source_that_waits_holds_its_as_of_only;
     "H12" h_12_fetch_concurrency_is_read_for_each_fetch kills [ConcurrencyReadOnce]
         by reading::fetch_concurrency_is_read_for_each_fetch;
     "H12" h_12_fetches_go_on_while_a_result_waits kills [SendBlocksFetches]

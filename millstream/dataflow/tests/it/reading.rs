@@ -236,6 +236,36 @@ pub(crate) fn the_hold_covers_the_waiting(mutant: Mutant) {
     world.expect_frontier(flow, Some(8));
 }
 
+pub(crate) fn a_source_that_waits_holds_its_as_of_only(mutant: Mutant) {
+    for snapshot in [SnapshotMode::Include, SnapshotMode::Exclude] {
+        let mut world = World::new(2, mutant);
+        world.append_each(0..4);
+        let flow = world.install(move |options| {
+            options.as_of = Some(9);
+            options.snapshot = snapshot;
+        });
+        world.settle();
+        world.expect_frontier(flow, Some(9));
+        assert_eq!(
+            world.since_if_others_let_go(12),
+            Frontier::At(9),
+            "{snapshot:?}: nobody needs what lies before its as_of"
+        );
+        world.append_each(4..12);
+        world.settle();
+        world.expect_frontier(flow, Some(12));
+        let expected = match snapshot {
+            SnapshotMode::Include => (0..10).map(|row| (9, format!("row {row}"), 1)).collect(),
+            SnapshotMode::Exclude => Vec::new(),
+        };
+        let later = (10..12).map(|time| (time, format!("row {time}"), 1));
+        assert_eq!(
+            world.rows(flow),
+            expected.into_iter().chain(later).collect::<Vec<_>>()
+        );
+    }
+}
+
 pub(crate) fn discarded_parts_are_not_fetched(mutant: Mutant) {
     let mut world = World::new(2, mutant);
     world.append_each(0..6);

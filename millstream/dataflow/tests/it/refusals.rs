@@ -55,6 +55,54 @@ fn a_sink_of_another_codec_is_refused() {
 }
 
 #[test]
+fn a_closed_output_that_is_not_the_view_is_named() {
+    for (held, differs_at) in [("\0a", None), ("\0b", Some(1)), ("\u{1}a", Some(1))] {
+        for input_ends in [false, true] {
+            let mut mill = Mill::new(Mutant::None);
+            mill.append(mill.output, &[(held, 1, 1)], 0, Frontier::Closed);
+            mill.append(mill.input, &[("a", 1, 1)], 0, Frontier::At(2));
+            mill.start(Setup {
+                workers: 2,
+                ..Setup::default()
+            });
+            if input_ends {
+                mill.append(mill.input, &[], 2, Frontier::Closed);
+            }
+            mill.settle();
+            let errors = mill.replicas[0].sink.errors();
+            let Some(at) = differs_at else {
+                assert!(errors.is_empty(), "a finished view is well: {errors:?}");
+                continue;
+            };
+            let told = format!(
+                "shard {} is closed and differs from the view at {at}: ",
+                mill.output
+            );
+            let named = |error: &FlowError| {
+                matches!(error, FlowError::ClosedOtherwise { .. }) && error.to_string().contains(&told)
+            };
+            assert!(!errors.is_empty() && errors.iter().all(named), "{errors:?}");
+        }
+    }
+    // A dataflow that is taken down, in whatever order, before it has read everything, finds no fault.
+    let mut mill = Mill::new(Mutant::None);
+    mill.append(mill.output, &[("\0a", 1, 1)], 0, Frontier::Closed);
+    mill.append(mill.input, &[("a", 1, 1)], 0, Frontier::At(2));
+    mill.gate.hold_all();
+    mill.start(Setup::default());
+    mill.settle();
+    for key in mill.stored_parts(mill.output) {
+        mill.gate.open(&key);
+    }
+    mill.settle();
+    mill.replicas[0]
+        .workers
+        .on(0, |stage| drop(stage.mills[0].source.take()));
+    mill.settle();
+    mill.expect_no_errors();
+}
+
+#[test]
 fn a_finalized_shard_cannot_be_followed() {
     let mut world = World::new(2, Mutant::None);
     world.append(&[], 0, Frontier::Closed);

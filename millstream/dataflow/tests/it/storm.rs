@@ -4,7 +4,7 @@
 //! costs nothing. A run that fails prints how to run it again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use dataflow::Mutant;
 use shard::mutant::Mutant as ShardMutant;
@@ -31,6 +31,10 @@ const BATCHES: u64 = 6;
 const ROUNDS_MAX: u64 = 4_000;
 /// How far time goes in a round.
 const ROUND_MS: u64 = 15;
+/// A writer's life where the stores are silent for longer than that.
+const SHORT_LIFE_MS: u64 = 2_000;
+/// Rounds of a silence before time goes on.
+const SILENT_ROUNDS: u64 = 20;
 /// Random storms of the short form.
 const STORMS: u64 = 60;
 
@@ -124,7 +128,12 @@ impl Storm {
     /// One replica follows the whole input; panics with the reason when the output is not right.
     fn run(mut self) -> u64 {
         self.start();
-        for time in BEFORE..=BATCHES {
+        self.go_on(BEFORE)
+    }
+
+    /// The same when the replica is there and the input has come to `fed`.
+    fn go_on(self, fed: u64) -> u64 {
+        for time in fed..=BATCHES {
             assert!(
                 self.follow(time, ROUND_MS, ROUNDS_MAX),
                 "the output never comes to {time}: {:?} {:?}",
@@ -158,6 +167,59 @@ fn feed(mill: &Mill, time: u64) {
 /// Operations of a run without faults.
 fn calm() -> u64 {
     Storm::new(Defects::default(), |_, _| Fate::Pass).run()
+}
+
+/// Compare-and-set number `at` happens and is not answered. Then the stores are silent for this process until
+/// the writer that asked has run out its life and somebody else's command has removed its entry; then they
+/// answer again. Whether there was a compare-and-set number `at`.
+fn silence(defects: Defects, at: u64) -> bool {
+    let defects = Defects {
+        writer_lease_ms: Some(SHORT_LIFE_MS),
+        ..defects
+    };
+    let silent = Arc::new(AtomicBool::new(false));
+    let (falls, sets) = (Arc::clone(&silent), AtomicU64::new(0));
+    let mut storm = Storm::new(defects, move |_, op| {
+        if falls.load(Ordering::SeqCst) {
+            return Fate::Lost;
+        }
+        if matches!(op, Op::Cas(_)) && sets.fetch_add(1, Ordering::Relaxed) == at {
+            falls.store(true, Ordering::SeqCst);
+            return Fate::Unanswered;
+        }
+        Fate::Pass
+    });
+    storm.start();
+    for fed in BEFORE..=BATCHES {
+        let fell = |storm: &Storm| {
+            for _ in 0..ROUNDS_MAX {
+                if silent.load(Ordering::SeqCst) {
+                    return true;
+                }
+                if storm.mill.upper(storm.mill.output) >= Frontier::At(fed) {
+                    return false;
+                }
+                storm.mill.move_one(0);
+                storm.mill.client.clock().advance(ROUND_MS);
+            }
+            panic!("the output never comes to {fed}");
+        };
+        if fell(&storm) {
+            (0..SILENT_ROUNDS).for_each(|_| storm.mill.move_one(0));
+            storm.mill.client.clock().advance(2 * SHORT_LIFE_MS);
+            let other = storm.mill.hold(storm.mill.output);
+            storm.mill.wait(other.expire()).expect("expires");
+            let writers = storm.mill.state(storm.mill.output).writers.len();
+            assert_eq!(writers, 0, "the output's writers have run out their life");
+            silent.store(false, Ordering::SeqCst);
+            storm.go_on(fed);
+            return true;
+        }
+        if fed < BATCHES {
+            feed(&storm.mill, fed);
+        }
+    }
+    false
 }
 
 /// Every operation meets every fate, one a run; unless the `whole` is asked for, each meets one of them.
@@ -225,6 +287,29 @@ fn the_sweep_convicts_whoever_guesses() {
         let survived = std::panic::catch_unwind(|| sweep(defects, true)).is_ok();
         assert!(!survived, "{shard:?} survives");
     }
+}
+
+/// Whoever takes doubt for failure appends again as a writer that nobody knows, hears of an upper that is its
+/// own, and deletes what is in the shard. Nothing shorter than the writer's life shows it: until then the entry
+/// of the first attempt answers the second.
+#[test]
+fn a_silence_longer_than_a_writers_life_leaves_the_output_right() {
+    let silences = |shard| {
+        let defects = Defects {
+            shard,
+            ..Defects::default()
+        };
+        let mut at = 0;
+        while silence(defects, at) {
+            at += 1;
+        }
+        at
+    };
+    let played = silences(ShardMutant::None);
+    assert!(played > BATCHES, "every append was met, {played} in all");
+    println!("{played} silences");
+    let survived = std::panic::catch_unwind(|| silences(ShardMutant::DoubtMeansFailure)).is_ok();
+    assert!(!survived, "DoubtMeansFailure survives");
 }
 
 #[test]

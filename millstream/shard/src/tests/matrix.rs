@@ -49,10 +49,19 @@ fn quiet(on: bool) {
     QUIET.set(on);
 }
 
+/// How often in a row each scenario must pass as the product is.
+fn rounds() -> u64 {
+    std::env::var("SHARD_ROUNDS").map_or(1, |asked| asked.parse().expect("SHARD_ROUNDS is a number"))
+}
+
 fn prove(row: &Row) {
-    if let Err(why) = verdict(row.scenario, Mutant::None) {
-        panic!("{}: {why}", row.id);
+    let rounds = rounds();
+    for round in 0..rounds {
+        if let Err(why) = verdict(row.scenario, Mutant::None) {
+            panic!("{}: round {round} of {rounds}: {why}", row.id);
+        }
     }
+    println!("{}: {rounds} of {rounds} in a row", row.test);
     quiet(true);
     let survivors: Vec<Mutant> = row
         .killed

@@ -30,11 +30,11 @@ proptest! {
         let mut buffer = Correction::default();
         for (i, (n, time, diff)) in updates.iter().enumerate() {
             if i == advance_after {
-                buffer.advance(Frontier::At(since));
+                buffer.advance(since);
             }
             buffer.add(row(*n), *time, *diff);
         }
-        buffer.advance(Frontier::At(since));
+        buffer.advance(since);
         for upper in [Frontier::At(upper), Frontier::Closed] {
             let got = buffer.before(lower, upper);
             let sums: BTreeMap<_, _> = got.iter().map(|(row, time, diff)| ((*time, row.clone()), *diff)).collect();
@@ -54,7 +54,21 @@ fn what_is_read_back_cancels_what_was_desired() {
         for n in 0..10 {
             buffer.add(row(n), round, -1);
         }
-        buffer.advance(Frontier::At(round + 1));
+        buffer.advance(round + 1);
     }
     assert_eq!(buffer.len(), 0);
+}
+
+#[test]
+fn what_is_left_is_found_at_its_first_time_and_what_cancels_is_forgotten() {
+    let mut buffer = Correction::default();
+    for (time, diff) in [(1, 1), (1, -1), (3, 1), (5, 1), (5, -1), (8, 2)] {
+        buffer.add(row(0), time, diff);
+    }
+    assert_eq!(buffer.first_before(Frontier::At(3)), None);
+    assert_eq!(buffer.first_before(Frontier::At(4)), Some(3));
+    buffer.add(row(0), 3, -1);
+    assert_eq!(buffer.first_before(Frontier::At(8)), None);
+    assert_eq!(buffer.len(), 1, "only time 8 is kept");
+    assert_eq!(buffer.first_before(Frontier::Closed), Some(8));
 }
