@@ -15,7 +15,7 @@ use crate::world::World;
 use check::{Judged, words};
 pub(crate) use families::Families;
 use history::verdict::Cause;
-use history::{Certainty, Finding, Kind, Shape, Tracker};
+use history::{Certainty, Finding, Kind, Shape, Tick, Tracker};
 use parking_lot::Mutex;
 use statements::Statements;
 pub(crate) use statements::in_a_word;
@@ -145,31 +145,25 @@ fn judge_again(world: &World, mut finding: Finding) -> Result<(Finding, Option<S
             finding.doubt = format!("judged once: the second judge could not look again ({why})");
         }
     }
-    if lost_in_a_crash(world, &finding) {
+    if lost_in_a_crash(world.tracker.as_ref(), &world.faults.kills(), &finding) {
         finding.kind = Kind::Durability;
     }
     Ok((finding, said))
 }
 
-/// Whether the server was killed between the acknowledgement of what is missing and the read that misses it.
-fn lost_in_a_crash(world: &World, finding: &Finding) -> bool {
+/// Whether the server was killed, at one of `kills`, between the acknowledgement of what is missing and the read that misses
+/// it: then it is [`Kind::Durability`].
+pub(crate) fn lost_in_a_crash(tracker: &dyn Tracker, kills: &[Tick], finding: &Finding) -> bool {
     if !matches!(
         finding.shape,
         Shape::MissingRow { .. } | Shape::WrongCell { .. } | Shape::ExtraRow { .. }
     ) {
         return false;
     }
-    let Some(last) = finding
-        .proof
-        .iter()
-        .map(|lts| world.tracker.get(*lts).visible_by)
-        .max()
-    else {
+    let Some(last) = finding.proof.iter().map(|lts| tracker.get(*lts).visible_by).max() else {
         return false;
     };
-    world
-        .faults
-        .kills()
+    kills
         .iter()
         .any(|kill| last < *kill && *kill < finding.snapshot.answered)
 }

@@ -2,8 +2,9 @@
 //! decoded again, nothing connected to.
 
 use crate::RunError;
-use crate::causes::{Archive, Families, in_a_word, make, signature};
+use crate::causes::{Archive, Families, in_a_word, lost_in_a_crash, make, signature};
 use crate::evidence;
+use crate::fault::FaultKind;
 use crate::judging::Compared;
 use crate::known::Known;
 use crate::life::{environment, history, judge, open_target, read_plan};
@@ -12,7 +13,7 @@ use history::artefact::Folder;
 use history::log::{Ending, Reader, What};
 use history::tracker::TrackerFile;
 use history::verdict::{Cause, Sent};
-use history::{Answered, Counts, Lts, Regenerate, Tick};
+use history::{Answered, Counts, Kind, Lts, Regenerate, Tick};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -65,7 +66,7 @@ fn judge_again(
     let visits = history(&plan)?;
     let tracker = Arc::new(TrackerFile::open(&folder.tracker())?);
     let mut notes = Vec::new();
-    let regenerated = compare_digests(folder, visits.as_ref(), &mut notes)?;
+    let (regenerated, kills) = compare_digests(folder, visits.as_ref(), &mut notes)?;
     let (mut held, damaged) = evidence::read(&folder.evidence()).map_err(RunError::evidence)?;
     if damaged > 0 {
         notes.push(format!(
@@ -90,11 +91,15 @@ fn judge_again(
         match judge.conclude(judge.explain(answered)) {
             Judged::Explained(e) => compared.explained(&e),
             Judged::NotCompared(why) => compared.not_compared(why),
-            Judged::Broken(finding) => {
+            Judged::Broken(mut finding) => {
                 compared.broken(&finding);
                 if !causes.count(&finding) {
+                    let repeats = signature(&finding);
+                    if lost_in_a_crash(tracker.as_ref(), &kills, &finding) {
+                        finding.kind = Kind::Durability;
+                    }
                     let cause = make(&archive, *finding, Some(said), &Known::default())?;
-                    causes.add(signature(&cause.finding), cause);
+                    causes.add(repeats, cause);
                 }
             }
         }
@@ -127,16 +132,19 @@ fn floors(answers: &[Answered]) -> Vec<Tick> {
     floors
 }
 
-/// Every visit of the log is what it was when it was sent (F4).
+/// Every visit of the log is what it was when it was sent (F4): how many, and the ticks of the kills between them.
 fn compare_digests(
     folder: &Folder,
     visits: &dyn Regenerate,
     notes: &mut Vec<String>,
-) -> Result<u64, RunError> {
+) -> Result<(u64, Vec<Tick>), RunError> {
     let mut reader = Reader::open(&folder.log())?;
     let mut scratch = Vec::new();
-    let mut count = 0;
+    let (mut count, mut kills) = (0, Vec::new());
     for record in reader.by_ref() {
+        if matches!(&record.what, What::Fault { name, .. } if name == FaultKind::Kill.name()) {
+            kills.push(record.tick);
+        }
         if let What::Invoke { lts, digest, .. } = record.what {
             let visit = visits.visit(lts).ok_or(RunError::Regenerated { lts })?;
             if visit.digest(&mut scratch) != digest {
@@ -154,5 +162,5 @@ fn compare_digests(
     if let Some(ending) = reader.ending().filter(|e| !matches!(e, Ending::Closed)) {
         notes.push(format!("the log was not closed: {ending}"));
     }
-    Ok(count)
+    Ok((count, kills))
 }

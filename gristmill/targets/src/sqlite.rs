@@ -285,7 +285,10 @@ impl Target for Sqlite {
         let statements = dialect::objects(&SQLITE, &self.layouts.of(schema));
         let url = self.url();
         let taken = self.with(|connection| self.ours(connection))?;
-        if let Some(name) = taken.first() {
+        if let Place::Temporary(_) = self.place {
+            // The file is the run's own: an earlier life of the run was killed before it had done anything.
+            self.with(|connection| drop_tables(connection, &taken))?;
+        } else if let Some(name) = taken.first() {
             let remedy = format!("gristmill clean {url}");
             return Err(Unusable::server(
                 url,
@@ -313,9 +316,7 @@ impl Target for Sqlite {
         }
         self.with(|connection| {
             let names = self.ours(connection)?;
-            for name in &names {
-                connection.execute_batch(&format!("DROP TABLE \"{}\"", name.replace('"', "\"\"")))?;
-            }
+            drop_tables(connection, &names)?;
             Ok(names.into_iter().map(|name| format!("table {name}")).collect())
         })
     }
@@ -362,6 +363,12 @@ impl Target for Sqlite {
     fn prerender(&self, schema: &Schema, request: &Request<'_>) -> Option<Rendered> {
         Some(dialect::rendered(&SQLITE, &self.layouts.of(schema), request))
     }
+}
+
+fn drop_tables(connection: &Connection, names: &[String]) -> rusqlite::Result<()> {
+    names.iter().try_for_each(|name| {
+        connection.execute_batch(&format!("DROP TABLE \"{}\"", name.replace('"', "\"\"")))
+    })
 }
 
 /// The engine lives as long as this process.

@@ -128,6 +128,10 @@ pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Resu
     let registry = Registry::open(folder)?;
     let recorded = Recorded::read(folder, &plan)?;
     if recorded.is_new() {
+        if registry.open_entry().is_some() {
+            // An earlier life was killed before its first visit: what it had made is ours, and empty.
+            target.cleanup()?;
+        }
         registry.note(&plan, &target.plan_of_objects(&schema))?;
         target.prepare(&schema)?;
     }
