@@ -150,6 +150,8 @@ pub struct Domain {
     ty: Type,
     limits: Limits,
     base: Base,
+    /// The greatest descriptor.
+    last: u64,
     /// Specials that the base does not reach, ascending.
     extras: Vec<Extra>,
     /// All specials' descriptors, ascending.
@@ -217,10 +219,13 @@ impl Domain {
         limits.check()?;
         let base = Base::new(ty, &limits)?;
         let (extras, specials, names) = specials::place(&base, specials::of(ty, &limits));
+        let last =
+            u64::try_from(base.size() - 1 + extras.len() as u128).expect("a domain has at most 2^64 values");
         Ok(Domain {
             ty,
             limits,
             base,
+            last,
             extras,
             specials,
             names,
@@ -248,7 +253,7 @@ impl Domain {
     /// How many values there are: 1 to 2^64.
     #[must_use]
     pub fn size(&self) -> u128 {
-        self.base.size() + self.extras.len() as u128
+        u128::from(self.last) + 1
     }
 
     /// The value of a descriptor. Inverse: [`Domain::deflate`].
@@ -377,17 +382,10 @@ impl Domain {
     /// The base descriptor, or the extra that stands here.
     #[inline]
     fn split(&self, descriptor: u64) -> Result<u64, &Extra> {
+        assert!(descriptor <= self.last, "the descriptor is outside its domain");
         if self.extras.is_empty() {
-            assert!(
-                u128::from(descriptor) < self.base.size(),
-                "the descriptor is outside its domain"
-            );
             return Ok(descriptor);
         }
-        assert!(
-            u128::from(descriptor) < self.size(),
-            "the descriptor is outside its domain"
-        );
         let before = self.extras.partition_point(|extra| extra.descriptor < descriptor);
         match self.extras.get(before) {
             Some(extra) if extra.descriptor == descriptor => Err(extra),

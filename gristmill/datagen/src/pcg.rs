@@ -40,64 +40,90 @@ pub const fn unshuffle(number: u64) -> u64 {
 /// gives a type of that size. Inverse: [`unshuffle_bits`].
 #[must_use]
 pub const fn shuffle_bits(state: u64, width: u32) -> u64 {
-    let mut x = state;
-    x ^= shift_right(x, random_shift(x, width));
-    x = x.wrapping_mul(OUTPUT) & mask(width);
-    x ^ shift_right(x, last_shift(width))
+    Width::new(width).shuffle(state)
 }
 
 /// The inverse of [`shuffle_bits`] at the same `width`.
 #[must_use]
 pub const fn unshuffle_bits(number: u64, width: u32) -> u64 {
-    let mut x = unshift(number, last_shift(width), width);
-    x = x.wrapping_mul(OUTPUT_INVERSE) & mask(width);
-    // The bits that choose the random shift stand above everything it changes.
-    unshift(x, random_shift(x, width), width)
+    Width::new(width).unshuffle(number)
 }
 
-const fn mask(width: u32) -> u64 {
-    u64::MAX >> (64 - width)
+/// What the output function needs to know of a width, worked out once for many numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Width {
+    /// The low bits.
+    mask: u64,
+    bits: u32,
+    /// How many top bits choose the random shift.
+    chooser: u32,
+    /// The fixed shift.
+    last: u32,
 }
 
-/// How many top bits choose the random shift.
-const fn chooser(width: u32) -> u32 {
-    match width {
-        48..=64 => 5,
-        24..48 => 4,
-        12..24 => 3,
-        6..12 => 2,
-        2..6 => 1,
-        _ => 0,
+impl Width {
+    /// 1 to 64 bits.
+    pub(crate) const fn new(bits: u32) -> Width {
+        Width {
+            mask: u64::MAX >> (64 - bits),
+            bits,
+            chooser: match bits {
+                48..=64 => 5,
+                24..48 => 4,
+                12..24 => 3,
+                6..12 => 2,
+                2..6 => 1,
+                _ => 0,
+            },
+            last: (2 * bits).div_ceil(3),
+        }
     }
-}
 
-/// The first shift of the output function: at least 1, and never so small that it changes the bits
-/// that choose it.
-const fn random_shift(x: u64, width: u32) -> u32 {
-    let bits = chooser(width);
-    if bits == 0 {
-        return width;
+    /// The low bits of `x`.
+    #[inline]
+    pub(crate) const fn cut(self, x: u64) -> u64 {
+        x & self.mask
     }
-    bits + (x >> (width - bits)) as u32
-}
 
-const fn last_shift(width: u32) -> u32 {
-    (2 * width).div_ceil(3)
-}
-
-const fn shift_right(x: u64, by: u32) -> u64 {
-    if by < 64 { x >> by } else { 0 }
-}
-
-/// Undoes `y = x ^ (x >> by)`: each round restores `by` more bits from the top.
-const fn unshift(y: u64, by: u32, width: u32) -> u64 {
-    let mut x = y;
-    let mut shift = by;
-    while shift < width {
-        x ^= shift_right(y, shift);
-        shift += by;
+    /// [`shuffle_bits`] at this width.
+    #[inline]
+    pub(crate) const fn shuffle(self, state: u64) -> u64 {
+        let mut x = state;
+        x ^= x >> self.random_shift(x);
+        x = self.cut(x.wrapping_mul(OUTPUT));
+        x ^ (x >> self.last)
     }
-    x
+
+    /// [`unshuffle_bits`] at this width.
+    #[inline]
+    pub(crate) const fn unshuffle(self, number: u64) -> u64 {
+        let mut x = self.unshift(number, self.last);
+        x = self.cut(x.wrapping_mul(OUTPUT_INVERSE));
+        // The bits that choose the random shift stand above everything it changes.
+        self.unshift(x, self.random_shift(x))
+    }
+
+    /// The first shift of the output function: at least 1, and never so small that it changes the bits
+    /// that choose it. At most 36.
+    #[inline]
+    const fn random_shift(self, x: u64) -> u32 {
+        if self.chooser == 0 {
+            return self.bits;
+        }
+        self.chooser + (x >> (self.bits - self.chooser)) as u32
+    }
+
+    /// Undoes `y = x ^ (x >> by)`: each round restores `by` more bits from the top.
+    #[inline]
+    const fn unshift(self, y: u64, by: u32) -> u64 {
+        let mut x = y;
+        let mut shift = by;
+        while shift < self.bits {
+            x ^= y >> shift;
+            shift += by;
+        }
+        x
+    }
 }
 
 /// The increment of a stream. Bit 63 of the stream's number is lost: there are 2^63 streams.

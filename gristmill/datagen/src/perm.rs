@@ -11,7 +11,7 @@
 //!
 //! Source of cycle walking: J. Black, P. Rogaway, *Ciphers with Arbitrary Finite Domains*, 2002.
 
-use crate::pcg::{shuffle_bits, unshuffle_bits};
+use crate::pcg::Width;
 use crate::stream::{GOLDEN, below, mix};
 
 const ROUNDS: usize = 4;
@@ -30,10 +30,12 @@ pub struct Perm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// Four bits a place, from the lowest; and the same for the inverse.
-    Packed { order: u64, places: u64 },
+    Packed {
+        order: u64,
+        places: u64,
+    },
     Rounds {
-        width: u32,
-        mask: u64,
+        width: Width,
         keys: [u64; ROUNDS],
     },
 }
@@ -69,16 +71,17 @@ impl Perm {
     /// # Panics
     /// When `i` is not below `n`.
     #[must_use]
+    #[inline]
     pub const fn at(&self, i: u64) -> u64 {
         assert!(i < self.n, "the place is outside the permutation");
         match self.kind {
             Kind::Packed { order, .. } => nibble(order, i),
-            Kind::Rounds { width, mask, keys } => {
+            Kind::Rounds { width, keys } => {
                 let mut x = i;
                 loop {
                     let mut round = 0;
                     while round < ROUNDS {
-                        x = shuffle_bits(x.wrapping_add(keys[round]) & mask, width);
+                        x = width.shuffle(width.cut(x.wrapping_add(keys[round])));
                         round += 1;
                     }
                     if x < self.n {
@@ -94,17 +97,18 @@ impl Perm {
     /// # Panics
     /// When `x` is not below `n`.
     #[must_use]
+    #[inline]
     pub const fn index(&self, x: u64) -> u64 {
         assert!(x < self.n, "the element is outside the permutation");
         match self.kind {
             Kind::Packed { places, .. } => nibble(places, x),
-            Kind::Rounds { width, mask, keys } => {
+            Kind::Rounds { width, keys } => {
                 let mut i = x;
                 loop {
                     let mut round = ROUNDS;
                     while round > 0 {
                         round -= 1;
-                        i = unshuffle_bits(i, width).wrapping_sub(keys[round]) & mask;
+                        i = width.cut(width.unshuffle(i).wrapping_sub(keys[round]));
                     }
                     if i < self.n {
                         return i;
@@ -151,8 +155,7 @@ const fn rounds(key: u64, n: u64) -> Kind {
         round += 1;
     }
     Kind::Rounds {
-        width,
-        mask: u64::MAX >> (64 - width),
+        width: Width::new(width),
         keys,
     }
 }

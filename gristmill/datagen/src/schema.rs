@@ -325,8 +325,13 @@ struct Resolved {
     definition: Definition,
     partitions: Universe,
     rows: Universe,
-    columns: BTreeMap<ColumnId, (Place, Domain)>,
+    columns: Vec<(Place, Domain)>,
+    /// By the number of a column: where in `columns` it stands, [`NONE`] where there is no such column.
+    numbers: Vec<u16>,
 }
+
+/// No column: there are never so many.
+const NONE: u16 = u16::MAX;
 
 impl Deref for Table {
     type Target = Definition;
@@ -404,12 +409,27 @@ impl Table {
             }
         };
         definition.size = size;
+        let last = columns.last_key_value().map_or(0, |(id, _)| usize::from(id.0));
+        let mut numbers = vec![NONE; last + 1];
+        for (id, number) in columns.keys().zip(0..) {
+            numbers[usize::from(id.0)] = number;
+        }
         Ok(Table(Arc::new(Resolved {
             definition,
             partitions,
             rows,
-            columns,
+            columns: columns.into_values().collect(),
+            numbers,
         })))
+    }
+
+    #[inline]
+    fn resolved(&self, id: ColumnId) -> &(Place, Domain) {
+        let number = self.0.numbers.get(usize::from(id.0)).copied().unwrap_or(NONE);
+        self.0
+            .columns
+            .get(usize::from(number))
+            .expect("the column is one of its table")
     }
 
     /// The table as plain data.
@@ -443,9 +463,10 @@ impl Table {
     ///
     /// # Panics
     /// When the table has no such column.
+    #[inline]
     #[must_use]
     pub fn domain(&self, id: ColumnId) -> &Domain {
-        &self.0.columns.get(&id).expect("the column is one of its table").1
+        &self.resolved(id).1
     }
 
     /// Where a column stands.
@@ -454,7 +475,7 @@ impl Table {
     /// When the table has no such column.
     #[must_use]
     pub fn place(&self, id: ColumnId) -> Place {
-        self.0.columns.get(&id).expect("the column is one of its table").0
+        self.resolved(id).0
     }
 }
 

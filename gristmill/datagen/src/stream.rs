@@ -117,6 +117,28 @@ impl Key {
     }
 }
 
+impl Key {
+    /// The first word of addresses of two, hashed once for all of them: `key.first(a).then(b) == key.at(&[a, b])`.
+    #[inline]
+    #[must_use]
+    pub const fn first(self, word: u64) -> First {
+        First(fold(self.0, word))
+    }
+}
+
+/// A key and the first word of an address of two words. See [`Key::first`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct First(u64);
+
+impl First {
+    /// The draw at the address that ends in `word`.
+    #[inline]
+    #[must_use]
+    pub const fn then(self, word: u64) -> u64 {
+        mix(fold(self.0, word) ^ GOLDEN.wrapping_mul(2))
+    }
+}
+
 #[inline]
 const fn fold(state: u64, word: u64) -> u64 {
     mix(state ^ word).wrapping_add(GOLDEN)

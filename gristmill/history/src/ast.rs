@@ -8,10 +8,11 @@ use datagen::schema::ColumnId;
 use datagen::universe::Slice;
 use datagen::value::Order;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// Cells of one row: column and descriptor, `None` is NULL; a column that is not listed is unset.
-/// Sorted by column, no column twice.
-pub type Cells = Vec<(ColumnId, Option<u64>)>;
+/// Sorted by column, no column twice. As many as most writes name are kept in place: a [`Step`] is as big as a [`Query`] anyway.
+pub type Cells = SmallVec<[(ColumnId, Option<u64>); 4]>;
 
 /// What one session does at one lts: one transaction, or one autocommit statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

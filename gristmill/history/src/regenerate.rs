@@ -29,4 +29,9 @@ pub trait Regenerate: Send + Sync {
     }
     /// The last visit before `lts` that plans to write the partition.
     fn writer_before(&self, part: Part, lts: Lts) -> Option<Lts>;
+    /// Appends visits before `lts` that plan to write the partition, descending and without a gap: at least the last, if
+    /// there is one, and as many more as come cheap with it.
+    fn writers_before(&self, part: Part, lts: Lts, into: &mut Vec<Lts>) {
+        into.extend(self.writer_before(part, lts));
+    }
 }

@@ -26,8 +26,9 @@ use datagen::domain::Rate;
 use datagen::perm::Perm;
 use datagen::schema::Schema;
 use datagen::select::{Deck, Role, Seat, SelectError, Selector, Shuffle, Touch, Walk};
-use datagen::stream::{Key, Stream, draw};
+use datagen::stream::{First, Key, Stream, draw};
 use history::{End, Lts, Part, Regenerate, Step, Visit};
+use smallvec::SmallVec;
 
 mod config;
 mod dice;
@@ -111,6 +112,14 @@ struct Keys {
     savepoint: Key,
 }
 
+/// The keys that operations of one visit draw from: the visit's number is in them already.
+struct Draws {
+    n: u64,
+    value: First,
+    null: First,
+    columns: First,
+}
+
 /// One partition of a visit, with what its operations need.
 struct Spot<'a> {
     touch: Touch,
@@ -120,7 +129,7 @@ struct Spot<'a> {
     rows: Shuffle<'a>,
     /// The first row of a walk by offset.
     start: u64,
-    /// Addresses the draws of rows.
+    /// Addresses the draws of rows, where they are drawn.
     row_key: u64,
 }
 
@@ -131,6 +140,17 @@ enum Ending {
     Rollback,
     RollbackTo,
     SavepointKept,
+}
+
+impl Ending {
+    /// Steps that it puts between the others.
+    fn savepoints(self) -> usize {
+        match self {
+            Ending::Commit | Ending::Rollback => 0,
+            Ending::SavepointKept => 1,
+            Ending::RollbackTo => 2,
+        }
+    }
 }
 
 impl Partitions {
@@ -262,50 +282,68 @@ impl Partitions {
     fn make(&self, n: u64) -> Visit {
         let seat = self.selector.seat(n);
         let kind = self.kind(&seat);
-        let spots: Vec<Spot<'_>> = self
-            .selector
-            .touches_of(&seat)
-            .zip(0..)
-            .map(|(touch, t)| self.spot(n, t, touch))
-            .collect();
-        let mut writes: Vec<Part> = spots.iter().map(|spot| spot.part).collect();
-        writes.sort_unstable();
-        writes.dedup();
+        let mut spots: SmallVec<[Spot<'_>; 2]> = SmallVec::new();
+        let mut writes: Vec<Part> = Vec::with_capacity(usize::from(kind.partitions));
+        for touch in self.selector.touches_of(&seat) {
+            let spot = self.spot(n, spots.len() as u64, touch);
+            writes.push(spot.part);
+            spots.push(spot);
+        }
+        if writes.len() > 1 {
+            writes.sort_unstable();
+            writes.dedup();
+        }
 
         let (ops, reads) = (u64::from(kind.writes), u64::from(kind.reads));
+        let ending = if ops > 0 && !kind.autocommit {
+            self.ending(&seat)
+        } else {
+            Ending::Commit
+        };
+        let draws = Draws {
+            n,
+            value: self.keys.value.first(n),
+            null: self.keys.null.first(n),
+            columns: self.keys.columns.first(n),
+        };
         let mut end = if kind.autocommit {
             End::Autocommit
         } else {
             End::Commit
         };
-        let mut steps = Vec::with_capacity((ops + reads) as usize);
+        let mut steps = Vec::with_capacity((ops + reads) as usize + ending.savepoints());
         let first_write = self.write_numbers.first(&seat);
         let mut kinds = self.write_deck.dealer(first_write);
-        let mut step = |at: u64| {
+        let order = (ops > 0 && reads > 0).then(|| Perm::new(self.keys.mix.at(&[n]), ops + reads));
+        for i in 0..ops + reads {
+            let at = order.map_or(i, |order| order.at(i));
             if at >= ops {
                 let read = at - ops;
-                return Step::Read(read::query(self, n, read, seat.first_read + read, &spots));
+                steps.push(Step::Read(read::query(
+                    self,
+                    n,
+                    read,
+                    seat.first_read + read,
+                    &spots,
+                )));
+                continue;
             }
-            let (at_spot, slot) = (at as u32 % spots.len() as u32, at as u32 / spots.len() as u32);
+            let (at_spot, slot) = match spots.len() as u32 {
+                1 => (0, at as u32),
+                count => (at as u32 % count, at as u32 / count),
+            };
             let spot = &spots[at_spot as usize];
             if kind.strict {
-                return Step::Write(write::strict(self, n, at, spot));
+                write::strict(self, &draws, at, spot, &mut steps);
+                continue;
             }
             let kind = write::Kind::ALL[kinds.deal(first_write + at)].on(spot.view);
             if end == End::Autocommit && kind.spans_tables(spot.view) {
                 end = End::Commit;
             }
-            Step::Write(write::op(self, n, at, kind, spot, slot))
-        };
-        if ops > 0 && reads > 0 {
-            let order = Perm::new(self.keys.mix.at(&[n]), ops + reads);
-            steps.extend((0..ops + reads).map(|i| step(order.at(i))));
-        } else {
-            steps.extend((0..ops + reads).map(step));
+            write::op(self, &draws, at, kind, spot, slot, &mut steps);
         }
-        if ops > 0 && !kind.autocommit {
-            self.finish(n, &seat, &mut steps, &mut end);
-        }
+        self.finish(n, ending, &mut steps, &mut end);
         Visit {
             lts: Lts(n + 1),
             level: self.config.level,
@@ -315,6 +353,7 @@ impl Partitions {
         }
     }
 
+    #[inline]
     fn spot(&self, n: u64, t: u64, touch: Touch) -> Spot<'_> {
         let view = self.view(touch.table);
         let part = Part {
@@ -327,25 +366,33 @@ impl Partitions {
             part,
             rows: view.row_order.get(part.position),
             start: Walk::start(view.rows, touch.nth, u64::from(self.config.rows.per_visit)),
-            row_key: self.keys.row.at(&[n, t]),
+            row_key: match self.config.rows.walk {
+                Walk::Offset => 0,
+                Walk::Uniform | Walk::Hot { .. } => self.keys.row.at(&[n, t]),
+            },
         }
     }
 
-    /// How a transaction that writes ends: savepoints go between its steps.
-    fn finish(&self, n: u64, seat: &Seat, steps: &mut Vec<Step>, end: &mut End) {
+    /// How a transaction that writes ends.
+    fn ending(&self, seat: &Seat) -> Ending {
         const ENDINGS: [Ending; 4] = [
             Ending::Commit,
             Ending::Rollback,
             Ending::RollbackTo,
             Ending::SavepointKept,
         ];
-        let ending = ENDINGS[self.end_deck.deal(self.end_numbers.first(seat))];
-        let mut dice = dice::Dice::new(self.keys.savepoint.at(&[n]));
+        ENDINGS[self.end_deck.deal(self.end_numbers.first(seat))]
+    }
+
+    /// Ends the visit: savepoints go between its steps.
+    fn finish(&self, n: u64, ending: Ending, steps: &mut Vec<Step>, end: &mut End) {
+        let dice = || dice::Dice::new(self.keys.savepoint.at(&[n]));
         match ending {
             Ending::Commit => {}
             Ending::Rollback => *end = End::Rollback,
-            Ending::SavepointKept => steps.insert(dice.below(steps.len()), Step::Savepoint(1)),
+            Ending::SavepointKept => steps.insert(dice().below(steps.len()), Step::Savepoint(1)),
             Ending::RollbackTo => {
+                let mut dice = dice();
                 // At least one write lies between the savepoint and the way back to it.
                 let undone: Vec<usize> = (0..steps.len())
                     .filter(|&i| matches!(steps[i], Step::Write(_)))
@@ -405,6 +452,16 @@ impl Regenerate for Partitions {
         self.selector
             .writer_before(part.table, index, lts.0.checked_sub(1)?)
             .map(|n| Lts(n + 1))
+    }
+
+    fn writers_before(&self, part: Part, lts: Lts, into: &mut Vec<Lts>) {
+        let (Some(index), Some(before)) = (self.index_of(part), lts.0.checked_sub(1)) else {
+            return;
+        };
+        let mut visits = Vec::new();
+        self.selector
+            .writers_before(part.table, index, before, &mut visits);
+        into.extend(visits.into_iter().map(|n| Lts(n + 1)));
     }
 }
 

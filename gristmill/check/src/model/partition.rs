@@ -377,14 +377,18 @@ impl Partition {
 
     /// Sets shared cells, making the shared row if there is none.
     pub(crate) fn write_shared(&mut self, columns: usize, cells: impl Iterator<Item = (usize, Option<u64>)>) {
-        let mut row = self
+        if self.recording {
+            let old = self.shared.clone();
+            let enc = std::mem::take(&mut self.shared_enc);
+            self.journal.push(Undo::Shared { old, enc });
+        }
+        let row = self
             .shared
-            .clone()
-            .unwrap_or_else(|| vec![None; columns].into_boxed_slice());
+            .get_or_insert_with(|| vec![None; columns].into_boxed_slice());
         for (column, d) in cells {
             row[column] = d;
         }
-        self.set_shared(Some(row));
+        self.shared_enc.valid = false;
     }
 
     /// The regular cells of a row as (number of the column, descriptor).

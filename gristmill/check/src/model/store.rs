@@ -407,14 +407,22 @@ impl Store {
         let mut back: VecDeque<(Lts, Tick, Option<Arc<Visit>>)> = VecDeque::new();
         let mut from_nothing = false;
         let mut at = Lts(near.0.saturating_add(1));
-        while let Some(w) = self.history.writer_before(part, at) {
-            if w <= lts {
-                break;
+        let mut before = VecDeque::new();
+        let mut more = Vec::new();
+        loop {
+            if before.is_empty() {
+                self.history.writers_before(part, at, &mut more);
+                before.extend(more.drain(..));
             }
+            let Some(w) = before.pop_front().filter(|w| *w > lts) else {
+                break;
+            };
             at = w;
             match viewer.sees(w, &*self.tracker, &self.claim)? {
                 Seen::Must(by) if by <= final_by => {
-                    let Some(visit) = self.visits.get(w) else { continue };
+                    let Some(visit) = self.visits.once(w) else {
+                        continue;
+                    };
                     let whole = effective(&visit, part, usize::MAX)
                         .any(|op| matches!(op, Op::DeletePartition { .. }));
                     back.push_front((w, by, Some(visit)));
@@ -439,7 +447,7 @@ impl Store {
         let mut replayed = 0;
         for (w, acknowledged, visit) in back {
             let visit = visit
-                .or_else(|| self.visits.get(w))
+                .or_else(|| self.visits.once(w))
                 .expect("it was there on the way back");
             self.play(&mut state, table, part, &visit);
             (lts, by) = (w, acknowledged);

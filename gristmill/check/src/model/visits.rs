@@ -37,6 +37,12 @@ impl Visits {
         Some(visit)
     }
 
+    /// The visit, without keeping it: for a walk that goes over many visits once.
+    pub(crate) fn once(&self, lts: Lts) -> Option<Arc<Visit>> {
+        let kept = self.slot(lts).as_ref().filter(|v| v.lts == lts).map(Arc::clone);
+        kept.or_else(|| self.history.visit(lts).map(Arc::new))
+    }
+
     fn slot(&self, lts: Lts) -> MutexGuard<'_, Option<Arc<Visit>>> {
         let slot = usize::try_from(lts.0 % KEPT as u64).expect("below KEPT");
         self.slots[slot]

@@ -15,6 +15,11 @@ const PREFIX: u32 = 10;
 const LONGEST: u32 = 4;
 /// Characters are written here first, four bytes each however long they are; more than a prefix.
 const BUFFER: usize = 112;
+/// The longest suffix that most texts have.
+const SHORT: usize = 16;
+/// Chosen with the suffix: its length, then its characters, ten at a time.
+const SUFFIX: u64 = 0xd807_aa98_a303_0242;
+const MORE: u64 = 0x1283_5b01_4570_6fbe;
 
 const ASCII: &str = "\"'0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const UNICODE: &str = "\"%'0123456789;ABCDEFGHIJKLMNOP\\_abcdefghijklmnopqrstßéÿıΩяאक€漢한🦀";
@@ -35,6 +40,8 @@ struct Table {
 struct Chars {
     bytes: [[u8; 4]; 64],
     lengths: [u8; 64],
+    /// The first byte of each, which is all of it in ASCII.
+    firsts: [u8; 64],
 }
 
 impl Table {
@@ -50,7 +57,7 @@ impl Chars {
     /// Panics, at compile time, unless there are exactly 64 characters.
     const fn new(text: &str) -> Chars {
         let from = text.as_bytes();
-        let (mut bytes, mut lengths) = ([[0; 4]; 64], [0; 64]);
+        let (mut bytes, mut lengths, mut firsts) = ([[0; 4]; 64], [0; 64], [0; 64]);
         let (mut at, mut n) = (0, 0);
         while at < from.len() {
             let length = match from[at] {
@@ -65,11 +72,16 @@ impl Chars {
                 i += 1;
             }
             lengths[n] = length as u8;
+            firsts[n] = from[at];
             at += length;
             n += 1;
         }
         assert!(n == 64, "six bits choose a character");
-        Chars { bytes, lengths }
+        Chars {
+            bytes,
+            lengths,
+            firsts,
+        }
     }
 
     /// How many characters stand before `text`, which starts with none of them.
@@ -77,6 +89,16 @@ impl Chars {
         (0..64)
             .filter(|n| self.bytes[*n][..usize::from(self.lengths[*n])] < *text)
             .count() as u64
+    }
+
+    /// The ten characters of one byte that the low sixty bits name, the highest bits first.
+    #[inline]
+    fn ten(&self, bits: u64) -> [u8; 10] {
+        let mut ten = [0; 10];
+        for (i, byte) in ten.iter_mut().enumerate() {
+            *byte = self.firsts[(bits >> (54 - 6 * i)) as usize & 63];
+        }
+        ten
     }
 
     #[inline]
@@ -145,6 +167,12 @@ impl TextBase {
     /// Appends the bytes of the `d`-th text.
     #[inline]
     pub(super) fn write(&self, d: u64, into: &mut Vec<u8>) {
+        if self.unicode || !self.write_short(d, into) {
+            self.write_any(d, into);
+        }
+    }
+
+    fn write_any(&self, d: u64, into: &mut Vec<u8>) {
         let table = self.table();
         let (mut buffer, mut length) = ([0_u8; BUFFER], 0_usize);
         let mut shift = 6 * self.prefix;
@@ -153,12 +181,12 @@ impl TextBase {
             length += table.digits.put((d >> shift) & 63, &mut buffer, length);
         }
         let mut room = self.max as usize - length;
-        let mut state = mix(d ^ 0xd807_aa98_a303_0242);
+        let mut state = mix(d ^ SUFFIX);
         let mut atoms = suffix_length(state);
         let mut bits = 0;
         while atoms > 0 {
             if bits == 0 {
-                state = mix(state.wrapping_add(0x1283_5b01_4570_6fbe));
+                state = mix(state.wrapping_add(MORE));
                 bits = 60;
             }
             bits -= 6;
@@ -181,6 +209,35 @@ impl TextBase {
             }
         }
         into.extend_from_slice(&buffer[..length]);
+    }
+
+    /// What `write_any` does where every character is one byte and the suffix is short and has room, as in most ASCII texts:
+    /// ten characters at once. Whether it was such a text; nothing is appended where it was not.
+    #[inline]
+    fn write_short(&self, d: u64, into: &mut Vec<u8>) -> bool {
+        let (prefix, mut state) = (self.prefix as usize, mix(d ^ SUFFIX));
+        let atoms = suffix_length(state);
+        // `write_any` cuts a suffix that comes so near to the limit.
+        if atoms > SHORT || prefix + atoms + LONGEST as usize > self.max as usize {
+            return false;
+        }
+        let table = &ASCII_TABLE;
+        let mut bytes = [0; PREFIX as usize + 20];
+        bytes[..10].copy_from_slice(&table.digits.ten(d << (60 - 6 * self.prefix)));
+        let mut done = 0;
+        while done < atoms {
+            state = mix(state.wrapping_add(MORE));
+            bytes[prefix + done..][..10].copy_from_slice(&table.atoms.ten(state));
+            done += 10;
+            if done >= atoms {
+                let last = state >> (54 - 6 * (atoms + 9 - done));
+                bytes[prefix + atoms - 1] = table.digits.firsts[last as usize & 63];
+            }
+        }
+        let start = into.len();
+        into.extend_from_slice(&bytes);
+        into.truncate(start + prefix + atoms);
+        true
     }
 
     pub(super) fn read(&self, text: &str) -> Option<u64> {
@@ -227,3 +284,6 @@ pub(super) fn suffix_length(hash: u64) -> usize {
         _ => 1 + length % 16,
     }
 }
+
+#[cfg(test)]
+mod tests;

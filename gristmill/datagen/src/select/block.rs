@@ -23,6 +23,8 @@ pub struct Role {
 pub struct Seat {
     /// Index of the role in the layout.
     pub role: usize,
+    /// Number of the block.
+    pub block: u64,
     /// How many visits of this role come before, in the order of ranks: 0, 1, 2, … without gaps.
     pub ordinal: u64,
     /// Number of the first touch, write and read; the others follow without gaps.
@@ -85,11 +87,15 @@ impl Block {
 
     /// The seat of rank `rank` in block `number`.
     pub(super) fn seat(&self, number: u64, rank: u64) -> Seat {
-        let role = self.spans.partition_point(|span| span.rank <= rank) - 1;
+        let role = match self.spans.as_slice() {
+            [_] => 0,
+            spans => spans.partition_point(|span| span.rank <= rank) - 1,
+        };
         let span = &self.spans[role];
         let nth = rank - span.rank;
         Seat {
             role,
+            block: number,
             ordinal: number * span.visits + nth,
             first_touch: number * self.touches + span.touch + nth * u64::from(span.role.partitions),
             first_write: number * self.writes + span.write + nth * u64::from(span.role.writes),
@@ -103,7 +109,14 @@ impl Block {
 
     /// The rank of the visit that owns `touch`, a touch number within the block.
     pub(super) fn rank_of_touch(&self, touch: u64) -> u64 {
-        let span = &self.spans[self.spans.partition_point(|span| span.touch <= touch) - 1];
-        span.rank + (touch - span.touch) / u64::from(span.role.partitions)
+        let span = match self.spans.as_slice() {
+            [only] => only,
+            spans => &spans[spans.partition_point(|span| span.touch <= touch) - 1],
+        };
+        let nth = match u64::from(span.role.partitions) {
+            1 => touch - span.touch,
+            partitions => (touch - span.touch) / partitions,
+        };
+        span.rank + nth
     }
 }

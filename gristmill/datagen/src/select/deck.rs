@@ -43,6 +43,9 @@ impl Deck {
     /// Card number `n` of the endless row of shuffled decks.
     pub fn deal(&self, n: u64) -> usize {
         let len = self.cards.len() as u64;
+        if len == 1 {
+            return usize::from(self.cards[0]);
+        }
         usize::from(self.cards[self.shuffles.get(n / len).at(n % len) as usize])
     }
 

@@ -162,6 +162,24 @@ impl Rule {
         }
     }
 
+    /// `turn_from(position, turn + 1)` where `turn` is one of the position's: the step a walk takes.
+    #[inline]
+    pub(super) fn turn_after(&self, position: u64, turn: u64) -> Option<u64> {
+        match self {
+            Rule::Window(w) => w.turn_after(position, turn),
+            rule => rule.turn_from(position, turn.checked_add(1)?),
+        }
+    }
+
+    /// `turn_before(position, turn)` where `turn` is one of the position's: the step a walk back takes.
+    #[inline]
+    pub(super) fn turn_back(&self, position: u64, turn: u64) -> Option<u64> {
+        match self {
+            Rule::Window(w) => w.turn_back(position, turn),
+            rule => rule.turn_before(position, turn),
+        }
+    }
+
     /// How many partitions the rule can ever name: all its members are below this index.
     pub(super) fn end(&self) -> u64 {
         match self {

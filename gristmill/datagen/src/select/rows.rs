@@ -43,7 +43,12 @@ impl Walk {
 
     /// Where the `nth` visit begins when it walks by offset: the row of slot 0; the others follow, modulo `rows`.
     pub fn start(rows: u64, nth: u64, per_visit: u64) -> u64 {
-        ((nth % rows) * (per_visit % rows)) % rows
+        let step = if per_visit < rows {
+            per_visit
+        } else {
+            per_visit % rows
+        };
+        ((nth % rows) * step) % rows
     }
 
     /// The slot in which the `nth` visit touches `row` when it walks by offset; `None` when it does not.

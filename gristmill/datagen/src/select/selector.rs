@@ -228,8 +228,8 @@ impl Selector {
     /// [`Selector::touches`] of a visit whose seat is known.
     pub fn touches_of(&self, seat: &Seat) -> impl Iterator<Item = Touch> + use<'_> {
         let count = u64::from(self.block.role(seat.role).partitions);
-        let number = seat.first_touch / self.block.touches;
-        let within = seat.first_touch % self.block.touches;
+        let number = seat.block;
+        let within = seat.first_touch - number * self.block.touches;
         let shuffle = (count > 0).then(|| self.turns.get(number));
         (0..count).map(move |i| {
             self.touch(
@@ -239,8 +239,12 @@ impl Selector {
         })
     }
 
+    #[inline]
     fn touch(&self, number: u64, shuffled: u64) -> Touch {
-        let index = self.shares.partition_point(|share| share.first <= shuffled) - 1;
+        let index = match self.shares.len() {
+            1 => 0,
+            _ => self.shares.partition_point(|share| share.first <= shuffled) - 1,
+        };
         let share = &self.shares[index];
         let Member { position, nth } = share.rule.at(number * share.turns + (shuffled - share.first));
         Touch {
@@ -286,15 +290,7 @@ impl Selector {
             }
             if into.len() > before {
                 into[before..].sort_unstable();
-                // One visit may write one partition twice.
-                let mut kept = before;
-                for i in before..into.len() {
-                    if i == before || into[i] != into[kept - 1] {
-                        into[kept] = into[i];
-                        kept += 1;
-                    }
-                }
-                into.truncate(kept);
+                dedup(into, before);
                 return;
             }
             let Some(after) = next.checked_add(1) else { return };
@@ -332,6 +328,44 @@ impl Selector {
             .max()
     }
 
+    /// Visits before `before` that write the partition, descending and without a gap: those of the last block that has
+    /// any, all of them, and of blocks before it until there are some. Appends nothing where there are none. Finding
+    /// them together costs little more than finding one.
+    pub fn writers_before(&self, table: u16, position: u64, before: u64, into: &mut Vec<u64>) {
+        const SOME: usize = 16;
+        let start = into.len();
+        let blocks = before.div_ceil(self.block.visits);
+        // Per share the last turn of the position that is left.
+        let mut left: Vec<(&Share, Option<u64>)> = self
+            .shares_of(table)
+            .map(|share| {
+                let end = blocks.saturating_mul(share.turns);
+                (share, share.rule.turn_before(position, end))
+            })
+            .collect();
+        while into.len() - start < SOME {
+            let blocks = left
+                .iter()
+                .filter_map(|(share, turn)| Some((*turn)? / share.turns));
+            let Some(number) = blocks.max() else { return };
+            let (shuffle, ranks) = (self.turns.get(number), self.ranks.get(number));
+            let of_block = into.len();
+            for (share, turn) in &mut left {
+                let first = number * share.turns;
+                while let Some(at) = turn.filter(|turn| *turn >= first) {
+                    let touch = shuffle.index(share.first + (at - first));
+                    let visit = number * self.block.visits + ranks.index(self.block.rank_of_touch(touch));
+                    if visit < before {
+                        into.push(visit);
+                    }
+                    *turn = share.rule.turn_back(position, at);
+                }
+            }
+            into[of_block..].sort_unstable_by(|a, b| b.cmp(a));
+            dedup(into, of_block);
+        }
+    }
+
     fn share_before(&self, share: &Share, position: u64, before: u64) -> Option<u64> {
         let here = before / self.block.visits;
         let mut turn = share
@@ -366,7 +400,7 @@ impl Selector {
     ) -> impl Iterator<Item = u64> + 'a {
         let number = first / share.turns;
         let (shuffle, ranks) = (self.turns.get(number), self.ranks.get(number));
-        std::iter::successors(Some(first), move |turn| share.rule.turn_from(position, turn + 1))
+        std::iter::successors(Some(first), move |turn| share.rule.turn_after(position, *turn))
             .take_while(move |turn| turn / share.turns == number)
             .map(move |turn| {
                 let touch = shuffle.index(share.first + turn % share.turns);
@@ -429,6 +463,18 @@ impl Selector {
             .iter()
             .map(|&index| &self.shares[index])
     }
+}
+
+/// Takes out what stands there again, from `start` on: one visit may write one partition twice.
+fn dedup(sorted: &mut Vec<u64>, start: usize) {
+    let mut kept = start;
+    for i in start..sorted.len() {
+        if i == start || sorted[i] != sorted[kept - 1] {
+            sorted[kept] = sorted[i];
+            kept += 1;
+        }
+    }
+    sorted.truncate(kept);
 }
 
 /// Resolves one share's members against its table and the other shares; also says how many members it has.

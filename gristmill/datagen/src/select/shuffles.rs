@@ -60,7 +60,15 @@ impl Shuffles {
     }
 
     /// The shuffle of block, deck or round `n`.
+    #[inline]
     pub fn get(&self, n: u64) -> Shuffle<'_> {
+        if self.len == 1 {
+            return Shuffle(Kind::Made {
+                order: &self.order[..1],
+                place: &self.place[..1],
+                turn: 0,
+            });
+        }
         let bits = self.key.at(&[n]);
         if self.order.is_empty() {
             return Shuffle(Kind::Long(Perm::new(bits, self.len)));
@@ -78,6 +86,7 @@ impl Shuffles {
 
 impl Shuffle<'_> {
     /// The element at place `i`, which must be below the length. Inverse: [`Shuffle::index`].
+    #[inline]
     pub fn at(&self, i: u64) -> u64 {
         match &self.0 {
             Kind::Made { order, turn, .. } => {
@@ -89,6 +98,7 @@ impl Shuffle<'_> {
     }
 
     /// The place of element `x`, the inverse of [`Shuffle::at`].
+    #[inline]
     pub fn index(&self, x: u64) -> u64 {
         match &self.0 {
             Kind::Made { place, turn, .. } => {

@@ -118,11 +118,17 @@ fn compare(selector: &Selector, visits: u64, step: u64) {
             let inside: Vec<u64> = together.into_iter().filter(|&v| v < visits).collect();
             let expected: Vec<u64> = all.range(visit + 1..).take(inside.len()).copied().collect();
             assert_eq!(inside, expected, "together after {visit}, {table}/{position}");
+            let found = selector.writer_before(table, position, visit);
             assert_eq!(
-                selector.writer_before(table, position, visit),
+                found,
                 all.range(..visit).next_back().copied(),
                 "before {visit}, partition {table}/{position}"
             );
+            let mut together = Vec::new();
+            selector.writers_before(table, position, visit, &mut together);
+            assert_eq!(together.first().copied(), found, "together before {visit}");
+            let expected: Vec<u64> = all.range(..visit).rev().take(together.len()).copied().collect();
+            assert_eq!(together, expected, "together before {visit}, {table}/{position}");
         }
         assert_eq!(selector.writer_from(table, position, 0), all.first().copied());
         // A step beyond the end goes to a visit that really writes it.

@@ -27,12 +27,14 @@ impl Window {
         let (slide, within) = (turn / self.turns_per_slide(), turn % self.turns_per_slide());
         let logical = slide + within % self.width;
         let entered = logical.saturating_sub(self.width - 1);
-        let lap = logical / self.limit;
+        // Most runs end in the first lap.
+        let (lap, position) = if logical < self.limit {
+            (0, logical)
+        } else {
+            (logical / self.limit, logical % self.limit)
+        };
         let nth = lap * self.turns_per_slide() + (slide - entered) * self.repeats + within / self.width;
-        Member {
-            position: logical % self.limit,
-            nth,
-        }
+        Member { position, nth }
     }
 
     pub(super) fn turn_from(&self, position: u64, from: u64) -> Option<u64> {
@@ -44,6 +46,26 @@ impl Window {
         let lap = slide.saturating_sub(position).div_ceil(self.limit);
         (lap..=lap + 1)
             .find_map(|lap| self.logical_from(lap.checked_mul(self.limit)?.checked_add(position)?, from))
+    }
+
+    /// [`Window::turn_from`] the turn after `turn`, which must be one of the position's.
+    pub(super) fn turn_after(&self, position: u64, turn: u64) -> Option<u64> {
+        let within = turn % self.turns_per_slide();
+        if within + self.width < self.turns_per_slide() {
+            turn.checked_add(self.width)
+        } else {
+            self.turn_from(position, turn.checked_add(1)?)
+        }
+    }
+
+    /// [`Window::turn_before`] at `turn`, which must be one of the position's.
+    pub(super) fn turn_back(&self, position: u64, turn: u64) -> Option<u64> {
+        let within = turn % self.turns_per_slide();
+        if within >= self.width {
+            Some(turn - self.width)
+        } else {
+            self.turn_before(position, turn)
+        }
     }
 
     fn logical_from(&self, logical: u64, from: u64) -> Option<u64> {

@@ -13,6 +13,14 @@ fn an_address_is_the_whole_tuple_and_not_the_xor_of_its_parts() {
 }
 
 #[test]
+fn an_address_of_two_words_may_be_hashed_in_two_steps() {
+    let key = Key::new(42, Stream::Value);
+    for (a, b) in [(0, 0), (0, 1), (1, 0), (7, u64::MAX), (u64::MAX, 3)] {
+        assert_eq!(key.first(a).then(b), key.at(&[a, b]));
+    }
+}
+
+#[test]
 fn neighbouring_addresses_never_meet() {
     let mut seen = BTreeSet::new();
     for lts in 0..2_000 {

@@ -79,10 +79,12 @@ impl Cells {
             .iter()
             .take_while(|special| **special - start < width)
             .count();
-        let pick = self.picks.at(&[cell]);
-        if inside > 0 && chance(pick, 1, 2) {
-            // The low half of the draw: the high one has decided already.
-            return self.specials[first + below(pick << 32, inside as u64) as usize];
+        if inside > 0 {
+            let pick = self.picks.at(&[cell]);
+            if chance(pick, 1, 2) {
+                // The low half of the draw: the high one has decided already.
+                return self.specials[first + below(pick << 32, inside as u64) as usize];
+            }
         }
         start + below(self.offsets.at(&[cell]), width)
     }

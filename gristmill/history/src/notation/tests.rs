@@ -33,7 +33,7 @@ fn every_kind_of_step_has_its_line() {
                 Step::Write(Op::Insert {
                     part,
                     row: 5,
-                    cells: vec![(ColumnId(3), Some(3)), (ColumnId(4), None)],
+                    cells: Cells::from_slice(&[(ColumnId(3), Some(3)), (ColumnId(4), None)]),
                     strict: false
                 }),
                 Step::Write(Op::DeleteSlice {
@@ -111,7 +111,7 @@ fn column() -> impl Strategy<Value = ColumnId> {
 }
 
 fn cells() -> impl Strategy<Value = Cells> {
-    vec((column(), any::<Option<u64>>()), 0..4)
+    vec((column(), any::<Option<u64>>()), 0..6).prop_map(Cells::from_vec)
 }
 
 fn part() -> impl Strategy<Value = Part> {

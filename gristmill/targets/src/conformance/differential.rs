@@ -254,7 +254,7 @@ impl Dice {
     }
 
     fn cells(&mut self, table: &Table, columns: &[ColumnId]) -> Cells {
-        let mut cells: Cells = Vec::new();
+        let mut cells = Cells::new();
         for id in columns {
             let value = if self.one_in(5) {
                 None

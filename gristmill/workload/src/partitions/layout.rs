@@ -161,6 +161,6 @@ impl Numbering {
     /// The first number of the visit in this seat.
     pub(super) fn first(&self, seat: &Seat) -> u64 {
         let (visits, first, each) = self.roles[seat.role];
-        seat.ordinal / visits * self.per_block + first + seat.ordinal % visits * each
+        seat.block * self.per_block + first + (seat.ordinal - seat.block * visits) * each
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct View {
     pub(super) clustering: Vec<(ColumnId, Order)>,
     pub(super) regular: Vec<Column>,
     pub(super) shared: Vec<Column>,
+    /// The regular columns that may be NULL.
+    pub(super) nullable: Vec<ColumnId>,
     /// All columns of a row: keys, clustering columns, regular columns.
     pub(super) row_columns: Vec<ColumnId>,
     /// The columns of the companion row: keys and shared columns.
@@ -54,8 +56,8 @@ pub(super) struct Column {
     size: u64,
     /// Values that come again and again.
     pub(super) recurring: Vec<u64>,
-    /// Chance in 256 of a recurring value.
-    pub(super) recurring_in_256: u16,
+    /// What becomes of its cells, by the flags of a draw.
+    pub(super) chances: Chances,
     /// An index has it.
     pub(super) indexed: bool,
     /// Equal values are identical: it may be compared, sorted and grouped by.
@@ -64,6 +66,31 @@ pub(super) struct Column {
     pub(super) least: bool,
     /// `sum` over all the rows that one query can meet stays exact.
     pub(super) sums: bool,
+}
+
+/// Chances in 256, each against a byte of its own of a cell's flags.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chances {
+    /// 0 where the column may not be NULL.
+    unset: u16,
+    /// 0 where the column may not be NULL.
+    null: u16,
+    recurring: u16,
+    special: u16,
+}
+
+impl Chances {
+    /// A new row leaves the cell out.
+    #[inline]
+    pub(super) fn unset(self, flags: u64) -> bool {
+        (flags as u8 as u16) < self.unset
+    }
+
+    /// The cell is NULL.
+    #[inline]
+    pub(super) fn null(self, flags: u64) -> bool {
+        ((flags >> 8) as u8 as u16) < self.null
+    }
 }
 
 impl View {
@@ -128,6 +155,7 @@ impl View {
             grouping: [leading, comparable.as_slice()].concat(),
             keys,
             clustering,
+            nullable: regular.iter().filter(|c| c.nullable).map(|c| c.id).collect(),
             regular,
             shared,
             universe,
@@ -178,10 +206,15 @@ impl Column {
             size: u64::try_from(domain.size()).unwrap_or(0),
             nullable: column.nullable,
             recurring: recurring.collect(),
-            recurring_in_256: if indexed {
-                values.recurring_indexed_in_256
-            } else {
-                values.recurring_in_256
+            chances: Chances {
+                unset: if column.nullable { values.unset_in_256 } else { 0 },
+                null: if column.nullable { values.null_in_256 } else { 0 },
+                recurring: if indexed {
+                    values.recurring_indexed_in_256
+                } else {
+                    values.recurring_in_256
+                },
+                special: values.special_in_256,
             },
             indexed,
             identity: domain.limits().identity || !matches!(ty, Type::Float32 | Type::Float64),
@@ -202,13 +235,19 @@ impl Column {
         }
     }
 
-    /// A boundary or awkward value; any where the column has none.
-    pub(super) fn special(&self, bits: u64) -> u64 {
-        let specials = self.domain.specials();
-        if specials.is_empty() {
-            self.any(bits)
-        } else {
-            specials[below(bits, specials.len() as u64) as usize]
+    /// The descriptor of a cell that is neither left out nor NULL: one that recurs, a boundary or awkward one where the
+    /// column has any, or any.
+    #[inline]
+    pub(super) fn value(&self, flags: u64, bits: u64) -> u64 {
+        if ((flags >> 16) as u8 as u16) < self.chances.recurring {
+            return self.recurring[((flags >> 32) as u32 % self.recurring.len() as u32) as usize];
         }
+        if ((flags >> 24) as u8 as u16) < self.chances.special {
+            let specials = self.domain.specials();
+            if !specials.is_empty() {
+                return specials[below(bits, specials.len() as u64) as usize];
+            }
+        }
+        self.any(bits)
     }
 }

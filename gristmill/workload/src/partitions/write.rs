@@ -1,14 +1,13 @@
 //! Write operations: which kind, which row, which cells.
 
-use datagen::schema::ColumnId;
 use datagen::select::Walk;
 use datagen::stream::{GOLDEN, mix};
 use datagen::universe::Slice;
-use history::{Cells, Op};
+use history::{Cells, Op, Step};
 
 use super::dice::Dice;
 use super::view::{Column, View};
-use super::{Partitions, Spot};
+use super::{Draws, Partitions, Spot};
 
 /// Kinds of writes, in the order of the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +42,7 @@ impl Kind {
     pub(super) fn on(self, view: &View) -> Kind {
         match self {
             Kind::Shared if view.shared.is_empty() => Kind::Upsert,
-            Kind::DeleteCells if !view.regular.iter().any(|c| c.nullable) => Kind::UpdateSome.on(view),
+            Kind::DeleteCells if view.nullable.is_empty() => Kind::UpdateSome.on(view),
             Kind::UpdateAll | Kind::UpdateSome if view.regular.is_empty() => Kind::Upsert,
             Kind::DeleteRange | Kind::DeleteSlice if view.clustering.is_empty() => Kind::DeleteRow,
             kind => kind,
@@ -69,75 +68,110 @@ enum Named {
     Shared,
 }
 
-/// The operation `i` of visit `n`, the `slot`-th one on its partition. `kind` is one that the table can do.
-pub(super) fn op(p: &Partitions, n: u64, i: u64, kind: Kind, spot: &Spot<'_>, slot: u32) -> Op {
+/// Appends the operation `i` of the visit, the `slot`-th one on its partition. `kind` is one that the table can do.
+///
+/// Cells are put together where they stay: a step is long, and moving it costs as much as drawing it.
+#[inline]
+pub(super) fn op(
+    p: &Partitions,
+    draws: &Draws,
+    i: u64,
+    kind: Kind,
+    spot: &Spot<'_>,
+    slot: u32,
+    into: &mut Vec<Step>,
+) {
     let (view, part) = (spot.view, spot.part);
     let row = || row(p, spot, slot);
-    match kind {
-        Kind::Insert => Op::Insert {
-            part,
-            row: row(),
-            cells: cells(p, n, i, &view.regular, Named::New),
-            strict: false,
-        },
-        Kind::Upsert => Op::Upsert {
-            part,
-            row: row(),
-            cells: cells(p, n, i, &view.regular, Named::New),
-        },
-        Kind::UpdateAll => Op::Update {
-            part,
-            row: row(),
-            cells: cells(p, n, i, &view.regular, Named::All),
-        },
-        Kind::UpdateSome => Op::Update {
-            part,
-            row: row(),
-            cells: cells(p, n, i, &view.regular, Named::Some),
-        },
-        Kind::Shared => Op::Shared {
-            part,
-            cells: cells(p, n, i, &view.shared, Named::Shared),
-        },
-        Kind::DeleteRow => Op::DeleteRow { part, row: row() },
+    let mut push = |op| into.push(Step::Write(op));
+    let (cells, strict) = (Cells::new(), false);
+    let (columns, named) = match kind {
+        Kind::Insert => {
+            let row = row();
+            push(Op::Insert {
+                part,
+                row,
+                cells,
+                strict,
+            });
+            (&view.regular, Named::New)
+        }
+        Kind::Upsert => {
+            let row = row();
+            push(Op::Upsert { part, row, cells });
+            (&view.regular, Named::New)
+        }
+        Kind::UpdateAll => {
+            let row = row();
+            push(Op::Update { part, row, cells });
+            (&view.regular, Named::All)
+        }
+        Kind::UpdateSome => {
+            let row = row();
+            push(Op::Update { part, row, cells });
+            (&view.regular, Named::Some)
+        }
+        Kind::Shared => {
+            push(Op::Shared { part, cells });
+            (&view.shared, Named::Shared)
+        }
+        Kind::DeleteRow => return push(Op::DeleteRow { part, row: row() }),
         Kind::DeleteCells => {
-            let nullable: Vec<ColumnId> = view.regular.iter().filter(|c| c.nullable).map(|c| c.id).collect();
-            let mut dice = Dice::new(p.keys.columns.at(&[n, i]));
-            Op::DeleteCells {
+            let mut dice = Dice::new(draws.columns.then(i));
+            return push(Op::DeleteCells {
                 part,
                 row: row(),
-                columns: dice.some(&nullable).copied().collect(),
-            }
+                columns: dice.some(&view.nullable).copied().collect(),
+            });
         }
         Kind::DeleteRange | Kind::DeleteSlice => {
-            let mut dice = Dice::new(p.keys.bounds.at(&[n, i]));
+            let mut dice = Dice::new(p.keys.bounds.at(&[draws.n, i]));
             let other = spot.rows.at(dice.below(view.rows as usize) as u64);
-            Op::DeleteSlice {
+            return push(Op::DeleteSlice {
                 part,
                 slice: slice(view, row(), other, kind == Kind::DeleteRange, &mut dice),
-            }
+            });
         }
-        Kind::DeletePartition => Op::DeletePartition { part },
-    }
+        Kind::DeletePartition => return push(Op::DeletePartition { part }),
+    };
+    fill(draws, i, columns, named, last_cells(into));
 }
 
-/// The INSERT that is refused where the row exists: the only operation `i` of visit `n`.
-pub(super) fn strict(p: &Partitions, n: u64, i: u64, spot: &Spot<'_>) -> Op {
-    let cells = cells(p, n, i, &spot.view.regular, Named::New);
-    Op::Insert {
+/// Appends the INSERT that is refused where the row exists: the only operation `i` of the visit.
+pub(super) fn strict(p: &Partitions, draws: &Draws, i: u64, spot: &Spot<'_>, into: &mut Vec<Step>) {
+    into.push(Step::Write(Op::Insert {
         part: spot.part,
         row: row(p, spot, 0),
-        cells,
+        cells: Cells::new(),
         strict: true,
+    }));
+    fill(draws, i, &spot.view.regular, Named::New, last_cells(into));
+}
+
+/// The cells of the write that was appended last.
+#[inline]
+fn last_cells(steps: &mut [Step]) -> &mut Cells {
+    match steps.last_mut() {
+        Some(Step::Write(
+            Op::Insert { cells, .. }
+            | Op::Upsert { cells, .. }
+            | Op::Update { cells, .. }
+            | Op::Shared { cells, .. },
+        )) => cells,
+        _ => unreachable!("a write with cells was appended"),
     }
 }
 
 /// The position of the row that the `slot`-th operation on this partition touches.
+#[inline]
 fn row(p: &Partitions, spot: &Spot<'_>, slot: u32) -> u64 {
     let (rows, per_visit) = (spot.view.rows, u32::from(p.config.rows.per_visit));
-    let slot = u64::from(slot % per_visit);
+    let slot = u64::from(if slot < per_visit { slot } else { slot % per_visit });
     let index = match p.config.rows.walk {
-        Walk::Offset => (spot.start + slot) % rows,
+        Walk::Offset => match spot.start + slot {
+            index if index < rows => index,
+            index => index % rows,
+        },
         walk => walk.row(spot.row_key, rows, spot.touch.nth, u64::from(per_visit), slot),
     };
     spot.rows.at(index)
@@ -182,44 +216,38 @@ pub(super) fn slice(view: &View, a: u64, b: u64, both: bool, dice: &mut Dice) ->
     }
 }
 
-fn cells(p: &Partitions, n: u64, i: u64, columns: &[Column], named: Named) -> Cells {
-    let values = &p.config.values;
-    let (value_at, flags_at) = (p.keys.value.at(&[n, i]), p.keys.null.at(&[n, i]));
+/// Appends the cells that a write of these columns sets.
+#[inline]
+fn fill(draws: &Draws, i: u64, columns: &[Column], named: Named, into: &mut Cells) {
+    let (mut value_at, mut flags_at) = (draws.value.then(i), draws.null.then(i));
     let (masks, sure) = match named {
         Named::Some | Named::Shared => {
-            let masks = p.keys.columns.at(&[n, i]);
+            let masks = draws.columns.then(i);
             (masks, (mix(masks) % columns.len().max(1) as u64) as usize)
         }
-        Named::New | Named::All => (u64::MAX, 0),
+        Named::New | Named::All => (0, 0),
     };
-    let mut cells = Vec::with_capacity(columns.len());
+    into.reserve(columns.len());
     for (j, column) in columns.iter().enumerate() {
-        let step = (j as u64 + 1).wrapping_mul(GOLDEN);
-        let flags = mix(flags_at.wrapping_add(step));
-        let byte = |k: u32| ((flags >> (8 * k)) & 255) as u16;
-        let chosen = (masks >> (j % 64)) & 1 == 1 || j == sure;
+        value_at = value_at.wrapping_add(GOLDEN);
+        flags_at = flags_at.wrapping_add(GOLDEN);
+        let flags = mix(flags_at);
         let left_out = match named {
-            Named::New => column.nullable && byte(0) < values.unset_in_256,
+            Named::New => column.chances.unset(flags),
             Named::All => false,
-            Named::Some => !chosen,
-            Named::Shared => !chosen && column.nullable,
+            Named::Some | Named::Shared => {
+                let chosen = (masks >> (j % 64)) & 1 == 1 || j == sure;
+                !chosen && (named == Named::Some || column.nullable)
+            }
         };
         if left_out {
             continue;
         }
-        let cell = if column.nullable && byte(1) < values.null_in_256 {
+        let cell = if column.chances.null(flags) {
             None
         } else {
-            let bits = mix(value_at.wrapping_add(step));
-            Some(if byte(2) < column.recurring_in_256 {
-                column.recurring[(flags >> 32) as usize % column.recurring.len()]
-            } else if byte(3) < values.special_in_256 {
-                column.special(bits)
-            } else {
-                column.any(bits)
-            })
+            Some(column.value(flags, mix(value_at)))
         };
-        cells.push((column.id, cell));
+        into.push((column.id, cell));
     }
-    cells
 }

@@ -114,3 +114,27 @@ fn the_newest_position_is_what_enumeration_says_and_not_the_recorded_defect() {
         assert_ne!(recorded, enumerated);
     }
 }
+
+#[test]
+fn a_step_of_a_walk_goes_where_the_search_goes() {
+    for (width, repeats, limit) in [(1, 1, 1), (1, 3, 2), (3, 2, 7), (4, 1, 4), (3, 20, 1000)] {
+        let window = Window {
+            width,
+            repeats,
+            limit,
+        };
+        for turn in 0..500 {
+            let position = window.at(turn).position;
+            assert_eq!(
+                window.turn_after(position, turn),
+                window.turn_from(position, turn + 1),
+                "after turn {turn} of {window:?}"
+            );
+            assert_eq!(
+                window.turn_back(position, turn),
+                window.turn_before(position, turn),
+                "before turn {turn} of {window:?}"
+            );
+        }
+    }
+}
