@@ -338,7 +338,7 @@ fn cells(case: &Case) -> Vec<Cell> {
     for (visit, line) in case.lines.iter().enumerate() {
         for (step, done) in line.visit.steps.iter().enumerate() {
             if let Step::Write(op) = done {
-                let cells = cells_of(op).map_or(0, Vec::len);
+                let cells = cells_of(op).map_or(0, |cells| cells.len());
                 all.extend((0..cells).map(|cell| Cell { visit, step, cell }));
             }
         }

@@ -107,7 +107,11 @@ fn types_keep_values_and_order(stage: &mut Stage) {
                 let at = round * usize::try_from(rows).unwrap() + i;
                 cells[i] = (v0.get(at).copied(), v1.get(at).copied());
                 let cells = vec![(ColumnId(2), cells[i].0), (ColumnId(3), cells[i].1)];
-                let step = Step::Write(Op::Upsert { part, row, cells });
+                let step = Step::Write(Op::Upsert {
+                    part,
+                    row,
+                    cells: cells.into(),
+                });
                 let played = stage.play(0, &visit(1, vec![step]));
                 assert_eq!(played.answers, [Answer::Affected(1)], "{ty} row {row}");
             }
