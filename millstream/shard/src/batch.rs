@@ -185,10 +185,10 @@ impl BatchBuilder {
             return Err(UsageError::RowTooLong { bytes: row.len() }.into());
         }
         self.greatest = self.greatest.max(Some(time));
-        self.core
-            .push(UpdateRef { row, time, diff })
-            .await
-            .map_err(BuildError::Store)
+        if self.core.add(UpdateRef { row, time, diff }) {
+            self.core.cut().await.map_err(BuildError::Store)?;
+        }
+        Ok(())
     }
 
     /// Ends the batch at `upper`. On a broken contract the uploaded parts are deleted.
@@ -236,56 +236,77 @@ pub(crate) async fn delete_parts(env: &Arc<Env>, meta: &BatchMeta) -> Result<(),
 }
 
 /// Turns a sequence of updates into parts; shared by builders and compaction.
+///
+/// Parts that follow one another in order make one run, so that data which came sorted is read without a merge.
 pub(crate) struct PartWriter {
     cell: Arc<ShardCell>,
-    /// Builders sort what comes; compaction's input is sorted already and makes one run.
+    /// Builders sort what comes; compaction's input is sorted already.
     sorts: bool,
     buffer: Columns,
+    /// Where the part in the making is cut.
+    target: usize,
     full: Vec<Columns>,
     runs: Vec<Vec<Part>>,
+    /// The last update of the last run.
+    end: Option<(Vec<u8>, Timestamp)>,
     len: u64,
 }
 
 impl PartWriter {
     pub(crate) fn new(cell: Arc<ShardCell>, sorts: bool) -> PartWriter {
         PartWriter {
+            target: cell.env.settings.get().blob_target_bytes,
             cell,
             sorts,
             buffer: Columns::default(),
             full: Vec::new(),
             runs: Vec::new(),
+            end: None,
             len: 0,
         }
     }
 
-    pub(crate) async fn push(&mut self, update: UpdateRef<'_>) -> Result<(), StoreError> {
+    /// Adds an update. True if that made the part full: it is to be [`PartWriter::cut`] before the next.
+    pub(crate) fn add(&mut self, update: UpdateRef<'_>) -> bool {
         self.buffer.push(update);
+        self.buffer.bytes() >= self.target
+    }
+
+    /// Ends the part in the making; uploads when as many as allowed are full.
+    pub(crate) async fn cut(&mut self) -> Result<(), StoreError> {
+        let full = std::mem::take(&mut self.buffer);
+        self.full
+            .push(if self.sorts { full.consolidated() } else { full });
         let settings = self.cell.env.settings.get();
-        if self.buffer.bytes() >= settings.blob_target_bytes {
-            let full = std::mem::take(&mut self.buffer);
-            self.full
-                .push(if self.sorts { full.consolidated() } else { full });
-            if self.full.len() >= settings.outstanding_uploads.max(1) {
-                self.upload().await?;
-            }
+        self.target = settings.blob_target_bytes;
+        if self.full.len() >= settings.outstanding_uploads.max(1) {
+            self.upload().await?;
         }
         Ok(())
     }
 
     /// Uploads what is full, together.
     async fn upload(&mut self) -> Result<(), StoreError> {
-        let full = std::mem::take(&mut self.full);
+        let mut full = std::mem::take(&mut self.full);
+        full.retain(|columns| !columns.is_empty());
+        let mut follows = Vec::with_capacity(full.len());
+        for columns in &full {
+            let (first, last) = (columns.get(0), columns.get(columns.len() - 1));
+            let end = self.end.as_ref();
+            follows.push(end.is_some_and(|(row, time)| (row.as_slice(), *time) < (first.row, first.time)));
+            self.end = Some((last.row.to_vec(), last.time));
+        }
         let cell = Arc::clone(&self.cell);
         let writes: Vec<crate::rt::Boxed<'_, Result<Part, StoreError>>> = full
             .into_iter()
-            .filter(|columns| !columns.is_empty())
             .map(|columns| Box::pin(write_part(&cell, columns, false)) as _)
             .collect();
-        for part in crate::rt::join_limited(writes, usize::MAX).await {
+        let written = crate::rt::join_limited(writes, usize::MAX).await;
+        for (part, follows) in written.into_iter().zip(follows) {
             let part = part?;
             self.len += part.len;
             match self.runs.last_mut() {
-                Some(run) if !self.sorts => run.push(part),
+                Some(run) if follows => run.push(part),
                 _ => self.runs.push(vec![part]),
             }
         }
@@ -343,25 +364,17 @@ async fn put_blob(cell: &ShardCell, bytes: Bytes) -> Result<PartBody, StoreError
     Ok(PartBody::Blob { key, crc })
 }
 
+/// Statistics of consolidated updates: their rows ascend.
 fn stats(columns: &Columns, limit: usize) -> PartStats {
-    let mut all = (0..columns.len()).map(|i| columns.get(i));
-    let first = all.next().expect("only parts with updates are stored");
-    let (mut time_min, mut time_max, mut diff_sum) = (first.time, first.time, first.diff);
-    let (mut row_min, mut row_max) = (first.row, first.row);
-    for update in all {
-        time_min = time_min.min(update.time);
-        time_max = time_max.max(update.time);
-        diff_sum = diff_sum.wrapping_add(update.diff);
-        row_min = row_min.min(update.row);
-        row_max = row_max.max(update.row);
-    }
+    let all = || (0..columns.len()).map(|i| columns.get(i));
+    let (first, last) = (columns.get(0), columns.get(columns.len() - 1));
     PartStats {
         len: columns.len() as u64,
-        diff_sum,
-        time_min,
-        time_max,
-        row_min: row_min[..row_min.len().min(limit)].to_vec(),
-        row_max: cut_above(row_max, limit),
+        diff_sum: all().fold(0, |sum, update| sum.wrapping_add(update.diff)),
+        time_min: all().fold(first.time, |least, update| least.min(update.time)),
+        time_max: all().fold(first.time, |most, update| most.max(update.time)),
+        row_min: first.row[..first.row.len().min(limit)].to_vec(),
+        row_max: cut_above(last.row, limit),
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::applier::{Applied, Attempt, ShardCell, ShardError, Slot};
 use crate::batch::{PartWriter, delete_parts};
 use crate::fetch::FetchError;
+use crate::format::UpdateRef;
 use crate::machine::merge::MergeRequest;
 use crate::merge::{Merge, RunCursor, Times};
 use crate::mutant::Mutant;
@@ -193,8 +194,17 @@ async fn rewrite(
 ) -> Result<(Vec<Vec<Part>>, u64), Interrupted> {
     let mut writer = PartWriter::new(Arc::clone(cell), false);
     let mut merge = Merge::new(cursors).await.map_err(Interrupted::Fetch)?;
-    while let Some(update) = merge.next().await.map_err(Interrupted::Fetch)? {
-        writer.push(update).await.map_err(Interrupted::Store)?;
+    let mut all = false;
+    while !all {
+        let mut full = false;
+        let mut add = |update: UpdateRef<'_>| {
+            full = writer.add(update);
+            !full
+        };
+        all = merge.for_each(&mut add).await.map_err(Interrupted::Fetch)?;
+        if full {
+            writer.cut().await.map_err(Interrupted::Store)?;
+        }
     }
     writer.finish().await.map_err(Interrupted::Store)
 }

@@ -11,7 +11,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -318,7 +317,7 @@ impl BatchFetcher {
             _ => part.part.decoded_bytes,
         };
         let permit = self.cell.env.memory.acquire(wanted, limit).await;
-        let (view, _) = fetch_view(&self.cell, &part.part, part.lower_time(), Some(part.reader)).await?;
+        let view = fetch_view(&self.cell, &part.part, part.lower_time(), Some(part.reader)).await?;
         let mut desc = part.desc;
         if self.cell.env.mutant == Mutant::BoundsIgnoredOnRead {
             (desc.lower, desc.upper) = (Frontier::MIN, Frontier::Closed);
@@ -338,16 +337,16 @@ pub(crate) async fn fetch_view(
     part: &Part,
     time: Timestamp,
     reader: Option<ReaderId>,
-) -> Result<(PartView, Bytes), FetchError> {
+) -> Result<PartView, FetchError> {
     let shard = cell.shard;
-    let (bytes, key) = match &part.body {
-        PartBody::Inline(bytes) => (bytes.clone(), "inline"),
+    let (bytes, sum, key) = match &part.body {
+        PartBody::Inline(bytes) => (bytes.clone(), crc32c::crc32c(bytes), "inline"),
         PartBody::Blob { key, crc } => {
             let blob = cell.env.location.blob();
-            let got = retry_external(&cell.env, &mut || blob.get(key))
+            let got = retry_external(&cell.env, &mut || blob.get_summed(key))
                 .await
                 .map_err(|error| FetchError::Store { shard, error })?;
-            let Some(bytes) = got else {
+            let Some((bytes, sum)) = got else {
                 let because = match cell.fetch().await {
                     Err(_) => MissingBecause::Unknown,
                     Ok(state) => match reader {
@@ -371,16 +370,15 @@ pub(crate) async fn fetch_view(
                     error,
                 });
             }
-            (bytes, key.as_str())
+            (bytes, sum, key.as_str())
         }
     };
-    let view = PartView::decode(bytes.clone()).map_err(|error| FetchError::Damaged {
+    PartView::decode_summed(bytes, sum).map_err(|error| FetchError::Damaged {
         shard,
         key: key.to_owned(),
         time,
         error,
-    })?;
-    Ok((view, bytes))
+    })
 }
 
 /// A part in memory; its permit is given back on drop.

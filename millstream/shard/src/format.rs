@@ -130,7 +130,15 @@ impl Columns {
     }
 
     /// The same updates sorted by `(row, time)`, diffs of equal ones added, zero ones left out.
-    pub fn consolidated(&self) -> Columns {
+    pub fn consolidated(self) -> Columns {
+        let is_already = self.diffs.iter().all(|diff| *diff != 0)
+            && (1..self.len()).all(|i| {
+                let (a, b) = (self.get(i - 1), self.get(i));
+                (a.row, a.time) < (b.row, b.time)
+            });
+        if is_already {
+            return self;
+        }
         let mut order: Vec<u32> = (0..u32::try_from(self.len()).expect("checked on push")).collect();
         let sorted = (1..self.len()).all(|i| {
             let (a, b) = (self.get(i - 1), self.get(i));
@@ -235,6 +243,15 @@ pub struct PartView {
 impl PartView {
     /// Checks `bytes` and opens them.
     pub fn decode(bytes: Bytes) -> Result<PartView, PartError> {
+        let sum = crc32c::crc32c(&bytes);
+        PartView::decode_summed(bytes, sum)
+    }
+
+    /// [`PartView::decode`] of bytes whose CRC-32C is known to be `sum`.
+    ///
+    /// The checksum at the end is of what stands before it. It holds if and only if all bytes sum up to what that checksum
+    /// makes of the bytes after it: a CRC tells apart any two beginnings of one end.
+    pub(crate) fn decode_summed(bytes: Bytes, sum: u32) -> Result<PartView, PartError> {
         if bytes.len() < HEADER + FOOTER || bytes[..4] != MAGIC {
             return Err(PartError::Damaged("it does not begin as a part"));
         }
@@ -242,7 +259,7 @@ impl PartView {
         if bytes[body + 4..] != END {
             return Err(PartError::Damaged("it does not end as a part"));
         }
-        if u32_at(&bytes, body) != crc32c::crc32c(&bytes[..body]) {
+        if sum != crc32c::crc32c_append(u32_at(&bytes, body), &bytes[body..]) {
             return Err(PartError::Damaged("checksum differs"));
         }
         if bytes[4] != FORMAT {
@@ -297,27 +314,28 @@ impl PartView {
         (self.flags & CONST_TIME != 0 && self.len > 0).then_some(self.time)
     }
 
-    /// Calls `each` with the updates at `range`, all at `time`, until it answers false; then it answers false too.
+    /// Calls `each` with the updates at `range`, all at `time`, until it answers false; then it answers where.
     pub(crate) fn each_at(
         &self,
         range: Range<usize>,
         time: Timestamp,
         each: &mut (dyn FnMut(UpdateRef<'_>) -> bool + Send),
-    ) -> bool {
+    ) -> Option<usize> {
         if range.is_empty() {
-            return true;
+            return None;
         }
         if self.flags & (CONST_DIFF | CONST_LEN) == CONST_DIFF | CONST_LEN && self.width > 0 {
             let bytes = self.rows + range.start * self.width..self.rows + range.end * self.width;
             let diff = self.diff;
             return self.bytes[bytes]
                 .chunks_exact(self.width)
-                .all(|row| each(UpdateRef { row, time, diff }));
+                .position(|row| !each(UpdateRef { row, time, diff }))
+                .map(|index| range.start + index);
         }
-        range.into_iter().all(|index| {
-            each(UpdateRef {
+        range.into_iter().find(|index| {
+            !each(UpdateRef {
                 time,
-                ..self.get(index)
+                ..self.get(*index)
             })
         })
     }

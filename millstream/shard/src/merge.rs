@@ -3,8 +3,12 @@
 //! Memory is one fetched part a run, whatever the runs hold. Must not know why: snapshots in order and
 //! compaction both read this way.
 //!
+//! The run that stands first is walked in place, without a copy or an await a row, for as long as it stays first:
+//! how far that is takes one comparison where runs do not overlap, and a galloping search where they do.
+//!
 //! Invariants:
 //! 1. Updates come out ascending by `(row, time)`, equal ones added up, zero ones left out.
+//! 2. A walk that was stopped goes on at the next call with the update after the one handed out last.
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
@@ -14,6 +18,7 @@ use crate::applier::ShardCell;
 use crate::fetch::{FetchError, PartFilter, Permit, admit, fetch_view};
 use crate::format::{PartView, UpdateRef};
 use crate::ids::ReaderId;
+use crate::rt::{Boxed, join_limited};
 use crate::state::{Description, Part};
 use crate::time::Timestamp;
 
@@ -31,13 +36,22 @@ impl Times {
     fn apply(self, update: UpdateRef<'_>, desc: Description) -> Option<UpdateRef<'_>> {
         match self {
             Times::Read(filter) => admit(update, desc, filter),
-            Times::Advance(to) => {
+            Times::Advance(_) => {
                 let inside = desc.lower.less_equal(update.time) && !desc.upper.less_equal(update.time);
                 inside.then(|| UpdateRef {
-                    time: update.time.max(to),
+                    time: self.of(update.time),
                     ..update
                 })
             }
+        }
+    }
+
+    /// Where an update at `time` counts if it counts at all. Never descends as `time` ascends.
+    fn of(self, time: Timestamp) -> Timestamp {
+        match self {
+            Times::Read(PartFilter::Snapshot { as_of }) => as_of,
+            Times::Read(PartFilter::Listen { .. }) => time,
+            Times::Advance(to) => time.max(to),
         }
     }
 }
@@ -75,19 +89,22 @@ impl RunCursor {
         }
     }
 
-    /// Moves to the next update that counts; false at the end.
-    async fn advance(&mut self) -> Result<bool, FetchError> {
-        loop {
-            if let Some((view, _)) = &self.view {
-                while self.position < view.len() {
-                    let update = view.get(self.position);
-                    if let Some(update) = self.times.apply(update, self.desc) {
-                        self.time = update.time;
-                        return Ok(true);
-                    }
-                    self.position += 1;
-                }
+    /// Stands on the first update that counts at `position` or after it, as far as the fetched part goes.
+    fn stand(&mut self) -> bool {
+        let Some((view, _)) = &self.view else { return false };
+        while self.position < view.len() {
+            if let Some(update) = self.times.apply(view.get(self.position), self.desc) {
+                self.time = update.time;
+                return true;
             }
+            self.position += 1;
+        }
+        false
+    }
+
+    /// The same over all parts, fetching what comes next; false at the end.
+    async fn advance(&mut self) -> Result<bool, FetchError> {
+        while !self.stand() {
             self.view = None;
             let Some(part) = self.ahead.pop_front() else {
                 return Ok(false);
@@ -98,179 +115,236 @@ impl RunCursor {
                 Times::Advance(_) => 0,
             };
             let permit = self.cell.env.memory.take(bytes);
-            let (view, _) = fetch_view(&self.cell, &part, time, self.reader).await?;
+            let view = fetch_view(&self.cell, &part, time, self.reader).await?;
             self.view = Some((view, permit));
             self.position = 0;
         }
+        Ok(true)
     }
 
-    fn current(&self) -> UpdateRef<'_> {
+    fn view(&self) -> &PartView {
         let (view, _) = self
             .view
             .as_ref()
             .expect("a cursor in the heap stands on an update");
+        view
+    }
+
+    fn current(&self) -> UpdateRef<'_> {
         UpdateRef {
             time: self.time,
-            ..view.get(self.position)
+            ..self.view().get(self.position)
         }
+    }
+
+    /// The end of the stretch of this part that lies at or before `bound`. The cursor itself does.
+    fn reach(&self, bound: Option<UpdateRef<'_>>) -> usize {
+        let view = self.view();
+        let last = view.len() - 1;
+        let Some(bound) = bound else { return view.len() };
+        let beyond = |at: usize| {
+            let update = view.get(at);
+            (update.row, self.times.of(update.time)) > (bound.row, bound.time)
+        };
+        let mut low = self.position;
+        if low == last {
+            return view.len();
+        }
+        if beyond(low + 1) {
+            return low + 1;
+        }
+        if !beyond(last) {
+            return view.len();
+        }
+        low += 1;
+        let mut step = 1;
+        let mut high = loop {
+            let at = low + step;
+            if at >= last {
+                break last;
+            }
+            if beyond(at) {
+                break at;
+            }
+            low = at;
+            step *= 2;
+        };
+        while high - low > 1 {
+            let middle = usize::midpoint(low, high);
+            if beyond(middle) {
+                high = middle;
+            } else {
+                low = middle;
+            }
+        }
+        high
     }
 }
 
-fn compare(a: &RunCursor, b: &RunCursor) -> Ordering {
-    let (a, b) = (a.current(), b.current());
+fn order(a: UpdateRef<'_>, b: UpdateRef<'_>) -> Ordering {
     (a.row, a.time).cmp(&(b.row, b.time))
 }
 
+fn precedes(a: &RunCursor, b: &RunCursor) -> bool {
+    order(a.current(), b.current()) == Ordering::Less
+}
+
+/// What the updates are handed to; false stops the walk after this one.
+type Each<'a> = dyn FnMut(UpdateRef<'_>) -> bool + Send + 'a;
+
 /// The consolidated updates of several runs, in order.
 pub(crate) struct Merge {
-    heap: Vec<RunCursor>,
-    row: Vec<u8>,
+    /// The run that stands first is at the root.
+    #[expect(clippy::vec_box, reason = "cursors are big, and what a heap does is to swap them")]
+    heap: Vec<Box<RunCursor>>,
+    /// Time and diff of an update that was met and may still be added to, and its row.
     open: Option<(Timestamp, i64)>,
-    /// The update handed out last, kept apart so that its row can be lent.
-    out: Vec<u8>,
+    row: Vec<u8>,
 }
 
 impl Merge {
+    /// Opens the runs, several at once.
     pub(crate) async fn new(runs: Vec<RunCursor>) -> Result<Merge, FetchError> {
-        let mut heap = Vec::with_capacity(runs.len());
-        for mut run in runs {
-            if run.advance().await? {
-                heap.push(run);
-            }
+        let limit = runs
+            .first()
+            .map_or(1, |run| run.cell.env.settings.get().fetch_concurrency);
+        let opening: Vec<Boxed<'_, Result<Option<Box<RunCursor>>, FetchError>>> = runs
+            .into_iter()
+            .map(|run| {
+                let mut run = Box::new(run);
+                Box::pin(async move { Ok(run.advance().await?.then_some(run)) }) as _
+            })
+            .collect();
+        let mut heap = Vec::new();
+        for opened in join_limited(opening, limit).await {
+            heap.extend(opened?);
         }
         for at in (0..heap.len() / 2).rev() {
             sift(&mut heap, at);
         }
         Ok(Merge {
             heap,
-            row: Vec::new(),
             open: None,
-            out: Vec::new(),
+            row: Vec::new(),
         })
     }
 
-    /// Calls `each` with every update until it answers false.
-    ///
-    /// Once a single run is left, its parts are walked in place, without a copy or an await per row.
-    pub(crate) async fn for_each(
-        &mut self,
-        each: &mut (dyn FnMut(UpdateRef<'_>) -> bool + Send),
-    ) -> Result<(), FetchError> {
-        loop {
-            if self.heap.len() != 1 {
-                match self.next().await? {
-                    Some(update) if each(update) => continue,
-                    _ => return Ok(()),
-                }
-            }
-            let run = &mut self.heap[0];
-            let Some((view, _)) = &run.view else {
-                unreachable!("a cursor in the heap stands on an update")
-            };
-            let mut carried = self.open.take().map(|(time, diff)| UpdateRef {
-                row: &self.row,
-                time,
-                diff,
-            });
-            // A part of one time repeats no row: but for its first and last, nothing can be added up.
-            if let Some(time) = view.one_time()
-                && run.position + 2 < view.len()
-            {
-                let last = view.len() - 1;
-                let first = view.get(run.position);
-                debug_assert_eq!(time, first.time);
-                let Some(first) = run.times.apply(first, run.desc) else {
-                    unreachable!("a cursor in the heap stands on an update that counts")
-                };
-                let go_on = match carried.take() {
-                    Some(open) if open.time == first.time && open.row == first.row => {
-                        let diff = open.diff.wrapping_add(first.diff);
-                        diff == 0 || each(UpdateRef { diff, ..first })
-                    }
-                    open => open.is_none_or(|open| open.diff == 0 || each(open)) && each(first),
-                };
-                if !go_on || !view.each_at(run.position + 1..last, first.time, each) {
-                    return Ok(());
-                }
-                run.position = last;
-            }
-            for position in run.position..view.len() {
-                let Some(update) = run.times.apply(view.get(position), run.desc) else {
-                    continue;
-                };
-                match &mut carried {
-                    Some(last) if last.time == update.time && last.row == update.row => {
-                        last.diff = last.diff.wrapping_add(update.diff);
-                    }
-                    _ => {
-                        let done = carried.replace(update);
-                        if done.is_some_and(|done| done.diff != 0 && !each(done)) {
-                            return Ok(());
-                        }
-                    }
-                }
-            }
-            run.position = view.len();
-            // The last update may go on in the next part.
-            let kept = carried.map(|u| (u.row.to_vec(), u.time, u.diff));
-            if let Some((row, time, diff)) = kept {
-                self.row = row;
-                self.open = Some((time, diff));
-            }
-            if !self.heap[0].advance().await? {
-                self.heap.clear();
-            }
-        }
-    }
-
-    /// The next update; none at the end.
-    pub(crate) async fn next(&mut self) -> Result<Option<UpdateRef<'_>>, FetchError> {
-        while let Some(top) = self.heap.first_mut() {
-            let update = top.current();
-            let (time, diff) = (update.time, update.diff);
-            let mut done = None;
-            match &mut self.open {
-                Some((open_time, open_diff)) if *open_time == time && self.row == update.row => {
-                    *open_diff = open_diff.wrapping_add(diff);
-                }
-                open => {
-                    std::mem::swap(&mut self.row, &mut self.out);
-                    self.row.clear();
-                    self.row.extend_from_slice(update.row);
-                    done = open.replace((time, diff)).filter(|(_, diff)| *diff != 0);
-                }
-            }
-            top.position += 1;
-            if !top.advance().await? {
+    /// Calls `each` with every update until it answers false; true if that was all.
+    pub(crate) async fn for_each(&mut self, each: &mut Each<'_>) -> Result<bool, FetchError> {
+        while let Some(first) = self.heap.first_mut() {
+            // Where the last stretch ended nothing needs to count, and another run may stand before it.
+            if !first.stand() && !first.advance().await? {
                 self.heap.swap_remove(0);
+                sift(&mut self.heap, 0);
+                continue;
             }
             sift(&mut self.heap, 0);
-            if let Some((time, diff)) = done {
-                return Ok(Some(UpdateRef {
-                    row: &self.out,
-                    time,
-                    diff,
-                }));
+            if !self.stretch(each) {
+                return Ok(false);
             }
         }
-        Ok(self
-            .open
-            .take()
-            .filter(|(_, diff)| *diff != 0)
-            .map(|(time, diff)| UpdateRef {
+        Ok(match self.open.take() {
+            Some((time, diff)) if diff != 0 => each(UpdateRef {
                 row: &self.row,
                 time,
                 diff,
-            }))
+            }),
+            _ => true,
+        })
+    }
+
+    /// Walks the first run until another one stands before it or its part ends.
+    fn stretch(&mut self, each: &mut Each<'_>) -> bool {
+        let Some((run, others)) = self.heap.split_first_mut() else {
+            return true;
+        };
+        let others: &[Box<RunCursor>] = others;
+        let bound = match others {
+            [a, b, ..] if precedes(b, a) => Some(b.current()),
+            [a, ..] => Some(a.current()),
+            [] => None,
+        };
+        let end = run.reach(bound);
+        let (view, times, desc) = (run.view(), run.times, run.desc);
+        let mut position = run.position;
+        // A part of one time repeats no row: but for its first and last, nothing can be added up.
+        if view.one_time().is_some() && end - position > 2 {
+            let mut first = run.current();
+            if let Some((time, diff)) = self.open.take() {
+                if time == first.time && self.row == first.row {
+                    first.diff = first.diff.wrapping_add(diff);
+                } else if diff != 0
+                    && !each(UpdateRef {
+                        row: &self.row,
+                        time,
+                        diff,
+                    })
+                {
+                    return false;
+                }
+            }
+            let stopped = if first.diff != 0 && !each(first) {
+                Some(position)
+            } else {
+                view.each_at(position + 1..end - 1, first.time, each)
+            };
+            if let Some(at) = stopped {
+                run.position = at + 1;
+                return false;
+            }
+            position = end - 1;
+        }
+        let mut last: Option<UpdateRef<'_>> = None;
+        for at in position..end {
+            let Some(update) = times.apply(view.get(at), desc) else {
+                continue;
+            };
+            let stop = match (&mut last, self.open) {
+                (Some(held), _) if held.time == update.time && held.row == update.row => {
+                    held.diff = held.diff.wrapping_add(update.diff);
+                    continue;
+                }
+                (Some(held), _) => held.diff != 0 && !each(*held),
+                (None, Some((time, diff))) if time == update.time && self.row == update.row => {
+                    self.open = Some((time, diff.wrapping_add(update.diff)));
+                    continue;
+                }
+                (None, Some((time, diff))) => {
+                    self.open = None;
+                    let row = self.row.as_slice();
+                    diff != 0 && !each(UpdateRef { row, time, diff })
+                }
+                (None, None) => false,
+            };
+            if stop {
+                run.position = at;
+                return false;
+            }
+            last = Some(update);
+        }
+        let mut go_on = true;
+        if let Some(last) = last {
+            // Whatever else there is lies beyond the bound, or in the next part of this run.
+            let alone = end < view.len() && bound.is_some_and(|bound| order(last, bound) == Ordering::Less);
+            if alone {
+                go_on = last.diff == 0 || each(last);
+            } else {
+                self.row.clear();
+                self.row.extend_from_slice(last.row);
+                self.open = Some((last.time, last.diff));
+            }
+        }
+        run.position = end;
+        go_on
     }
 }
 
 /// Restores the heap below `at`: every cursor stands at or before its two children.
-fn sift(heap: &mut [RunCursor], mut at: usize) {
+fn sift(heap: &mut [Box<RunCursor>], mut at: usize) {
     loop {
         let mut least = at;
         for child in [2 * at + 1, 2 * at + 2] {
-            if child < heap.len() && compare(&heap[child], &heap[least]) == Ordering::Less {
+            if child < heap.len() && precedes(&heap[child], &heap[least]) {
                 least = child;
             }
         }

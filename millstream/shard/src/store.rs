@@ -147,6 +147,16 @@ pub trait Blob: fmt::Debug + Send + Sync {
     /// The bytes of `key`, or none.
     async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError>;
 
+    /// [`Blob::get`] and the CRC-32C of the bytes: a store that reads them in pieces sums up each while the
+    /// processor's cache still holds it.
+    async fn get_summed(&self, key: &str) -> Result<Option<(Bytes, u32)>, StoreError> {
+        let got = self.get(key).await?;
+        Ok(got.map(|bytes| {
+            let sum = crc32c::crc32c(&bytes);
+            (bytes, sum)
+        }))
+    }
+
     /// Sets `key`, atomically and durably.
     async fn set(&self, key: &str, value: Bytes) -> Result<(), StoreError>;
 

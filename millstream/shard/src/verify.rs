@@ -212,7 +212,7 @@ impl Client {
         for batch in current.batches.values() {
             for part in batch.parts() {
                 match fetch_view(&cell, part, batch.desc.lower.time().unwrap_or(0), None).await {
-                    Ok((view, _)) => {
+                    Ok(view) => {
                         out.parts += 1;
                         out.updates += view.len() as u64;
                         if view.len() as u64 != part.len {

@@ -8,7 +8,7 @@ use shard::ids::mix;
 use shard::{Client, ClientConfig, Clock, Frontier, Location, Settings, Update, block_on};
 
 use crate::others::Other;
-use crate::rounds::{cpu_seconds, percentile};
+use crate::rounds::{cpu_seconds, machine_us, percentile};
 use crate::{client, client_of, peer, reader, writer};
 
 /// From the acknowledgement of an append to the update at a listener, in one process.
@@ -55,7 +55,7 @@ pub(crate) fn latency() {
     );
 }
 
-const TAILED: u64 = 200;
+const TAILED: u64 = 40;
 
 /// Appends at moments that have nothing to do with the other's polling, and asks when each arrived.
 fn follow(mut other: Other, poll_ms: u64, append: &mut dyn FnMut(&str, u64)) -> Vec<f64> {
@@ -65,7 +65,7 @@ fn follow(mut other: Other, poll_ms: u64, append: &mut dyn FnMut(&str, u64)) -> 
     for time in 1..=TAILED {
         block_on(clock.sleep(mix(time) % (poll_ms + 1)));
         append("x", time);
-        let acknowledged = Clock::monotonic_us();
+        let acknowledged = machine_us();
         let arrived: u64 = other.answer().parse().expect("a number");
         took.push(arrived.saturating_sub(acknowledged) as f64 / 1e3);
     }

@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use shard::{Clock, Frontier, ShardId, Update, block_on};
 
+use crate::rounds::machine_us;
 use crate::{client_of, peer, reader, writer};
 
 /// First argument of another process.
@@ -100,7 +101,7 @@ fn tail(url: &str, shard: ShardId) {
         let mut listen = reader.listen(0).await.expect("it can be read");
         say("ready");
         while let Ok(Some((updates, _))) = listen.fetch_next().await {
-            let now = Clock::monotonic_us();
+            let now = machine_us();
             if updates.iter().any(|u| u.row == b"stop") {
                 return;
             }
@@ -120,7 +121,7 @@ fn poll(path: &Path, every_ms: u64) {
             seen = id;
             stopped |= row == b"stop";
             if !stopped {
-                say(&Clock::monotonic_us().to_string());
+                say(&machine_us().to_string());
             }
         });
         block_on(clock.sleep(every_ms));

@@ -11,6 +11,13 @@ pub(crate) fn seconds(work: impl FnOnce()) -> f64 {
     (Clock::monotonic_us() - began) as f64 / 1e6
 }
 
+/// Microseconds of the machine's clock: the same for all its processes, unlike [`Clock::monotonic_us`].
+pub(crate) fn machine_us() -> u64 {
+    let clock = nix::time::ClockId::CLOCK_MONOTONIC;
+    let now = nix::time::clock_gettime(clock).expect("every machine has this clock");
+    (now.tv_sec() as u64) * 1_000_000 + now.tv_nsec() as u64 / 1000
+}
+
 /// CPU seconds of this process.
 pub(crate) fn cpu_seconds() -> f64 {
     let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).expect("usage");

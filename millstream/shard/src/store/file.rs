@@ -10,13 +10,14 @@
 //! 3. Temporary files are never listed and are removed when the store is opened.
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::pool::Workers;
 use super::{Blob, StoreError};
@@ -29,7 +30,13 @@ pub(crate) trait Disk: std::fmt::Debug + Send + Sync {
     fn sync_file(&self, path: &Path) -> std::io::Result<()>;
     fn sync_dir(&self, path: &Path) -> std::io::Result<()>;
     fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()>;
-    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>>;
+    /// All bytes of a file, in what `buffer` makes for their number; `each` sees them piece by piece.
+    fn read(
+        &self,
+        path: &Path,
+        buffer: &mut dyn FnMut(usize) -> Vec<u8>,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> std::io::Result<Vec<u8>>;
     fn size(&self, path: &Path) -> std::io::Result<u64>;
     fn remove(&self, path: &Path) -> std::io::Result<()>;
     fn list(&self, path: &Path) -> std::io::Result<Vec<String>>;
@@ -68,8 +75,20 @@ impl Disk for RealDisk {
         std::fs::rename(from, to)
     }
 
-    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
-        std::fs::read(path)
+    fn read(
+        &self,
+        path: &Path,
+        buffer: &mut dyn FnMut(usize) -> Vec<u8>,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let size = usize::try_from(file.metadata()?.len()).expect("a blob fits in memory");
+        let mut bytes = buffer(size);
+        for piece in bytes.chunks_mut(PIECE) {
+            file.read_exact(piece)?;
+            each(piece);
+        }
+        Ok(bytes)
     }
 
     fn size(&self, path: &Path) -> std::io::Result<u64> {
@@ -90,6 +109,66 @@ impl Disk for RealDisk {
     }
 }
 
+/// Read at once: what a processor's own cache holds.
+const PIECE: usize = 128 << 10;
+/// Buffers of at least this many bytes are used again, and together no more than so many wait for it: fresh memory costs
+/// more than reading a file that is in the page cache.
+const SPARE_LEAST: usize = 1 << 20;
+const SPARE_BYTES: usize = 64 << 20;
+
+/// Buffers that wait to be used again.
+#[derive(Debug, Default)]
+struct Spare {
+    buffers: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Spare {
+    /// A buffer of `size` bytes, whatever they are.
+    fn take(&self, size: usize) -> Vec<u8> {
+        let mut buffers = self.buffers.lock();
+        let fits = |buffer: &Vec<u8>| buffer.capacity() >= size && buffer.capacity() / 2 <= size;
+        match buffers.iter().position(fits) {
+            Some(index) => {
+                let mut buffer = buffers.swap_remove(index);
+                buffer.resize(size, 0);
+                buffer
+            }
+            None => vec![0; size],
+        }
+    }
+
+    fn give_back(&self, buffer: Vec<u8>) {
+        if buffer.capacity() < SPARE_LEAST {
+            return;
+        }
+        let mut buffers = self.buffers.lock();
+        buffers.push(buffer);
+        let mut bytes: usize = buffers.iter().map(Vec::capacity).sum();
+        // The oldest go first.
+        while bytes > SPARE_BYTES {
+            bytes -= buffers.remove(0).capacity();
+        }
+    }
+}
+
+/// A blob's bytes; the buffer goes back on drop.
+struct Lent {
+    bytes: Vec<u8>,
+    spare: Arc<Spare>,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.spare.give_back(std::mem::take(&mut self.bytes));
+    }
+}
+
 /// Threads that wait for the disk.
 const THREADS: usize = 8;
 const TEMPORARY: &str = ".tmp-";
@@ -106,6 +185,7 @@ struct Core {
     disk: Arc<dyn Disk>,
     root: PathBuf,
     temporary: AtomicU64,
+    spare: Arc<Spare>,
     mutant: Mutant,
 }
 
@@ -120,6 +200,7 @@ impl FileBlob {
             disk,
             root: root.to_owned(),
             temporary: AtomicU64::new(0),
+            spare: Arc::default(),
             mutant,
         };
         core.make_folder(root).map_err(|e| failure("make", root, &e))?;
@@ -275,10 +356,14 @@ impl Core {
             .map_err(|e| failure("sync", &folder, &e))
     }
 
-    fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+    /// A blob's bytes; `each` sees them piece by piece as they come.
+    fn get(&self, key: &str, each: &mut dyn FnMut(&[u8])) -> Result<Option<Bytes>, StoreError> {
         let path = self.path(key);
-        match self.disk.read(&path) {
-            Ok(bytes) => Ok(Some(Bytes::from(bytes))),
+        match self.disk.read(&path, &mut |size| self.spare.take(size), each) {
+            Ok(bytes) => Ok(Some(Bytes::from_owner(Lent {
+                bytes,
+                spare: Arc::clone(&self.spare),
+            }))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failure("read", &path, &error)),
         }
@@ -330,7 +415,17 @@ impl Core {
 impl Blob for FileBlob {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
         let (core, key) = (Arc::clone(&self.core), key.to_owned());
-        self.workers.run(move || core.get(&key)).await
+        self.workers.run(move || core.get(&key, &mut |_| {})).await
+    }
+
+    async fn get_summed(&self, key: &str) -> Result<Option<(Bytes, u32)>, StoreError> {
+        let (core, key) = (Arc::clone(&self.core), key.to_owned());
+        let read = move || {
+            let mut sum = 0;
+            let bytes = core.get(&key, &mut |piece| sum = crc32c::crc32c_append(sum, piece))?;
+            Ok(bytes.map(|bytes| (bytes, sum)))
+        };
+        self.workers.run(read).await
     }
 
     async fn set(&self, key: &str, value: Bytes) -> Result<(), StoreError> {

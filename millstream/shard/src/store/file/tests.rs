@@ -129,7 +129,12 @@ impl Disk for Volatile {
         Ok(())
     }
 
-    fn read(&self, path: &Path) -> Result<Vec<u8>> {
+    fn read(
+        &self,
+        path: &Path,
+        buffer: &mut dyn FnMut(usize) -> Vec<u8>,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> Result<Vec<u8>> {
         let file = self
             .state
             .lock()
@@ -139,11 +144,14 @@ impl Disk for Volatile {
             .flatten()
             .ok_or_else(missing)?;
         let bytes = file.lock().0.clone();
-        Ok(bytes)
+        let mut copy = buffer(bytes.len());
+        copy.copy_from_slice(&bytes);
+        each(&copy);
+        Ok(copy)
     }
 
     fn size(&self, path: &Path) -> Result<u64> {
-        Ok(self.read(path)?.len() as u64)
+        Ok(self.read(path, &mut |size| vec![0; size], &mut |_| {})?.len() as u64)
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
