@@ -30,6 +30,9 @@ With MILLSTREAM_LOCATION set, LOCATION can be left out.
 Exit codes: 0 done, 1 the data is not what it should be, 3 wrong use, 4 the location is
 unusable, 5 a bug of ours.";
 
+/// How long a failure that will not heal by itself is tried again.
+const PERMANENT_DEADLINE_MS: u64 = 3000;
+
 /// Arguments of `millstream shard`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -204,7 +207,10 @@ fn open(location: &str, make: bool) -> Result<Client, Failure> {
         }
         _ => Failure::Unusable(error.to_string()),
     })?;
-    Ok(Client::new(location, ClientConfig::default()))
+    let mut config = ClientConfig::default();
+    // Somebody waits for the prompt: a full disk or a key that is refused is told soon.
+    config.settings.permanent_deadline_ms = PERMANENT_DEADLINE_MS;
+    Ok(Client::new(location, config))
 }
 
 fn parse(shard: &str) -> Result<ShardId, Failure> {
@@ -245,6 +251,11 @@ fn of_read(error: &ReadError) -> Failure {
         ReadError::Fetch(shard::FetchError::Store { .. }) | ReadError::LeaseExpired { .. } => {
             Failure::Unusable(error.to_string())
         }
+        // Nothing is wrong with the data: this program is too old for it.
+        ReadError::Fetch(shard::FetchError::Damaged {
+            error: shard::format::PartError::Newer { .. },
+            ..
+        }) => Failure::Unusable(error.to_string()),
         ReadError::Fetch(_) | ReadError::Compacted { .. } => Failure::Finding(error.to_string()),
     }
 }

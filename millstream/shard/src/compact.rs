@@ -13,11 +13,12 @@ use std::sync::Arc;
 use crate::applier::{Applied, Attempt, ShardCell, ShardError, Slot};
 use crate::batch::{PartWriter, delete_parts};
 use crate::fetch::FetchError;
-use crate::format::UpdateRef;
+use crate::format::{PartError, UpdateRef};
 use crate::machine::merge::MergeRequest;
 use crate::merge::{Merge, RunCursor, Times};
 use crate::mutant::Mutant;
 use crate::retry::Backoff;
+use crate::state::codec::DecodeError;
 use crate::state::{BatchMeta, Description, Part, State};
 use crate::time::{Frontier, Timestamp};
 
@@ -112,6 +113,17 @@ pub(crate) async fn compact(cell: &Arc<ShardCell>, request: MergeRequest) -> Res
         Err(Interrupted::Fetch(FetchError::Missing { .. })) => return Ok(0),
         Err(Interrupted::Fetch(FetchError::Store { error, .. }) | Interrupted::Store(error)) => {
             return Err(ShardError::Store { shard, error });
+        }
+        Err(Interrupted::Fetch(FetchError::Damaged {
+            error: PartError::Newer { found, ours },
+            ..
+        })) => {
+            let error = DecodeError::Newer {
+                what: "part",
+                found: u32::from(found),
+                ours: u32::from(ours),
+            };
+            return Err(ShardError::State { shard, error });
         }
         Err(Interrupted::Fetch(error)) => {
             return Err(ShardError::Corrupt {

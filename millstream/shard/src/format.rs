@@ -66,10 +66,12 @@ pub enum PartError {
     #[error("the part is damaged: {0}")]
     Damaged(&'static str),
     /// Written by newer software.
-    #[error("the part has format {found}, this program reads up to {FORMAT}: upgrade it")]
+    #[error("the part has format {found}, this program reads up to {ours}: upgrade it")]
     Newer {
         /// The format in the bytes.
         found: u8,
+        /// The greatest format we read.
+        ours: u8,
     },
 }
 
@@ -263,7 +265,10 @@ impl PartView {
             return Err(PartError::Damaged("checksum differs"));
         }
         if bytes[4] != FORMAT {
-            return Err(PartError::Newer { found: bytes[4] });
+            return Err(PartError::Newer {
+                found: bytes[4],
+                ours: FORMAT,
+            });
         }
         let flags = bytes[5];
         let len = u32_at(&bytes, 8) as usize;

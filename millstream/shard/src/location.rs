@@ -271,6 +271,9 @@ async fn open_s3(name: &str, url: &Url) -> Result<Location, Result<StoreError, S
             other => return Err(Err(format!("`{other}` is not a parameter of it"))),
         }
     }
+    if let Some(why) = half_configured(&options, &|name| std::env::var_os(name).is_some()) {
+        return Err(Err(why));
+    }
     let bucket = Bucket::s3(&options).map_err(Ok)?;
     let heads: Arc<dyn Consensus> = match consensus.as_deref() {
         None => Arc::new(HeadConsensus::new(bucket.clone())),
@@ -280,6 +283,40 @@ async fn open_s3(name: &str, url: &Url) -> Result<Location, Result<StoreError, S
         Some(other) => return Err(Err(format!("consensus `{}` is not postgres://…", redact(other)))),
     };
     Ok(Location::of(name, Arc::new(ObjectBlob::new(bucket)), heads))
+}
+
+/// What a bucket's URL lacks, given which environment variables are set.
+///
+/// Without keys the client would ask the machine's metadata service for some, which is there at AWS only, and wait long
+/// for its answer elsewhere.
+fn half_configured(options: &S3Options, set: &dyn Fn(&str) -> bool) -> Option<String> {
+    let id = options.access_key_id.is_some() || set("AWS_ACCESS_KEY_ID");
+    let secret = options.secret_access_key.is_some() || set("AWS_SECRET_ACCESS_KEY");
+    let missing = |what: &str, variable: &str| {
+        Some(format!(
+            "it has no `{what}`, and {variable} is not set: give one of the two"
+        ))
+    };
+    match (id, secret) {
+        (true, false) => return missing("secret_access_key", "AWS_SECRET_ACCESS_KEY"),
+        (false, true) => return missing("access_key_id", "AWS_ACCESS_KEY_ID"),
+        (true, true) => return None,
+        (false, false) => {}
+    }
+    let elsewhere = options
+        .endpoint
+        .as_deref()
+        .and_then(|endpoint| Url::parse(endpoint).ok())
+        .is_some_and(|url| !url.host_str().is_some_and(|host| host.ends_with("amazonaws.com")));
+    let handed = [
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    ];
+    if elsewhere && !handed.iter().any(|name| set(name)) {
+        return missing("access_key_id", "AWS_ACCESS_KEY_ID");
+    }
+    None
 }
 
 /// A URL without its secrets: passwords, and every value of a query but those known to be harmless.

@@ -37,7 +37,8 @@ impl Pending {
         let settings = env.settings.get();
         self.rollup |= state.rollup_wanted(settings.rollup_threshold);
         self.gc = self.gc.max(gc);
-        self.compact |= settings.compaction.enabled && state.merge_request(&settings.compaction).is_some();
+        self.compact = self.compact
+            || (settings.compaction.enabled && state.merge_request(&settings.compaction).is_some());
     }
 }
 

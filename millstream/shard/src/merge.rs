@@ -195,7 +195,10 @@ type Each<'a> = dyn FnMut(UpdateRef<'_>) -> bool + Send + 'a;
 /// The consolidated updates of several runs, in order.
 pub(crate) struct Merge {
     /// The run that stands first is at the root.
-    #[expect(clippy::vec_box, reason = "cursors are big, and what a heap does is to swap them")]
+    #[expect(
+        clippy::vec_box,
+        reason = "cursors are big, and what a heap does is to swap them"
+    )]
     heap: Vec<Box<RunCursor>>,
     /// Time and diff of an update that was met and may still be added to, and its row.
     open: Option<(Timestamp, i64)>,

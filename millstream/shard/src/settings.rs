@@ -16,6 +16,11 @@ pub struct CompactionSettings {
     pub min_inputs: usize,
     /// Parts in a run before it is rewritten.
     pub min_parts: usize,
+    /// Batches in a run that holds nothing but inline parts before it is rewritten: they cost no fetch, and each rewrite a
+    /// commit,
+    pub min_inline_inputs: usize,
+    /// or bytes of its parts, which then are worth a blob of their own.
+    pub min_inline_bytes: u64,
     /// Ratio of sizes of adjacent size classes.
     pub fanout: u64,
     /// Bytes of decoded parts a rewrite may hold at once.
@@ -90,6 +95,8 @@ impl Default for Settings {
                 enabled: true,
                 min_inputs: 8,
                 min_parts: 8,
+                min_inline_inputs: 32,
+                min_inline_bytes: 16 << 10,
                 fanout: 8,
                 memory_bytes: 1 << 30,
             },

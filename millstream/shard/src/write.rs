@@ -340,7 +340,9 @@ impl WriteHandle {
                         return Ok(Some(cell.fetch().await?.upper()));
                     }
                     let knew_us = doubt.expected.writers.contains_key(&self.id);
-                    match self.resolve(doubt, token, deadline, &mut command).await? {
+                    // Whatever stands in the way of an answer leaves the attempt in doubt.
+                    let fate = self.resolve(doubt, token, deadline, &mut command).await;
+                    match fate.unwrap_or_else(|error| Fate::Unknown(error.to_string())) {
                         Fate::Committed => return Ok(None),
                         Fate::NotCommitted => {
                             may_register = !knew_us || cell.env.mutant == Mutant::WriterEntryRecreated;
@@ -378,7 +380,7 @@ impl WriteHandle {
         token: Token,
         deadline_ms: u64,
         command: &mut (dyn FnMut(&mut State, u64) -> crate::machine::Flow<AppendVerdict> + Send),
-    ) -> Result<Fate, AppendError> {
+    ) -> Result<Fate, ShardError> {
         let cell = &self.cell;
         let env = &cell.env;
         if env.mutant == Mutant::DoubtMeansFailure {

@@ -58,6 +58,7 @@ fn settings() -> Settings {
     };
     settings.compaction.min_inputs = 4;
     settings.compaction.min_parts = 4;
+    settings.compaction.min_inline_inputs = 4;
     settings
 }
 

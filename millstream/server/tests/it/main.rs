@@ -9,6 +9,8 @@ mod racing;
 mod servers;
 #[cfg(test)]
 mod shard;
+#[cfg(test)]
+mod unusable;
 
 use std::path::Path;
 use std::process::{Command, Output};

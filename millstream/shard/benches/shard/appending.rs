@@ -3,14 +3,14 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Condvar, Mutex};
+use std::sync::Mutex;
 use std::thread;
 
 use rusqlite::params;
 use shard::{Client, Clock, Frontier, ShardId, Update, WriteHandle, block_on};
 
 use crate::others::Other;
-use crate::rounds::{ROUNDS, Rounds, percentile};
+use crate::rounds::{ROUNDS, Rounds, Turns, percentile};
 use crate::{client, peer, writer};
 
 /// Appends one row of 100 bytes at `time`; answers the milliseconds it took.
@@ -154,26 +154,6 @@ pub(crate) fn processes() {
          longest wait {longest:.2} s (wanted 0.5), {ROUNDS} rounds of a second",
         total as f64 / ROUNDS as f64
     );
-}
-
-/// Lets threads go on in order.
-#[derive(Default)]
-struct Turns {
-    next: Mutex<u64>,
-    changed: Condvar,
-}
-
-impl Turns {
-    fn take(&self, turn: u64, work: impl FnOnce()) {
-        let next = self.next.lock().expect("nobody panicked");
-        let mut next = self
-            .changed
-            .wait_while(next, |next| *next != turn)
-            .expect("nobody panicked");
-        work();
-        *next += 1;
-        self.changed.notify_all();
-    }
 }
 
 /// Write, fsync, rename, fsync of the folder: the least a blob needs.

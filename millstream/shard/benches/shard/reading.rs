@@ -3,10 +3,12 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread;
 
 use shard::{Client, Frontier, ReadHandle, ShardId, Update, block_on};
 
-use crate::rounds::{ROUNDS, Rounds};
+use crate::rounds::{ROUNDS, Rounds, Turns, seconds};
 use crate::{client, peer, reader, writer};
 
 /// Peak resident memory of this process so far, in MiB.
@@ -148,6 +150,9 @@ pub(crate) fn snapshot() {
     }
 }
 
+/// Batches that are stored at once.
+const FLIGHTS: u64 = 4;
+
 /// A snapshot after many appends with background compaction, beside one after a single append of the same.
 pub(crate) fn compaction() {
     let appends: u64 = std::env::var("SHARD_BENCH_APPENDS").map_or(100_000, |n| n.parse().expect("a number"));
@@ -171,25 +176,44 @@ pub(crate) fn compaction() {
             .await
             .expect("alone");
     });
-    let mut most = (0, 0, 0);
-    for time in 0..appends {
-        let rows: Vec<Update> = (0..100)
-            .map(|i| Update::new(row(time * 100 + i), time, 1))
-            .collect();
-        block_on(to_many.compare_and_append(&rows, Frontier::At(time), Frontier::At(time + 1)))
-            .expect("alone");
-        if time % 100 == 99 {
-            block_on(of_many.downgrade_since(Frontier::At(time))).expect("the reader lives");
-        }
-        if time % 1000 == 999 {
-            let seen = block_on(client.inspect(many))
-                .expect("it can be read")
-                .expect("it is there");
-            most.0 = most.0.max(seen.state.batches.len());
-            most.1 = most.1.max(seen.live_diffs);
-            most.2 = most.2.max(seen.consensus_bytes);
-        }
-    }
+    let most = Mutex::new((0, 0, 0));
+    let turns = Turns::default();
+    let took = seconds(|| {
+        thread::scope(|scope| {
+            for flight in 0..FLIGHTS {
+                let (client, turns, most) = (&client, &turns, &most);
+                let (to_many, of_many) = (&to_many, &of_many);
+                scope.spawn(move || {
+                    for time in (flight..appends).step_by(FLIGHTS as usize) {
+                        let rows: Vec<Update> = (0..100)
+                            .map(|i| Update::new(row(time * 100 + i), time, 1))
+                            .collect();
+                        let (lower, upper) = (Frontier::At(time), Frontier::At(time + 1));
+                        // Stored several at once, appended one by one.
+                        let batch = block_on(to_many.batch(&rows, lower, upper)).expect("it is stored");
+                        turns.take(time, || {
+                            block_on(to_many.compare_and_append_batches(vec![batch], lower, upper))
+                                .expect("alone");
+                            if time % 100 == 99 {
+                                block_on(of_many.downgrade_since(Frontier::At(time)))
+                                    .expect("the reader lives");
+                            }
+                        });
+                        if time % 1000 == 999 {
+                            let seen = block_on(client.inspect(many))
+                                .expect("it can be read")
+                                .expect("it is there");
+                            let mut most = most.lock().expect("nobody panicked");
+                            most.0 = most.0.max(seen.state.batches.len());
+                            most.1 = most.1.max(seen.live_diffs);
+                            most.2 = most.2.max(seen.consensus_bytes);
+                        }
+                    }
+                });
+            }
+        });
+    });
+    let most = most.into_inner().expect("nobody panicked");
     block_on(client.clock().sleep(1000));
     let seen = block_on(client.inspect(many))
         .expect("it can be read")
@@ -200,7 +224,8 @@ pub(crate) fn compaction() {
         rounds.theirs(|| assert_eq!(scan(&of_once, appends - 1), appends * 100));
     }
     println!(
-        "compaction a snapshot after {appends} appends of 100 rows beside one after a single append: {}",
+        "compaction a snapshot after {appends} appends of 100 rows ({:.0}/s) beside one after a single append: {}",
+        appends as f64 / took,
         rounds.ratio(0.5)
     );
     println!(

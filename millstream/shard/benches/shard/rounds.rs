@@ -1,5 +1,7 @@
 //! Rounds of two things in turn, so that what disturbs one disturbs the other.
 
+use std::sync::{Condvar, Mutex};
+
 use shard::Clock;
 
 /// How often each of the two runs, at least.
@@ -64,5 +66,26 @@ impl Rounds {
             ratios[ratios.len() - 1],
             ratios.len()
         )
+    }
+}
+
+/// Lets threads go on in order.
+#[derive(Default)]
+pub(crate) struct Turns {
+    next: Mutex<u64>,
+    changed: Condvar,
+}
+
+impl Turns {
+    /// Does `work` when all turns before this one were taken.
+    pub(crate) fn take(&self, turn: u64, work: impl FnOnce()) {
+        let next = self.next.lock().expect("nobody panicked");
+        let mut next = self
+            .changed
+            .wait_while(next, |next| *next != turn)
+            .expect("nobody panicked");
+        work();
+        *next += 1;
+        self.changed.notify_all();
     }
 }

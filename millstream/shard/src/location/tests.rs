@@ -7,6 +7,7 @@ use crate::ids::IdSource;
 use crate::mutant::Mutant;
 use crate::rt::block_on;
 use crate::store::mem::{MemBlob, MemConsensus};
+use crate::store::object::S3Options;
 use crate::testing::faulty::{Fate, Faulty};
 use crate::testing::sim::Sim;
 use crate::{Client, ClientConfig, Clock, Frontier, Update};
@@ -118,5 +119,36 @@ fn a_url_that_is_none_of_ours_says_what_is() {
     ] {
         let error = block_on(Location::open(url)).unwrap_err().to_string();
         assert!(error.contains(wanted), "{url}: {error}");
+    }
+}
+
+#[test]
+fn a_bucket_without_keys_is_half_configured_but_at_aws() {
+    let at = |endpoint: Option<&str>, id: Option<&str>, secret: Option<&str>| S3Options {
+        bucket: "b".to_owned(),
+        endpoint: endpoint.map(str::to_owned),
+        access_key_id: id.map(str::to_owned),
+        secret_access_key: secret.map(str::to_owned),
+        ..S3Options::default()
+    };
+    let (here, aws) = (
+        Some("http://127.0.0.1:9"),
+        Some("https://s3.eu-west-1.amazonaws.com"),
+    );
+    for (options, set, lacks) in [
+        (at(here, Some("i"), Some("s")), "", None),
+        (at(here, Some("i"), None), "", Some("secret_access_key")),
+        (at(here, Some("i"), None), "AWS_SECRET_ACCESS_KEY", None),
+        (at(aws, None, Some("s")), "", Some("access_key_id")),
+        (at(here, None, None), "", Some("access_key_id")),
+        (at(here, None, None), "AWS_WEB_IDENTITY_TOKEN_FILE", None),
+        (at(aws, None, None), "", None),
+        (at(None, None, None), "", None),
+    ] {
+        let said = super::half_configured(&options, &|name| name == set);
+        match lacks {
+            None => assert_eq!(said, None, "{options:?}"),
+            Some(what) => assert!(said.unwrap().contains(&format!("no `{what}`")), "{options:?}"),
+        }
     }
 }

@@ -55,35 +55,49 @@ fn class(batch: &BatchMeta, fanout: u64) -> u32 {
     batch.len.max(1).ilog(fanout.max(2))
 }
 
+/// Whether a run of batches, `peers` of them of its greatest class, is worth a rewrite.
+fn worth(run: &[&Arc<BatchMeta>], peers: usize, settings: &CompactionSettings) -> bool {
+    let parts = || run.iter().map(|batch| batch.parts().count()).sum::<usize>();
+    let enough = peers >= settings.min_inputs
+        || run.len() >= settings.min_inputs * 2
+        || (run.len() > 1 && peers > 1 && parts() >= settings.min_parts);
+    enough
+        && (run.len() >= settings.min_inline_inputs
+            || run
+                .iter()
+                .any(|batch| batch.parts().any(|part| part.key().is_some()))
+            || run.iter().map(|batch| batch.inline_bytes()).sum::<u64>() >= settings.min_inline_bytes)
+}
+
 impl State {
     /// The next run of batches worth rewriting, if any.
     ///
     /// From the newest backwards, a run may absorb a batch of at most the greatest class seen so far; it is
     /// worth it with enough inputs, parts or updates of one class.
     pub fn merge_request(&self, settings: &CompactionSettings) -> Option<MergeRequest> {
-        let batches: Vec<&Arc<BatchMeta>> = self.batches.values().collect();
-        let fanout = settings.fanout;
-        let mut end = batches.len();
-        while end > 0 {
-            let mut start = end - 1;
-            let mut level = class(batches[start], fanout);
+        let mut batches = self.batches.values().rev().peekable();
+        let mut run: Vec<&Arc<BatchMeta>> = Vec::new();
+        while let Some(newest) = batches.next() {
+            run.clear();
+            run.push(newest);
             // Smaller neighbours join, and so do all of the same class; a greater one ends the run.
-            while start > 0 && class(batches[start - 1], fanout) <= level {
-                start -= 1;
-                level = level.max(class(batches[start], fanout));
+            let level = class(newest, settings.fanout);
+            let mut peers = 1;
+            while let Some((batch, class)) = batches
+                .peek()
+                .map(|batch| (*batch, class(batch, settings.fanout)))
+                .filter(|(_, class)| *class <= level)
+            {
+                peers += usize::from(class == level);
+                run.push(batch);
+                batches.next();
             }
-            let run = &batches[start..end];
-            let peers = run.iter().filter(|b| class(b, fanout) == level).count();
-            let parts: usize = run.iter().map(|b| b.parts().count()).sum();
-            let worth =
-                peers >= settings.min_inputs || (run.len() > 1 && parts >= settings.min_parts && peers > 1);
-            if worth || (run.len() >= settings.min_inputs * 2) {
+            if worth(&run, peers, settings) {
                 return Some(MergeRequest {
-                    inputs: run.iter().map(|b| Arc::clone(b)).collect(),
+                    inputs: run.into_iter().rev().map(Arc::clone).collect(),
                     since: self.since,
                 });
             }
-            end = start;
         }
         None
     }

@@ -28,7 +28,7 @@ pub enum DecodeError {
     /// Written by newer software; this one must not touch it.
     #[error("{what} was written by version {found}, this is version {ours}: upgrade this program")]
     Newer {
-        /// `rollup` or `diff`.
+        /// `rollup`, `diff` or `part`.
         what: &'static str,
         /// The version in the bytes.
         found: u32,

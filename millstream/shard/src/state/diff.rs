@@ -154,15 +154,20 @@ fn changes<K: Ord + Clone, V: Clone>(
     new: &BTreeMap<K, V>,
     same: impl Fn(&V, &V) -> bool,
 ) -> Changes<K, V> {
-    let gone = old
-        .keys()
-        .filter(|key| !new.contains_key(key))
-        .map(|key| (key.clone(), None));
-    let fresh = new
-        .iter()
-        .filter(|(key, value)| old.get(key).is_none_or(|before| !same(before, value)))
-        .map(|(key, value)| (key.clone(), Some(value.clone())));
-    gone.chain(fresh).collect()
+    let (mut gone, mut fresh) = (Vec::new(), Vec::new());
+    let mut olds = old.iter().peekable();
+    for (key, value) in new {
+        while let Some((old_key, _)) = olds.next_if(|(old_key, _)| *old_key < key) {
+            gone.push((old_key.clone(), None));
+        }
+        match olds.next_if(|(old_key, _)| *old_key == key) {
+            Some((_, before)) if same(before, value) => {}
+            _ => fresh.push((key.clone(), Some(value.clone()))),
+        }
+    }
+    gone.extend(olds.map(|(key, _)| (key.clone(), None)));
+    gone.append(&mut fresh);
+    gone
 }
 
 fn apply_changes<K: Ord + Clone, V: Clone>(changes: &Changes<K, V>, map: &mut BTreeMap<K, V>) {

@@ -222,7 +222,22 @@ pub(crate) async fn blob(
     )?;
     let big = Bytes::from(vec![3u8; 3 << 20]);
     store.set("b/v2/x", big.clone()).await.map_err(say)?;
-    expect("3 MiB", store.get("b/v2/x").await.map_err(say)?, Some(big))?;
+    expect(
+        "3 MiB",
+        store.get("b/v2/x").await.map_err(say)?,
+        Some(big.clone()),
+    )?;
+    let sum = crc32c::crc32c(&big);
+    expect(
+        "its checksum",
+        store.get_summed("b/v2/x").await.map_err(say)?,
+        Some((big, sum)),
+    )?;
+    expect(
+        "the checksum of the unknown",
+        store.get_summed("b/v2/y").await.map_err(say)?,
+        None,
+    )?;
     let listed = |keys: Vec<(String, usize)>| keys.into_iter().map(|(k, _)| k).collect::<Vec<_>>();
     expect(
         "list a prefix",

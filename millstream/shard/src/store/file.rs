@@ -214,7 +214,12 @@ impl FileBlob {
 }
 
 fn failure(what: &str, path: &Path, error: &std::io::Error) -> StoreError {
-    let text = format!("cannot {what} {}: {error}", path.display());
+    let remedy = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ": make room on that disk",
+        ErrorKind::PermissionDenied => ": it is not ours to write or read",
+        _ => "",
+    };
+    let text = format!("cannot {what} {}: {error}{remedy}", path.display());
     let permanent = matches!(
         error.kind(),
         ErrorKind::PermissionDenied

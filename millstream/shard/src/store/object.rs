@@ -106,16 +106,51 @@ impl Bucket {
     }
 }
 
-/// Which class a failure of object storage is of.
+/// Which class a failure of object storage is of; what a person can do about it is said.
 pub(crate) fn failure(error: &Error) -> StoreError {
-    let out = StoreError::indeterminate(error);
-    match error {
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
-            StoreError::determinate(error).permanent()
+    let message = error.to_string();
+    let refused = || {
+        let text = format!(
+            "the service refuses us ({}): check access_key_id and secret_access_key in the location's URL, or \
+             AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what they may do in this bucket",
+            gist(&message)
+        );
+        StoreError::determinate(text).permanent()
+    };
+    match (code(&message), error) {
+        (Some("NoSuchBucket"), _) => {
+            let text = format!(
+                "there is no such bucket ({}): make it, or mend the location's URL",
+                gist(&message)
+            );
+            StoreError::determinate(text).permanent()
         }
-        Error::NotFound { .. } => StoreError::determinate(error),
-        _ if out.message.contains("NoSuchBucket") => StoreError::determinate(error).permanent(),
-        _ => out,
+        (None | Some("NoSuchKey"), Error::NotFound { .. }) => StoreError::determinate(message),
+        // Some services answer 404 to an access key that nobody has.
+        (_, Error::PermissionDenied { .. } | Error::Unauthenticated { .. } | Error::NotFound { .. }) => {
+            refused()
+        }
+        _ => StoreError::indeterminate(message),
+    }
+}
+
+/// What stands between two tags of the XML that a service answers.
+fn inside<'a>(message: &'a str, tag: &str) -> Option<&'a str> {
+    let (_, rest) = message.split_once(&format!("<{tag}>"))?;
+    rest.split_once(&format!("</{tag}>")).map(|(text, _)| text)
+}
+
+/// The service's name for a failure, if it gave one.
+fn code(message: &str) -> Option<&str> {
+    inside(message, "Code")
+}
+
+/// What a service says in its XML, or all of a message where there is none.
+fn gist(message: &str) -> String {
+    match (code(message), inside(message, "Message")) {
+        (Some(code), Some(text)) => format!("{code}: {text}"),
+        (Some(code), None) => code.to_owned(),
+        (None, _) => message.to_owned(),
     }
 }
 
@@ -200,10 +235,13 @@ pub(crate) async fn read(
 ) -> Result<Option<(Bytes, Option<String>)>, StoreError> {
     let got = match store.get(path).await {
         Ok(got) => got,
-        Err(error @ Error::NotFound { .. }) if error.to_string().contains("NoSuchBucket") => {
-            return Err(failure(&error).permanent());
+        // Only an object that is not there is not there: not a bucket, nor what we may not see.
+        Err(error @ Error::NotFound { .. }) => {
+            return match code(&error.to_string()) {
+                None | Some("NoSuchKey") => Ok(None),
+                Some(_) => Err(failure(&error)),
+            };
         }
-        Err(Error::NotFound { .. }) => return Ok(None),
         Err(error) => return Err(failure(&error)),
     };
     let etag = got.meta.e_tag.clone();

@@ -26,7 +26,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, pa
 use tokio::sync::oneshot;
 
 use super::pool::Workers;
-use super::{CasResult, Consensus, Heads, StoreError, Versioned, check_successor};
+use super::{CasResult, Consensus, ErrorClass, Heads, StoreError, Versioned, check_successor};
 use crate::ids::SeqNo;
 use crate::mutant::Mutant;
 
@@ -240,8 +240,20 @@ fn failure(error: &rusqlite::Error) -> StoreError {
                 | ErrorCode::DatabaseCorrupt
         )
     );
-    let out = StoreError::determinate(error);
+    let out = match code {
+        Some(ErrorCode::DiskFull) => StoreError::determinate(format!("{error}: make room on that disk")),
+        _ => StoreError::determinate(error),
+    };
     if permanent { out.permanent() } else { out }
+}
+
+/// The same of a database that is written to, by its name.
+fn failure_of(path: &str, error: &rusqlite::Error) -> StoreError {
+    let out = failure(error);
+    StoreError {
+        message: format!("cannot write {path}: {}", out.message),
+        ..out
+    }
 }
 
 /// Takes what has queued up and commits it, for ever.
@@ -307,10 +319,11 @@ fn commit_group(connection: &mut Connection, group: Vec<Request>, mutant: Mutant
             .map(|r| newest(connection, &key(r)).unwrap_or(None))
             .collect::<Vec<_>>()
     });
+    let path = connection.path().unwrap_or("?").to_owned();
     let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
         Ok(transaction) => transaction,
         // Busy here is determinate: nothing was begun.
-        Err(error) => return refuse_all(group, &failure(&error)),
+        Err(error) => return refuse_all(group, &failure_of(&path, &error)),
     };
     let mut verdicts = Vec::with_capacity(group.len());
     let mut broken = None;
@@ -324,8 +337,9 @@ fn commit_group(connection: &mut Connection, group: Vec<Request>, mutant: Mutant
             } => {
                 let known = seen.as_ref().map(|seen| seen[index]);
                 let verdict = judge(&transaction, &key, expected, &new, known).unwrap_or_else(|e| {
-                    broken = Some(failure(&e));
-                    Err(failure(&e))
+                    let failed = failure_of(&path, &e);
+                    broken = Some(failed.clone());
+                    Err(failed)
                 });
                 if mutant == Mutant::AnswerBeforeCommit && verdict == Ok(CasResult::ExpectationMismatch) {
                     let _ = answer.send(verdict);
@@ -335,8 +349,9 @@ fn commit_group(connection: &mut Connection, group: Vec<Request>, mutant: Mutant
             }
             Request::Truncate { key, to, answer } => {
                 let verdict = truncate(&transaction, &key, to).unwrap_or_else(|e| {
-                    broken = Some(failure(&e));
-                    Err(failure(&e))
+                    let failed = failure_of(&path, &e);
+                    broken = Some(failed.clone());
+                    Err(failed)
                 });
                 Verdict::Truncate(answer, verdict)
             }
@@ -349,13 +364,9 @@ fn commit_group(connection: &mut Connection, group: Vec<Request>, mutant: Mutant
         Some(error) => Err(transaction
             .rollback()
             .map_or_else(StoreError::indeterminate, |()| error)),
-        None => transaction.commit().map_err(|e| {
-            let lost = StoreError::indeterminate(format!("COMMIT: {e}"));
-            if failure(&e).permanent {
-                lost.permanent()
-            } else {
-                lost
-            }
+        None => transaction.commit().map_err(|e| StoreError {
+            class: ErrorClass::Indeterminate,
+            ..failure_of(&path, &e)
         }),
     };
     for verdict in verdicts {

@@ -232,3 +232,24 @@ fn a_set_interrupted_before_the_rename_leaves_the_old_value() {
         "the leftover is still there"
     );
 }
+
+#[test]
+fn a_blob_that_is_held_keeps_its_bytes_while_others_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FileBlob::open(folder.path()).unwrap();
+    let blob = |byte: u8| Bytes::from(vec![byte; (1 << 20) + usize::from(byte)]);
+    for byte in 0..4 {
+        block_on(store.set(&byte.to_string(), blob(byte))).unwrap();
+    }
+    let read = |byte: u8| block_on(store.get(&byte.to_string())).unwrap().unwrap();
+    let held = read(0);
+    // Buffers of the dropped ones are used again, for greater and for smaller blobs.
+    for byte in [1, 2, 3, 2, 1] {
+        assert!(read(byte) == blob(byte));
+    }
+    let (second, third) = (read(3), read(2));
+    assert!(held == blob(0) && second == blob(3) && third == blob(2));
+    drop((held, second, third));
+    let bytes: usize = store.core.spare.buffers.lock().iter().map(Vec::capacity).sum();
+    assert!(bytes > 0 && bytes <= super::SPARE_BYTES);
+}
