@@ -72,7 +72,7 @@ fn parts_that_follow_one_another_are_one_run() {
         ..Settings::default()
     };
     for (rows, runs) in [
-        (vec![0..100], 1),
+        (vec![0..7, 7..100], 1),
         (vec![0..48, 20..40], 2),
         (vec![0..50, 50..90], 1),
     ] {
