@@ -49,9 +49,10 @@ impl Client {
         let mut tries = 0;
         let found = loop {
             tries += 1;
-            let before = self.earliest(shard).await?;
+            let before = self.ends(shard).await?;
             let found = self.verify_once(shard).await?;
-            if found.problems.is_empty() || tries >= TRIES || self.earliest(shard).await? == before {
+            // A problem is one if nothing moved while it was looked for.
+            if found.problems.is_empty() || tries >= TRIES || self.ends(shard).await? == before {
                 break found;
             }
         };
@@ -62,17 +63,13 @@ impl Client {
         Ok(Some(found))
     }
 
-    async fn earliest(&self, shard: ShardId) -> Result<Option<SeqNo>, ShardError> {
-        let first = self
-            .env
-            .location
-            .consensus()
-            .scan(&shard.to_string(), SeqNo::ZERO, 1)
-            .await;
-        Ok(first
-            .map_err(|error| ShardError::Store { shard, error })?
-            .first()
-            .map(|v| v.seqno))
+    /// The first and the newest retained version.
+    async fn ends(&self, shard: ShardId) -> Result<(Option<SeqNo>, Option<SeqNo>), ShardError> {
+        let store_error = |error| ShardError::Store { shard, error };
+        let (consensus, key) = (self.env.location.consensus(), shard.to_string());
+        let first = consensus.scan(&key, SeqNo::ZERO, 1).await.map_err(store_error)?;
+        let newest = consensus.head(&key).await.map_err(store_error)?;
+        Ok((first.first().map(|v| v.seqno), newest.map(|v| v.seqno)))
     }
 
     async fn verify_once(&self, shard: ShardId) -> Result<Verification, ShardError> {
@@ -82,16 +79,6 @@ impl Client {
         let mut out = Verification::default();
         let limit = env.settings.get().recent_diffs_limit.max(1);
         let versions = scan_all(env, shard, &key, SeqNo::ZERO, limit).await?;
-        // Listed after the log: whatever the log references was written before it.
-        let blobs: BTreeSet<String> = env
-            .location
-            .blob()
-            .list(&format!("{shard}/"))
-            .await
-            .map_err(store_error)?
-            .into_iter()
-            .map(|(key, _)| key)
-            .collect();
         let Some(first) = versions.first().map(|v| v.seqno) else {
             return Ok(out);
         };
@@ -117,6 +104,16 @@ impl Client {
             out.problems.push("SH-1: the log has vanished".to_owned());
             return Ok(out);
         };
+        // Listed after both: whatever they reference was written before.
+        let blobs: BTreeSet<String> = env
+            .location
+            .blob()
+            .list(&format!("{shard}/"))
+            .await
+            .map_err(store_error)?
+            .into_iter()
+            .map(|(key, _)| key)
+            .collect();
         out.seqno = Some(current.seqno);
         out.versions = versions.len();
         self.verify_log(&current, first, &diffs, &blobs, &mut out).await?;
@@ -161,7 +158,8 @@ impl Client {
                 return Ok(());
             }
         };
-        let mut referenced: BTreeSet<String> = BTreeSet::new();
+        let mut referenced: BTreeSet<String> = current.part_keys().into_iter().map(str::to_owned).collect();
+        referenced.extend(current.rollups.values().map(|rollup| rollup.key.clone()));
         let mut later = diffs.iter().filter(|diff| diff.to > first);
         loop {
             if let Err(why) = state.check() {

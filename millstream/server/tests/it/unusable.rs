@@ -66,7 +66,8 @@ fn filled(kib: u32, width: usize) -> Option<String> {
         rm ballast
         echo "acknowledged: $(wc -l <../acknowledged)"
         echo "there: $("$MILLSTREAM" shard read "$here" "$shard" | grep -c ' x')"
-        "$MILLSTREAM" shard verify "$here" "$shard" >../verified; echo "verify: $?"
+        "$MILLSTREAM" shard verify "$here" "$shard" >../verified 2>&1; echo "verify: $?"
+        cat ../verified
         echo '{{"row":"after"}}' | "$MILLSTREAM" shard append "$here" "$shard" >../after; echo "again: $?"
         exit 7"#
     );

@@ -266,7 +266,9 @@ async fn connect(config: &Config) -> Result<Client, StoreError> {
 
 fn failure(error: &tokio_postgres::Error) -> StoreError {
     let Some(code) = error.code() else {
-        return StoreError::indeterminate(error);
+        // Its own words leave out why: nobody listens, an unknown name, a broken pipe.
+        let why = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+        return StoreError::indeterminate(format!("PostgreSQL: {error}{}", why.unwrap_or_default()));
     };
     let text = error.as_db_error().map_or_else(
         || error.to_string(),
