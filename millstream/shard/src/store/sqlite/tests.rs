@@ -203,11 +203,11 @@ fn commits_of_four(mutant: Mutant, enough: u64) -> Vec<u64> {
     })
 }
 
-/// How often each of four committed when somebody starved, twice running. On a busy machine a thread without a core
-/// looks like a store without a turn, but it gets more than a sixteenth of what others get, and not every time.
+/// How often each of four committed when somebody starved, three times running. On a busy machine a thread without
+/// a core looks like a store without a turn, but seldom (4 times in 100 at the lowest priority under a load of 20).
 fn somebody_starves(mutant: Mutant) -> Option<Vec<u64>> {
     let mut starved = None;
-    for _ in 0..2 {
+    for _ in 0..3 {
         let commits = commits_of_four(mutant, 300);
         println!("commits of four processes: {commits:?} ({mutant:?})");
         let most = commits.iter().max().copied().unwrap_or(0);
@@ -224,7 +224,7 @@ pub(crate) fn writers_of_several_processes_take_turns(mutant: Mutant) -> Result<
     let chances = if mutant == Mutant::None { 1 } else { 10 };
     for _ in 0..chances {
         if let Some(commits) = somebody_starves(mutant) {
-            return Err(format!("somebody starved, twice running: {commits:?}"));
+            return Err(format!("somebody starved, three times running: {commits:?}"));
         }
     }
     Ok(())
