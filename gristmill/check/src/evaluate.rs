@@ -55,11 +55,7 @@ pub(crate) fn explains(plan: &Plan<'_>, views: &mut [View<'_>], answer: &Rows) -
         if to - from != answer.len() {
             return false;
         }
-        if rows[from..to]
-            .iter()
-            .zip(answer.iter())
-            .all(|(row, bytes)| same(plan, views, *row, bytes))
-        {
+        if same(plan, views, &rows[from..to], answer) {
             return true;
         }
     }
@@ -92,6 +88,7 @@ pub(crate) fn choose(plan: &Plan<'_>, views: &[View<'_>]) -> Vec<RowAt> {
             _ => {}
         }
         let mut push = |rows: &[(u64, u32)]| {
+            chosen.reserve(rows.len());
             for (position, slot) in rows {
                 if plan.filter.is_empty() || keep(*slot) {
                     chosen.push(RowAt {
@@ -148,14 +145,29 @@ pub(crate) fn project(plan: &Plan<'_>, views: &[View<'_>], row: RowAt, into: &mu
     }
 }
 
-fn same(plan: &Plan<'_>, views: &[View<'_>], row: RowAt, mut bytes: &[u8]) -> bool {
-    for piece in pieces(plan, views, row) {
-        match bytes.strip_prefix(piece) {
-            Some(rest) => bytes = rest,
-            None => return false,
+/// Whether the answer is these rows in this order, byte for byte. There are as many rows in it.
+fn same(plan: &Plan<'_>, views: &[View<'_>], rows: &[RowAt], answer: &Rows) -> bool {
+    let part_columns = plan.table.part_key_count();
+    let mut at = 0;
+    for (row, end) in rows.iter().zip(&answer.ends) {
+        let view = &views[row.view as usize];
+        for piece in &plan.pieces {
+            let enc = match piece.area {
+                Area::Part => view.key.view(part_columns),
+                Area::Row => view.partition.encoding(row.slot),
+                Area::Shared => view.partition.shared_encoding(plan.table),
+            };
+            let bytes = enc.columns(piece.from, piece.to);
+            if answer.bytes.get(at..at + bytes.len()) != Some(bytes) {
+                return false;
+            }
+            at += bytes.len();
+        }
+        if at != *end as usize {
+            return false;
         }
     }
-    bytes.is_empty()
+    true
 }
 
 /// The descriptor in a column of a row, brought to its equality class; digits stand for key columns. `None` is NULL.

@@ -257,12 +257,12 @@ impl Judge {
             return Stage::NotCompared(NOT_ATOMIC);
         }
         let plan = Plan::new(query, table, self.semantics.nulls);
-        let candidates = sums::candidates(&mut scene, &plan, rows).unwrap_or_else(|| scene.choices());
-        let fits: Vec<u64> = candidates
-            .into_iter()
-            .filter(|mask| scene.under(*mask, |views| explains(&plan, views, rows)))
-            .collect();
-        if fits.is_empty() {
+        let fits = fitting(
+            &mut scene,
+            |scene| sums::candidates(scene, &plan, rows),
+            |scene, mask| scene.under(mask, |views| explains(&plan, views, rows)),
+        );
+        let Some(fits) = fits else {
             let case = Case {
                 judge: self,
                 answered: a,
@@ -272,7 +272,7 @@ impl Judge {
                 unknown,
             };
             return Stage::Broken(Box::new(difference::of_read(&case, &mut scene)));
-        }
+        };
         let explanation = Explanation {
             kind: query.kind(),
             read: true,
@@ -329,21 +329,21 @@ impl Judge {
             Err(why) => return Stage::NotCompared(why),
         };
         let counted = self.semantics.affected != Affected::NotReported;
-        let fits: Vec<u64> = scene
-            .choices()
-            .into_iter()
-            .filter(|mask| {
-                let (n, there) = scene.affected(*mask, op);
+        let fits = fitting(
+            &mut scene,
+            |_| None,
+            |scene, mask| {
+                let (n, there) = scene.affected(mask, op);
                 match answer {
                     Answer::Refused(_) => there,
                     Answer::Affected(seen) => !(strict && there) && (!counted || n == *seen),
                     Answer::Rows(_) | Answer::Unknown(_) => false,
                 }
-            })
-            .collect();
-        if fits.is_empty() {
+            },
+        );
+        let Some(fits) = fits else {
             return Stage::Broken(Box::new(difference::of_write(self, a, visit, op, &mut scene)));
-        }
+        };
         let explanation = Explanation {
             kind: op.kind(),
             read: false,
@@ -354,6 +354,21 @@ impl Judge {
         };
         Stage::Fits(explanation, choices(&mut scene, fits))
     }
+}
+
+/// The choices under which the answer fits, none where there is nothing to choose; `None`: it fits under none of them.
+/// `candidates`: which are worth looking at, if that is known.
+fn fitting<'s>(
+    scene: &mut Scene<'s>,
+    candidates: impl FnOnce(&mut Scene<'s>) -> Option<Vec<u64>>,
+    mut fits: impl FnMut(&mut Scene<'s>, u64) -> bool,
+) -> Option<Vec<u64>> {
+    if scene.open.is_empty() {
+        return fits(scene, 0).then(Vec::new);
+    }
+    let mut masks = candidates(scene).unwrap_or_else(|| scene.choices());
+    masks.retain(|mask| fits(scene, *mask));
+    (!masks.is_empty()).then_some(masks)
 }
 
 fn choices(scene: &mut Scene<'_>, fits: Vec<u64>) -> Choices {

@@ -7,7 +7,7 @@ mod partition;
 mod store;
 mod visits;
 
-pub(crate) use apply::{apply, effective};
+pub(crate) use apply::effective;
 pub(crate) use partition::{Enc, EncWriter, Partition, cells};
 pub(crate) use store::{Entry, Store, Tail};
 pub(crate) use visits::Visits;

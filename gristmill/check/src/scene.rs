@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! * Z1 partitions are locked in ascending order and stay locked while the scene lives.
-//! * Z2 when the scene is dropped, every kept partition is what it was: changes for one choice are taken back.
+//! * Z2 changes for one choice are taken back at once; what a visit that asks has done itself may stay, where there is
+//!   nothing to choose (the store's S3).
 
 use crate::choice::choices;
 use crate::evaluate::View;
@@ -88,6 +89,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) masks: Vec<u64>,
     /// Visits applied so far.
     pub(crate) replayed: u64,
+    /// What was said of the write that was asked about, once it stands.
+    affected: Option<(u64, bool)>,
 }
 
 impl<'a> Scene<'a> {
@@ -108,6 +111,7 @@ impl<'a> Scene<'a> {
             open: Vec::new(),
             masks: Vec::new(),
             replayed: 0,
+            affected: None,
         };
         for (part, entry) in &entries.entries {
             debug_assert_eq!(part.table, entries.table, "a scene is of one table");
@@ -122,7 +126,7 @@ impl<'a> Scene<'a> {
             } else {
                 Held::Past(Box::new(guard.past(&viewer)))
             };
-            let tail = store.prepare(held.entry(), table, *part, &viewer, asked.visit.lts)?;
+            let tail = store.prepare(held.entry(), table, *part, &viewer, asked.visit, asked.step)?;
             scene.replayed += tail.replayed;
             scene.places.push(Place {
                 part: *part,
@@ -137,6 +141,9 @@ impl<'a> Scene<'a> {
 
     /// Runs `what` over the partitions under one choice.
     pub(crate) fn under<R>(&mut self, mask: u64, what: impl FnOnce(&mut [View<'_>]) -> R) -> R {
+        if self.places.len() == 1 {
+            return self.under_at(0, mask, what);
+        }
         let marks: Vec<usize> = (0..self.places.len()).map(|i| self.play(i, mask)).collect();
         let mut views: Vec<View<'_>> = self
             .places
@@ -206,19 +213,34 @@ impl<'a> Scene<'a> {
                 self.replayed += 1;
             }
         }
-        if *own {
-            self.store
-                .play_steps(partition, self.table, *part, self.visit, self.step);
+        if *own && !tail.visits.is_empty() {
+            let steps = &self.visit.steps[..self.step];
+            self.store.play_steps(partition, self.table, *part, steps);
         }
         mark
     }
 
-    /// What a write to the first partition would affect under one choice, and whether its row is there before.
+    /// What a write to the first partition affects under one choice, and whether its row is there before.
     pub(crate) fn affected(&mut self, mask: u64, op: &Op) -> (u64, bool) {
+        if let Some(known) = self.affected {
+            return known;
+        }
+        let there = |partition: &Partition| op.row().is_some_and(|row| partition.find(row).is_some());
         let (store, table) = (self.store, self.table);
+        let place = &mut self.places[0];
+        if place.own && place.tail.visits.is_empty() {
+            let entry = place.held.entry();
+            let there = there(entry.partition());
+            let affected = (
+                store.play_next(entry, table, self.visit.lts, self.step, op),
+                there,
+            );
+            self.affected = Some(affected);
+            return affected;
+        }
         self.under(mask, |views| {
             let partition: &mut Partition = views[0].partition;
-            let there = op.row().is_some_and(|row| partition.find(row).is_some());
+            let there = there(partition);
             (store.affected(partition, table, op), there)
         })
     }
@@ -274,7 +296,6 @@ impl<'a> Scene<'a> {
 impl Drop for Scene<'_> {
     fn drop(&mut self) {
         for place in &mut self.places {
-            place.held.entry().partition().stop();
             if let Held::Kept(guard) = &mut place.held {
                 self.store.release(place.part, guard);
             }

@@ -62,6 +62,10 @@ pub(crate) struct Seer<'a> {
     pub(crate) step: usize,
 }
 
+fn first(visit: &Visit, upto: usize) -> &[Step] {
+    &visit.steps[..upto.min(visit.steps.len())]
+}
+
 impl Seer<'_> {
     /// The life of a row of a partition, oldest visit first.
     pub(crate) fn trace(&self, table: &TableLayout, part: Part, target: Target) -> Trace {
@@ -82,7 +86,7 @@ impl Seer<'_> {
                     } else {
                         usize::MAX
                     };
-                    for op in effective(&visit, part, upto) {
+                    for op in effective(first(&visit, upto), part) {
                         trace.play(table, lts, op, target, self.judge.semantics.update_creates_rows);
                     }
                     if lts != self.visit.lts || self.step > 0 {
@@ -175,7 +179,7 @@ impl Seer<'_> {
                     usize::MAX
                 };
                 let gone = standing == Standing::Visible
-                    && effective(&visit, part, upto).any(|op| removes(table, op, target));
+                    && effective(first(&visit, upto), part).any(|op| removes(table, op, target));
                 found.push((lts, standing, visit));
                 // Two removals: what the row held before the last one explains a row that came back.
                 removed += usize::from(gone);
@@ -340,7 +344,9 @@ impl Trace {
 
     /// Notes what a visible visit did and took back by a savepoint.
     fn hidden(&mut self, table: &TableLayout, visit: &Visit, part: Part, target: Target, upto: usize) {
-        let kept: Vec<*const Op> = effective(visit, part, upto).map(std::ptr::from_ref).collect();
+        let kept: Vec<*const Op> = effective(first(visit, upto), part)
+            .map(std::ptr::from_ref)
+            .collect();
         for step in visit.steps.iter().take(upto) {
             if let Step::Write(op) = step
                 && op.part() == part

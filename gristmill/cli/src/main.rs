@@ -19,6 +19,10 @@ use problem::Problem;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+/// What a session allocates for an answer, the judge's thread frees; this allocator takes that in its stride.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let ended = std::panic::catch_unwind(|| ended(std::env::args_os().collect()));
     ended.unwrap_or_else(|_| Exit::Ours.into())

@@ -41,12 +41,19 @@ impl Writer<'_> {
     }
 
     fn num(&mut self, mut n: u64) {
+        if n < 0x80 {
+            self.0.push(u8::try_from(n).expect("below 128"));
+            return;
+        }
+        let mut bytes = [0; 10];
+        let mut length = 0;
         while n >= 0x80 {
-            let low = u8::try_from(n & 0x7f).expect("seven bits");
-            self.0.push(low | 0x80);
+            bytes[length] = u8::try_from(n & 0x7f).expect("seven bits") | 0x80;
+            length += 1;
             n >>= 7;
         }
-        self.0.push(u8::try_from(n).expect("below 128"));
+        bytes[length] = u8::try_from(n).expect("below 128");
+        self.0.extend_from_slice(&bytes[..=length]);
     }
 
     /// Descriptors use all 64 bits, so LEB128 would cost ten bytes.
@@ -54,8 +61,9 @@ impl Writer<'_> {
         match d {
             None => self.tag(0),
             Some(d) => {
-                self.tag(1);
-                self.0.extend_from_slice(&d.to_le_bytes());
+                let mut bytes = [1; 9];
+                bytes[1..].copy_from_slice(&d.to_le_bytes());
+                self.0.extend_from_slice(&bytes);
             }
         }
     }

@@ -39,7 +39,7 @@ const AT_ONCE: usize = 256;
 /// The share of visits whose digests are compared with what was sent, beside those that a finding cites (F4).
 const SAMPLE: (u64, u64) = (1, 512);
 /// How long the judge waits for answers before it looks at the mark again.
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(8);
 
 /// An answer that waits.
 struct Parked {

@@ -95,6 +95,8 @@ pub(crate) fn run(world: &World, me: SessionId) -> Tally {
     let tally = client.tally;
     drop(client);
     drop(farewell);
+    // Perhaps the last one: the judge need not sleep on.
+    world.inbox.ring();
     tally
 }
 
@@ -173,7 +175,10 @@ impl<'w> Client<'w> {
             let ended = self.attempt(visit, attempt, digest)?;
             // Before another connection is opened: a fault is known by the connection that it hit.
             let faults = world.faults.witness(self.me, began);
-            let identity = self.connection.identity().cloned();
+            let identity = ended
+                .failed
+                .as_ref()
+                .and_then(|_| self.connection.identity().cloned());
             // While it still waits: settling closes the connection.
             let stall = self.stall(&ended, faults, identity.as_ref());
             let settled = self.settle_if_needed(visit, attempt, &ended)?;

@@ -54,32 +54,40 @@ impl<'a> Cell<'a> {
         match self {
             Self::Null => into.push(0),
             Self::Bool(v) => into.extend_from_slice(&[1, u8::from(v)]),
-            Self::Int(v) => tagged(2, v.to_le_bytes(), into),
-            Self::Float32(v) => tagged(3, if v.is_nan() { f32::NAN } else { v }.to_le_bytes(), into),
-            Self::Float64(v) => tagged(4, if v.is_nan() { f64::NAN } else { v }.to_le_bytes(), into),
+            Self::Int(v) => tagged::<8, 9>(2, v.to_le_bytes(), into),
+            Self::Float32(v) => tagged::<4, 5>(3, if v.is_nan() { f32::NAN } else { v }.to_le_bytes(), into),
+            Self::Float64(v) => tagged::<8, 9>(4, if v.is_nan() { f64::NAN } else { v }.to_le_bytes(), into),
             Self::Numeric(unscaled, scale) => {
                 into.extend_from_slice(&[5, scale]);
                 into.extend_from_slice(&unscaled.to_le_bytes());
             }
             Self::Text(v) => counted(6, v.as_bytes(), into),
             Self::Bytes(v) => counted(7, v, into),
-            Self::Uuid(v) => tagged(8, v, into),
-            Self::Date(v) => tagged(9, v.to_le_bytes(), into),
-            Self::Time(v) => tagged(10, v.to_le_bytes(), into),
-            Self::Timestamp(v) => tagged(11, v.to_le_bytes(), into),
-            Self::TimestampTz(v) => tagged(12, v.to_le_bytes(), into),
+            Self::Uuid(v) => tagged::<16, 17>(8, v, into),
+            Self::Date(v) => tagged::<4, 5>(9, v.to_le_bytes(), into),
+            Self::Time(v) => tagged::<8, 9>(10, v.to_le_bytes(), into),
+            Self::Timestamp(v) => tagged::<8, 9>(11, v.to_le_bytes(), into),
+            Self::TimestampTz(v) => tagged::<8, 9>(12, v.to_le_bytes(), into),
         }
     }
 }
 
-fn tagged<const N: usize>(tag: u8, payload: [u8; N], into: &mut Vec<u8>) {
-    into.push(tag);
-    into.extend_from_slice(&payload);
+/// Appends a text's canonical bytes where these bytes are one; as bytes otherwise.
+pub(crate) fn put_text(text: &[u8], into: &mut Vec<u8>) {
+    let is_text = text.is_ascii() || std::str::from_utf8(text).is_ok();
+    counted(if is_text { 6 } else { 7 }, text, into);
+}
+
+/// In one piece, since this is done for every cell of every answer. `M` is `N` + 1.
+fn tagged<const N: usize, const M: usize>(tag: u8, payload: [u8; N], into: &mut Vec<u8>) {
+    let mut all = [tag; M];
+    all[1..].copy_from_slice(&payload);
+    into.extend_from_slice(&all);
 }
 
 fn counted(tag: u8, payload: &[u8], into: &mut Vec<u8>) {
     let length = u32::try_from(payload.len()).expect("a value is smaller than 4 GiB");
-    tagged(tag, length.to_le_bytes(), into);
+    tagged::<4, 5>(tag, length.to_le_bytes(), into);
     into.extend_from_slice(payload);
 }
 

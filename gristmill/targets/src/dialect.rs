@@ -7,11 +7,13 @@
 //! * D1 the `i`-th placeholder of the text belongs to the `i`-th value of [`Statement::params`].
 //! * D2 a statement's digest is a function of its text and its values alone.
 //! * D3 every statement has an `answer`: one entry for each column that comes back, none for a write.
+//! * D4 requests of one shape have one text: a session writes it once, afterwards only their values.
 
 mod ddl;
 mod literal;
 mod postgres;
 mod render;
+mod shape;
 mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -97,6 +99,8 @@ pub(crate) struct Statement {
     pub(crate) slots: Vec<Slot>,
     /// What comes back in each column; empty for a write.
     pub(crate) answer: Vec<Want>,
+    /// The hash of `sql`.
+    hash: u64,
 }
 
 impl Statement {
@@ -105,6 +109,11 @@ impl Statement {
         self.params.clear();
         self.slots.clear();
         self.answer.clear();
+    }
+
+    /// Its text is written.
+    fn seal(&mut self) {
+        self.hash = xxh3_64(self.sql.as_bytes());
     }
 
     /// The values of the placeholders, in order.
@@ -117,37 +126,103 @@ impl Statement {
 /// The statements of one request; its buffers are used again for the next.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Script {
-    statements: Vec<Statement>,
+    /// The statements of a request stand in the place that the hash of its shape gives.
+    kept: Vec<Kept>,
+    /// The place of the last request, and how many statements it has.
+    now: usize,
     used: usize,
+    /// Whether the walk writes only values, into statements whose text is there.
+    values_only: bool,
+    shape: Vec<u8>,
 }
+
+/// The statements of one shape.
+#[derive(Debug, Clone, Default)]
+struct Kept {
+    shape: Vec<u8>,
+    statements: Vec<Statement>,
+}
+
+/// Shapes whose texts a session keeps: a workload has some dozens.
+const SHAPES: usize = 256;
 
 impl Script {
     /// The statements, in order.
     pub(crate) fn statements(&self) -> &[Statement] {
-        &self.statements[..self.used]
+        self.kept
+            .get(self.now)
+            .map_or(&[], |kept| &kept.statements[..self.used])
     }
 
     /// The digest of them all (F4).
     fn digest(&self) -> u64 {
         self.statements().iter().fold(0, |seed, s| {
-            xxh3_64_with_seed(&s.params, xxh3_64(s.sql.as_bytes()) ^ seed.rotate_left(1))
+            xxh3_64_with_seed(&s.params, s.hash ^ seed.rotate_left(1))
         })
     }
 
     fn next(&mut self) -> &mut Statement {
-        if self.used == self.statements.len() {
-            self.statements.push(Statement::default());
+        let statements = &mut self.kept[self.now].statements;
+        if self.used == statements.len() {
+            statements.push(Statement::default());
         }
-        let statement = &mut self.statements[self.used];
-        statement.clear();
+        let statement = &mut statements[self.used];
+        if self.values_only {
+            statement.params.clear();
+        } else {
+            statement.clear();
+        }
         self.used += 1;
         statement
     }
 
-    /// Renders a request with placeholders, for execution.
+    /// Renders a request with placeholders.
     fn render(&mut self, dialect: &Dialect, layout: &Layout, request: &Request<'_>) {
-        self.used = 0;
-        render::request(self, dialect, layout, request, false);
+        self.write(0, dialect, layout, request, false);
+        self.kept[0].shape.clear();
+    }
+
+    /// The same where dialect and layout never change: each text is written once (D4).
+    fn render_next(&mut self, dialect: &Dialect, layout: &Layout, request: &Request<'_>) {
+        let mut shape = std::mem::take(&mut self.shape);
+        shape.clear();
+        shape::shape(request, &mut shape);
+        if self.kept.len() < SHAPES {
+            self.kept.resize_with(SHAPES, Kept::default);
+        }
+        let place = usize::try_from(xxh3_64(&shape) % SHAPES as u64).expect("below SHAPES");
+        if self.kept[place].shape == shape {
+            self.values_only = true;
+            render::request(self.at(place), dialect, layout, request, false);
+            self.values_only = false;
+            self.shape = shape;
+        } else {
+            self.write(place, dialect, layout, request, false);
+            self.shape = std::mem::replace(&mut self.kept[place].shape, shape);
+        }
+    }
+
+    fn write(
+        &mut self,
+        place: usize,
+        dialect: &Dialect,
+        layout: &Layout,
+        request: &Request<'_>,
+        literal: bool,
+    ) {
+        if self.kept.is_empty() {
+            self.kept.push(Kept::default());
+        }
+        render::request(self.at(place), dialect, layout, request, literal);
+        let used = self.used;
+        self.kept[place].statements[..used]
+            .iter_mut()
+            .for_each(Statement::seal);
+    }
+
+    fn at(&mut self, place: usize) -> &mut Script {
+        (self.now, self.used) = (place, 0);
+        self
     }
 }
 
@@ -170,7 +245,7 @@ impl Renderer {
 
     /// Writes a request; its digest (F4), a function of the statements' text and values.
     pub fn render(&mut self, request: &Request<'_>) -> u64 {
-        self.script.render(self.dialect, &self.layout, request);
+        self.script.render_next(self.dialect, &self.layout, request);
         self.script.digest()
     }
 
@@ -188,7 +263,7 @@ impl Renderer {
 /// The statements of a request with their values in place.
 pub(crate) fn text(dialect: &Dialect, layout: &Layout, request: &Request<'_>) -> Vec<String> {
     let mut script = Script::default();
-    render::request(&mut script, dialect, layout, request, true);
+    script.write(0, dialect, layout, request, true);
     script.statements().iter().map(|s| s.sql.clone()).collect()
 }
 

@@ -3,7 +3,7 @@
 
 use crate::layout::TableLayout;
 use crate::model::Partition;
-use history::{Op, Part, Step, Visit};
+use history::{Op, Part, Step};
 
 /// Applies one write; returns how many rows it affects. A strict insert of a row that exists changes nothing.
 pub(crate) fn apply(
@@ -75,10 +75,9 @@ fn set(partition: &mut Partition, table: &TableLayout, slot: u32, cells: &histor
     }
 }
 
-/// The writes to one partition that stand after the first `upto` steps of a visit: those that a later
-/// ROLLBACK TO SAVEPOINT among these steps has not undone.
-pub(crate) fn effective(visit: &Visit, part: Part, upto: usize) -> impl Iterator<Item = &Op> {
-    let steps = &visit.steps[..upto.min(visit.steps.len())];
+/// The writes to one partition that stand after some first steps of a visit: those that a later ROLLBACK TO SAVEPOINT among
+/// these steps has not undone.
+pub(crate) fn effective(steps: &[Step], part: Part) -> impl Iterator<Item = &Op> {
     let undone = undone(steps);
     steps.iter().enumerate().filter_map(move |(i, step)| match step {
         Step::Write(op)
@@ -86,6 +85,19 @@ pub(crate) fn effective(visit: &Visit, part: Part, upto: usize) -> impl Iterator
         {
             Some(op)
         }
+        _ => None,
+    })
+}
+
+/// Whether these steps take earlier ones back.
+pub(crate) fn takes_back(steps: &[Step]) -> bool {
+    steps.iter().any(|step| matches!(step, Step::RollbackTo(_)))
+}
+
+/// The writes to one partition among steps that take nothing back.
+pub(crate) fn plain(steps: &[Step], part: Part) -> impl Iterator<Item = &Op> {
+    steps.iter().filter_map(move |step| match step {
+        Step::Write(op) if op.part() == part => Some(op),
         _ => None,
     })
 }

@@ -5,7 +5,7 @@
 //! words   slot 0 │ slot 1 │ …           per slot: one word a regular cell, then one bit a cell: set = not NULL
 //! starts  slot 0 │ slot 1 │ …           where in `arena` the row's canonical bytes begin, made when first compared,
 //!                                       dropped when touched; what nobody points at is garbage until `clean`
-//! journal what was done since `record`, newest last; `undo` takes it back in reverse, `forget` makes it final
+//! journal what was done since `record`, newest last; `undo` takes it back in reverse, `settle` makes it final
 //! ```
 //!
 //! Invariants:
@@ -159,6 +159,8 @@ impl Partition {
             + 8 * self.words.capacity()
             + 4 * self.starts.capacity()
             + self.arena.capacity()
+            + size_of::<Undo>() * self.journal.capacity()
+            + 8 * self.saved.capacity()
     }
 
     /// Rows in the order of their positions: (position, slot).
@@ -190,10 +192,14 @@ impl Partition {
     }
 
     /// Makes the row's canonical bytes if need be.
+    #[inline]
     pub(crate) fn encode(&mut self, table: &TableLayout, position: u64, slot: u32) {
-        if self.starts[slot as usize] != NONE {
-            return;
+        if self.starts[slot as usize] == NONE {
+            self.encode_anew(table, position, slot);
         }
+    }
+
+    fn encode_anew(&mut self, table: &TableLayout, position: u64, slot: u32) {
         let start = u32::try_from(self.arena.len()).expect("an arena is cleaned before it holds 4 GiB");
         self.keys = table.row_key_count();
         let mut arena = std::mem::take(&mut self.arena);
@@ -227,11 +233,16 @@ impl Partition {
     }
 
     /// Forgets every row's bytes when most of them are nobody's. Only while nobody is between encoding and reading.
-    fn clean(&mut self) {
+    pub(crate) fn clean(&mut self) {
         if self.arena.len() > CLEAN_FROM && 2 * self.garbage > self.arena.len() {
             self.arena.clear();
             self.garbage = 0;
             self.starts.fill(NONE);
+            for undo in &mut self.journal {
+                if let Undo::Touched { start, .. } = undo {
+                    *start = NONE;
+                }
+            }
         }
     }
 
@@ -255,9 +266,8 @@ impl Partition {
         self.shared_enc.view(table.shared_count())
     }
 
-    /// From here on changes can be taken back. Panics if something is recorded already.
+    /// From here on changes can be taken back.
     pub(crate) fn record(&mut self) {
-        assert!(self.journal.is_empty(), "one recording at a time");
         self.recording = true;
     }
 
@@ -299,6 +309,30 @@ impl Partition {
         self.undo(0);
         self.recording = false;
         self.clean();
+    }
+
+    /// Makes what was done before the mark final. Later marks count from here on: they are smaller by `mark`.
+    pub(crate) fn settle(&mut self, mark: usize) {
+        let (mut saved, mut gone) = (0, 0);
+        for i in 0..mark {
+            match self.journal[i] {
+                Undo::Touched { start, .. } => {
+                    self.waste(start);
+                    saved += self.stride;
+                }
+                Undo::Removed { count, .. } => {
+                    for at in gone..gone + count {
+                        let (_, slot) = self.gone[at];
+                        self.release(slot);
+                    }
+                    gone += count;
+                }
+                Undo::Inserted { .. } | Undo::Shared { .. } => {}
+            }
+        }
+        self.journal.drain(..mark);
+        self.saved.drain(..saved);
+        self.gone.drain(..gone);
     }
 
     /// Puts a row there if there is none. Returns its slot and whether it is new.

@@ -4,13 +4,17 @@
 //! * S1 a head holds exactly the committed writers up to its `lts`, all of them acknowledged before every snapshot that
 //!   may still be asked for (the floor): so a later answer only ever adds to it.
 //! * S2 what is kept only saves time: a forgotten partition is walked back to its last whole delete and played again.
-//! * S3 entries are locked in the order of their partitions, shards never while an entry is waited for.
+//! * S3 what stands on a head between two answers can be taken back: whole writers, one after another as the partition saw
+//!   them, and on top of them at most the first steps of one visit that asked. Whoever comes next keeps of it what he must
+//!   see, too, and takes back the rest: the statements of a visit are judged one after another, each played once.
+//! * S4 entries are locked in the order of their partitions, shards never while an entry is waited for.
 
-use super::{Enc, Partition, Visits, apply, effective, partition::Compact};
+use super::apply::{apply, effective, plain, takes_back};
+use super::{Enc, Partition, Visits, partition::Compact};
 use crate::judged::{Options, Overlap};
 use crate::layout::TableLayout;
 use crate::span::{Seen, Viewer};
-use history::{Claim, End, Lts, Op, Part, Regenerate, Tick, Tracker, Visit};
+use history::{Claim, End, Lts, Op, Part, Regenerate, Step, Tick, Tracker, Visit};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,6 +34,10 @@ pub(crate) struct Entry {
     lts: Lts,
     /// When the last of them was acknowledged.
     by: Tick,
+    /// Writers that stand on the head, oldest first (S3).
+    standing: Vec<Standing>,
+    /// The visit whose first steps stand on top.
+    own: Option<Own>,
     /// Oldest first, none newer than the head.
     checkpoints: VecDeque<Checkpoint>,
     since_checkpoint: u32,
@@ -48,6 +56,8 @@ impl Default for Entry {
             head: None,
             lts: Lts(0),
             by: Tick(0),
+            standing: Vec::new(),
+            own: None,
             checkpoints: VecDeque::new(),
             since_checkpoint: 0,
             ahead: VecDeque::new(),
@@ -63,6 +73,23 @@ fn serves(lts: Lts, by: Tick, viewer: &Viewer) -> bool {
         Some(own) => lts < own,
         None => by < viewer.snapshot.sent,
     }
+}
+
+/// A writer that stands on a head.
+struct Standing {
+    lts: Lts,
+    /// When it was acknowledged.
+    by: Tick,
+    /// Where the journal stood before it.
+    mark: usize,
+}
+
+/// A visit's own steps, as far as they stand on top.
+struct Own {
+    lts: Lts,
+    steps: usize,
+    /// Where the journal stood before them.
+    mark: usize,
 }
 
 #[derive(Clone)]
@@ -91,6 +118,82 @@ impl Entry {
     /// The partition. Panics unless prepared.
     pub(crate) fn partition(&mut self) -> &mut Partition {
         self.head.as_mut().expect("prepared before it is used")
+    }
+
+    /// The last whole writer that is in the head or stands on it.
+    fn through(&self) -> Lts {
+        self.standing.last().map_or(self.lts, |s| s.lts)
+    }
+
+    /// Whether the asking visit's own steps stand on top, and what follows them up to its statement only adds to them: then
+    /// all below is as it must be, too, since whatever a visit stands on was over before it began.
+    fn goes_on(&self, viewer: &Viewer, steps: &[Step]) -> bool {
+        self.own.as_ref().is_some_and(|own| {
+            viewer.own == Some(own.lts) && steps.get(own.steps..).is_some_and(|more| !takes_back(more))
+        })
+    }
+
+    /// Takes back what stands and this viewer need not see. A visit's own steps are left where it may turn out that he must
+    /// see the whole of it.
+    fn keep_for(&mut self, viewer: &Viewer) {
+        let kept = self.standing.partition_point(|s| {
+            serves(s.lts, s.by, viewer) && viewer.unknown.is_none_or(|unknown| s.lts < unknown)
+        });
+        let own_is_before = self
+            .own
+            .as_ref()
+            .is_some_and(|own| viewer.own.is_none_or(|me| own.lts < me));
+        if kept < self.standing.len() || !own_is_before {
+            self.take_own_back();
+        }
+        if let Some(first) = self.standing.get(kept) {
+            let mark = first.mark;
+            self.partition().undo(mark);
+            self.standing.truncate(kept);
+        }
+    }
+
+    fn take_own_back(&mut self) {
+        if let Some(own) = self.own.take() {
+            self.partition().undo(own.mark);
+        }
+    }
+
+    /// Takes back everything that stands.
+    fn take_back(&mut self) {
+        self.own = None;
+        self.standing.clear();
+        if let Some(head) = &mut self.head {
+            head.stop();
+        }
+    }
+
+    /// Makes writers that stand a part of the head, those that were acknowledged by then.
+    fn settle(&mut self, final_by: Tick) {
+        let settled = self.standing.partition_point(|s| s.by <= final_by);
+        let Some(last) = settled.checked_sub(1).map(|i| &self.standing[i]) else {
+            return;
+        };
+        (self.lts, self.by) = (last.lts, last.by);
+        self.since_checkpoint += u32::try_from(settled).expect("fewer than 2^32 writers stand");
+        let next = self.standing.get(settled).map(|s| s.mark);
+        let next = next.or_else(|| self.own.as_ref().map(|own| own.mark));
+        let head = self.head.as_mut().expect("what stands, stands on a head");
+        let mark = next.unwrap_or_else(|| head.mark());
+        head.settle(mark);
+        self.standing.drain(..settled);
+        self.standing.iter_mut().for_each(|s| s.mark -= mark);
+        if let Some(own) = &mut self.own {
+            own.mark -= mark;
+        }
+        self.pass_by();
+    }
+
+    /// Forgets the writers that are in the head now.
+    fn pass_by(&mut self) {
+        while self.ahead.front().is_some_and(|w| *w <= self.lts) {
+            self.ahead.pop_front();
+        }
     }
 
     /// Whether the head holds nothing that this viewer need not see.
@@ -139,6 +242,7 @@ impl Entry {
     /// Gives memory back: the head first (a checkpoint stays), then everything. Whether something is left.
     fn shrink(&mut self) -> bool {
         if self.head.is_some() {
+            self.take_back();
             self.keep_checkpoint();
             self.head = None;
             let newest = self.checkpoints.pop_back();
@@ -233,6 +337,9 @@ impl Store {
         if !self.keeps() {
             return;
         }
+        if let Some(head) = &mut entry.head {
+            head.clean();
+        }
         entry.used = true;
         let size = entry.size();
         let before = std::mem::replace(&mut entry.bytes, size);
@@ -257,30 +364,39 @@ impl Store {
     }
 
     /// Brings an entry to where everything that must be visible is applied, up to the first writer that only may be; what
-    /// follows is returned. Afterwards the partition records: end with [`Partition::stop`]. `near` is a visit that ran at
-    /// about the time of the snapshot; the entry must serve the viewer. `Err`: the answer was handed over too early; nothing records then.
+    /// follows is returned. Where nothing follows and the viewer is a visit in a partition of its own, its steps before
+    /// `step` stand, too. Afterwards the partition records. The entry must serve the viewer. `Err`: the answer was handed
+    /// over too early; nothing is changed then.
     pub(crate) fn prepare(
         &self,
         entry: &mut Entry,
         table: &TableLayout,
         part: Part,
         viewer: &Viewer,
-        near: Lts,
+        visit: &Visit,
+        step: usize,
     ) -> Result<Tail, &'static str> {
+        let steps = &visit.steps[..step.min(visit.steps.len())];
+        if entry.goes_on(viewer, steps) {
+            self.play_own(entry, table, part, visit.lts, steps);
+            return Ok(Tail::default());
+        }
         if entry.key.is_none() {
             entry.key = Some(table.encode_part_key(part.position));
         }
         let mut tail = Tail::default();
         let final_by = self.final_by(viewer);
         if entry.head.is_none() {
-            tail.replayed += self.rebuild(entry, table, part, viewer, near, final_by)?;
+            tail.replayed += self.rebuild(entry, table, part, viewer, visit.lts, final_by)?;
         }
+        entry.settle(final_by);
+        self.checkpoint(entry);
+        entry.keep_for(viewer);
         let list = self.writers(entry, part, viewer)?;
         // Without real time: whoever is followed by a must is one himself.
         let last_must = list.iter().rposition(|(_, s)| matches!(s, Seen::Must(_)));
-        let mut recording = false;
         for (i, (lts, seen)) in list.iter().enumerate() {
-            let Some(visit) = self.visits.get(*lts) else {
+            let Some(writer) = self.visits.get(*lts) else {
                 continue;
             };
             let overlap = match seen {
@@ -290,39 +406,117 @@ impl Store {
                 Seen::May(o) => Some(*o),
                 _ => None,
             };
-            if overlap.is_some() && visit.end == End::Rollback {
+            if overlap.is_some() && writer.end == End::Rollback {
                 continue;
             }
             if overlap.is_some() || !tail.visits.is_empty() {
-                tail.visits.push((visit, overlap));
+                tail.visits.push((writer, overlap));
                 continue;
             }
             let by = if let Seen::Must(by) = seen { *by } else { Tick(0) };
-            if !recording && by > final_by {
-                recording = true;
-                entry.partition().record();
-            }
-            self.play(entry.partition(), table, part, &visit);
+            self.put_on(entry, table, part, &writer, by, final_by);
             tail.replayed += 1;
-            if !recording {
-                while entry.ahead.front().is_some_and(|w| w <= lts) {
-                    entry.ahead.pop_front();
-                }
-                entry.lts = *lts;
-                entry.by = by;
-                entry.since_checkpoint += 1;
-                if self.keeps() && entry.since_checkpoint >= self.options.checkpoint_every.max(1) {
-                    entry.keep_checkpoint();
-                }
-            }
         }
-        if !recording {
-            entry.partition().record();
+        entry.take_own_back();
+        entry.partition().record();
+        if viewer.own.is_some() && tail.visits.is_empty() {
+            self.play_own(entry, table, part, visit.lts, steps);
         }
         Ok(tail)
     }
 
-    /// The writers after the head, each with what it is to the viewer, without those that left nothing; up to the end.
+    /// Puts a whole writer on what is there: into the head where that is final, on top of it otherwise.
+    fn put_on(
+        &self,
+        entry: &mut Entry,
+        table: &TableLayout,
+        part: Part,
+        writer: &Visit,
+        by: Tick,
+        final_by: Tick,
+    ) {
+        if let Some(own) = entry.own.take() {
+            let more = writer.steps.get(own.steps..).filter(|more| !takes_back(more));
+            if let (true, Some(more)) = (own.lts == writer.lts, more) {
+                self.play_plain(entry.partition(), table, part, more);
+                let (lts, mark) = (writer.lts, own.mark);
+                entry.standing.push(Standing { lts, by, mark });
+                entry.settle(final_by);
+                return;
+            }
+            entry.partition().undo(own.mark);
+        }
+        if !entry.standing.is_empty() || by > final_by {
+            let lts = writer.lts;
+            let partition = entry.partition();
+            partition.record();
+            let mark = partition.mark();
+            self.play(partition, table, part, writer);
+            entry.standing.push(Standing { lts, by, mark });
+            return;
+        }
+        let partition = entry.partition();
+        partition.stop();
+        self.play(partition, table, part, writer);
+        (entry.lts, entry.by) = (writer.lts, by);
+        entry.pass_by();
+        entry.since_checkpoint += 1;
+        self.checkpoint(entry);
+    }
+
+    /// Keeps a checkpoint where one is due; while something stands it has to wait.
+    fn checkpoint(&self, entry: &mut Entry) {
+        let due = entry.since_checkpoint >= self.options.checkpoint_every.max(1);
+        if due && self.keeps() && entry.standing.is_empty() && entry.own.is_none() {
+            entry.keep_checkpoint();
+        }
+    }
+
+    /// Makes a visit's first steps stand on top, those that stand already not again.
+    fn play_own(&self, entry: &mut Entry, table: &TableLayout, part: Part, lts: Lts, steps: &[Step]) {
+        let Some(own) = &mut entry.own else {
+            // Nothing to play, and below it there may be more to come as yet.
+            if steps.is_empty() {
+                return;
+            }
+            let partition = entry.partition();
+            let mark = partition.mark();
+            self.play_steps(partition, table, part, steps);
+            let steps = steps.len();
+            entry.own = Some(Own { lts, steps, mark });
+            return;
+        };
+        let more = &steps[own.steps..];
+        own.steps = steps.len();
+        self.play_plain(entry.partition(), table, part, more);
+    }
+
+    /// Plays the statement itself, a write of the visit's own partition whose steps before it stand: how many rows it
+    /// affects. It stands then, too.
+    pub(crate) fn play_next(
+        &self,
+        entry: &mut Entry,
+        table: &TableLayout,
+        visit: Lts,
+        step: usize,
+        op: &Op,
+    ) -> u64 {
+        let partition = entry.head.as_mut().expect("prepared before it is used");
+        let own = entry.own.get_or_insert_with(|| Own {
+            lts: visit,
+            steps: step,
+            mark: partition.mark(),
+        });
+        assert!(
+            own.lts == visit && own.steps == step,
+            "its steps before this one stand"
+        );
+        own.steps += 1;
+        apply(partition, table, op, self.update_creates_rows)
+    }
+
+    /// The writers after those that stand, each with what it is to the viewer, without those that left nothing; up to the
+    /// end.
     fn writers(
         &self,
         entry: &mut Entry,
@@ -331,7 +525,8 @@ impl Store {
     ) -> Result<Vec<(Lts, Seen)>, &'static str> {
         let mut list = Vec::new();
         let mut more = Vec::new();
-        for i in 0.. {
+        let through = entry.through();
+        for i in entry.ahead.iter().take_while(|w| **w <= through).count().. {
             if i == entry.ahead.len() {
                 let last = entry.ahead.back().copied().unwrap_or(entry.lts);
                 self.history.writers_after(part, last, &mut more);
@@ -349,19 +544,29 @@ impl Store {
 
     /// Applies what a visit leaves in a partition.
     pub(crate) fn play(&self, partition: &mut Partition, table: &TableLayout, part: Part, visit: &Visit) {
-        self.play_steps(partition, table, part, visit, usize::MAX);
+        self.play_steps(partition, table, part, &visit.steps);
     }
 
-    /// Applies what stands in a partition after the first `upto` steps of a visit.
+    /// Applies what the first steps of a visit leave in a partition.
     pub(crate) fn play_steps(
         &self,
         partition: &mut Partition,
         table: &TableLayout,
         part: Part,
-        visit: &Visit,
-        upto: usize,
+        steps: &[Step],
     ) {
-        for op in effective(visit, part, upto) {
+        if takes_back(steps) {
+            for op in effective(steps, part) {
+                apply(partition, table, op, self.update_creates_rows);
+            }
+        } else {
+            self.play_plain(partition, table, part, steps);
+        }
+    }
+
+    /// The same for steps that take nothing back.
+    fn play_plain(&self, partition: &mut Partition, table: &TableLayout, part: Part, steps: &[Step]) {
+        for op in plain(steps, part) {
             apply(partition, table, op, self.update_creates_rows);
         }
     }
@@ -423,8 +628,8 @@ impl Store {
                     let Some(visit) = self.visits.once(w) else {
                         continue;
                     };
-                    let whole = effective(&visit, part, usize::MAX)
-                        .any(|op| matches!(op, Op::DeletePartition { .. }));
+                    let whole =
+                        effective(&visit.steps, part).any(|op| matches!(op, Op::DeletePartition { .. }));
                     back.push_front((w, by, Some(visit)));
                     if let Some(old) = back.get_mut(WALK_KEPT) {
                         old.2 = None;

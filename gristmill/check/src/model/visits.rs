@@ -3,8 +3,8 @@
 use history::{Lts, Regenerate, Visit};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// How many visits are kept: enough for what overlaps, small enough to stay in the processor's cache of a core or two.
-const KEPT: usize = 4096;
+/// How many visits are kept: enough for what overlaps, few enough to lie in the processor's cache still when they go.
+const KEPT: usize = 1024;
 
 /// A direct-mapped cache over [`Regenerate::visit`].
 pub(crate) struct Visits {

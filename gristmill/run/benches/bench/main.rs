@@ -6,6 +6,10 @@ mod rounds;
 mod verified;
 mod visit;
 
+/// As in the binary that people run.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ROUNDS: usize = 7;
 
 fn main() {

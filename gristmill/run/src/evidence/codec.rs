@@ -58,8 +58,10 @@ fn encode(a: &Answered, out: &mut Vec<u8>) {
             out.push(0);
             put_bytes(out, &rows.bytes);
             out.extend_from_slice(&length(rows.ends.len()));
-            for end in &rows.ends {
-                out.extend_from_slice(&end.to_le_bytes());
+            let from = out.len();
+            out.resize(from + 4 * rows.ends.len(), 0);
+            for (place, end) in out[from..].chunks_exact_mut(4).zip(&rows.ends) {
+                place.copy_from_slice(&end.to_le_bytes());
             }
         }
         Answer::Affected(n) => {

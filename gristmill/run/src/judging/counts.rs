@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 pub(crate) struct Compared {
     counts: Counts,
-    kinds: BTreeMap<&'static str, u64>,
+    /// Few, and nearly always found by their address; a name may stand here twice.
+    kinds: Vec<(&'static str, u64)>,
     not_compared: BTreeMap<&'static str, u64>,
 }
 
@@ -24,7 +25,14 @@ impl Compared {
         self.counts.cells += e.cells;
         self.counts.replayed += e.replayed;
         self.counts.overlapped += u64::from(e.overlapped);
-        *self.kinds.entry(e.kind).or_default() += 1;
+        match self
+            .kinds
+            .iter_mut()
+            .find(|(kind, _)| std::ptr::eq(*kind, e.kind))
+        {
+            Some((_, n)) => *n += 1,
+            None => self.kinds.push((e.kind, 1)),
+        }
     }
 
     pub(crate) fn not_compared(&mut self, why: &'static str) {

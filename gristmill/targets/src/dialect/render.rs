@@ -22,11 +22,13 @@ pub(super) fn request(
     literal: bool,
 ) {
     let w = |script: &mut Script, write: &dyn Fn(&mut Writer<'_>)| {
+        let texts = !script.values_only;
         let statement = script.next();
         write(&mut Writer {
             statement,
             d,
             literal,
+            texts,
         });
     };
     match request {
@@ -55,15 +57,21 @@ struct Writer<'a> {
     statement: &'a mut Statement,
     d: &'a Dialect,
     literal: bool,
+    /// Whether text, slots and answer are written, too, or only values.
+    texts: bool,
 }
 
 impl Writer<'_> {
     fn push(&mut self, text: &str) {
-        self.statement.sql.push_str(text);
+        if self.texts {
+            self.statement.sql.push_str(text);
+        }
     }
 
     fn name(&mut self, text: &str, n: u8) {
-        write!(self.statement.sql, "{text}{n}").expect("a String takes everything");
+        if self.texts {
+            write!(self.statement.sql, "{text}{n}").expect("a String takes everything");
+        }
     }
 
     /// A column, with its table's alias and a dot before it unless the alias is "".
@@ -77,6 +85,9 @@ impl Writer<'_> {
 
     /// The value whose canonical bytes begin at `from` in `params`: a placeholder, or the value itself.
     fn slot(&mut self, slot: Slot, from: usize) {
+        if !self.texts {
+            return;
+        }
         if self.literal {
             let mut rest = &self.statement.params[from..];
             let cell = Cell::take(&mut rest);
@@ -114,6 +125,9 @@ impl Writer<'_> {
     fn key(&mut self, keys: &Keys, position: u64, mut between: impl FnMut(&mut Self, usize, &Col)) {
         let from = self.statement.params.len();
         keys.universe.inflate_into(position, &mut self.statement.params);
+        if !self.texts {
+            return;
+        }
         if !self.literal {
             for (i, col) in keys.columns.iter().enumerate() {
                 between(self, i, col);
@@ -269,6 +283,25 @@ impl Writer<'_> {
 
     /// `INSERT INTO t (p, c, v) VALUES (1, 2, 3)`; without a row it is the companion that is written.
     fn insert(&mut self, table: &TableLayout, partition: u64, row: Option<u64>, cells: &Cells) {
+        if self.texts {
+            self.insert_into(table, row, cells);
+        }
+        self.push(") VALUES (");
+        self.key(&table.parts, partition, |w, i, _| {
+            w.push(if i == 0 { "" } else { ", " })
+        });
+        if let Some(row) = row {
+            self.key(&table.rows, row, |w, _, _| w.push(", "));
+        }
+        for (id, descriptor) in cells {
+            self.push(", ");
+            self.value(table.any(*id), *descriptor);
+        }
+        self.push(")");
+    }
+
+    /// `INSERT INTO t (p, c, v`
+    fn insert_into(&mut self, table: &TableLayout, row: Option<u64>, cells: &Cells) {
         self.push("INSERT INTO ");
         self.push(if row.is_some() {
             &table.name
@@ -289,23 +322,14 @@ impl Writer<'_> {
             self.push(", ");
             self.push(&table.any(*id).name);
         }
-        self.push(") VALUES (");
-        self.key(&table.parts, partition, |w, i, _| {
-            w.push(if i == 0 { "" } else { ", " })
-        });
-        if let Some(row) = row {
-            self.key(&table.rows, row, |w, _, _| w.push(", "));
-        }
-        for (id, descriptor) in cells {
-            self.push(", ");
-            self.value(table.any(*id), *descriptor);
-        }
-        self.push(")");
     }
 
     /// ` ON CONFLICT (p, c) DO UPDATE SET v = excluded.v`. Without cells a key column is set to itself, so that the row
     /// counts as affected all the same.
     fn on_conflict_update(&mut self, table: &TableLayout, keys: &[&Keys], cells: &Cells) {
+        if !self.texts {
+            return;
+        }
         self.push(" ON CONFLICT (");
         for (i, col) in keys.iter().flat_map(|k| &k.columns).enumerate() {
             self.push(if i == 0 { "" } else { ", " });
@@ -345,6 +369,11 @@ impl Writer<'_> {
             (true, false) => ROWS,
         };
         let keys = if joined { ROWS } else { "" };
+        if !self.texts {
+            self.conditions(table, q, keys, &alias);
+            self.limit(q);
+            return;
+        }
         self.push("SELECT ");
         match &q.select {
             Select::Columns(columns) => self.columns(table, columns, &alias),
@@ -380,6 +409,10 @@ impl Writer<'_> {
             self.column(alias(*id), table.any(*id));
             self.push(if *order == Order::Desc { " DESC" } else { "" });
         }
+        self.limit(q);
+    }
+
+    fn limit(&mut self, q: &Query) {
         if let Some(limit) = q.limit {
             self.push(" LIMIT ");
             self.count(limit);
@@ -428,7 +461,9 @@ impl Writer<'_> {
                     // The slice writes ` AND ` before each of its conditions; the first one is ours.
                     let at = self.statement.sql.len();
                     self.slice(&table.rows, keys, slice);
-                    self.statement.sql.replace_range(at..at + " AND ".len(), "");
+                    if self.texts {
+                        self.statement.sql.replace_range(at..at + " AND ".len(), "");
+                    }
                 }
             }
             RowChoice::All | RowChoice::One(_) | RowChoice::In(_) => {}

@@ -173,3 +173,38 @@ fn literals_are_quoted_as_each_dialect_wants() {
     check(Cell::Time(1), "time '00:00:00.000001'", "1");
     check(Cell::TimestampTz(0), "timestamptz '1970-01-01 00:00:00+00'", "0");
 }
+
+/// The requests of [`STEPS`] with other values.
+const OTHERS: &str = "1: insert t0/0/4 c4=101 c5=3 c9=8; insert! t1/3/0 c3=8; upsert t0/1/5; upsert t0/0/3 c6=null c7=0; \
+                      update t0/1/3 c4=null c10=9; delete t0/1/3 c4,c5; shared t0/1 c20=null c21=4; delete t0/1/4; \
+                      delete t0/1[0:1..3); delete t0/1(:0..]; delete t0/1; savepoint 1; rollback to 1; \
+                      read t0/1 select c4,c9 where c4>=1,c5 is-null,c8<>2 order c2,-c3 limit 7 offset 2; \
+                      read t0/{1,3}/{0,2} select c2; read t1/{1,4} select c4; \
+                      read t0/* left-join group c7 with count,sum:c6 order c7; \
+                      read t0/0 of-shared select c20; read t0/2 join distinct c4; \
+                      read t1/2 aggregate min:c2,max:c2,count:c3; read t1/2 aggregate min:c2,max:c2,count:c2; \
+                      delete t0/1[0:1..3]; delete t0/1(:0..); read t0/1 select c4,c9 order c2 limit 7 | commit";
+
+#[test]
+fn a_text_written_once_for_its_shape_is_the_text_written_anew() {
+    let layout = layout();
+    for dialect in [&SQLITE, &POSTGRES] {
+        let mut session = Script::default();
+        for visit in [STEPS, OTHERS, STEPS, OTHERS] {
+            let visit: Visit = visit.parse().unwrap_or_else(|e| panic!("{e}"));
+            let begin = |writes| Request::Begin {
+                level: Level::Serializable,
+                writes,
+            };
+            let steps = visit.steps.iter().map(Request::Step);
+            let ends = [Request::Commit, begin(false), Request::Rollback];
+            for request in [begin(true)].into_iter().chain(steps).chain(ends) {
+                let mut anew = Script::default();
+                anew.render(dialect, &layout, &request);
+                session.render_next(dialect, &layout, &request);
+                assert_eq!(session.statements(), anew.statements());
+                assert_eq!(session.digest(), anew.digest());
+            }
+        }
+    }
+}

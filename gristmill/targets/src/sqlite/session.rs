@@ -20,6 +20,7 @@ pub(super) struct SqliteSession {
     watched: Arc<Watched>,
     /// The database is in memory: the connection outlives the session.
     keep: bool,
+    usual: Usual,
     /// BEGIN was acknowledged and neither COMMIT nor ROLLBACK was: the engine may have ended it by itself.
     in_transaction: bool,
 }
@@ -43,6 +44,7 @@ impl SqliteSession {
             shared,
             watched,
             keep,
+            usual: Usual::default(),
             in_transaction: false,
         }
     }
@@ -73,15 +75,19 @@ impl SqliteSession {
         }
     }
 
-    fn answer(&self, request: &Request<'_>) -> Answer {
+    fn answer(&mut self, request: &Request<'_>) -> Answer {
         if let Some(answer) = self.rolled_back_by_itself(request) {
             return answer;
         }
         let ends = matches!(request, Request::Commit) || !self.in_transaction;
         let mut sum = 0;
         let mut rows = None;
+        let connection = self
+            .connection
+            .as_ref()
+            .expect("a session has its connection until it is dropped");
         for statement in self.renderer.statements() {
-            match run(self.connection(), statement, true) {
+            match run(connection, statement, Some(&mut self.usual)) {
                 Ok(Done::Rows(r)) => rows = Some(r),
                 Ok(Done::Affected(n)) => sum += n,
                 Err(error) => {
@@ -104,11 +110,43 @@ enum Done {
     Affected(u64),
 }
 
-/// Times the room of the first two rows, made when the second has come.
+/// Rows that are expected when a second one has come.
 const GUESSED_ROWS: usize = 16;
 
-/// Runs one statement. Not kept, rows are read and counted.
-fn run(connection: &Connection, statement: &Statement, keep: bool) -> rusqlite::Result<Done> {
+/// The size of the last answer of more than one row: whoever reads a whole partition will read another one. Growing one
+/// doubling at a time would copy the rows again and again.
+#[derive(Default)]
+struct Usual {
+    rows: usize,
+    bytes: usize,
+}
+
+impl Usual {
+    /// Most bytes that are made ready on a guess.
+    const MOST: usize = 64 << 10;
+
+    /// Makes room in an answer of two rows.
+    fn make_room(&self, out: &mut Rows) {
+        out.bytes
+            .reserve(self.bytes.min(Self::MOST).max(GUESSED_ROWS * out.bytes.len()));
+        out.ends.reserve(self.rows.clamp(GUESSED_ROWS, Self::MOST / 8));
+    }
+
+    /// Learns from an answer, and gives back what it has far too much.
+    fn learn(&mut self, out: &mut Rows) {
+        if out.len() < 2 {
+            return;
+        }
+        (self.rows, self.bytes) = (out.len(), out.bytes.len());
+        if out.bytes.capacity() > 4 * out.bytes.len() {
+            out.bytes.shrink_to_fit();
+            out.ends.shrink_to_fit();
+        }
+    }
+}
+
+/// Runs one statement. Without `keep` rows are read and counted.
+fn run(connection: &Connection, statement: &Statement, keep: Option<&mut Usual>) -> rusqlite::Result<Done> {
     let mut prepared = connection.prepare_cached(&statement.sql)?;
     for (i, cell) in statement.cells().enumerate() {
         prepared.raw_bind_parameter(i + 1, Bound(cell))?;
@@ -129,22 +167,23 @@ fn run(connection: &Connection, statement: &Statement, keep: bool) -> rusqlite::
     while let Some(row) = rows.next()? {
         counted += 1;
         for (i, want) in statement.answer.iter().enumerate() {
-            if !keep {
-                row.get_ref(i)?;
-                continue;
+            let value = row.get_ref(i)?;
+            if keep.is_some() {
+                decode(value, *want, &mut out.bytes);
             }
-            decode(row.get_ref(i)?, *want, &mut out.bytes);
         }
+        let Some(usual) = &keep else { continue };
         out.end_row();
         if counted == 2 {
-            // Whoever has two rows often has many: growing one doubling at a time would copy them all again and again.
-            out.bytes.reserve(GUESSED_ROWS * out.bytes.len());
+            usual.make_room(&mut out);
         }
     }
-    Ok(if keep {
-        Done::Rows(out)
-    } else {
-        Done::Affected(counted)
+    Ok(match keep {
+        Some(usual) => {
+            usual.learn(&mut out);
+            Done::Rows(out)
+        }
+        None => Done::Affected(counted),
     })
 }
 
@@ -166,7 +205,7 @@ impl Session for SqliteSession {
         self.watched.begin(deadline);
         let mut sum = 0;
         for statement in rendered.0.statements() {
-            match run(self.connection(), statement, false) {
+            match run(self.connection(), statement, None) {
                 Ok(Done::Affected(n)) => sum += n,
                 Ok(Done::Rows(_)) => unreachable!("rows are only counted"),
                 Err(error) => return Answer::Refused(codes::reason(&error, self.watched.end())),

@@ -2,7 +2,7 @@
 //!
 //! A value of another class than the column's is passed on as what it is: it is nobody's image, and the judge says so.
 
-use crate::cell::Cell;
+use crate::cell::{Cell, put_text};
 use crate::dialect::Want;
 use datagen::value::Type;
 use rusqlite::ToSql;
@@ -34,6 +34,7 @@ impl ToSql for Bound<'_> {
 }
 
 /// Appends a value of an answer in canonical bytes.
+#[inline]
 pub(super) fn decode(value: ValueRef<'_>, want: Want, into: &mut Vec<u8>) {
     let cell = match (value, want) {
         (ValueRef::Null, _) => Cell::Null,
@@ -42,10 +43,7 @@ pub(super) fn decode(value: ValueRef<'_>, want: Want, into: &mut Vec<u8>) {
         (ValueRef::Integer(v), Want::Count | Want::Sum(_)) => Cell::Int(v),
         (ValueRef::Real(v), Want::Value(Type::Float32)) => narrow(v),
         (ValueRef::Real(v), _) => Cell::Float64(v),
-        (ValueRef::Text(v), _) => match std::str::from_utf8(v) {
-            Ok(text) => Cell::Text(text),
-            Err(_) => Cell::Bytes(v),
-        },
+        (ValueRef::Text(v), _) => return put_text(v, into),
         (ValueRef::Blob(v), Want::Value(Type::Uuid)) => match v.try_into() {
             Ok(uuid) => Cell::Uuid(uuid),
             Err(_) => Cell::Bytes(v),

@@ -62,7 +62,7 @@ fn what_was_recorded_can_be_taken_back_to_any_mark() {
             change(&mut draws, &mut p, &mut plain);
         }
         p.record();
-        let mut marks = Vec::new();
+        let mut marks: Vec<(usize, Plain)> = Vec::new();
         for _ in 0..30 {
             if draws.one_in(5) {
                 marks.push((p.mark(), plain.clone()));
@@ -72,6 +72,11 @@ fn what_was_recorded_can_be_taken_back_to_any_mark() {
             {
                 p.undo(mark);
                 plain = then;
+            }
+            if draws.one_in(9) && !marks.is_empty() {
+                let (settled, _) = marks.remove(0);
+                p.settle(settled);
+                marks.iter_mut().for_each(|(mark, _)| *mark -= settled);
             }
             change(&mut draws, &mut p, &mut plain);
             assert_eq!(tell(&p), plain, "seed {seed}");
