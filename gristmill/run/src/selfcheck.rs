@@ -68,10 +68,10 @@ pub fn trials() -> Vec<Trial> {
         lie: line.name,
         target,
         // A crash is rare by itself, so its lie is told whenever there is one; so is an update of a row that two visits
-        // have written before, even where few rows get most of the visits.
+        // have written before, even where few rows get most of the visits, and a read with LIMIT of more rows than that.
         rate: match (line.needs, line.flaw) {
             (Needs::Crash, _) => Rate { num: 1, den: 1 },
-            (_, Flaw::LostUpdate) => Rate { num: 1, den: 5 },
+            (_, Flaw::LostUpdate | Flaw::IgnoredLimit) => Rate { num: 1, den: 5 },
             _ => seldom,
         },
         profile: if line.flaw == Flaw::LostUpdate {

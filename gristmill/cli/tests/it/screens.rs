@@ -222,6 +222,7 @@ fn help_teaches_with_examples_and_exit_codes() {
         | Commands:
         |   run          Runs a workload against a database and checks every answer
         |   replay       Runs the plan of a run again, with the overlaps that were recorded
+        |   resume       Goes on with a run that was killed before its verdict
         |   shrink       Makes a finding small: takes out of its run whatever it fails without
         |   check        Judges the answers that a run's folder still holds once more, without a database
         |   plan         Shows what a run would send, without connecting to anything
