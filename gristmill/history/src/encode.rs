@@ -2,6 +2,8 @@
 //!
 //! One direction only: visits are regenerated, never read back. H3: equal visits have equal bytes, and different visits
 //! different ones, since every list is preceded by its length and every variant by its tag.
+//!
+//! The same walk without the values gives the shape of a step: what it has in common with others of the same text.
 
 use crate::ast::{Aggregate, Cells, End, From, Op, Parts, Query, Relation, RowChoice, Select, Step, Visit};
 use crate::{Level, Part};
@@ -12,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 impl Visit {
     /// Appends the canonical bytes of the visit.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let mut w = Writer(out);
+        let mut w = Writer { out, values: true };
         w.num(self.lts.0);
         w.tag(level(self.level));
         w.list(&self.writes, |w, p| w.part(*p));
@@ -32,17 +34,29 @@ impl Visit {
     }
 }
 
+impl Step {
+    /// Appends what the step is without its values: steps of one shape differ in the positions, bounds, cells and counts that
+    /// they name, not in how many these are or of which columns.
+    pub fn shape(&self, out: &mut Vec<u8>) {
+        Writer { out, values: false }.step(self);
+    }
+}
+
 /// Appends numbers as LEB128.
-struct Writer<'a>(&'a mut Vec<u8>);
+struct Writer<'a> {
+    out: &'a mut Vec<u8>,
+    /// Whether values are appended, or only what has them.
+    values: bool,
+}
 
 impl Writer<'_> {
     fn tag(&mut self, tag: u8) {
-        self.0.push(tag);
+        self.out.push(tag);
     }
 
     fn num(&mut self, mut n: u64) {
         if n < 0x80 {
-            self.0.push(u8::try_from(n).expect("below 128"));
+            self.out.push(u8::try_from(n).expect("below 128"));
             return;
         }
         let mut bytes = [0; 10];
@@ -53,17 +67,29 @@ impl Writer<'_> {
             n >>= 7;
         }
         bytes[length] = u8::try_from(n).expect("below 128");
-        self.0.extend_from_slice(&bytes[..=length]);
+        self.out.extend_from_slice(&bytes[..=length]);
+    }
+
+    fn value(&mut self, n: u64) {
+        if self.values {
+            self.num(n);
+        }
+    }
+
+    /// A number whose presence is part of the shape; 0 where there is none.
+    fn some(&mut self, n: u64) {
+        self.num(if self.values { n } else { n.min(1) });
     }
 
     /// Descriptors use all 64 bits, so LEB128 would cost ten bytes.
     fn descriptor(&mut self, d: Option<u64>) {
         match d {
+            _ if !self.values => {}
             None => self.tag(0),
             Some(d) => {
                 let mut bytes = [1; 9];
                 bytes[1..].copy_from_slice(&d.to_le_bytes());
-                self.0.extend_from_slice(&bytes);
+                self.out.extend_from_slice(&bytes);
             }
         }
     }
@@ -77,7 +103,7 @@ impl Writer<'_> {
 
     fn part(&mut self, p: Part) {
         self.num(u64::from(p.table));
-        self.num(p.position);
+        self.value(p.position);
     }
 
     fn cells(&mut self, cells: &Cells) {
@@ -88,13 +114,13 @@ impl Writer<'_> {
     }
 
     fn slice(&mut self, s: &Slice) {
-        self.list(&s.prefix, |w, digit| w.num(u64::from(*digit)));
+        self.list(&s.prefix, |w, digit| w.value(u64::from(*digit)));
         for end in [&s.lower, &s.upper] {
             match end {
                 None => self.tag(0),
                 Some((digit, inclusive)) => {
                     self.tag(1 + u8::from(*inclusive));
-                    self.num(u64::from(*digit));
+                    self.value(u64::from(*digit));
                 }
             }
         }
@@ -136,13 +162,13 @@ impl Writer<'_> {
         self.part(op.part());
         match op {
             Op::Insert { row, cells, .. } | Op::Upsert { row, cells, .. } | Op::Update { row, cells, .. } => {
-                self.num(*row);
+                self.value(*row);
                 self.cells(cells);
             }
             Op::Shared { cells, .. } => self.cells(cells),
-            Op::DeleteRow { row, .. } => self.num(*row),
+            Op::DeleteRow { row, .. } => self.value(*row),
             Op::DeleteCells { row, columns, .. } => {
-                self.num(*row);
+                self.value(*row);
                 self.list(columns, |w, c| w.num(u64::from(c.0)));
             }
             Op::DeleteSlice { slice, .. } => self.slice(slice),
@@ -161,11 +187,11 @@ impl Writer<'_> {
         match &q.parts {
             Parts::One(p) => {
                 self.tag(0);
-                self.num(*p);
+                self.value(*p);
             }
             Parts::In(list) => {
                 self.tag(1);
-                self.list(list, |w, p| w.num(*p));
+                self.list(list, |w, p| w.value(*p));
             }
             Parts::All => self.tag(2),
         }
@@ -173,11 +199,11 @@ impl Writer<'_> {
             RowChoice::All => self.tag(0),
             RowChoice::One(r) => {
                 self.tag(1);
-                self.num(*r);
+                self.value(*r);
             }
             RowChoice::In(list) => {
                 self.tag(2);
-                self.list(list, |w, r| w.num(*r));
+                self.list(list, |w, r| w.value(*r));
             }
             RowChoice::Slice(s) => {
                 self.tag(3);
@@ -212,8 +238,8 @@ impl Writer<'_> {
             w.num(u64::from(c.0));
             w.tag(u8::from(*order == Order::Desc));
         });
-        self.num(q.limit.map_or(0, |n| u64::from(n) + 1));
-        self.num(u64::from(q.offset));
+        self.some(q.limit.map_or(0, |n| u64::from(n) + 1));
+        self.some(u64::from(q.offset));
     }
 
     fn aggregate(&mut self, a: &Aggregate) {

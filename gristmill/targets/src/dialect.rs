@@ -13,7 +13,6 @@ mod ddl;
 mod literal;
 mod postgres;
 mod render;
-mod shape;
 mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -186,7 +185,7 @@ impl Script {
     fn render_next(&mut self, dialect: &Dialect, layout: &Layout, request: &Request<'_>) {
         let mut shape = std::mem::take(&mut self.shape);
         shape.clear();
-        shape::shape(request, &mut shape);
+        put_shape(dialect, request, &mut shape);
         if self.kept.len() < SHAPES {
             self.kept.resize_with(SHAPES, Kept::default);
         }
@@ -223,6 +222,22 @@ impl Script {
     fn at(&mut self, place: usize) -> &mut Script {
         (self.now, self.used) = (place, 0);
         self
+    }
+}
+
+/// Appends what the text of a request depends on: all but its values.
+fn put_shape(dialect: &Dialect, request: &Request<'_>, into: &mut Vec<u8>) {
+    match request {
+        Request::Begin { level, writes } => {
+            into.push(0);
+            into.extend_from_slice((dialect.begin)(*level, *writes).as_bytes());
+        }
+        Request::Commit => into.push(1),
+        Request::Rollback => into.push(2),
+        Request::Step(step) => {
+            into.push(3);
+            step.shape(into);
+        }
     }
 }
 

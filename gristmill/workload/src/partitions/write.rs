@@ -101,15 +101,11 @@ pub(super) fn op(
             push(Op::Upsert { part, row, cells });
             (&view.regular, Named::New)
         }
-        Kind::UpdateAll => {
+        Kind::UpdateAll | Kind::UpdateSome => {
             let row = row();
             push(Op::Update { part, row, cells });
-            (&view.regular, Named::All)
-        }
-        Kind::UpdateSome => {
-            let row = row();
-            push(Op::Update { part, row, cells });
-            (&view.regular, Named::Some)
+            let all = kind == Kind::UpdateAll;
+            (&view.regular, if all { Named::All } else { Named::Some })
         }
         Kind::Shared => {
             push(Op::Shared { part, cells });

@@ -19,18 +19,7 @@ fn all_mistakes_are_told_at_once() {
             c.shapes.absent_in_16 = 17;
             c.values.null_in_256 = 300;
             c.rows.per_visit = 0;
-            c.writes = Writes {
-                insert: 0,
-                upsert: 0,
-                update_all: 0,
-                update_some: 0,
-                shared: 0,
-                delete_row: 0,
-                delete_cells: 0,
-                delete_range: 0,
-                delete_slice: 0,
-                delete_partition: 0,
-            };
+            c.writes = Writes::NONE;
             c.tables.insert("tabel".to_owned(), TableOptions::default());
             c.visits[1].writes = 2;
             c.visits[4].writes = 2;
