@@ -26,6 +26,7 @@ cargo xtask COMMAND
   soak [NAME [SIZE] …]       long forms of tests that count what they do; without a name, lists them
   servers [--install]        which real servers the tests would use, and where they were found; with --install gets
                              what is missing
+  servers NAME [VERSION]     installs one of them; for Cassandra in any version that Maven has
 ";
 
 fn main() -> ExitCode {
@@ -61,7 +62,9 @@ fn command(args: &[String]) -> Result<()> {
                 Ok(())
             }
             [install] if install == "--install" => servers::provide(true),
-            [other, ..] => bail!("unknown option {other}: cargo xtask servers [--install]"),
+            [name] if !name.starts_with('-') => servers::install_one(name, None),
+            [name, version] if !name.starts_with('-') => servers::install_one(name, Some(version)),
+            [other, ..] => bail!("unknown option {other}: cargo xtask servers [--install | NAME [VERSION]]"),
         },
         Some(other) => bail!("no such command: {other}\n\n{HELP}"),
     }

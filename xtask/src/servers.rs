@@ -4,8 +4,10 @@
 //! `true`: then they fail, so that a green CI has left nothing out.
 
 mod golang;
+mod maven;
 
 use anyhow::{Context, Result, bail};
+use maven::{CASSANDRA, Jars};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -24,6 +26,8 @@ enum Way {
     Debian(&'static [&'static str]),
     /// Built by `go install` into `target/servers/bin`.
     Go(&'static str),
+    /// From the Maven registry, into `target/servers/NAME/VERSION`.
+    Maven(&'static Jars),
 }
 
 impl Way {
@@ -32,6 +36,7 @@ impl Way {
         match self {
             Way::Debian(packages) => format!("apt-get install {}", packages.join(" ")),
             Way::Go(module) => format!("go install {module}"),
+            Way::Maven(jars) => jars.command(),
         }
     }
 
@@ -39,6 +44,7 @@ impl Way {
         match self {
             Way::Debian(packages) => apt(packages),
             Way::Go(module) => golang::install(module),
+            Way::Maven(jars) => jars.install(jars.version),
         }
     }
 }
@@ -57,6 +63,12 @@ pub(crate) const SERVERS: &[Server] = &[
         way: Way::Go("github.com/versity/versitygw/cmd/versitygw@v1.8.0"),
         found: versitygw,
         tests: "conformance and crashes on S3-compatible storage (millstream-shard, millstream)",
+    },
+    Server {
+        name: "Cassandra",
+        way: Way::Maven(&CASSANDRA),
+        found: || CASSANDRA.found(CASSANDRA.version),
+        tests: "conformance and faults on Cassandra (gristmill-targets, gristmill)",
     },
 ];
 
@@ -95,6 +107,29 @@ pub(crate) fn list() {
             None => println!("{:12} not found; {}", server.name, server.way.command()),
         }
     }
+}
+
+/// `cargo xtask servers NAME [VERSION]`: installs one server, whether or not it is there.
+pub(crate) fn install_one(name: &str, version: Option<&str>) -> Result<()> {
+    let Some(server) = SERVERS.iter().find(|s| s.name.eq_ignore_ascii_case(name)) else {
+        let known: Vec<String> = SERVERS.iter().map(|s| s.name.to_lowercase()).collect();
+        bail!("no server `{name}`; there are {}", known.join(", "));
+    };
+    let path = match (&server.way, version) {
+        (Way::Maven(jars), version) => {
+            let version = version.unwrap_or(jars.version);
+            jars.install(version)?;
+            jars.found(version)
+        }
+        (_, None) => {
+            server.way.install()?;
+            (server.found)()
+        }
+        (_, Some(version)) => bail!("{} comes in one version: leave {version} out", server.name),
+    };
+    let path = path.with_context(|| format!("{} is still not found", server.name))?;
+    println!("{:12} {}", server.name, path.display());
+    Ok(())
 }
 
 /// Sees to it that the tests find their servers, or says what is left out. Fails only where installing was asked for.
