@@ -134,6 +134,7 @@ impl Judge {
         let layout = self.layout(upto);
         let table = layout.table(part.table);
         let asker = Arc::new(Visit {
+            stamp: None,
             lts: Lts(upto.0.saturating_add(1)),
             level: self.claim.level,
             writes: vec![part],

@@ -58,6 +58,7 @@ pub(crate) fn rows_of(probe: &Probe) -> &history::Rows {
 /// A reading visit that asks the probe's query at the unknown visit's place in the plan.
 fn asker(unknown: Lts, probe: &Probe) -> Arc<Visit> {
     Arc::new(Visit {
+        stamp: None,
         lts: unknown,
         level: history::Level::ReadCommitted,
         writes: Vec::new(),

@@ -88,6 +88,8 @@ pub(crate) fn semantics() -> Semantics {
         update_creates_rows: false,
         nulls: Nulls::First,
         affected: Affected::Matched,
+        ties: history::Ties::Greatest,
+        replicas: 1,
     }
 }
 

@@ -27,6 +27,77 @@ pub struct Visit {
     pub steps: Vec<Step>,
     /// How it ends.
     pub end: End,
+    /// What it says beside its statements where the greatest timestamp wins: there exactly under discipline `lww`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamp: Option<Stamp>,
+}
+
+/// What a visit says beside its statements where the greatest timestamp wins (discipline `lww`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Timestamp of every write of the visit, in microseconds, as the target keeps it.
+    pub timestamp: i64,
+    /// Seconds that what it writes lives; `None`: for ever.
+    pub ttl: Option<u32>,
+    /// How many replicas must take its writes, or answer its reads.
+    pub consistency: Consistency,
+    /// Which node is asked: an index modulo the nodes that are known.
+    pub node: u16,
+}
+
+/// How many replicas must take a write, or answer a read. The names are Cassandra's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Consistency {
+    /// One replica.
+    One,
+    /// Two.
+    Two,
+    /// Three.
+    Three,
+    /// More than half.
+    Quorum,
+    /// Every one.
+    All,
+    /// One of the coordinator's data centre.
+    LocalOne,
+    /// More than half of the coordinator's data centre.
+    LocalQuorum,
+}
+
+impl Consistency {
+    /// Every one, with its name in plans and notation.
+    pub const ALL: [(Consistency, &'static str); 7] = [
+        (Self::One, "one"),
+        (Self::Two, "two"),
+        (Self::Three, "three"),
+        (Self::Quorum, "quorum"),
+        (Self::All, "all"),
+        (Self::LocalOne, "local-one"),
+        (Self::LocalQuorum, "local-quorum"),
+    ];
+
+    /// How many of `of` replicas it waits for. One data centre: local is all there is.
+    pub fn replicas(self, of: u16) -> u16 {
+        match self {
+            Self::One | Self::LocalOne => 1,
+            Self::Two => 2,
+            Self::Three => 3,
+            Self::Quorum | Self::LocalQuorum => of / 2 + 1,
+            Self::All => of,
+        }
+    }
+
+    /// Whether a read at this level meets every write that was acknowledged at `write`, with `of` replicas.
+    pub fn meets(self, write: Consistency, of: u16) -> bool {
+        self.replicas(of).saturating_add(write.replicas(of)) > of
+    }
+
+    /// Its name in plans and notation.
+    pub fn name(self) -> &'static str {
+        let line = Self::ALL.iter().find(|(level, _)| *level == self);
+        line.expect("ALL lists every level").1
+    }
 }
 
 /// How a visit ends, by plan.
@@ -38,6 +109,11 @@ pub enum End {
     Commit,
     /// BEGIN … ROLLBACK: nothing of it may ever be seen.
     Rollback,
+    /// Its steps, all of them writes of one partition, are one statement: BEGIN BATCH … APPLY BATCH, at one timestamp.
+    Batch {
+        /// Through the batch log.
+        logged: bool,
+    },
 }
 
 /// One step of a visit: one statement, but for a partition delete on a table with shared columns, which is two.
@@ -194,6 +270,28 @@ pub struct Query {
     pub limit: Option<u32>,
     /// OFFSET, only with LIMIT.
     pub offset: u32,
+    /// What only reads under `lww` say.
+    #[serde(default, skip_serializing_if = "Extras::is_none")]
+    pub extras: Extras,
+}
+
+/// What only reads under `lww` say; the default says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Extras {
+    /// After the selected columns come the write timestamps of the selected regular and shared columns, in the same order,
+    /// as 64-bit integers; NULL where the cell is. Only with [`Select::Columns`].
+    pub stamps: bool,
+    /// LIMIT of each partition.
+    pub per_partition: Option<u32>,
+    /// Rows of a page; `None`: one page.
+    pub page: Option<u32>,
+}
+
+impl Extras {
+    /// Whether it says nothing.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What a query reads.

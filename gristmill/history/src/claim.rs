@@ -70,6 +70,43 @@ pub enum Affected {
     NotReported,
 }
 
+/// Which order of the writes the model may assume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Discipline {
+    /// Visits that share a partition run one after another, in lts order.
+    #[default]
+    Ordered,
+    /// Visits race; of each cell the greatest timestamp wins.
+    Lww,
+}
+
+/// How much of what could be compared is compared: settings of one checker, from nothing to everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    /// Nothing: a load.
+    None,
+    /// What a read shows must have been written by a visit that may be visible; what it does not show is not asked for.
+    Visible,
+    /// Only answers that no other visit overlaps, but these exactly.
+    Quiescent,
+    /// Every answer, with visits in flight as a choice.
+    #[default]
+    Exhaustive,
+}
+
+/// How two values of one cell at one timestamp are decided. A deletion beats them both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ties {
+    /// The greater value, in the order of its column.
+    #[default]
+    Greatest,
+    /// The greater serialized bytes, compared without a sign (Cassandra): -3 beats 5 beats 1.
+    GreatestBytes,
+}
+
 /// How the target's statements mean what they mean (F29).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Semantics {
@@ -79,4 +116,8 @@ pub struct Semantics {
     pub nulls: Nulls,
     /// What an affected count counts.
     pub affected: Affected,
+    /// How equal timestamps are decided, under `lww`.
+    pub ties: Ties,
+    /// How many replicas keep each partition.
+    pub replicas: u16,
 }

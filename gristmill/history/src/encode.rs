@@ -5,7 +5,10 @@
 //!
 //! The same walk without the values gives the shape of a step: what it has in common with others of the same text.
 
-use crate::ast::{Aggregate, Cells, End, From, Op, Parts, Query, Relation, RowChoice, Select, Step, Visit};
+use crate::ast::{
+    Aggregate, Cells, Consistency, End, From, Op, Parts, Query, Relation, RowChoice, Select, Stamp, Step,
+    Visit,
+};
 use crate::{Level, Part};
 use datagen::universe::Slice;
 use datagen::value::Order;
@@ -23,7 +26,11 @@ impl Visit {
             End::Autocommit => 0,
             End::Commit => 1,
             End::Rollback => 2,
+            End::Batch { logged } => 3 + u8::from(logged),
         });
+        if let Some(stamp) = &self.stamp {
+            w.stamp(stamp);
+        }
     }
 
     /// The digest of the canonical bytes (XXH3, 64 bits). `scratch` is cleared and reused, so that a loop allocates once.
@@ -240,6 +247,23 @@ impl Writer<'_> {
         });
         self.some(q.limit.map_or(0, |n| u64::from(n) + 1));
         self.some(u64::from(q.offset));
+        // Histories without them keep the bytes that they had: nothing follows a query that could begin with this tag.
+        if !q.extras.is_none() {
+            self.tag(EXTRAS);
+            self.tag(u8::from(q.extras.stamps));
+            self.some(q.extras.per_partition.map_or(0, |n| u64::from(n) + 1));
+            self.some(q.extras.page.map_or(0, |n| u64::from(n) + 1));
+        }
+    }
+
+    fn stamp(&mut self, stamp: &Stamp) {
+        self.descriptor(Some(stamp.timestamp.cast_unsigned()));
+        self.num(stamp.ttl.map_or(0, |n| u64::from(n) + 1));
+        let place = Consistency::ALL
+            .iter()
+            .position(|(level, _)| *level == stamp.consistency);
+        self.num(place.expect("ALL lists every level") as u64);
+        self.num(u64::from(stamp.node));
     }
 
     fn aggregate(&mut self, a: &Aggregate) {
@@ -256,6 +280,9 @@ impl Writer<'_> {
         }
     }
 }
+
+/// Marks what only some queries say.
+const EXTRAS: u8 = 0x7f;
 
 fn level(level: Level) -> u8 {
     match level {

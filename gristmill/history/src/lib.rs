@@ -44,9 +44,10 @@ pub mod notation;
 pub mod tracker;
 
 pub use ast::{
-    Aggregate, Cells, End, From, Op, Parts, Predicate, Query, Relation, RowChoice, Select, Step, Visit,
+    Aggregate, Cells, Consistency, End, Extras, From, Op, Parts, Predicate, Query, Relation, RowChoice,
+    Select, Stamp, Step, Visit,
 };
-pub use claim::{Affected, Atomic, Claim, Level, Semantics, Snapshot};
+pub use claim::{Affected, Atomic, Check, Claim, Discipline, Level, Semantics, Snapshot, Ties};
 pub use datagen::value::Nulls;
 pub use explicit::{Explicit, Line, Misfit};
 pub use finding::{Certainty, Finding, Kind, Shape};

@@ -24,6 +24,7 @@
 //! Invariant N1: parsing what was printed gives the same value, and printing that the same text.
 
 mod answer;
+mod ending;
 mod file;
 mod line;
 mod scan;

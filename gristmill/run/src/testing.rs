@@ -16,6 +16,7 @@ impl Listed {
             .iter()
             .zip(1..)
             .map(|(parts, lts)| Visit {
+                stamp: None,
                 lts: Lts(lts),
                 level: Level::Serializable,
                 writes: parts

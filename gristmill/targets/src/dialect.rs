@@ -238,6 +238,11 @@ fn put_shape(dialect: &Dialect, request: &Request<'_>, into: &mut Vec<u8>) {
             into.push(3);
             step.shape(into);
         }
+        Request::Stamped { steps, stamp, batch } => {
+            into.push(4 + batch.map_or(0, |logged| 1 + u8::from(logged)));
+            into.push(u8::from(stamp.ttl.is_some()));
+            steps.iter().for_each(|step| step.shape(into));
+        }
     }
 }
 

@@ -35,6 +35,7 @@ use corruptor::Corruptor;
 pub use dialect::Renderer;
 pub use exhausted::exhausted;
 pub use flaws::{FLAWS, Flaw, FlawLine, Needs, Teller};
+use history::Discipline;
 pub use outcome::{Ended, Ending, Rules, outcome};
 pub use target::{
     Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, OpenOptions, Rendered, Request,
@@ -77,6 +78,14 @@ pub const SCHEMES: &[Scheme] = &[
 /// Errors: [`Unusable::Usage`] for an unknown scheme, a malformed URL, a lie that the target cannot tell.
 pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn Target>, Unusable> {
     check_prefix(&options.prefix)?;
+    if options.discipline == Discipline::Lww {
+        let what = "the greatest timestamp cannot win there yet".to_owned();
+        return Err(Unusable::usage(
+            format!("`{url}`"),
+            what,
+            "leave `discipline` out",
+        ));
+    }
     let (scheme, _) = url.split_once(':').unwrap_or((url, ""));
     let told_by =
         |teller: Teller| move |lie: &&Lie| FLAWS.iter().any(|l| l.name == lie.name && l.teller == teller);

@@ -62,7 +62,7 @@ pub struct Ended<'a> {
 
 /// What became of the visit.
 pub fn outcome(rules: Rules, what: Ended<'_>) -> Outcome {
-    if what.end == End::Autocommit {
+    if matches!(what.end, End::Autocommit | End::Batch { .. }) {
         return match what.steps {
             [] => Outcome::Rejected,
             [Answer::Rows(_) | Answer::Affected(_)] => Outcome::Committed,

@@ -163,6 +163,8 @@ impl Target for Postgres {
             update_creates_rows: false,
             nulls: Nulls::Last,
             affected: Affected::Matched,
+            ties: history::Ties::Greatest,
+            replicas: 1,
         }
     }
 

@@ -128,6 +128,8 @@ impl Target for Reference {
             update_creates_rows: false,
             nulls: Nulls::Last,
             affected: Affected::Matched,
+            ties: history::Ties::Greatest,
+            replicas: 1,
         }
     }
 

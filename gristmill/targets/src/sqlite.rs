@@ -222,6 +222,8 @@ impl Target for Sqlite {
             update_creates_rows: false,
             nulls: Nulls::First,
             affected: Affected::Matched,
+            ties: history::Ties::Greatest,
+            replicas: 1,
         }
     }
 

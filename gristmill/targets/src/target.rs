@@ -12,7 +12,7 @@ use crate::dialect::{Renderer, Script};
 use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
-use history::{Address, Answer, Claim, End, Level, Semantics, SessionId, Step, Visit};
+use history::{Address, Answer, Claim, Discipline, End, Level, Semantics, SessionId, Stamp, Step, Visit};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -38,6 +38,8 @@ pub struct OpenOptions {
     pub lies: Vec<Lie>,
     /// The level of statements outside transactions; `None`: [`Target::default_level`].
     pub level: Option<Level>,
+    /// Which order of the writes the model assumes: tables, statements and reads are written for it.
+    pub discipline: Discipline,
     /// One session moves at a time: a lock that somebody holds answers at once instead of after `busy`.
     pub lock_step: bool,
     /// How long a lock of SQLite is waited for in free pace.
@@ -58,6 +60,7 @@ impl OpenOptions {
             seed: 0,
             lies: Vec::new(),
             level: None,
+            discipline: Discipline::Ordered,
             lock_step: false,
             busy: Duration::from_secs(5),
             through: BTreeMap::new(),
@@ -182,6 +185,15 @@ pub enum Request<'a> {
     },
     /// A step of the visit; outside a transaction it commits by itself, at [`OpenOptions::level`].
     Step(&'a Step),
+    /// Under `lww`: one write, one read, or a batch of writes of one partition, with the timestamp of the visit.
+    Stamped {
+        /// The steps; one, but for a batch.
+        steps: &'a [Step],
+        /// What the visit says beside them.
+        stamp: &'a Stamp,
+        /// As one batch, and whether through the batch log.
+        batch: Option<bool>,
+    },
     /// COMMIT.
     Commit,
     /// ROLLBACK.
@@ -191,17 +203,45 @@ pub enum Request<'a> {
 impl<'a> Request<'a> {
     /// Everything that a visit asks when nothing is refused, in order.
     pub fn of(visit: &'a Visit) -> impl Iterator<Item = Request<'a>> {
+        let stamped = Request::stamped(visit);
         let begin = Request::Begin {
             level: visit.level,
             writes: !visit.writes.is_empty(),
         };
         let (first, last) = match visit.end {
-            End::Autocommit => (None, None),
+            End::Autocommit | End::Batch { .. } => (None, None),
             End::Commit => (Some(begin), Some(Request::Commit)),
             End::Rollback => (Some(begin), Some(Request::Rollback)),
         };
-        let steps = visit.steps.iter().map(Request::Step);
-        first.into_iter().chain(steps).chain(last)
+        let single: &[Step] = if stamped.is_some() { &[] } else { &visit.steps };
+        let steps = single.iter().map(Request::Step);
+        first.into_iter().chain(stamped).chain(steps).chain(last)
+    }
+
+    /// One step of a visit by itself, as a person is shown it.
+    pub fn alone(visit: &'a Visit, step: &'a Step) -> Request<'a> {
+        match &visit.stamp {
+            None => Request::Step(step),
+            Some(stamp) => Request::Stamped {
+                steps: std::slice::from_ref(step),
+                stamp,
+                batch: None,
+            },
+        }
+    }
+
+    /// The one request of a visit under `lww`; `None` of any other.
+    pub fn stamped(visit: &'a Visit) -> Option<Request<'a>> {
+        let stamp = visit.stamp.as_ref()?;
+        let batch = match visit.end {
+            End::Batch { logged } => Some(logged),
+            End::Autocommit | End::Commit | End::Rollback => None,
+        };
+        Some(Request::Stamped {
+            steps: &visit.steps,
+            stamp,
+            batch,
+        })
     }
 }
 

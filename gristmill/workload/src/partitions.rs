@@ -345,6 +345,7 @@ impl Partitions {
         }
         self.finish(n, ending, &mut steps, &mut end);
         Visit {
+            stamp: None,
             lts: Lts(n + 1),
             level: self.config.level,
             writes,

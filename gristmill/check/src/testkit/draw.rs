@@ -43,6 +43,7 @@ fn draw_part(draws: &mut Draws, crowded: bool) -> Part {
 /// One visit.
 pub(crate) fn draw_visit(draws: &mut Draws, schema: &Schema, lts: Lts, slow: bool) -> Visit {
     let mut visit = Visit {
+        stamp: None,
         lts,
         level: Level::Serializable,
         writes: Vec::new(),
@@ -339,6 +340,7 @@ fn draw_query(draws: &mut Draws, schema: &Schema, crowded: bool) -> Query {
         0
     };
     Query {
+        extras: history::Extras::default(),
         table: part.table,
         from,
         parts,

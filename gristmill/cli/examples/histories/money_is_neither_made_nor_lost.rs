@@ -50,6 +50,7 @@ fn total(table: &Table, part: Part) -> Query {
         .expect("the table has it")
         .id;
     Query {
+        extras: history::Extras::default(),
         table: part.table,
         from: From::Table,
         parts: Parts::One(part.position),

@@ -234,6 +234,7 @@ impl Maker<'_> {
 
     fn line(&mut self, session: SessionId, steps: Vec<Step>, end: End, lts: Lts, beside: bool) {
         let visit = Visit {
+            stamp: None,
             lts,
             level: self.plan.level,
             writes: history::explicit::written(&steps),
@@ -437,6 +438,7 @@ fn read(place: &Place<'_>, from: From, rows: RowChoice) -> Step {
         }
     };
     Step::Read(Query {
+        extras: history::Extras::default(),
         table: place.part.table,
         from,
         parts: Parts::One(place.part.position),

@@ -24,6 +24,7 @@ pub(super) fn check(schema: &Schema, visit: &Visit, say: &mut dyn FnMut(String))
     if visit.end == End::Autocommit && !matches!(visit.steps.as_slice(), [Step::Write(_) | Step::Read(_)]) {
         say("`auto` is exactly one statement: end it with `commit`".to_owned());
     }
+    stamped(visit, say);
     let mut savepoints = Vec::new();
     for step in &visit.steps {
         match step {
@@ -45,6 +46,33 @@ pub(super) fn check(schema: &Schema, visit: &Visit, say: &mut dyn FnMut(String))
             }
             Step::RollbackTo(_) => {}
         }
+    }
+}
+
+/// What visits with a timestamp, and only they, may be.
+fn stamped(visit: &Visit, say: &mut dyn FnMut(String)) {
+    let writes = visit.steps.iter().all(|step| matches!(step, Step::Write(_)));
+    match (visit.end, &visit.stamp) {
+        (End::Batch { .. }, None) => {
+            say("a batch has a timestamp: `| batch at 1000 quorum`".to_owned());
+        }
+        (End::Batch { .. }, Some(_)) if !writes || visit.writes.len() != 1 => {
+            say("a batch is of writes of one partition".to_owned());
+        }
+        (End::Commit | End::Rollback, Some(_)) => {
+            say("a visit with a timestamp ends with `auto`, `batch` or `logged-batch`".to_owned());
+        }
+        _ => {}
+    }
+    let extras = visit.steps.iter().any(|step| match step {
+        Step::Read(query) => !query.extras.is_none(),
+        Step::Write(_) | Step::Savepoint(_) | Step::RollbackTo(_) => false,
+    });
+    if extras && visit.stamp.is_none() {
+        say(
+            "`per-partition`, `page` and `stamps` need a visit with a timestamp: `| auto at 1000 quorum`"
+                .to_owned(),
+        );
     }
 }
 

@@ -8,10 +8,11 @@
 //! the step as number 3; without it a step's number is one more than that of the step before, the first is 0.
 
 use super::NotationError;
+use super::ending;
 use super::scan::{Scan, Scanned, joined};
 use super::visit::{LEVELS, step};
 use crate::explicit::written;
-use crate::{End, Level, Line, Lts, SessionId, Visit};
+use crate::{Level, Line, Lts, SessionId, Visit};
 use std::fmt;
 use std::str::FromStr;
 
@@ -36,11 +37,7 @@ impl fmt::Display for Line {
             next = number.wrapping_add(1);
             step.fmt(f)?;
         }
-        f.write_str(match self.visit.end {
-            End::Autocommit => " | auto",
-            End::Commit => " | commit",
-            End::Rollback => " | rollback",
-        })
+        f.write_str(&ending::text(self.visit.end, self.visit.stamp.as_ref()))
     }
 }
 
@@ -102,17 +99,7 @@ pub(super) fn line(scan: &mut Scan<'_>) -> Scanned<Line> {
             break;
         }
     }
-    scan.expect(" | ")?;
-    let here = scan.mark();
-    let end = match scan.word()? {
-        "auto" => End::Autocommit,
-        "commit" => End::Commit,
-        "rollback" => End::Rollback,
-        _ => {
-            scan.back(here);
-            return scan.fail("auto, commit or rollback");
-        }
-    };
+    let (end, stamp) = ending::ending(scan)?;
     Ok(Line {
         session,
         visit: Visit {
@@ -121,6 +108,7 @@ pub(super) fn line(scan: &mut Scan<'_>) -> Scanned<Line> {
             writes: written(&steps),
             steps,
             end,
+            stamp,
         },
         numbers,
         beside,

@@ -1,7 +1,8 @@
 use super::NotationError;
 use crate::{
-    Address, Aggregate, Answer, Answered, Cells, End, From, Level, Lts, Op, Part, Parts, Predicate, Query,
-    Reason, ReasonKind, Relation, RowChoice, Rows, Select, SessionId, Span, Step, Tick, Visit,
+    Address, Aggregate, Answer, Answered, Cells, Consistency, End, Extras, From, Level, Lts, Op, Part, Parts,
+    Predicate, Query, Reason, ReasonKind, Relation, RowChoice, Rows, Select, SessionId, Span, Stamp, Step,
+    Tick, Visit,
 };
 use datagen::schema::ColumnId;
 use datagen::universe::Slice;
@@ -17,6 +18,20 @@ fn same(text: &str) -> Visit {
 }
 
 #[test]
+fn timestamps_batches_and_pages_have_their_words() {
+    let visit = same("3: upsert t0/1/0 c2=1; delete t0/1/4 | logged-batch at -5 quorum ttl 3 node 2");
+    assert_eq!(visit.end, End::Batch { logged: true });
+    let stamp = Stamp {
+        timestamp: -5,
+        ttl: Some(3),
+        consistency: Consistency::Quorum,
+        node: 2,
+    };
+    assert_eq!(visit.stamp, Some(stamp));
+    same("4: read t0/1 select c2 order c1 limit 3 per-partition 2 page 5 stamps | auto at 7 one");
+}
+
+#[test]
 fn every_kind_of_step_has_its_line() {
     let visit = same("12: insert t0/17/5 c3=3 c4=null; delete t0/17[1:3..5) | commit");
     let part = Part {
@@ -26,6 +41,7 @@ fn every_kind_of_step_has_its_line() {
     assert_eq!(
         visit,
         Visit {
+            stamp: None,
             lts: Lts(12),
             level: Level::Serializable,
             writes: vec![part],
@@ -193,6 +209,13 @@ fn query() -> impl Strategy<Value = Query> {
         (column(), prop::sample::select(vec![Order::Asc, Order::Desc])),
         0..3,
     );
+    let extras = (any::<bool>(), any::<Option<u32>>(), any::<Option<u32>>()).prop_map(
+        |(stamps, per_partition, page)| Extras {
+            stamps,
+            per_partition,
+            page,
+        },
+    );
     (
         any::<u16>(),
         parts,
@@ -203,9 +226,10 @@ fn query() -> impl Strategy<Value = Query> {
         order,
         any::<Option<u32>>(),
         any::<u32>(),
+        extras,
     )
         .prop_map(
-            |(table, parts, rows, from, select, filter, order, limit, offset)| Query {
+            |(table, parts, rows, from, select, filter, order, limit, offset, extras)| Query {
                 table,
                 from,
                 parts,
@@ -215,8 +239,21 @@ fn query() -> impl Strategy<Value = Query> {
                 order,
                 limit,
                 offset,
+                extras,
             },
         )
+}
+
+fn stamp() -> impl Strategy<Value = Stamp> {
+    let level = prop::sample::select(Consistency::ALL.map(|(level, _)| level).to_vec());
+    (any::<i64>(), any::<Option<u32>>(), level, any::<u16>()).prop_map(
+        |(timestamp, ttl, consistency, node)| Stamp {
+            timestamp,
+            ttl,
+            consistency,
+            node,
+        },
+    )
 }
 
 fn visit() -> impl Strategy<Value = Visit> {
@@ -234,17 +271,24 @@ fn visit() -> impl Strategy<Value = Visit> {
         Snapshot,
         Serializable,
     ]);
-    let end = prop::sample::select(vec![End::Autocommit, End::Commit, End::Rollback]);
+    let end = prop::sample::select(vec![
+        End::Autocommit,
+        End::Commit,
+        End::Rollback,
+        End::Batch { logged: false },
+        End::Batch { logged: true },
+    ]);
     (
         any::<u64>(),
         level,
         vec(step, 0..5),
-        end,
+        (end, option::of(stamp())),
         option::of(vec(part(), 0..3)),
     )
-        .prop_map(|(lts, level, steps, end, writes)| {
+        .prop_map(|(lts, level, steps, (end, stamp), writes)| {
             let writes = writes.unwrap_or_else(|| crate::explicit::written(&steps));
             Visit {
+                stamp,
                 lts: Lts(lts),
                 level,
                 writes,

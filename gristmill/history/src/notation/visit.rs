@@ -1,11 +1,12 @@
 //! Visits, steps, writes and queries as text.
 
 use super::NotationError;
+use super::ending;
 use super::scan::{Scan, Scanned, joined};
 use crate::explicit::written;
 use crate::{
-    Aggregate, Cells, End, From, Level, Lts, Op, Part, Parts, Predicate, Query, Relation, RowChoice, Select,
-    Step, Visit,
+    Aggregate, Cells, Extras, From, Level, Lts, Op, Part, Parts, Predicate, Query, Relation, RowChoice,
+    Select, Step, Visit,
 };
 use datagen::schema::ColumnId;
 use datagen::universe::Slice;
@@ -49,11 +50,7 @@ impl fmt::Display for Visit {
         for (n, step) in self.steps.iter().enumerate() {
             write!(f, "{} {step}", if n == 0 { "" } else { ";" })?;
         }
-        f.write_str(match self.end {
-            End::Autocommit => " | auto",
-            End::Commit => " | commit",
-            End::Rollback => " | rollback",
-        })
+        f.write_str(&ending::text(self.end, self.stamp.as_ref()))
     }
 }
 
@@ -84,13 +81,7 @@ impl FromStr for Visit {
                 }
             }
         }
-        scan.expect(" | ")?;
-        let end = match scan.word()? {
-            "auto" => End::Autocommit,
-            "commit" => End::Commit,
-            "rollback" => End::Rollback,
-            _ => return scan.fail("auto, commit or rollback before it"),
-        };
+        let (end, stamp) = ending::ending(scan)?;
         scan.end()?;
         Ok(Visit {
             lts,
@@ -98,6 +89,7 @@ impl FromStr for Visit {
             writes: given.unwrap_or_else(|| written(&steps)),
             steps,
             end,
+            stamp,
         })
     }
 }
@@ -263,7 +255,13 @@ impl fmt::Display for Query {
         if self.offset != 0 {
             write!(f, " offset {}", self.offset)?;
         }
-        Ok(())
+        if let Some(n) = self.extras.per_partition {
+            write!(f, " per-partition {n}")?;
+        }
+        if let Some(n) = self.extras.page {
+            write!(f, " page {n}")?;
+        }
+        f.write_str(if self.extras.stamps { " stamps" } else { "" })
     }
 }
 
@@ -346,6 +344,15 @@ fn query(scan: &mut Scan<'_>) -> Scanned<Query> {
         order,
         limit,
         offset,
+        extras: extras(scan)?,
+    })
+}
+
+fn extras(scan: &mut Scan<'_>) -> Scanned<Extras> {
+    Ok(Extras {
+        per_partition: scan.eat(" per-partition ").then(|| scan.number()).transpose()?,
+        page: scan.eat(" page ").then(|| scan.number()).transpose()?,
+        stamps: scan.eat(" stamps"),
     })
 }
 

@@ -75,6 +75,8 @@ fn replay(visits: &Arc<Partitions>, last: &BTreeMap<Part, Lts>) {
         update_creates_rows: false,
         nulls: Nulls::First,
         affected: Affected::Matched,
+        ties: history::Ties::Greatest,
+        replicas: 1,
     };
     let options = Options {
         bytes_max: 0,

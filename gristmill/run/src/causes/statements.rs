@@ -118,9 +118,16 @@ fn agreed(archive: &Archive<'_>, lts: Lts, logged: &Logged) -> Result<Visit, Run
     Ok(visit)
 }
 
-/// The digest of the first `steps` steps as they would be sent.
+/// The digest of the first `steps` statements as they would be sent; a batch is one.
 pub(crate) fn sent_digest(archive: &Archive<'_>, visit: &Visit, steps: usize) -> u64 {
     let mut renderer = archive.target.renderer(archive.schema);
+    if let Some(stamped) = Request::stamped(visit) {
+        return if steps == 0 {
+            0
+        } else {
+            fold(0, renderer.render(&stamped))
+        };
+    }
     visit.steps[..steps]
         .iter()
         .fold(0, |sum, step| fold(sum, renderer.render(&Request::Step(step))))
@@ -182,6 +189,11 @@ fn of_visit(archive: &Archive<'_>, visit: &Visit, logged: &Logged, shown: &Shown
         .completed
         .as_ref()
         .map_or(visit.steps.len(), |c| usize::from(c.steps));
+    let sent = match visit.stamp {
+        // A batch is one statement of several steps.
+        Some(_) if sent > 0 => visit.steps.len(),
+        _ => sent,
+    };
     let steps = &visit.steps[..sent];
     let chosen: Vec<&Step> = match shown {
         Shown::All => steps.iter().collect(),
@@ -213,7 +225,7 @@ fn of_visit(archive: &Archive<'_>, visit: &Visit, logged: &Logged, shown: &Shown
     let texts = chosen
         .into_iter()
         .take(SHOWN)
-        .flat_map(|s| archive.target.text(archive.schema, &Request::Step(s)));
+        .flat_map(|s| archive.target.text(archive.schema, &Request::alone(visit, s)));
     texts
         .map(|sql| Sent {
             session: logged.session.0,

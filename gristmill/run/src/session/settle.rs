@@ -212,6 +212,7 @@ impl Client<'_> {
             .collect();
         let shared: Vec<_> = table.shared.iter().map(|c| c.id).collect();
         let read = |from, columns| Query {
+            extras: history::Extras::default(),
             table: part.table,
             from,
             parts: Parts::One(part.position),

@@ -33,7 +33,7 @@ impl Client<'_> {
         )?;
         world.tracker.begin(visit.lts, attempt, self.me);
         let (ended, completed) = match visit.end {
-            End::Autocommit => self.autocommit(visit, attempt)?,
+            End::Autocommit | End::Batch { .. } => self.single(visit, attempt)?,
             End::Commit | End::Rollback => self.transaction(visit, attempt)?,
         };
         world.log(
@@ -52,16 +52,19 @@ impl Client<'_> {
         Ok(ended)
     }
 
-    fn autocommit(&mut self, visit: &Visit, attempt: u8) -> Result<(Attempt, Tick), RunError> {
-        let [step] = visit.steps.as_slice() else {
-            panic!("visit {}: autocommit is one statement", visit.lts)
+    /// A visit that is one request: a statement that commits by itself, or a batch.
+    fn single(&mut self, visit: &Visit, attempt: u8) -> Result<(Attempt, Tick), RunError> {
+        let request = match (Request::stamped(visit), visit.steps.as_slice()) {
+            (Some(stamped), _) => stamped,
+            (None, [step]) => Request::Step(step),
+            (None, _) => panic!("visit {}: autocommit is one statement", visit.lts),
         };
         let address = Address {
             lts: visit.lts,
             attempt,
             step: 0,
         };
-        let said = self.send(address, &Request::Step(step), true)?;
+        let said = self.send(address, &request, true)?;
         let Said { answer, span } = said;
         let failed = reason(&answer).map(|r| (0, r.clone()));
         let what = Ended {
@@ -219,7 +222,7 @@ impl Client<'_> {
         if let Some(strike) = strike {
             world.faults.after(self.me, strike);
         }
-        if matches!(request, Request::Step(_)) {
+        if matches!(request, Request::Step(_) | Request::Stamped { .. }) {
             self.sent = fold(self.sent, executed.digest);
             self.steps_sent += 1;
         }

@@ -234,9 +234,9 @@ impl<'a> Search<'a> {
             return sizes;
         }
         let texts = case.lines.iter().flat_map(|line| {
-            let ends = line.visit.end != history::End::Autocommit;
+            let ends = matches!(line.visit.end, history::End::Commit | history::End::Rollback);
             let steps = line.visit.steps.iter();
-            let text = |step| self.target.text(&case.schema, &Request::Step(step));
+            let text = |step| self.target.text(&case.schema, &Request::alone(&line.visit, step));
             let written: usize = steps.flat_map(text).map(|sql| sql.chars().count()).sum();
             [written, if ends { "BEGIN; COMMIT; ".len() } else { 0 }]
         });

@@ -96,6 +96,7 @@ pub(crate) fn texts_mean_what_was_executed(
             let columns = readable(&definition, from);
             let order = columns.iter().map(|id| (*id, Order::Asc)).collect();
             let query = Query {
+                extras: history::Extras::default(),
                 table,
                 from,
                 parts: Parts::All,
@@ -234,6 +235,7 @@ impl Dice {
         writes.sort();
         writes.dedup();
         Visit {
+            stamp: None,
             lts: Lts(self.lts),
             level: Level::Serializable,
             writes,
@@ -448,6 +450,7 @@ impl Dice {
             0
         };
         Query {
+            extras: history::Extras::default(),
             table: number,
             from,
             parts,

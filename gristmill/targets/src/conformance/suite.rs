@@ -52,6 +52,7 @@ fn clean(stage: Stage) {
 
 fn visit(lts: u64, steps: Vec<Step>) -> Visit {
     Visit {
+        stamp: None,
         lts: Lts(lts),
         level: Level::Serializable,
         writes: Vec::new(),
@@ -134,6 +135,7 @@ fn sorted(stage: &mut Stage, part: Part, by: ColumnId, order: Order, cells: &[(O
     let universe = table.rows();
     let ids = [ColumnId(1), ColumnId(2), ColumnId(3)];
     let query = Query {
+        extras: history::Extras::default(),
         table: part.table,
         from: From::Table,
         parts: Parts::One(part.position),

@@ -38,6 +38,7 @@ pub(super) fn request(
         Request::Step(Step::Savepoint(n)) => w(script, &|w| w.name("SAVEPOINT s", *n)),
         Request::Step(Step::RollbackTo(n)) => w(script, &|w| w.name("ROLLBACK TO SAVEPOINT s", *n)),
         Request::Step(Step::Read(query)) => w(script, &|w| w.query(layout.table(query.table), query)),
+        Request::Stamped { .. } => panic!("this dialect has no timestamps: `open` refuses `lww` for it"),
         Request::Step(Step::Write(op)) => {
             let table = layout.table(op.part().table);
             w(script, &|w| w.op(table, op));

@@ -188,6 +188,7 @@ impl ReferenceSession {
                 Answer::Affected(0)
             }
             Request::Step(step) => self.step(&mut world, at, step),
+            Request::Stamped { .. } => panic!("the reference has no timestamps: `open` refuses `lww` for it"),
         }
     }
 

@@ -71,7 +71,7 @@ impl SqliteSession {
             Request::Rollback => Some(Answer::Affected(0)),
             Request::Commit => Some(Answer::Refused(reason(ReasonKind::RolledBack))),
             Request::Step(_) => Some(Answer::Refused(reason(ReasonKind::InFailedTransaction))),
-            Request::Begin { .. } => None,
+            Request::Begin { .. } | Request::Stamped { .. } => None,
         }
     }
 

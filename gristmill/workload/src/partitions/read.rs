@@ -212,6 +212,7 @@ impl Drawing<'_> {
         order: Vec<(ColumnId, Order)>,
     ) -> Query {
         Query {
+            extras: history::Extras::default(),
             table: self.view.table,
             from,
             parts,
