@@ -10,11 +10,13 @@ use clap_complete::Shell;
 use run::plan::keys;
 
 /// Flags that are shown under `Workload and target`; the others are limits.
-const MAIN: [&str; 13] = [
+const MAIN: [&str; 15] = [
     "seed",
     "time",
     "visits",
     "sessions",
+    "rate",
+    "reads",
     "profile",
     "swarm",
     "isolation",
@@ -96,6 +98,7 @@ fn run() -> Command {
              gristmill run --seed 7b3f0c --visits 10000 --sessions 1\n  \
              gristmill run postgres://me@localhost/test --time 5m --isolation repeatable-read\n  \
              gristmill run postgres:local --fault kill=1/2000 --fault cut-after-commit=1/500\n  \
+             gristmill run postgres://me@localhost/test --rate 500/s --reads 80 --time 5m\n  \
              gristmill run reference: --lie lost_update=1/50      a database that lies: is it noticed?\n  \
              gristmill run --config run.toml --format json | jq .status\n\n\
              A password is taken from the URL, PGPASSWORD or the file that PGPASSFILE names, and never written down.\n\
@@ -174,6 +177,8 @@ fn value_name(key: &str) -> &'static str {
         "time" | "deadline" | "settle" | "busy" => "DURATION",
         "profile" => "NAME",
         "pace" => "PACE",
+        "rate" => "N/s",
+        "reads" => "PERCENT",
         "isolation" | "claim" => "LEVEL",
         "stop" => "first|never|N",
         "swarm" => "BOOL",
@@ -417,7 +422,7 @@ fn clean() -> Command {
 
 fn report() -> Command {
     Command::new("report")
-        .about("Prints the verdict of a run again, and writes the files of its findings")
+        .about("Prints the verdict of a run again with its latencies, and writes the files of its findings")
         .arg(the_run("A run: its name, `latest`, or its folder"))
         .arg(out())
         .arg(format())

@@ -113,6 +113,7 @@ fn verdict() -> Verdict {
         faults: BTreeMap::new(),
         lies: BTreeMap::new(),
         idle_percent: 2,
+        latency: BTreeMap::new(),
     }
 }
 

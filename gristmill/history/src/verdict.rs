@@ -142,4 +142,32 @@ pub struct Verdict {
     pub lies: BTreeMap<String, u64>,
     /// Share of time that sessions waited for a partition, in percent.
     pub idle_percent: u32,
+    /// How long statements took, by kind; of all reads and of all writes together; how late visits began where a rate
+    /// was given.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub latency: BTreeMap<String, Latency>,
+}
+
+/// How long the statements of one kind took, in nanoseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Latency {
+    /// How many statements.
+    pub count: u64,
+    /// Half of them took no longer.
+    pub p50_ns: u64,
+    /// 95 of 100 took no longer.
+    pub p95_ns: u64,
+    /// 99 of 100 took no longer.
+    pub p99_ns: u64,
+    /// 999 of 1000 took no longer.
+    pub p999_ns: u64,
+    /// The longest.
+    pub max_ns: u64,
+}
+
+impl Latency {
+    /// The name under which all reads are counted together.
+    pub const READS: &str = "reads";
+    /// The name under which all writes are counted together.
+    pub const WRITES: &str = "writes";
 }

@@ -68,6 +68,7 @@ pub(crate) fn clean() -> Verdict {
         faults: BTreeMap::new(),
         lies: BTreeMap::new(),
         idle_percent: 3,
+        latency: BTreeMap::new(),
     }
 }
 

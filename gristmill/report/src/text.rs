@@ -3,6 +3,7 @@
 //! A [`Style`] says whether there are colours and how wide the screen is; without a width nothing is cut or wrapped.
 
 mod finding;
+mod latency;
 mod mistakes;
 mod progress;
 mod recheck;
@@ -13,6 +14,7 @@ mod tables;
 mod tests;
 
 pub use finding::finding;
+pub use latency::latency;
 pub use mistakes::{mistake, place};
 pub use progress::{Screen, progress};
 pub use recheck::recheck;

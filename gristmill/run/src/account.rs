@@ -8,6 +8,7 @@
 
 use crate::RunError;
 use crate::causes::Families;
+use crate::latency::Buckets;
 use history::{Counts, Tick};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,6 +31,9 @@ pub(crate) struct Account {
     pub(crate) lies: BTreeMap<String, u64>,
     /// How long sessions waited for a partition.
     pub(crate) idle_ns: u64,
+    /// How long statements took.
+    #[serde(default)]
+    pub(crate) latency: Buckets,
 }
 
 impl Account {

@@ -176,6 +176,7 @@ impl<'w> Judging<'w> {
             causes: world.causes.families(),
             lies: world.lies(&self.before.lies),
             idle_ns: world.idle_ns.load(Ordering::Relaxed),
+            latency: world.latencies.buckets(),
         };
         account.write(world.ring.dir())?;
         for (held, answers) in self.unwritten.drain(..) {

@@ -12,6 +12,7 @@
 mod draw;
 mod history;
 mod mistake;
+mod ratio;
 mod settings;
 mod tables;
 mod values;
@@ -20,7 +21,7 @@ pub use draw::PlanError;
 pub(crate) use draw::lies;
 pub use mistake::{Mistake, nearest};
 pub use settings::{Key, SESSIONS_MAX, Settings, keys, level, level_name};
-pub use values::{Millis, NotA, Rate, Seed, Stop, split_password};
+pub use values::{Millis, NotA, PerSecond, Rate, Seed, Stop, split_password};
 
 use crate::fault::FaultKind;
 use ::history::{Claim, Level, Line};
@@ -51,6 +52,9 @@ pub struct Plan {
     pub length: Length,
     /// How sessions move.
     pub pace: Pace,
+    /// Visits that may begin in a second, of all sessions together; `None`: as fast as they can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<PerSecond>,
     /// Checker threads beside the judging one; 0: the judging thread explains too.
     pub checkers: u16,
     /// When findings end the load.

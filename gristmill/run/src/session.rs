@@ -15,6 +15,7 @@ mod transact;
 use crate::RunError;
 use crate::fault::Witness;
 use crate::inbox::{Batch, Digests};
+use crate::latency::{LATE, Portion};
 use crate::refusal::{self, Explained, Witnesses};
 use crate::turnstile::Taken;
 use crate::world::World;
@@ -61,6 +62,7 @@ pub(crate) struct Client<'w> {
     connection: Connection<'w>,
     tally: Tally,
     answers: Vec<Answered>,
+    timed: Portion,
     scratch: Vec<u8>,
     /// Of the current attempt: the step digests folded, and how many steps were sent.
     sent: u64,
@@ -93,6 +95,7 @@ pub(crate) fn run(world: &World, me: SessionId) -> Tally {
         world.fail(error);
     }
     let tally = client.tally;
+    world.latencies.hand_over(&mut client.timed);
     drop(client);
     drop(farewell);
     // Perhaps the last one: the judge need not sleep on.
@@ -124,6 +127,7 @@ impl<'w> Client<'w> {
             connection: Connection::new(world, me),
             tally: Tally::default(),
             answers: Vec::new(),
+            timed: Portion::default(),
             scratch: Vec::new(),
             sent: 0,
             steps_sent: 0,
@@ -144,6 +148,15 @@ impl<'w> Client<'w> {
     }
 
     fn next(&mut self) -> Option<Arc<Visit>> {
+        let late = self.wait_for_its_moment();
+        let visit = self.take();
+        if let (Some(late), Some(_)) = (late, &visit) {
+            self.world.latencies.add(&mut self.timed, LATE, late);
+        }
+        visit
+    }
+
+    fn take(&mut self) -> Option<Arc<Visit>> {
         let world = self.world;
         let Some(baton) = &world.baton else {
             let mut since = None;
@@ -161,6 +174,20 @@ impl<'w> Client<'w> {
                 Taken::End => return None,
                 Taken::Wait => baton.park(self.me.0),
             }
+        }
+    }
+
+    /// Holds no partition while it waits. How late it is then, in nanoseconds; `None` without a rate.
+    fn wait_for_its_moment(&self) -> Option<u64> {
+        let world = self.world;
+        let pacer = world.pacer.as_ref()?;
+        let due = pacer.moment(world.clock.ns());
+        loop {
+            let now = world.clock.ns();
+            if now >= due || world.turnstile.is_stopped() {
+                return Some(now.saturating_sub(due));
+            }
+            world.pause(Duration::from_nanos(due - now).min(LOOK_UP));
         }
     }
 
@@ -392,6 +419,8 @@ impl<'w> Client<'w> {
     }
 }
 
+/// How long a session waits for its moment before it looks whether the load has ended.
+const LOOK_UP: Duration = Duration::from_millis(20);
 /// Attempts are numbered in five bits (F3).
 const ATTEMPT_MAX: u8 = 31;
 /// PostgreSQL ends every session when one of its processes crashed: the server goes on under the same name.

@@ -71,6 +71,7 @@ pub(crate) fn make(
         faults: world.faults.done(),
         lies: loaded.lies.clone(),
         idle_percent: idle_percent(world, loaded.load.as_nanos()),
+        latency: crate::latency::summary(&world.latencies.buckets()),
     }
 }
 

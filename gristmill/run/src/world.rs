@@ -11,7 +11,9 @@ use crate::clock::Clock;
 use crate::evidence::Ring;
 use crate::fault::Faults;
 use crate::inbox::Inbox;
+use crate::latency::Latencies;
 use crate::life::LeftOver;
+use crate::pacer::Pacer;
 use crate::plan::Plan;
 use crate::ticks::Ticks;
 use crate::turnstile::Turnstile;
@@ -54,6 +56,10 @@ pub(crate) struct World {
     pub(crate) doubts: Mutex<BTreeSet<String>>,
     /// Nanoseconds that sessions waited for a partition, and for room in the ring.
     pub(crate) idle_ns: AtomicU64,
+    /// How long statements took.
+    pub(crate) latencies: Latencies,
+    /// When visits may begin, where the plan has a rate.
+    pub(crate) pacer: Option<Pacer>,
     /// Visits that ended.
     pub(crate) ended: AtomicU64,
     /// Somebody waits for the account to be written.
@@ -85,6 +91,8 @@ pub(crate) struct Parts {
 impl World {
     pub(crate) fn new(p: Parts) -> World {
         World {
+            pacer: p.plan.rate.map(Pacer::new),
+            latencies: Latencies::default(),
             claim: p.plan.claim,
             rules: Rules::of(p.target.describe().scheme),
             plan: p.plan,
@@ -118,6 +126,7 @@ impl World {
     pub(crate) fn go_on_from(&self, left_over: &LeftOver) {
         self.idle_ns.store(left_over.account.idle_ns, Ordering::Relaxed);
         self.ended.store(left_over.ended, Ordering::Relaxed);
+        self.latencies.go_on_from(&left_over.account.latency);
     }
 
     /// Lies told so far, in earlier lives of the worker too; those that the plan asks for and nobody told with 0.

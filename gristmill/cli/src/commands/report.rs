@@ -42,6 +42,7 @@ pub(super) fn print(verdict: &Verdict, run: &str, json: bool, out: &mut Out) {
         out.print(&format!("{}\n", text::finding(cause, run, style)));
     }
     out.print(&text::verdict(verdict, style));
+    out.print(&text::latency(verdict, style));
 }
 
 /// Writes `junit.xml` and the files of the findings.

@@ -32,7 +32,7 @@ fn without_times(mut said: Said) -> Said {
     said.out = said
         .out
         .lines()
-        .filter(|line| !line.starts_with("   idle "))
+        .filter(|line| !line.starts_with("   idle ") && !line.starts_with("   latency "))
         .map(mask)
         .collect();
     said

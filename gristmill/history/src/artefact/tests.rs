@@ -31,6 +31,7 @@ fn verdict(status: Status) -> Verdict {
         faults: BTreeMap::new(),
         lies: BTreeMap::new(),
         idle_percent: 0,
+        latency: BTreeMap::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The closing block of a run.
 
-use super::{Style, Tone, counted, number, percent, span};
+use super::{Style, Tone, counted, latency, number, percent, span};
 use history::{Status, Verdict};
 use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthStr;
@@ -62,6 +62,9 @@ pub fn verdict(v: &Verdict, style: Style) -> String {
                 v.idle_percent
             ),
         );
+    }
+    if let Some(text) = latency::line(v) {
+        out += &style.labelled("latency", &text);
     }
     for (key, label) in [("again", "again"), ("folder", "folder")] {
         if let Some(text) = v.setup.get(key) {

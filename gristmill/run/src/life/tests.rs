@@ -1,4 +1,5 @@
 mod again;
+mod paced;
 mod pooled;
 mod postgres;
 mod resumed;

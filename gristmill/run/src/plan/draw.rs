@@ -88,6 +88,7 @@ impl Settings {
             sessions,
             length,
             pace,
+            rate: self.rate,
             checkers: self.checkers.unwrap_or(1),
             stop: self.stop.unwrap_or(Stop::First),
             retries: self.retries.unwrap_or(0),
@@ -140,7 +141,10 @@ impl Settings {
         let mut table = toml::Table::try_from(&config).expect("plain data");
         merge(&mut table, self.workload.clone());
         match table.try_into::<Config>() {
-            Ok(config) => {
+            Ok(mut config) => {
+                if let Some(percent) = self.reads {
+                    mistakes.extend(super::ratio::set(&mut config.visits, percent).err());
+                }
                 mistakes.extend(config.check().into_iter().map(|m| Mistake {
                     place: format!("workload.{}", m.key),
                     what: format!("is {}: {}", m.value, m.remedy),
@@ -211,6 +215,7 @@ impl Settings {
             ("profile", self.profile.is_some()),
             ("swarm", self.swarm.is_some()),
             ("schema", self.schema.is_some()),
+            ("reads", self.reads.is_some()),
         ];
         for (name, _) in others.into_iter().filter(|(_, given)| *given) {
             mistakes.push(Mistake {

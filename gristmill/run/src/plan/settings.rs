@@ -1,14 +1,16 @@
 //! What a person gives: every key optional, from a file, the environment or flags. One table of keys serves all three.
 
-use super::mistake::{Mistake, line, unknown_key};
-use super::values::{Millis, NotA, Rate, Seed, Stop};
+mod reading;
+
+use super::mistake::{Mistake, unknown_key};
+use super::values::{Millis, NotA, PerSecond, Rate, Seed, Stop};
 use super::{FaultAt, Pace};
 use crate::fault::{FAULTS, FaultKind};
 use history::Level;
+use reading::Reading;
 use std::collections::BTreeMap;
 use std::str::FromStr;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 /// Settings of a run: what is `None` is drawn from the profile or has a default, see [`keys`].
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -22,6 +24,8 @@ pub struct Settings {
     pub time: Option<Millis>,
     pub visits: Option<u64>,
     pub pace: Option<Pace>,
+    pub rate: Option<PerSecond>,
+    pub reads: Option<u32>,
     pub isolation: Option<Level>,
     pub claim: Option<Level>,
     pub checkers: Option<u16>,
@@ -126,7 +130,7 @@ macro_rules! key {
     };
 }
 
-const KEYS: [Key; 27] = [
+const KEYS: [Key; 29] = [
     key!(
         "seed",
         "a number of 1 to 16 hexadecimal digits such as 7b3f0c",
@@ -186,6 +190,20 @@ const KEYS: [Key; 27] = [
             Raw::Text("lock-step") => Some(Pace::LockStep),
             _ => None,
         }
+    ),
+    key!(
+        "rate",
+        "a number a second such as 200/s",
+        "visits that may begin in a second, of all sessions together (default: as many as can)",
+        rate,
+        |r| r.parse()
+    ),
+    key!(
+        "reads",
+        "a number from 0 to 99",
+        "percent of the visits that only read, exactly (default: as the profile has it)",
+        reads,
+        |r| r.within(0, 99)
     ),
     key!(
         "isolation",
@@ -448,6 +466,8 @@ impl Settings {
             time,
             visits,
             pace: self.pace.or(under.pace),
+            rate: self.rate.or(under.rate),
+            reads: self.reads.or(under.reads),
             isolation: self.isolation.or(under.isolation),
             claim: self.claim.or(under.claim),
             checkers: self.checkers.or(under.checkers),
@@ -511,201 +531,5 @@ pub(super) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'
             "there is no {what} `{name}`: one of {}",
             known.collect::<Vec<_>>().join(", ")
         ),
-    }
-}
-
-/// One file being read.
-struct Reading<'t> {
-    text: &'t str,
-    name: &'t str,
-    mistakes: Vec<(usize, Mistake)>,
-}
-
-impl Reading<'_> {
-    fn mistake(&mut self, offset: usize, what: String) {
-        let at = line(self.text, offset);
-        self.mistakes.push((
-            at,
-            Mistake {
-                place: format!("{}, line {at}", self.name),
-                what,
-            },
-        ));
-    }
-
-    fn table(&mut self, settings: &mut Settings, table: &DeTable<'_>) {
-        for (key, value) in table {
-            let name: &str = key.get_ref();
-            match (name, value.get_ref()) {
-                ("fault", DeValue::Table(faults)) => {
-                    self.rates(faults, |text, place| settings.fault(text, place))
-                }
-                ("lie", DeValue::Table(lies)) => self.rates(lies, |text, place| settings.lie(text, place)),
-                ("fault-at", DeValue::Array(list)) => {
-                    for item in list {
-                        self.fault_at(settings, item);
-                    }
-                }
-                ("workload", DeValue::Table(_)) => self.workload(settings, value),
-                ("fault" | "lie" | "workload", _) => {
-                    self.mistake(
-                        value.span().start,
-                        format!("`{name}` is not a table: write [{name}]"),
-                    );
-                }
-                _ => self.key(settings, name, key.span().start, value),
-            }
-        }
-    }
-
-    fn key(&mut self, settings: &mut Settings, name: &str, at: usize, value: &Spanned<DeValue<'_>>) {
-        let Some(key) = KEYS.iter().find(|k| k.name == name) else {
-            let known = KEYS.iter().map(|k| k.name).chain(TABLES).chain(["fault-at"]);
-            return self.mistake(at, unknown_key(name, known));
-        };
-        let raw = raw(value.get_ref());
-        if (key.set)(settings, &raw).is_none() {
-            self.mistake(
-                value.span().start,
-                format!("`{name}` is {}, expected {}", raw.shown(), key.expected),
-            );
-        }
-    }
-
-    fn rates(&mut self, table: &DeTable<'_>, mut add: impl FnMut(&str, &str) -> Result<(), Mistake>) {
-        for (name, rate) in table {
-            let name: &str = name.get_ref();
-            let at = line(self.text, rate.span().start);
-            let place = format!("{}, line {at}", self.name);
-            let text = match raw(rate.get_ref()) {
-                Raw::Text(rate) => format!("{name}={rate}"),
-                other => format!("{name}={}", other.shown()),
-            };
-            if let Err(mistake) = add(&text, &place) {
-                self.mistakes.push((at, mistake));
-            }
-        }
-    }
-
-    fn fault_at(&mut self, settings: &mut Settings, item: &Spanned<DeValue<'_>>) {
-        let text = &self.text[item.span()];
-        let table: Result<FaultAt, _> = match item.get_ref() {
-            DeValue::Table(_) if text.starts_with('{') => {
-                toml::from_str::<BTreeMap<String, FaultAt>>(&format!("at = {text}"))
-                    .map(|mut map| map.remove("at").expect("just written"))
-            }
-            DeValue::Table(_) => toml::from_str(text.trim_start_matches(['[', ']', ' '])),
-            _ => {
-                return self.mistake(
-                    item.span().start,
-                    "`fault-at` is a list of { lts, step, fault }".to_owned(),
-                );
-            }
-        };
-        match table {
-            Ok(at) => settings.faults_at.push(at),
-            Err(e) => self.mistake(item.span().start, e.message().to_owned()),
-        }
-    }
-
-    /// Keys and types are compared with those of the default configuration; what is deeper is judged when it is read.
-    fn workload(&mut self, settings: &mut Settings, value: &Spanned<DeValue<'_>>) {
-        let template = toml::Table::try_from(workload::partitions::Config::default()).expect("plain data");
-        let DeValue::Table(table) = value.get_ref() else {
-            return;
-        };
-        self.like(&template, table, "workload");
-        if self.mistakes.is_empty() {
-            let all: toml::Table = toml::from_str(self.text).expect("it was parsed before");
-            if let Some(toml::Value::Table(workload)) = all.get("workload") {
-                settings.workload = workload.clone();
-            }
-        }
-    }
-
-    fn like(&mut self, template: &toml::Table, table: &DeTable<'_>, path: &str) {
-        for (key, value) in table {
-            let name: &str = key.get_ref();
-            let Some(like) = template.get(name) else {
-                self.mistake(
-                    key.span().start,
-                    unknown_key(name, template.keys().map(String::as_str)),
-                );
-                continue;
-            };
-            let full = format!("{path}.{name}");
-            match (like, value.get_ref()) {
-                (toml::Value::Table(like), DeValue::Table(table)) if !is_choice(&full) => {
-                    self.like(like, table, &full)
-                }
-                (toml::Value::Integer(_), DeValue::Integer(_))
-                | (toml::Value::Boolean(_), DeValue::Boolean(_))
-                | (toml::Value::String(_), DeValue::String(_))
-                | (toml::Value::Array(_), DeValue::Array(_)) => {}
-                _ if is_choice(&full) => {}
-                (like, other) => {
-                    let shown = raw(other).shown();
-                    self.mistake(
-                        value.span().start,
-                        format!(
-                            "`{full}` is {shown}, expected a value of type {}",
-                            like.type_str()
-                        ),
-                    );
-                }
-            }
-        }
-    }
-}
-
-/// Keys whose value is one of several shapes.
-fn is_choice(path: &str) -> bool {
-    matches!(
-        path,
-        "workload.wide" | "workload.narrow" | "workload.rows.walk" | "workload.tables"
-    )
-}
-
-fn raw<'v>(value: &'v DeValue<'_>) -> Raw<'v> {
-    match value {
-        DeValue::String(text) => Raw::Text(text),
-        DeValue::Integer(n) => match i64::from_str_radix(n.as_str(), n.radix()) {
-            Ok(number) => Raw::Number(number),
-            Err(_) => Raw::Other(written(value)),
-        },
-        DeValue::Boolean(b) => Raw::Bool(*b),
-        DeValue::Array(list) => {
-            let texts: Option<Vec<&str>> = list
-                .iter()
-                .map(|v| match v.get_ref() {
-                    DeValue::String(text) => Some(&**text),
-                    _ => None,
-                })
-                .collect();
-            texts.map_or_else(|| Raw::Other(written(value)), Raw::List)
-        }
-        DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => Raw::Other(written(value)),
-    }
-}
-
-/// A value as TOML writes it.
-fn written(value: &DeValue<'_>) -> String {
-    match value {
-        DeValue::String(text) => format!("{text:?}"),
-        DeValue::Integer(n) => n.to_string(),
-        DeValue::Float(n) => n.to_string(),
-        DeValue::Boolean(b) => b.to_string(),
-        DeValue::Datetime(time) => time.to_string(),
-        DeValue::Array(list) => {
-            let list: Vec<String> = list.iter().map(|v| written(v.get_ref())).collect();
-            format!("[{}]", list.join(", "))
-        }
-        DeValue::Table(table) => {
-            let entries: Vec<String> = table
-                .iter()
-                .map(|(key, value)| format!("{} = {}", key.get_ref(), written(value.get_ref())))
-                .collect();
-            format!("{{ {} }}", entries.join(", "))
-        }
     }
 }

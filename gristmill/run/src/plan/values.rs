@@ -136,6 +136,29 @@ fn decimal(text: &str) -> Option<Rate> {
     })
 }
 
+/// So many a second: `200/s`; `200` is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PerSecond(pub u32);
+
+impl fmt::Display for PerSecond {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/s", self.0)
+    }
+}
+
+impl FromStr for PerSecond {
+    type Err = NotA;
+
+    fn from_str(text: &str) -> Result<PerSecond, NotA> {
+        let number = text.strip_suffix("/s").unwrap_or(text);
+        let number = number.parse().ok().filter(|n| *n > 0);
+        number.map(PerSecond).ok_or(NotA {
+            expected: "a number a second such as 200/s",
+        })
+    }
+}
+
 /// When findings end the load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -242,4 +265,4 @@ macro_rules! as_text {
         }
     )*};
 }
-as_text!(Seed, Millis, Rate, Stop);
+as_text!(Seed, Millis, Rate, PerSecond, Stop);

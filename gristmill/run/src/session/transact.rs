@@ -217,8 +217,11 @@ impl Client<'_> {
         if ends {
             world.tracker.sent(address.lts, sent);
         }
+        let began = world.clock.ns();
         let executed = self.connection.execute(known_as, request);
+        let took = world.clock.ns() - began;
         let answered = world.ticks.take();
+        world.latencies.add(&mut self.timed, kind(request), took);
         if let Some(strike) = strike {
             world.faults.after(self.me, strike);
         }
@@ -230,6 +233,18 @@ impl Client<'_> {
             answer: executed.answer,
             span: Span { sent, answered },
         })
+    }
+}
+
+/// What a statement's latency is counted under.
+fn kind(request: &Request<'_>) -> &'static str {
+    match request {
+        Request::Begin { .. } => "begin",
+        Request::Step(Step::Write(op)) => op.kind(),
+        Request::Step(Step::Read(query)) => query.kind(),
+        Request::Step(Step::Savepoint(_) | Step::RollbackTo(_)) => "savepoint",
+        Request::Commit => "commit",
+        Request::Rollback => "rollback",
     }
 }
 

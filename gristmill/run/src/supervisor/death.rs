@@ -215,5 +215,6 @@ fn empty(plan: &Plan) -> Verdict {
         faults: BTreeMap::new(),
         lies: BTreeMap::new(),
         idle_percent: 0,
+        latency: BTreeMap::new(),
     }
 }
