@@ -93,9 +93,12 @@ mod tests {
         ] {
             v.latency.insert(kind.to_owned(), l(n));
         }
-        let shown = format!("{}\n{}", line(&v).unwrap(), latency(&v, Style::default()));
+        let line = line(&v).unwrap().replace("; ", ";\n");
+        let shown = format!("{line}\n{}", latency(&v, Style::default()));
         expect![[r#"
-            read 81.2 µs, 99 % within 310 µs, longest 12.3 ms; write 8.12 ms, 99 % within 31.0 ms, longest 1.23 s; began late by 731 µs, 99 % within 2.79 ms, longest 111 ms
+            read 81.2 µs, 99 % within 310 µs, longest 12.3 ms;
+            write 8.12 ms, 99 % within 31.0 ms, longest 1.23 s;
+            began late by 731 µs, 99 % within 2.79 ms, longest 111 ms
 
                latency           statements       p50       p95       p99     p99.9   longest
                read-row                   1   81.2 µs   99.9 µs    310 µs    999 µs   12.3 ms
@@ -103,6 +106,7 @@ mod tests {
                all reads                  1   81.2 µs   99.9 µs    310 µs    999 µs   12.3 ms
                all writes               100   8.12 ms   9.99 ms   31.0 ms   99.9 ms    1.23 s
                behind the rate            9    731 µs    899 µs   2.79 ms   8.99 ms    111 ms
-        "#]].assert_eq(&shown);
+        "#]]
+        .assert_eq(&shown);
     }
 }

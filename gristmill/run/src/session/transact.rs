@@ -240,11 +240,19 @@ impl Client<'_> {
 fn kind(request: &Request<'_>) -> &'static str {
     match request {
         Request::Begin { .. } => "begin",
-        Request::Step(Step::Write(op)) => op.kind(),
-        Request::Step(Step::Read(query)) => query.kind(),
-        Request::Step(Step::Savepoint(_) | Step::RollbackTo(_)) => "savepoint",
+        Request::Step(step) => step_kind(step),
+        Request::Stamped { batch: Some(_), .. } => "batch",
+        Request::Stamped { steps, .. } => steps.first().map_or("batch", step_kind),
         Request::Commit => "commit",
         Request::Rollback => "rollback",
+    }
+}
+
+fn step_kind(step: &Step) -> &'static str {
+    match step {
+        Step::Write(op) => op.kind(),
+        Step::Read(query) => query.kind(),
+        Step::Savepoint(_) | Step::RollbackTo(_) => "savepoint",
     }
 }
 

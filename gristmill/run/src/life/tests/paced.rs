@@ -15,7 +15,9 @@ fn a_rate_holds_the_load_back_and_a_share_of_reads_is_kept() {
     // The first begins at once, the last 499 ms later.
     assert!(verdict.load_ms >= 499, "{}", verdict.load_ms);
     assert_eq!(verdict.latency["behind the rate"].count, 500);
-    assert_eq!(verdict.visits["writing"], 100);
+    // Exact in whole blocks only, which are longer.
+    let writing = verdict.visits["writing"];
+    assert!((80..=120).contains(&writing), "{writing}");
 }
 
 #[test]
