@@ -2,11 +2,13 @@
 //! because it passes what SQLite and PostgreSQL pass.
 
 mod differential;
+mod lww;
 mod stage;
 mod suite;
 mod tables;
 
 pub(crate) use differential::texts_mean_what_was_executed;
+pub(crate) use lww::greatest_timestamp_wins;
 pub(crate) use stage::Stage;
 pub(crate) use suite::{essentials, everything};
 pub(crate) use tables::two_tables;

@@ -16,17 +16,19 @@ mod render;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod views;
 
 use crate::cell::Cell;
 use crate::layout::Layout;
 use crate::target::{Rendered, Request};
 use datagen::value::Type;
-use history::Level;
+use history::{Answer, Discipline, Level, Op, Reason, ReasonKind, Step};
 use std::sync::Arc;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 pub(crate) use ddl::objects;
 pub(crate) use postgres::POSTGRES;
+
 pub(crate) use sqlite::{DIGITS_MAX as SQLITE_DIGITS_MAX, SQLITE};
 
 /// What differs between the SQL databases.
@@ -49,6 +51,9 @@ pub(crate) struct Dialect {
     pub(crate) extreme: fn(Type, Extreme) -> (&'static str, &'static str),
     /// `sum` of a type: what stands before and after the column.
     pub(crate) sum: fn(Type) -> (&'static str, &'static str),
+    /// What to put behind two values of a type that are equal and may not be identical, so that their order tells them
+    /// apart; `None` where equal is identical.
+    pub(crate) told_apart: fn(Type) -> Option<&'static str>,
 }
 
 /// How `(a, b) IN (…)` is written.
@@ -76,6 +81,8 @@ pub(crate) enum Want {
     Count,
     /// A sum over a column of the type: an `Int` for integers, a `Numeric` of the column's scale otherwise.
     Sum(Type),
+    /// A write timestamp, or NULL.
+    Stamp,
 }
 
 /// What a placeholder stands for.
@@ -85,6 +92,8 @@ pub(crate) enum Slot {
     Value(Type),
     /// A row count (LIMIT, OFFSET).
     Count,
+    /// A write timestamp.
+    Stamp,
 }
 
 /// One statement, ready to be sent.
@@ -103,6 +112,16 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
+    /// One without values.
+    pub(crate) fn of(sql: &str) -> Self {
+        let mut statement = Self {
+            sql: sql.to_owned(),
+            ..Self::default()
+        };
+        statement.seal();
+        statement
+    }
+
     fn clear(&mut self) {
         self.sql.clear();
         self.params.clear();
@@ -241,9 +260,49 @@ fn put_shape(dialect: &Dialect, request: &Request<'_>, into: &mut Vec<u8>) {
         Request::Stamped { steps, stamp, batch } => {
             into.push(4 + batch.map_or(0, |logged| 1 + u8::from(logged)));
             into.push(u8::from(stamp.ttl.is_some()));
-            steps.iter().for_each(|step| step.shape(into));
+            into.extend_from_slice(&steps.len().to_le_bytes());
+            match batch {
+                None => steps.iter().for_each(|step| step.shape(into)),
+                Some(_) => {
+                    let steps = render::in_key_order(steps);
+                    steps.into_iter().for_each(|step| step.shape(into));
+                }
+            }
         }
     }
+}
+
+/// The refusal of what SQL targets and the reference leave out under `lww`: time to live, and inserts that look first.
+pub(crate) fn not_offered(request: &Request<'_>) -> Option<Answer> {
+    let Request::Stamped { steps, stamp, .. } = request else {
+        return None;
+    };
+    let insert = |step: &Step| matches!(step, Step::Write(Op::Insert { .. }));
+    let what = if stamp.ttl.is_some() {
+        "a time to live"
+    } else if steps.iter().any(insert) {
+        "an insert that does nothing where the row exists"
+    } else {
+        return None;
+    };
+    Some(Answer::Refused(Reason {
+        kind: ReasonKind::Other,
+        code: String::new(),
+        text: format!("{what} is not offered here where the greatest timestamp wins"),
+    }))
+}
+
+/// What [`not_offered`] refuses, for `Target::left_out`.
+pub(crate) fn left_out_of(discipline: Discipline) -> impl Iterator<Item = String> {
+    let words: &[&str] = match discipline {
+        Discipline::Ordered => &[],
+        Discipline::Lww => &[
+            "lww: time to live (no clock runs over the cells)",
+            "lww: inserts that look first (lightweight transactions)",
+            "lww: consistency levels, the choice of a node, pages (one copy, one node, one statement an answer)",
+        ],
+    };
+    words.iter().map(|words| (*words).to_owned())
 }
 
 /// Writes requests as the sessions of a target send them, one after another; its buffers are used again.

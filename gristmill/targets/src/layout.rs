@@ -6,10 +6,14 @@
 //! * every name that is made begins with the prefix of the run;
 //! * a table without shared columns has no companion.
 
+mod hidden;
+
 use datagen::domain::Domain;
 use datagen::schema::{Column, ColumnId, KeyColumn, Schema, Table};
 use datagen::universe::Universe;
 use datagen::value::{Type, Value};
+pub(crate) use hidden::Hidden;
+use hidden::Names;
 use history::Cells;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -33,6 +37,8 @@ pub(crate) struct TableLayout {
     pub(crate) rows: Keys,
     pub(crate) regular: Vec<Col>,
     pub(crate) shared: Vec<Col>,
+    /// What it has beside its columns under discipline `lww`.
+    pub(crate) hidden: Hidden,
     /// Indexes: name, and columns with their directions.
     pub(crate) indexes: Vec<(String, Vec<ColumnId>)>,
     /// Where each column stands, sorted by id.
@@ -54,6 +60,8 @@ pub(crate) struct Col {
     pub(crate) name: String,
     pub(crate) ty: Type,
     pub(crate) nullable: bool,
+    /// What the timestamp beside it is called, where it is a cell.
+    pub(crate) stamp: String,
     domain: Domain,
 }
 
@@ -110,21 +118,27 @@ impl TableLayout {
         let called = |suffix: &str| quoted(&fitting(format!("{prefix}_{}{suffix}", definition.name)));
         let name = called("");
         let companion = (!definition.shared.is_empty()).then(|| called("_s"));
-        let col = |column: &Column| Col {
+        let col = |column: &Column, stamp: String| Col {
             id: column.id,
             name: quoted(&column.name),
             ty: column.ty,
             nullable: column.nullable,
+            stamp,
             domain: table.domain(column.id).clone(),
         };
         let key = |columns: &[KeyColumn], universe: &Universe| Keys {
-            columns: columns.iter().map(|k| col(&k.column)).collect(),
+            columns: columns.iter().map(|k| col(&k.column, String::new())).collect(),
             universe: universe.clone(),
         };
         let parts = key(&definition.partition, table.partitions());
         let rows = key(&definition.clustering, table.rows());
-        let regular: Vec<Col> = definition.regular.iter().map(col).collect();
-        let shared: Vec<Col> = definition.shared.iter().map(col).collect();
+        let keys = definition.partition.iter().chain(&definition.clustering);
+        let cells = definition.regular.iter().chain(&definition.shared);
+        let mut names = Names::new(keys.map(|k| &k.column).chain(cells).map(|c| c.name.as_str()));
+        let mut cell = |column: &Column| col(column, names.new_name(format!("{}_ts", column.name)));
+        let regular: Vec<Col> = definition.regular.iter().map(&mut cell).collect();
+        let shared: Vec<Col> = definition.shared.iter().map(&mut cell).collect();
+        let hidden = Hidden::new(&mut names, &called, &rows, &shared);
         let mut places: Vec<(ColumnId, Place)> = Vec::new();
         let mut stand = |columns: &[Col], place: fn(usize) -> Place| {
             places.extend(columns.iter().enumerate().map(|(i, c)| (c.id, place(i))));
@@ -147,6 +161,7 @@ impl TableLayout {
             rows,
             regular,
             shared,
+            hidden,
             indexes,
             places,
         }

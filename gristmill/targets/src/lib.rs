@@ -78,14 +78,6 @@ pub const SCHEMES: &[Scheme] = &[
 /// Errors: [`Unusable::Usage`] for an unknown scheme, a malformed URL, a lie that the target cannot tell.
 pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn Target>, Unusable> {
     check_prefix(&options.prefix)?;
-    if options.discipline == Discipline::Lww {
-        let what = "the greatest timestamp cannot win there yet".to_owned();
-        return Err(Unusable::usage(
-            format!("`{url}`"),
-            what,
-            "leave `discipline` out",
-        ));
-    }
     let (scheme, _) = url.split_once(':').unwrap_or((url, ""));
     let told_by =
         |teller: Teller| move |lie: &&Lie| FLAWS.iter().any(|l| l.name == lie.name && l.teller == teller);
@@ -100,6 +92,11 @@ pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn Target>, Unusabl
             options,
             options.lies.clone(),
         ),
+        "reference" if options.discipline == Discipline::Lww => Err(Unusable::usage(
+            format!("`{url}`"),
+            "the greatest timestamp cannot win there yet",
+            "leave `discipline` out",
+        )),
         "reference" => {
             // It tells most lies itself, deeper than an answer.
             let before: Vec<Lie> = options

@@ -27,7 +27,7 @@ use config::Config;
 use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
-use history::{Affected, Atomic, Claim, Level, Nulls, Semantics, SessionId, Snapshot};
+use history::{Affected, Atomic, Claim, Discipline, Level, Nulls, Semantics, SessionId, Snapshot};
 use local::Local;
 use std::sync::{Arc, OnceLock};
 use wire::{Endpoint, Wire};
@@ -159,10 +159,15 @@ impl Target for Postgres {
     }
 
     fn semantics(&self) -> Semantics {
+        let lww = self.options.discipline == Discipline::Lww;
         Semantics {
-            update_creates_rows: false,
+            update_creates_rows: lww,
             nulls: Nulls::Last,
-            affected: Affected::Matched,
+            affected: if lww {
+                Affected::NotReported
+            } else {
+                Affected::Matched
+            },
             ties: history::Ties::Greatest,
             replicas: 1,
         }
@@ -186,7 +191,9 @@ impl Target for Postgres {
     }
 
     fn left_out(&self) -> Vec<String> {
-        vec!["U+0000 in text (PostgreSQL refuses it)".into()]
+        let mut out = vec!["U+0000 in text (PostgreSQL refuses it)".into()];
+        out.extend(dialect::left_out_of(self.options.discipline));
+        out
     }
 
     fn facts(&self) -> Result<Facts, Unusable> {
@@ -200,7 +207,7 @@ impl Target for Postgres {
     }
 
     fn prepare(&self, schema: &Arc<Schema>) -> Result<(), Unusable> {
-        let statements = dialect::objects(&POSTGRES, &self.layouts.of(schema));
+        let statements = dialect::objects(&POSTGRES, &self.layouts.of(schema), self.options.discipline);
         let taken = self.admin(|wire| admin::ours(wire, &self.options.prefix))?;
         if let Some(name) = taken.first() {
             let url = self.url();
@@ -221,15 +228,21 @@ impl Target for Postgres {
             // Its files belong to the folder of the run.
             return Ok(Vec::new());
         }
+        let views = self.admin(|wire| admin::our_views(wire, &self.options.prefix))?;
+        if !views.is_empty() {
+            self.admin(|wire| admin::drop_views(wire, &views))?;
+        }
         let names = self.admin(|wire| admin::ours(wire, &self.options.prefix))?;
         for name in &names {
             self.admin(|wire| admin::drop_table(wire, name))?;
         }
-        Ok(names.into_iter().map(|name| format!("table {name}")).collect())
+        let views = views.into_iter().map(|name| format!("view {name}"));
+        let tables = names.into_iter().map(|name| format!("table {name}"));
+        Ok(views.chain(tables).collect())
     }
 
     fn plan_of_objects(&self, schema: &Schema) -> Vec<String> {
-        dialect::objects(&POSTGRES, &self.layouts.of(schema))
+        dialect::objects(&POSTGRES, &self.layouts.of(schema), self.options.discipline)
     }
 
     fn connect(&self, who: SessionId, schema: &Arc<Schema>) -> Result<Box<dyn Session>, Unusable> {

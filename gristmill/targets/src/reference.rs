@@ -25,7 +25,7 @@ use crate::target::{Control, Description, Facts, Gone, Identity, OpenOptions, Re
 use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
-use history::{Affected, Atomic, Claim, Level, Nulls, Semantics, SessionId, Snapshot};
+use history::{Affected, Atomic, Claim, Discipline, Level, Nulls, Semantics, SessionId, Snapshot};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -124,10 +124,15 @@ impl Target for Reference {
     }
 
     fn semantics(&self) -> Semantics {
+        let lww = self.shared.options.discipline == Discipline::Lww;
         Semantics {
-            update_creates_rows: false,
+            update_creates_rows: lww,
             nulls: Nulls::Last,
-            affected: Affected::Matched,
+            affected: if lww {
+                Affected::NotReported
+            } else {
+                Affected::Matched
+            },
             ties: history::Ties::Greatest,
             replicas: 1,
         }
@@ -162,7 +167,8 @@ impl Target for Reference {
     }
 
     fn plan_of_objects(&self, schema: &Schema) -> Vec<String> {
-        dialect::objects(&POSTGRES, &self.shared.layouts.of(schema))
+        let options = &self.shared.options;
+        dialect::objects(&POSTGRES, &self.shared.layouts.of(schema), options.discipline)
     }
 
     fn connect(&self, who: SessionId, schema: &Arc<Schema>) -> Result<Box<dyn Session>, Unusable> {

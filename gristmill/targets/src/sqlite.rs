@@ -19,7 +19,7 @@ use crate::watchdog::Watchdog;
 use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
-use history::{Affected, Atomic, Claim, Level, Nulls, Semantics, SessionId, Snapshot};
+use history::{Affected, Atomic, Claim, Discipline, Level, Nulls, Semantics, SessionId, Snapshot};
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 use std::collections::{BTreeMap, BTreeSet};
@@ -162,12 +162,16 @@ impl Sqlite {
         done.map_err(|e| self.unusable(&e))
     }
 
-    fn ours(&self, connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    /// Our tables and, first, our views, each with what it is.
+    fn ours(&self, connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
         let pattern = format!("{}\\_%", self.options.prefix.replace('_', "\\_"));
         let mut statement = connection.prepare(
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE ?1 ESCAPE '\\' ORDER BY name",
+            "SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'view') AND name LIKE ?1 ESCAPE '\\' \
+             ORDER BY type DESC, name",
         )?;
-        statement.query_map([pattern], |row| row.get(0))?.collect()
+        statement
+            .query_map([pattern], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
     }
 }
 
@@ -218,10 +222,15 @@ impl Target for Sqlite {
     }
 
     fn semantics(&self) -> Semantics {
+        let lww = self.options.discipline == Discipline::Lww;
         Semantics {
-            update_creates_rows: false,
+            update_creates_rows: lww,
             nulls: Nulls::First,
-            affected: Affected::Matched,
+            affected: if lww {
+                Affected::NotReported
+            } else {
+                Affected::Matched
+            },
             ties: history::Ties::Greatest,
             replicas: 1,
         }
@@ -257,6 +266,9 @@ impl Target for Sqlite {
             "U+0000 in text (SQLite's functions end the text there)".into(),
             format!("numerics of more than {SQLITE_DIGITS_MAX} digits (kept as 64-bit integers)"),
         ]
+        .into_iter()
+        .chain(dialect::left_out_of(self.options.discipline))
+        .collect()
     }
 
     fn facts(&self) -> Result<Facts, Unusable> {
@@ -284,17 +296,17 @@ impl Target for Sqlite {
     }
 
     fn prepare(&self, schema: &Arc<Schema>) -> Result<(), Unusable> {
-        let statements = dialect::objects(&SQLITE, &self.layouts.of(schema));
+        let statements = dialect::objects(&SQLITE, &self.layouts.of(schema), self.options.discipline);
         let url = self.url();
         let taken = self.with(|connection| self.ours(connection))?;
         if let Place::Temporary(_) = self.place {
             // The file is the run's own: an earlier life of the run was killed before it had done anything.
-            self.with(|connection| drop_tables(connection, &taken))?;
-        } else if let Some(name) = taken.first() {
+            self.with(|connection| drop_all(connection, &taken))?;
+        } else if let Some((kind, name)) = taken.iter().find(|(kind, _)| kind == "table") {
             let remedy = format!("gristmill clean {url}");
             return Err(Unusable::server(
                 url,
-                format!("table {name} exists already"),
+                format!("{kind} {name} exists already"),
                 remedy,
             ));
         }
@@ -318,13 +330,14 @@ impl Target for Sqlite {
         }
         self.with(|connection| {
             let names = self.ours(connection)?;
-            drop_tables(connection, &names)?;
-            Ok(names.into_iter().map(|name| format!("table {name}")).collect())
+            drop_all(connection, &names)?;
+            let words = names.into_iter().map(|(kind, name)| format!("{kind} {name}"));
+            Ok(words.collect())
         })
     }
 
     fn plan_of_objects(&self, schema: &Schema) -> Vec<String> {
-        dialect::objects(&SQLITE, &self.layouts.of(schema))
+        dialect::objects(&SQLITE, &self.layouts.of(schema), self.options.discipline)
     }
 
     fn connect(&self, who: SessionId, schema: &Arc<Schema>) -> Result<Box<dyn Session>, Unusable> {
@@ -367,9 +380,9 @@ impl Target for Sqlite {
     }
 }
 
-fn drop_tables(connection: &Connection, names: &[String]) -> rusqlite::Result<()> {
-    names.iter().try_for_each(|name| {
-        connection.execute_batch(&format!("DROP TABLE \"{}\"", name.replace('"', "\"\"")))
+fn drop_all(connection: &Connection, names: &[(String, String)]) -> rusqlite::Result<()> {
+    names.iter().try_for_each(|(kind, name)| {
+        connection.execute_batch(&format!("DROP {kind} \"{}\"", name.replace('"', "\"\"")))
     })
 }
 

@@ -46,6 +46,11 @@ impl Stage {
         self.sessions.len() - 1
     }
 
+    /// How many sessions there are.
+    pub(crate) fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
     pub(crate) fn session(&mut self, index: usize) -> &mut Box<dyn Session> {
         &mut self.sessions[index]
     }
@@ -72,6 +77,20 @@ impl Stage {
     /// Plays a visit as a session of a run would: what is refused in a transaction is followed by ROLLBACK.
     pub(crate) fn play(&mut self, session: usize, visit: &Visit) -> Played {
         let lts = visit.lts.0;
+        if let Some(request) = Request::stamped(visit) {
+            let answer = self.ask(session, (lts, 0), &request);
+            let ended = Ended {
+                end: visit.end,
+                begin: None,
+                steps: &[&answer],
+                ends: &[],
+            };
+            let outcome = outcome(Rules::of(self.target.describe().scheme), ended);
+            return Played {
+                answers: vec![answer],
+                outcome,
+            };
+        }
         let begin = (visit.end != End::Autocommit).then(|| {
             let begin = Request::Begin {
                 level: visit.level,

@@ -1,22 +1,30 @@
 //! What is made and removed: tables, companions, indexes, all with the prefix of the run.
 
-use super::Dialect;
+use super::{Dialect, views};
 use crate::layout::{Col, Keys, Layout, TableLayout};
-use datagen::value::Order;
+use datagen::value::{Order, Type};
+use history::Discipline;
 
 /// The statements that make the schema's objects, in order. Types that the dialect does not offer are said to be so.
-pub(crate) fn objects(dialect: &Dialect, layout: &Layout) -> Vec<String> {
+pub(crate) fn objects(dialect: &Dialect, layout: &Layout, discipline: Discipline) -> Vec<String> {
     let mut out = Vec::new();
     for table in &layout.tables {
-        out.push(create(
-            dialect,
-            table,
-            &table.name,
-            &[&table.parts, &table.rows],
-            &table.regular,
-        ));
+        let (rows, shared) = match discipline {
+            Discipline::Ordered => (cells(dialect, &table.regular), cells(dialect, &table.shared)),
+            Discipline::Lww => {
+                let liveness = declared(dialect, &table.hidden.liveness, Type::Int64, true);
+                let rows = [liveness].into_iter().chain(stamped(dialect, &table.regular));
+                (rows.collect(), stamped(dialect, &table.shared))
+            }
+        };
+        let keys = [&table.parts, &table.rows];
+        out.push(create(dialect, table, &table.name, &keys, rows));
         if let Some(companion) = &table.companion {
-            out.push(create(dialect, table, companion, &[&table.parts], &table.shared));
+            out.push(create(dialect, table, companion, &keys[..1], shared));
+        }
+        if discipline == Discipline::Lww {
+            out.push(tombstones(dialect, table));
+            out.extend(views::of(table));
         }
         let descending = (0..table.rows.columns.len()).any(|j| table.rows.universe.order(j) == Order::Desc);
         if descending && !dialect.descending_keys {
@@ -37,23 +45,70 @@ pub(crate) fn objects(dialect: &Dialect, layout: &Layout) -> Vec<String> {
     out
 }
 
-fn create(dialect: &Dialect, table: &TableLayout, name: &str, keys: &[&Keys], cells: &[Col]) -> String {
-    let column = |col: &Col, nullable: bool| {
-        let ty = (dialect.column_type)(col.ty).unwrap_or_else(|| format!("/* {} is not offered */", col.ty));
-        format!("{} {ty}{}", col.name, if nullable { "" } else { " NOT NULL" })
-    };
+/// A column as CREATE TABLE wants it.
+fn declared(dialect: &Dialect, name: &str, ty: Type, nullable: bool) -> String {
+    let ty = (dialect.column_type)(ty).unwrap_or_else(|| format!("/* {ty} is not offered */"));
+    format!("{name} {ty}{}", if nullable { "" } else { " NOT NULL" })
+}
+
+fn cells(dialect: &Dialect, columns: &[Col]) -> Vec<String> {
+    let declared = columns
+        .iter()
+        .map(|c| declared(dialect, &c.name, c.ty, c.nullable));
+    declared.collect()
+}
+
+/// Cells with a timestamp beside each, which a NULL has, too, once it was written. A deletion may leave any of them.
+fn stamped(dialect: &Dialect, columns: &[Col]) -> Vec<String> {
+    let declared = columns.iter().flat_map(|c| {
+        [
+            declared(dialect, &c.name, c.ty, true),
+            declared(dialect, &c.stamp, Type::Int64, true),
+        ]
+    });
+    declared.collect()
+}
+
+fn create(dialect: &Dialect, table: &TableLayout, name: &str, keys: &[&Keys], cells: Vec<String>) -> String {
     let mut parts: Vec<String> = keys
         .iter()
         .flat_map(|k| &k.columns)
-        .map(|c| column(c, false))
+        .map(|c| declared(dialect, &c.name, c.ty, false))
         .collect();
-    parts.extend(cells.iter().map(|c| column(c, c.nullable)));
+    parts.extend(cells);
     parts.push(format!(
         "PRIMARY KEY ({})",
         key_columns(keys, dialect.descending_keys)
     ));
     format!(
         "CREATE TABLE {name} ({}){}",
+        parts.join(", "),
+        (dialect.table_options)(table.index)
+    )
+}
+
+/// The table of tombstones: one a partition and thing deleted, with the greatest timestamp that deleted it.
+fn tombstones(dialect: &Dialect, table: &TableLayout) -> String {
+    let hidden = &table.hidden;
+    let mut parts: Vec<String> = table
+        .parts
+        .columns
+        .iter()
+        .map(|c| declared(dialect, &c.name, c.ty, false))
+        .collect();
+    parts.push(declared(dialect, &hidden.what, Type::Text, false));
+    for (col, bounds) in table.rows.columns.iter().zip(&hidden.bounds) {
+        for (value, included) in [&bounds.from, &bounds.to] {
+            parts.push(declared(dialect, value, col.ty, true));
+            parts.push(declared(dialect, included, Type::Int16, true));
+        }
+    }
+    parts.push(declared(dialect, &hidden.at, Type::Int64, false));
+    let key = key_columns(&[&table.parts], false);
+    parts.push(format!("PRIMARY KEY ({key}, {})", hidden.what));
+    format!(
+        "CREATE TABLE {} ({}){}",
+        hidden.tombs,
         parts.join(", "),
         (dialect.table_options)(table.index)
     )

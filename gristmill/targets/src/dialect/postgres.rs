@@ -16,6 +16,7 @@ pub(crate) const POSTGRES: Dialect = Dialect {
     table_options: |_| "",
     extreme,
     sum,
+    told_apart: |ty| matches!(ty, Type::Float32 | Type::Float64).then_some("::text COLLATE \"C\""),
 };
 
 /// A byte has no type of its own and lives in a smallint. Text is compared by bytes.

@@ -1,5 +1,7 @@
 //! The walk: one function for each kind of request, the same for placeholders and for values in place.
 
+mod stamped;
+
 use super::{Dialect, Extreme, Script, Slot, Statement, Tuples, Want};
 use crate::cell::Cell;
 use crate::layout::{Col, Keys, Layout, TableLayout};
@@ -7,7 +9,10 @@ use crate::target::Request;
 use datagen::schema::ColumnId;
 use datagen::universe::Slice;
 use datagen::value::Order;
-use history::{Aggregate, Cells, From, Op, Parts, Predicate, Query, Relation, RowChoice, Select, Step};
+use history::{
+    Aggregate, Cells, From, Level, Op, Parts, Predicate, Query, Relation, RowChoice, Select, Step,
+};
+pub(crate) use stamped::in_key_order;
 use std::fmt::Write as _;
 
 /// How the two tables of a join are called.
@@ -29,6 +34,7 @@ pub(super) fn request(
             d,
             literal,
             texts,
+            views: matches!(request, Request::Stamped { .. }),
         });
     };
     match request {
@@ -38,7 +44,24 @@ pub(super) fn request(
         Request::Step(Step::Savepoint(n)) => w(script, &|w| w.name("SAVEPOINT s", *n)),
         Request::Step(Step::RollbackTo(n)) => w(script, &|w| w.name("ROLLBACK TO SAVEPOINT s", *n)),
         Request::Step(Step::Read(query)) => w(script, &|w| w.query(layout.table(query.table), query)),
-        Request::Stamped { .. } => panic!("this dialect has no timestamps: `open` refuses `lww` for it"),
+        Request::Stamped { steps, stamp, batch } => {
+            let one = |script: &mut Script, step: &Step| match step {
+                Step::Write(op) => w(script, &|w| {
+                    w.stamped_op(layout.table(op.part().table), op, stamp.timestamp);
+                }),
+                Step::Read(query) => {
+                    w(script, &|w| w.stamped_query(layout.table(query.table), query));
+                }
+                Step::Savepoint(_) | Step::RollbackTo(_) => unreachable!("lww has no transactions"),
+            };
+            if batch.is_none() {
+                steps.iter().for_each(|step| one(script, step));
+                return;
+            }
+            w(script, &|w| w.push((d.begin)(Level::ReadCommitted, true)));
+            in_key_order(steps).into_iter().for_each(|step| one(script, step));
+            w(script, &|w| w.push("COMMIT"));
+        }
         Request::Step(Step::Write(op)) => {
             let table = layout.table(op.part().table);
             w(script, &|w| w.op(table, op));
@@ -60,6 +83,8 @@ struct Writer<'a> {
     literal: bool,
     /// Whether text, slots and answer are written, too, or only values.
     texts: bool,
+    /// Whether views are read.
+    views: bool,
 }
 
 impl Writer<'_> {
@@ -156,6 +181,9 @@ impl Writer<'_> {
     /// `a IN (1, 2)` or `(a, b) IN ((1, 2), (3, 4))`
     fn keys_in(&mut self, keys: &Keys, alias: &str, positions: &[u64]) {
         let composite = keys.columns.len() > 1;
+        if composite && self.views && self.d.tuples == Tuples::Values {
+            return self.any_key(keys, alias, positions);
+        }
         self.push(if composite { "(" } else { "" });
         for (i, col) in keys.columns.iter().enumerate() {
             self.push(if i == 0 { "" } else { ", " });
@@ -172,6 +200,15 @@ impl Writer<'_> {
             self.push(if composite { ")" } else { "" });
         }
         self.push(")");
+    }
+
+    /// `((a = 1 AND b = 2) OR (a = 3 AND b = 4))`, which SQLite hands down into a view.
+    fn any_key(&mut self, keys: &Keys, alias: &str, positions: &[u64]) {
+        for (n, position) in positions.iter().enumerate() {
+            self.push(if n == 0 { "((" } else { ") OR (" });
+            self.whole_key(keys, alias, *position);
+        }
+        self.push("))");
     }
 
     /// The value that a digit of one column of a key names.

@@ -22,6 +22,7 @@ pub(crate) const SQLITE: Dialect = Dialect {
         Extreme::Max => ("max(", ")"),
     },
     sum: |_| ("sum(", ")"),
+    told_apart: |_| None,
 };
 
 /// The most decimal digits that an unscaled integer of 64 bits holds.

@@ -5,7 +5,7 @@ use crate::conformance::two_tables;
 use crate::layout::Layout;
 use crate::target::{OpenOptions, Request};
 use expect_test::{Expect, expect};
-use history::{Level, Visit};
+use history::{Discipline, Level, Visit};
 
 fn layout() -> Layout {
     let target = crate::open("sqlite::memory:", &OpenOptions::new("", "gm1")).unwrap();
@@ -27,7 +27,7 @@ fn check(dialect: &Dialect, expected: &Expect) {
         level: Level::Serializable,
         writes: true,
     };
-    let mut out = objects(dialect, &layout).join("\n");
+    let mut out = objects(dialect, &layout, Discipline::Ordered).join("\n");
     out.push('\n');
     for request in [begin].into_iter().chain(visit.steps.iter().map(Request::Step)) {
         let shown = text(dialect, &layout, &request);
@@ -207,4 +207,144 @@ fn a_text_written_once_for_its_shape_is_the_text_written_anew() {
             }
         }
     }
+}
+
+const STAMPED: &str = "1: upsert t0/0/3 c4=100 c8=2; upsert t1/4/0; update t0/0/4 c5=null; shared t0/2 c20=7; delete t0/0/4 c4,c5; \
+                       delete t0/0/5; delete t1/3/0; delete t0/0[1:0..2); delete t0/0(:1..]; delete t0/0; \
+                       read t0/0 select c2,c4 order c2,-c3 stamps; read t0/0 left-join select c2,c20,c4 limit 3 stamps; \
+                       read t0/0 left-join select c2 where c4 is-null; read t0/{0,2} of-shared select c20 stamps; \
+                       read t0/{0,1} select c3 where c4>=1 order -c2,c3 limit 5 per-partition 2 page 3; \
+                       read t0/0 join group c7 with count order c7 | batch at 77 quorum node 3";
+
+fn check_stamped(dialect: &Dialect, expected: &Expect) {
+    let layout = layout();
+    let visit: Visit = STAMPED.parse().unwrap_or_else(|e| panic!("{e}"));
+    let mut out = objects(dialect, &layout, Discipline::Lww).join("\n");
+    out.push('\n');
+    let alone = visit.steps.iter().map(|step| Request::alone(&visit, step));
+    let batch = Request::Stamped {
+        steps: &visit.steps[..6],
+        stamp: visit.stamp.as_ref().unwrap(),
+        batch: Some(true),
+    };
+    let mut session = Script::default();
+    for request in alone.chain([batch]) {
+        let shown = text(dialect, &layout, &request);
+        let mut script = Script::default();
+        script.render(dialect, &layout, &request);
+        for _ in 0..2 {
+            session.render_next(dialect, &layout, &request);
+            assert_eq!(session.statements(), script.statements());
+        }
+        for (statement, shown) in script.statements().iter().zip(&shown) {
+            let count = statement.sql.matches(dialect.placeholder).count();
+            assert_eq!(statement.cells().count(), count, "{}", statement.sql);
+            out.push_str(shown);
+            out.push('\n');
+        }
+    }
+    expected.assert_eq(&out);
+}
+
+#[test]
+fn sqlite_is_told_timestamps_in_its_own_words() {
+    check_stamped(
+        &SQLITE,
+        &expect![[r#"
+        CREATE TABLE gm1_t0 (p0 TEXT COLLATE BINARY NOT NULL, p1 INTEGER NOT NULL, c0 INTEGER NOT NULL, c1 TEXT COLLATE BINARY NOT NULL, "live_ts" INTEGER, v0 INTEGER, v0_ts INTEGER, v1 TEXT COLLATE BINARY, v1_ts INTEGER, v2 INTEGER, v2_ts INTEGER, v3 INTEGER, v3_ts INTEGER, v4 REAL, v4_ts INTEGER, "order" BLOB, "order_ts" INTEGER, v6 BLOB, v6_ts INTEGER, PRIMARY KEY (p0, p1, c0 DESC, c1)) STRICT, WITHOUT ROWID
+        CREATE TABLE gm1_t0_s (p0 TEXT COLLATE BINARY NOT NULL, p1 INTEGER NOT NULL, s0 INTEGER, s0_ts INTEGER, s1 INTEGER, s1_ts INTEGER, PRIMARY KEY (p0, p1)) STRICT, WITHOUT ROWID
+        CREATE TABLE gm1_t0_tombs (p0 TEXT COLLATE BINARY NOT NULL, p1 INTEGER NOT NULL, "what" TEXT COLLATE BINARY NOT NULL, c0_from INTEGER, c0_from_in INTEGER, c0_to INTEGER, c0_to_in INTEGER, c1_from TEXT COLLATE BINARY, c1_from_in INTEGER, c1_to TEXT COLLATE BINARY, c1_to_in INTEGER, "ts" INTEGER NOT NULL, PRIMARY KEY (p0, p1, "what")) STRICT, WITHOUT ROWID
+        CREATE VIEW gm1_t0_live AS SELECT p0, p1, c0, c1, CASE WHEN v0_ts > "dead_ts" THEN v0 END AS v0, CASE WHEN v0_ts > "dead_ts" AND v0 IS NOT NULL THEN v0_ts END AS v0_ts, CASE WHEN v1_ts > "dead_ts" THEN v1 END AS v1, CASE WHEN v1_ts > "dead_ts" AND v1 IS NOT NULL THEN v1_ts END AS v1_ts, CASE WHEN v2_ts > "dead_ts" THEN v2 END AS v2, CASE WHEN v2_ts > "dead_ts" AND v2 IS NOT NULL THEN v2_ts END AS v2_ts, CASE WHEN v3_ts > "dead_ts" THEN v3 END AS v3, CASE WHEN v3_ts > "dead_ts" AND v3 IS NOT NULL THEN v3_ts END AS v3_ts, CASE WHEN v4_ts > "dead_ts" THEN v4 END AS v4, CASE WHEN v4_ts > "dead_ts" AND v4 IS NOT NULL THEN v4_ts END AS v4_ts, CASE WHEN "order_ts" > "dead_ts" THEN "order" END AS "order", CASE WHEN "order_ts" > "dead_ts" AND "order" IS NOT NULL THEN "order_ts" END AS "order_ts", CASE WHEN v6_ts > "dead_ts" THEN v6 END AS v6, CASE WHEN v6_ts > "dead_ts" AND v6 IS NOT NULL THEN v6_ts END AS v6_ts FROM (SELECT t.p0, t.p1, t.c0, t.c1, t."live_ts", t.v0, t.v0_ts, t.v1, t.v1_ts, t.v2, t.v2_ts, t.v3, t.v3_ts, t.v4, t.v4_ts, t."order", t."order_ts", t.v6, t.v6_ts, coalesce(max(d."ts"), -9223372036854775807 - 1) AS "dead_ts" FROM gm1_t0 t LEFT JOIN gm1_t0_tombs d ON d.p0 = t.p0 AND d.p1 = t.p1 AND (d.c0_from IS NULL OR t.c0 > d.c0_from OR (t.c0 = d.c0_from AND d.c0_from_in = 1)) AND (d.c0_to IS NULL OR t.c0 < d.c0_to OR (t.c0 = d.c0_to AND d.c0_to_in = 1)) AND (d.c1_from IS NULL OR t.c1 > d.c1_from OR (t.c1 = d.c1_from AND d.c1_from_in = 1)) AND (d.c1_to IS NULL OR t.c1 < d.c1_to OR (t.c1 = d.c1_to AND d.c1_to_in = 1)) GROUP BY t.p0, t.p1, t.c0, t.c1) x WHERE "live_ts" > "dead_ts" OR (v0_ts > "dead_ts" AND v0 IS NOT NULL) OR (v1_ts > "dead_ts" AND v1 IS NOT NULL) OR (v2_ts > "dead_ts" AND v2 IS NOT NULL) OR (v3_ts > "dead_ts" AND v3 IS NOT NULL) OR (v4_ts > "dead_ts" AND v4 IS NOT NULL) OR ("order_ts" > "dead_ts" AND "order" IS NOT NULL) OR (v6_ts > "dead_ts" AND v6 IS NOT NULL)
+        CREATE VIEW gm1_t0_live_s AS SELECT s.p0, s.p1, CASE WHEN s.s0_ts > coalesce(d."ts", -9223372036854775807 - 1) THEN s.s0 END AS s0, CASE WHEN s.s0_ts > coalesce(d."ts", -9223372036854775807 - 1) AND s.s0 IS NOT NULL THEN s.s0_ts END AS s0_ts, CASE WHEN s.s1_ts > coalesce(d."ts", -9223372036854775807 - 1) THEN s.s1 END AS s1, CASE WHEN s.s1_ts > coalesce(d."ts", -9223372036854775807 - 1) AND s.s1 IS NOT NULL THEN s.s1_ts END AS s1_ts FROM gm1_t0_s s LEFT JOIN gm1_t0_tombs d ON d.p0 = s.p0 AND d.p1 = s.p1 AND d."what" = 'partition' WHERE (s.s0_ts > coalesce(d."ts", -9223372036854775807 - 1) AND s.s0 IS NOT NULL) OR (s.s1_ts > coalesce(d."ts", -9223372036854775807 - 1) AND s.s1 IS NOT NULL)
+        CREATE VIEW gm1_t0_all AS SELECT r.p0, r.p1, r.c0, r.c1, r.v0, r.v0_ts, r.v1, r.v1_ts, r.v2, r.v2_ts, r.v3, r.v3_ts, r.v4, r.v4_ts, r."order", r."order_ts", r.v6, r.v6_ts, CASE WHEN s.s0_ts > coalesce(d."ts", -9223372036854775807 - 1) THEN s.s0 END AS s0, CASE WHEN s.s0_ts > coalesce(d."ts", -9223372036854775807 - 1) AND s.s0 IS NOT NULL THEN s.s0_ts END AS s0_ts, CASE WHEN s.s1_ts > coalesce(d."ts", -9223372036854775807 - 1) THEN s.s1 END AS s1, CASE WHEN s.s1_ts > coalesce(d."ts", -9223372036854775807 - 1) AND s.s1 IS NOT NULL THEN s.s1_ts END AS s1_ts, 1 AS row_1, CASE WHEN (s.s0_ts > coalesce(d."ts", -9223372036854775807 - 1) AND s.s0 IS NOT NULL) OR (s.s1_ts > coalesce(d."ts", -9223372036854775807 - 1) AND s.s1 IS NOT NULL) THEN 1 END AS static_1 FROM gm1_t0_live r LEFT JOIN gm1_t0_s s ON s.p0 = r.p0 AND s.p1 = r.p1 LEFT JOIN gm1_t0_tombs d ON d.p0 = r.p0 AND d.p1 = r.p1 AND d."what" = 'partition' UNION ALL SELECT s.p0, s.p1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, s.s0, s.s0_ts, s.s1, s.s1_ts, NULL, 1 FROM gm1_t0_live_s s WHERE NOT EXISTS (SELECT 1 FROM gm1_t0_live r WHERE s.p0 = r.p0 AND s.p1 = r.p1)
+        CREATE VIEW gm1_t0_any AS SELECT k.p0, k.p1, CASE WHEN s.s0_ts > coalesce(d."ts", -9223372036854775807 - 1) THEN s.s0 END AS s0, CASE WHEN s.s0_ts > coalesce(d."ts", -9223372036854775807 - 1) AND s.s0 IS NOT NULL THEN s.s0_ts END AS s0_ts, CASE WHEN s.s1_ts > coalesce(d."ts", -9223372036854775807 - 1) THEN s.s1 END AS s1, CASE WHEN s.s1_ts > coalesce(d."ts", -9223372036854775807 - 1) AND s.s1 IS NOT NULL THEN s.s1_ts END AS s1_ts FROM (SELECT p0, p1 FROM gm1_t0_live UNION SELECT p0, p1 FROM gm1_t0_live_s) k LEFT JOIN gm1_t0_s s ON s.p0 = k.p0 AND s.p1 = k.p1 LEFT JOIN gm1_t0_tombs d ON d.p0 = k.p0 AND d.p1 = k.p1 AND d."what" = 'partition'
+        CREATE INDEX gm1_t0_i0 ON gm1_t0 (v0)
+        CREATE TABLE gm1_t1 (p0 INTEGER NOT NULL, p1 INTEGER NOT NULL, "live_ts" INTEGER, v0 INTEGER, v0_ts INTEGER, v1 REAL, v1_ts INTEGER, v2 INTEGER, v2_ts INTEGER, PRIMARY KEY (p0, p1)) STRICT
+        CREATE TABLE gm1_t1_tombs (p0 INTEGER NOT NULL, p1 INTEGER NOT NULL, "what" TEXT COLLATE BINARY NOT NULL, "ts" INTEGER NOT NULL, PRIMARY KEY (p0, p1, "what")) STRICT
+        CREATE VIEW gm1_t1_live AS SELECT p0, p1, CASE WHEN v0_ts > "dead_ts" THEN v0 END AS v0, CASE WHEN v0_ts > "dead_ts" AND v0 IS NOT NULL THEN v0_ts END AS v0_ts, CASE WHEN v1_ts > "dead_ts" THEN v1 END AS v1, CASE WHEN v1_ts > "dead_ts" AND v1 IS NOT NULL THEN v1_ts END AS v1_ts, CASE WHEN v2_ts > "dead_ts" THEN v2 END AS v2, CASE WHEN v2_ts > "dead_ts" AND v2 IS NOT NULL THEN v2_ts END AS v2_ts FROM (SELECT t.p0, t.p1, t."live_ts", t.v0, t.v0_ts, t.v1, t.v1_ts, t.v2, t.v2_ts, coalesce(max(d."ts"), -9223372036854775807 - 1) AS "dead_ts" FROM gm1_t1 t LEFT JOIN gm1_t1_tombs d ON d.p0 = t.p0 AND d.p1 = t.p1 GROUP BY t.p0, t.p1) x WHERE "live_ts" > "dead_ts" OR (v0_ts > "dead_ts" AND v0 IS NOT NULL) OR (v1_ts > "dead_ts" AND v1 IS NOT NULL) OR (v2_ts > "dead_ts" AND v2 IS NOT NULL)
+        INSERT INTO gm1_t0 AS t (p0, p1, c0, c1, "live_ts", v0, v0_ts, v4, v4_ts) VALUES ('', -32768, 2147483647, 'aqk3E1Gc"T%m,*''L', 77, -32668, 77, -1.7976931348623155e308, 77) ON CONFLICT (p0, p1, c0, c1) DO UPDATE SET "live_ts" = CASE WHEN t."live_ts" > excluded."live_ts" THEN t."live_ts" ELSE excluded."live_ts" END, v0 = CASE WHEN t.v0_ts IS NULL OR excluded.v0_ts > t.v0_ts OR (excluded.v0_ts = t.v0_ts AND (excluded.v0 IS NULL OR excluded.v0 > t.v0)) THEN excluded.v0 ELSE t.v0 END, v0_ts = CASE WHEN t.v0_ts > excluded.v0_ts THEN t.v0_ts ELSE excluded.v0_ts END, v4 = CASE WHEN t.v4_ts IS NULL OR excluded.v4_ts > t.v4_ts OR (excluded.v4_ts = t.v4_ts AND (excluded.v4 IS NULL OR excluded.v4 > t.v4)) THEN excluded.v4 ELSE t.v4 END, v4_ts = CASE WHEN t.v4_ts > excluded.v4_ts THEN t.v4_ts ELSE excluded.v4_ts END
+        INSERT INTO gm1_t1 AS t (p0, p1, "live_ts") VALUES (2932896, 0, 77) ON CONFLICT (p0, p1) DO UPDATE SET "live_ts" = CASE WHEN t."live_ts" > excluded."live_ts" THEN t."live_ts" ELSE excluded."live_ts" END
+        INSERT INTO gm1_t0 AS t (p0, p1, c0, c1, v1, v1_ts) VALUES ('', -32768, 2147483647, 'kfqdgU6O3u', NULL, 77) ON CONFLICT (p0, p1, c0, c1) DO UPDATE SET v1 = CASE WHEN t.v1_ts IS NULL OR excluded.v1_ts > t.v1_ts OR (excluded.v1_ts = t.v1_ts AND (excluded.v1 IS NULL OR excluded.v1 > t.v1)) THEN excluded.v1 ELSE t.v1 END, v1_ts = CASE WHEN t.v1_ts > excluded.v1_ts THEN t.v1_ts ELSE excluded.v1_ts END
+        INSERT INTO gm1_t0_s AS t (p0, p1, s0, s0_ts) VALUES ('􏿿', -32768, -62135596799999993, 77) ON CONFLICT (p0, p1) DO UPDATE SET s0 = CASE WHEN t.s0_ts IS NULL OR excluded.s0_ts > t.s0_ts OR (excluded.s0_ts = t.s0_ts AND (excluded.s0 IS NULL OR excluded.s0 > t.s0)) THEN excluded.s0 ELSE t.s0 END, s0_ts = CASE WHEN t.s0_ts > excluded.s0_ts THEN t.s0_ts ELSE excluded.s0_ts END
+        INSERT INTO gm1_t0 AS t (p0, p1, c0, c1, v0, v0_ts, v1, v1_ts) VALUES ('', -32768, 2147483647, 'kfqdgU6O3u', NULL, 77, NULL, 77) ON CONFLICT (p0, p1, c0, c1) DO UPDATE SET v0 = CASE WHEN t.v0_ts IS NULL OR excluded.v0_ts > t.v0_ts OR (excluded.v0_ts = t.v0_ts AND (excluded.v0 IS NULL OR excluded.v0 > t.v0)) THEN excluded.v0 ELSE t.v0 END, v0_ts = CASE WHEN t.v0_ts > excluded.v0_ts THEN t.v0_ts ELSE excluded.v0_ts END, v1 = CASE WHEN t.v1_ts IS NULL OR excluded.v1_ts > t.v1_ts OR (excluded.v1_ts = t.v1_ts AND (excluded.v1 IS NULL OR excluded.v1 > t.v1)) THEN excluded.v1 ELSE t.v1 END, v1_ts = CASE WHEN t.v1_ts > excluded.v1_ts THEN t.v1_ts ELSE excluded.v1_ts END
+        INSERT INTO gm1_t0_tombs AS t (p0, p1, "what", "ts", c0_from, c0_from_in, c0_to, c0_to_in, c1_from, c1_from_in, c1_to, c1_to_in) VALUES ('', -32768, 'row 5', 77, 2147483647, 1, 2147483647, 1, '', 1, '', 1) ON CONFLICT (p0, p1, "what") DO UPDATE SET "ts" = CASE WHEN t."ts" > excluded."ts" THEN t."ts" ELSE excluded."ts" END
+        INSERT INTO gm1_t1_tombs AS t (p0, p1, "what", "ts") VALUES (1605026, 1, 'row 0', 77) ON CONFLICT (p0, p1, "what") DO UPDATE SET "ts" = CASE WHEN t."ts" > excluded."ts" THEN t."ts" ELSE excluded."ts" END
+        INSERT INTO gm1_t0_tombs AS t (p0, p1, "what", "ts", c0_from, c0_from_in, c0_to, c0_to_in, c1_from, c1_from_in, c1_to, c1_to_in) VALUES ('', -32768, 'slice =1 >=0 <2', 77, 1, 1, 1, 1, '', 1, 'NULL', 0) ON CONFLICT (p0, p1, "what") DO UPDATE SET "ts" = CASE WHEN t."ts" > excluded."ts" THEN t."ts" ELSE excluded."ts" END
+        INSERT INTO gm1_t0_tombs AS t (p0, p1, "what", "ts", c0_to, c0_to_in) VALUES ('', -32768, 'slice >1', 77, 1, 0) ON CONFLICT (p0, p1, "what") DO UPDATE SET "ts" = CASE WHEN t."ts" > excluded."ts" THEN t."ts" ELSE excluded."ts" END
+        INSERT INTO gm1_t0_tombs AS t (p0, p1, "what", "ts") VALUES ('', -32768, 'partition', 77) ON CONFLICT (p0, p1, "what") DO UPDATE SET "ts" = CASE WHEN t."ts" > excluded."ts" THEN t."ts" ELSE excluded."ts" END
+        SELECT c0, v0, v0_ts FROM gm1_t0_live x WHERE p0 = '' AND p1 = -32768 ORDER BY c0, c1 DESC
+        SELECT c0, s0, v0, s0_ts, v0_ts FROM gm1_t0_all x WHERE p0 = '' AND p1 = -32768 LIMIT 3
+        SELECT c0 FROM (SELECT * FROM gm1_t0_all WHERE row_1 = 1) x WHERE p0 = '' AND p1 = -32768 AND v0 IS NULL
+        SELECT s0, s0_ts FROM gm1_t0_any x WHERE ((p0 = '' AND p1 = -32768) OR (p0 = '􏿿' AND p1 = -32768))
+        SELECT c1 FROM (SELECT x.*, row_number() OVER (PARTITION BY p0, p1 ORDER BY c0 DESC, c1) AS "nth" FROM gm1_t0_live x WHERE ((p0 = '' AND p1 = -32768) OR (p0 = '' AND p1 = 32767)) AND v0 >= -32767) y WHERE "nth" <= 2 ORDER BY c0 DESC, c1 LIMIT 5
+        SELECT v3, count(*) FROM (SELECT * FROM gm1_t0_all WHERE row_1 = 1 AND static_1 = 1) x WHERE p0 = '' AND p1 = -32768 GROUP BY v3 ORDER BY v3
+        BEGIN IMMEDIATE
+        INSERT INTO gm1_t0_s AS t (p0, p1, s0, s0_ts) VALUES ('􏿿', -32768, -62135596799999993, 77) ON CONFLICT (p0, p1) DO UPDATE SET s0 = CASE WHEN t.s0_ts IS NULL OR excluded.s0_ts > t.s0_ts OR (excluded.s0_ts = t.s0_ts AND (excluded.s0 IS NULL OR excluded.s0 > t.s0)) THEN excluded.s0 ELSE t.s0 END, s0_ts = CASE WHEN t.s0_ts > excluded.s0_ts THEN t.s0_ts ELSE excluded.s0_ts END
+        INSERT INTO gm1_t1 AS t (p0, p1, "live_ts") VALUES (2932896, 0, 77) ON CONFLICT (p0, p1) DO UPDATE SET "live_ts" = CASE WHEN t."live_ts" > excluded."live_ts" THEN t."live_ts" ELSE excluded."live_ts" END
+        INSERT INTO gm1_t0 AS t (p0, p1, c0, c1, "live_ts", v0, v0_ts, v4, v4_ts) VALUES ('', -32768, 2147483647, 'aqk3E1Gc"T%m,*''L', 77, -32668, 77, -1.7976931348623155e308, 77) ON CONFLICT (p0, p1, c0, c1) DO UPDATE SET "live_ts" = CASE WHEN t."live_ts" > excluded."live_ts" THEN t."live_ts" ELSE excluded."live_ts" END, v0 = CASE WHEN t.v0_ts IS NULL OR excluded.v0_ts > t.v0_ts OR (excluded.v0_ts = t.v0_ts AND (excluded.v0 IS NULL OR excluded.v0 > t.v0)) THEN excluded.v0 ELSE t.v0 END, v0_ts = CASE WHEN t.v0_ts > excluded.v0_ts THEN t.v0_ts ELSE excluded.v0_ts END, v4 = CASE WHEN t.v4_ts IS NULL OR excluded.v4_ts > t.v4_ts OR (excluded.v4_ts = t.v4_ts AND (excluded.v4 IS NULL OR excluded.v4 > t.v4)) THEN excluded.v4 ELSE t.v4 END, v4_ts = CASE WHEN t.v4_ts > excluded.v4_ts THEN t.v4_ts ELSE excluded.v4_ts END
+        INSERT INTO gm1_t0 AS t (p0, p1, c0, c1, v1, v1_ts) VALUES ('', -32768, 2147483647, 'kfqdgU6O3u', NULL, 77) ON CONFLICT (p0, p1, c0, c1) DO UPDATE SET v1 = CASE WHEN t.v1_ts IS NULL OR excluded.v1_ts > t.v1_ts OR (excluded.v1_ts = t.v1_ts AND (excluded.v1 IS NULL OR excluded.v1 > t.v1)) THEN excluded.v1 ELSE t.v1 END, v1_ts = CASE WHEN t.v1_ts > excluded.v1_ts THEN t.v1_ts ELSE excluded.v1_ts END
+        INSERT INTO gm1_t0 AS t (p0, p1, c0, c1, v0, v0_ts, v1, v1_ts) VALUES ('', -32768, 2147483647, 'kfqdgU6O3u', NULL, 77, NULL, 77) ON CONFLICT (p0, p1, c0, c1) DO UPDATE SET v0 = CASE WHEN t.v0_ts IS NULL OR excluded.v0_ts > t.v0_ts OR (excluded.v0_ts = t.v0_ts AND (excluded.v0 IS NULL OR excluded.v0 > t.v0)) THEN excluded.v0 ELSE t.v0 END, v0_ts = CASE WHEN t.v0_ts > excluded.v0_ts THEN t.v0_ts ELSE excluded.v0_ts END, v1 = CASE WHEN t.v1_ts IS NULL OR excluded.v1_ts > t.v1_ts OR (excluded.v1_ts = t.v1_ts AND (excluded.v1 IS NULL OR excluded.v1 > t.v1)) THEN excluded.v1 ELSE t.v1 END, v1_ts = CASE WHEN t.v1_ts > excluded.v1_ts THEN t.v1_ts ELSE excluded.v1_ts END
+        INSERT INTO gm1_t0_tombs AS t (p0, p1, "what", "ts", c0_from, c0_from_in, c0_to, c0_to_in, c1_from, c1_from_in, c1_to, c1_to_in) VALUES ('', -32768, 'row 5', 77, 2147483647, 1, 2147483647, 1, '', 1, '', 1) ON CONFLICT (p0, p1, "what") DO UPDATE SET "ts" = CASE WHEN t."ts" > excluded."ts" THEN t."ts" ELSE excluded."ts" END
+        COMMIT
+    "#]],
+    );
+}
+
+#[test]
+fn postgres_is_told_timestamps_in_its_own_words() {
+    check_stamped(
+        &POSTGRES,
+        &expect![[r#"
+        CREATE TABLE gm1_t0 (p0 text COLLATE "C" NOT NULL, p1 smallint NOT NULL, c0 integer NOT NULL, c1 text COLLATE "C" NOT NULL, "live_ts" bigint, v0 smallint, v0_ts bigint, v1 text COLLATE "C", v1_ts bigint, v2 numeric(12,3), v2_ts bigint, v3 boolean, v3_ts bigint, v4 double precision, v4_ts bigint, "order" bytea, "order_ts" bigint, v6 uuid, v6_ts bigint, PRIMARY KEY (p0, p1, c0, c1))
+        CREATE TABLE gm1_t0_s (p0 text COLLATE "C" NOT NULL, p1 smallint NOT NULL, s0 timestamp, s0_ts bigint, s1 bigint, s1_ts bigint, PRIMARY KEY (p0, p1))
+        CREATE TABLE gm1_t0_tombs (p0 text COLLATE "C" NOT NULL, p1 smallint NOT NULL, "what" text COLLATE "C" NOT NULL, c0_from integer, c0_from_in smallint, c0_to integer, c0_to_in smallint, c1_from text COLLATE "C", c1_from_in smallint, c1_to text COLLATE "C", c1_to_in smallint, "ts" bigint NOT NULL, PRIMARY KEY (p0, p1, "what"))
+        CREATE VIEW gm1_t0_live AS SELECT p0, p1, c0, c1, CASE WHEN v0_ts > "dead_ts" THEN v0 END AS v0, CASE WHEN v0_ts > "dead_ts" AND v0 IS NOT NULL THEN v0_ts END AS v0_ts, CASE WHEN v1_ts > "dead_ts" THEN v1 END AS v1, CASE WHEN v1_ts > "dead_ts" AND v1 IS NOT NULL THEN v1_ts END AS v1_ts, CASE WHEN v2_ts > "dead_ts" THEN v2 END AS v2, CASE WHEN v2_ts > "dead_ts" AND v2 IS NOT NULL THEN v2_ts END AS v2_ts, CASE WHEN v3_ts > "dead_ts" THEN v3 END AS v3, CASE WHEN v3_ts > "dead_ts" AND v3 IS NOT NULL THEN v3_ts END AS v3_ts, CASE WHEN v4_ts > "dead_ts" THEN v4 END AS v4, CASE WHEN v4_ts > "dead_ts" AND v4 IS NOT NULL THEN v4_ts END AS v4_ts, CASE WHEN "order_ts" > "dead_ts" THEN "order" END AS "order", CASE WHEN "order_ts" > "dead_ts" AND "order" IS NOT NULL THEN "order_ts" END AS "order_ts", CASE WHEN v6_ts > "dead_ts" THEN v6 END AS v6, CASE WHEN v6_ts > "dead_ts" AND v6 IS NOT NULL THEN v6_ts END AS v6_ts FROM (SELECT t.p0, t.p1, t.c0, t.c1, t."live_ts", t.v0, t.v0_ts, t.v1, t.v1_ts, t.v2, t.v2_ts, t.v3, t.v3_ts, t.v4, t.v4_ts, t."order", t."order_ts", t.v6, t.v6_ts, coalesce(max(d."ts"), -9223372036854775807 - 1) AS "dead_ts" FROM gm1_t0 t LEFT JOIN gm1_t0_tombs d ON d.p0 = t.p0 AND d.p1 = t.p1 AND (d.c0_from IS NULL OR t.c0 > d.c0_from OR (t.c0 = d.c0_from AND d.c0_from_in = 1)) AND (d.c0_to IS NULL OR t.c0 < d.c0_to OR (t.c0 = d.c0_to AND d.c0_to_in = 1)) AND (d.c1_from IS NULL OR t.c1 > d.c1_from OR (t.c1 = d.c1_from AND d.c1_from_in = 1)) AND (d.c1_to IS NULL OR t.c1 < d.c1_to OR (t.c1 = d.c1_to AND d.c1_to_in = 1)) GROUP BY t.p0, t.p1, t.c0, t.c1) x WHERE "live_ts" > "dead_ts" OR (v0_ts > "dead_ts" AND v0 IS NOT NULL) OR (v1_ts > "dead_ts" AND v1 IS NOT NULL) OR (v2_ts > "dead_ts" AND v2 IS NOT NULL) OR (v3_ts > "dead_ts" AND v3 IS NOT NULL) OR (v4_ts > "dead_ts" AND v4 IS NOT NULL) OR ("order_ts" > "dead_ts" AND "order" IS NOT NULL) OR (v6_ts > "dead_ts" AND v6 IS NOT NULL)
+        CREATE VIEW gm1_t0_live_s AS SELECT s.p0, s.p1, CASE WHEN s.s0_ts > coalesce(d."ts", -9223372036854775807 - 1) THEN s.s0 END AS s0, CASE WHEN s.s0_ts > coalesce(d."ts", -9223372036854775807 - 1) AND s.s0 IS NOT NULL THEN s.s0_ts END AS s0_ts, CASE WHEN s.s1_ts > coalesce(d."ts", -9223372036854775807 - 1) THEN s.s1 END AS s1, CASE WHEN s.s1_ts > coalesce(d."ts", -9223372036854775807 - 1) AND s.s1 IS NOT NULL THEN s.s1_ts END AS s1_ts FROM gm1_t0_s s LEFT JOIN gm1_t0_tombs d ON d.p0 = s.p0 AND d.p1 = s.p1 AND d."what" = 'partition' WHERE (s.s0_ts > coalesce(d."ts", -9223372036854775807 - 1) AND s.s0 IS NOT NULL) OR (s.s1_ts > coalesce(d."ts", -9223372036854775807 - 1) AND s.s1 IS NOT NULL)
+        CREATE VIEW gm1_t0_all AS SELECT r.p0, r.p1, r.c0, r.c1, r.v0, r.v0_ts, r.v1, r.v1_ts, r.v2, r.v2_ts, r.v3, r.v3_ts, r.v4, r.v4_ts, r."order", r."order_ts", r.v6, r.v6_ts, CASE WHEN s.s0_ts > coalesce(d."ts", -9223372036854775807 - 1) THEN s.s0 END AS s0, CASE WHEN s.s0_ts > coalesce(d."ts", -9223372036854775807 - 1) AND s.s0 IS NOT NULL THEN s.s0_ts END AS s0_ts, CASE WHEN s.s1_ts > coalesce(d."ts", -9223372036854775807 - 1) THEN s.s1 END AS s1, CASE WHEN s.s1_ts > coalesce(d."ts", -9223372036854775807 - 1) AND s.s1 IS NOT NULL THEN s.s1_ts END AS s1_ts, 1 AS row_1, CASE WHEN (s.s0_ts > coalesce(d."ts", -9223372036854775807 - 1) AND s.s0 IS NOT NULL) OR (s.s1_ts > coalesce(d."ts", -9223372036854775807 - 1) AND s.s1 IS NOT NULL) THEN 1 END AS static_1 FROM gm1_t0_live r LEFT JOIN gm1_t0_s s ON s.p0 = r.p0 AND s.p1 = r.p1 LEFT JOIN gm1_t0_tombs d ON d.p0 = r.p0 AND d.p1 = r.p1 AND d."what" = 'partition' UNION ALL SELECT s.p0, s.p1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, s.s0, s.s0_ts, s.s1, s.s1_ts, NULL, 1 FROM gm1_t0_live_s s WHERE NOT EXISTS (SELECT 1 FROM gm1_t0_live r WHERE s.p0 = r.p0 AND s.p1 = r.p1)
+        CREATE VIEW gm1_t0_any AS SELECT k.p0, k.p1, CASE WHEN s.s0_ts > coalesce(d."ts", -9223372036854775807 - 1) THEN s.s0 END AS s0, CASE WHEN s.s0_ts > coalesce(d."ts", -9223372036854775807 - 1) AND s.s0 IS NOT NULL THEN s.s0_ts END AS s0_ts, CASE WHEN s.s1_ts > coalesce(d."ts", -9223372036854775807 - 1) THEN s.s1 END AS s1, CASE WHEN s.s1_ts > coalesce(d."ts", -9223372036854775807 - 1) AND s.s1 IS NOT NULL THEN s.s1_ts END AS s1_ts FROM (SELECT p0, p1 FROM gm1_t0_live UNION SELECT p0, p1 FROM gm1_t0_live_s) k LEFT JOIN gm1_t0_s s ON s.p0 = k.p0 AND s.p1 = k.p1 LEFT JOIN gm1_t0_tombs d ON d.p0 = k.p0 AND d.p1 = k.p1 AND d."what" = 'partition'
+        CREATE INDEX gm1_t0_o ON gm1_t0 (p0, p1, c0 DESC, c1)
+        CREATE INDEX gm1_t0_i0 ON gm1_t0 (v0)
+        CREATE TABLE gm1_t1 (p0 date NOT NULL, p1 boolean NOT NULL, "live_ts" bigint, v0 smallint, v0_ts bigint, v1 real, v1_ts bigint, v2 time, v2_ts bigint, PRIMARY KEY (p0, p1))
+        CREATE TABLE gm1_t1_tombs (p0 date NOT NULL, p1 boolean NOT NULL, "what" text COLLATE "C" NOT NULL, "ts" bigint NOT NULL, PRIMARY KEY (p0, p1, "what"))
+        CREATE VIEW gm1_t1_live AS SELECT p0, p1, CASE WHEN v0_ts > "dead_ts" THEN v0 END AS v0, CASE WHEN v0_ts > "dead_ts" AND v0 IS NOT NULL THEN v0_ts END AS v0_ts, CASE WHEN v1_ts > "dead_ts" THEN v1 END AS v1, CASE WHEN v1_ts > "dead_ts" AND v1 IS NOT NULL THEN v1_ts END AS v1_ts, CASE WHEN v2_ts > "dead_ts" THEN v2 END AS v2, CASE WHEN v2_ts > "dead_ts" AND v2 IS NOT NULL THEN v2_ts END AS v2_ts FROM (SELECT t.p0, t.p1, t."live_ts", t.v0, t.v0_ts, t.v1, t.v1_ts, t.v2, t.v2_ts, coalesce(max(d."ts"), -9223372036854775807 - 1) AS "dead_ts" FROM gm1_t1 t LEFT JOIN gm1_t1_tombs d ON d.p0 = t.p0 AND d.p1 = t.p1 GROUP BY t.p0, t.p1) x WHERE "live_ts" > "dead_ts" OR (v0_ts > "dead_ts" AND v0 IS NOT NULL) OR (v1_ts > "dead_ts" AND v1 IS NOT NULL) OR (v2_ts > "dead_ts" AND v2 IS NOT NULL)
+        INSERT INTO gm1_t0 AS t (p0, p1, c0, c1, "live_ts", v0, v0_ts, v4, v4_ts) VALUES ('', -32768, 2147483647, 'aqk3E1Gc"T%m,*''L', 77, -32668, 77, '-1.7976931348623155e308'::double precision, 77) ON CONFLICT (p0, p1, c0, c1) DO UPDATE SET "live_ts" = CASE WHEN t."live_ts" > excluded."live_ts" THEN t."live_ts" ELSE excluded."live_ts" END, v0 = CASE WHEN t.v0_ts IS NULL OR excluded.v0_ts > t.v0_ts OR (excluded.v0_ts = t.v0_ts AND (excluded.v0 IS NULL OR excluded.v0 > t.v0)) THEN excluded.v0 ELSE t.v0 END, v0_ts = CASE WHEN t.v0_ts > excluded.v0_ts THEN t.v0_ts ELSE excluded.v0_ts END, v4 = CASE WHEN t.v4_ts IS NULL OR excluded.v4_ts > t.v4_ts OR (excluded.v4_ts = t.v4_ts AND (excluded.v4 IS NULL OR excluded.v4 > t.v4 OR (excluded.v4 = t.v4 AND excluded.v4::text COLLATE "C" > t.v4::text COLLATE "C"))) THEN excluded.v4 ELSE t.v4 END, v4_ts = CASE WHEN t.v4_ts > excluded.v4_ts THEN t.v4_ts ELSE excluded.v4_ts END
+        INSERT INTO gm1_t1 AS t (p0, p1, "live_ts") VALUES (date '9999-12-31', false, 77) ON CONFLICT (p0, p1) DO UPDATE SET "live_ts" = CASE WHEN t."live_ts" > excluded."live_ts" THEN t."live_ts" ELSE excluded."live_ts" END
+        INSERT INTO gm1_t0 AS t (p0, p1, c0, c1, v1, v1_ts) VALUES ('', -32768, 2147483647, 'kfqdgU6O3u', NULL, 77) ON CONFLICT (p0, p1, c0, c1) DO UPDATE SET v1 = CASE WHEN t.v1_ts IS NULL OR excluded.v1_ts > t.v1_ts OR (excluded.v1_ts = t.v1_ts AND (excluded.v1 IS NULL OR excluded.v1 > t.v1)) THEN excluded.v1 ELSE t.v1 END, v1_ts = CASE WHEN t.v1_ts > excluded.v1_ts THEN t.v1_ts ELSE excluded.v1_ts END
+        INSERT INTO gm1_t0_s AS t (p0, p1, s0, s0_ts) VALUES ('􏿿', -32768, timestamp '0001-01-01 00:00:00.000007', 77) ON CONFLICT (p0, p1) DO UPDATE SET s0 = CASE WHEN t.s0_ts IS NULL OR excluded.s0_ts > t.s0_ts OR (excluded.s0_ts = t.s0_ts AND (excluded.s0 IS NULL OR excluded.s0 > t.s0)) THEN excluded.s0 ELSE t.s0 END, s0_ts = CASE WHEN t.s0_ts > excluded.s0_ts THEN t.s0_ts ELSE excluded.s0_ts END
+        INSERT INTO gm1_t0 AS t (p0, p1, c0, c1, v0, v0_ts, v1, v1_ts) VALUES ('', -32768, 2147483647, 'kfqdgU6O3u', NULL, 77, NULL, 77) ON CONFLICT (p0, p1, c0, c1) DO UPDATE SET v0 = CASE WHEN t.v0_ts IS NULL OR excluded.v0_ts > t.v0_ts OR (excluded.v0_ts = t.v0_ts AND (excluded.v0 IS NULL OR excluded.v0 > t.v0)) THEN excluded.v0 ELSE t.v0 END, v0_ts = CASE WHEN t.v0_ts > excluded.v0_ts THEN t.v0_ts ELSE excluded.v0_ts END, v1 = CASE WHEN t.v1_ts IS NULL OR excluded.v1_ts > t.v1_ts OR (excluded.v1_ts = t.v1_ts AND (excluded.v1 IS NULL OR excluded.v1 > t.v1)) THEN excluded.v1 ELSE t.v1 END, v1_ts = CASE WHEN t.v1_ts > excluded.v1_ts THEN t.v1_ts ELSE excluded.v1_ts END
+        INSERT INTO gm1_t0_tombs AS t (p0, p1, "what", "ts", c0_from, c0_from_in, c0_to, c0_to_in, c1_from, c1_from_in, c1_to, c1_to_in) VALUES ('', -32768, 'row 5', 77, 2147483647, 1, 2147483647, 1, '', 1, '', 1) ON CONFLICT (p0, p1, "what") DO UPDATE SET "ts" = CASE WHEN t."ts" > excluded."ts" THEN t."ts" ELSE excluded."ts" END
+        INSERT INTO gm1_t1_tombs AS t (p0, p1, "what", "ts") VALUES (date '6364-05-31', true, 'row 0', 77) ON CONFLICT (p0, p1, "what") DO UPDATE SET "ts" = CASE WHEN t."ts" > excluded."ts" THEN t."ts" ELSE excluded."ts" END
+        INSERT INTO gm1_t0_tombs AS t (p0, p1, "what", "ts", c0_from, c0_from_in, c0_to, c0_to_in, c1_from, c1_from_in, c1_to, c1_to_in) VALUES ('', -32768, 'slice =1 >=0 <2', 77, 1, 1, 1, 1, '', 1, 'NULL', 0) ON CONFLICT (p0, p1, "what") DO UPDATE SET "ts" = CASE WHEN t."ts" > excluded."ts" THEN t."ts" ELSE excluded."ts" END
+        INSERT INTO gm1_t0_tombs AS t (p0, p1, "what", "ts", c0_to, c0_to_in) VALUES ('', -32768, 'slice >1', 77, 1, 0) ON CONFLICT (p0, p1, "what") DO UPDATE SET "ts" = CASE WHEN t."ts" > excluded."ts" THEN t."ts" ELSE excluded."ts" END
+        INSERT INTO gm1_t0_tombs AS t (p0, p1, "what", "ts") VALUES ('', -32768, 'partition', 77) ON CONFLICT (p0, p1, "what") DO UPDATE SET "ts" = CASE WHEN t."ts" > excluded."ts" THEN t."ts" ELSE excluded."ts" END
+        SELECT c0, v0, v0_ts FROM gm1_t0_live x WHERE p0 = '' AND p1 = -32768 ORDER BY c0, c1 DESC
+        SELECT c0, s0, v0, s0_ts, v0_ts FROM gm1_t0_all x WHERE p0 = '' AND p1 = -32768 LIMIT 3
+        SELECT c0 FROM (SELECT * FROM gm1_t0_all WHERE row_1 = 1) x WHERE p0 = '' AND p1 = -32768 AND v0 IS NULL
+        SELECT s0, s0_ts FROM gm1_t0_any x WHERE (p0, p1) IN (('', -32768), ('􏿿', -32768))
+        SELECT c1 FROM (SELECT x.*, row_number() OVER (PARTITION BY p0, p1 ORDER BY c0 DESC, c1) AS "nth" FROM gm1_t0_live x WHERE (p0, p1) IN (('', -32768), ('', 32767)) AND v0 >= -32767) y WHERE "nth" <= 2 ORDER BY c0 DESC, c1 LIMIT 5
+        SELECT v3, count(*) FROM (SELECT * FROM gm1_t0_all WHERE row_1 = 1 AND static_1 = 1) x WHERE p0 = '' AND p1 = -32768 GROUP BY v3 ORDER BY v3
+        BEGIN ISOLATION LEVEL READ COMMITTED
+        INSERT INTO gm1_t0_s AS t (p0, p1, s0, s0_ts) VALUES ('􏿿', -32768, timestamp '0001-01-01 00:00:00.000007', 77) ON CONFLICT (p0, p1) DO UPDATE SET s0 = CASE WHEN t.s0_ts IS NULL OR excluded.s0_ts > t.s0_ts OR (excluded.s0_ts = t.s0_ts AND (excluded.s0 IS NULL OR excluded.s0 > t.s0)) THEN excluded.s0 ELSE t.s0 END, s0_ts = CASE WHEN t.s0_ts > excluded.s0_ts THEN t.s0_ts ELSE excluded.s0_ts END
+        INSERT INTO gm1_t1 AS t (p0, p1, "live_ts") VALUES (date '9999-12-31', false, 77) ON CONFLICT (p0, p1) DO UPDATE SET "live_ts" = CASE WHEN t."live_ts" > excluded."live_ts" THEN t."live_ts" ELSE excluded."live_ts" END
+        INSERT INTO gm1_t0 AS t (p0, p1, c0, c1, "live_ts", v0, v0_ts, v4, v4_ts) VALUES ('', -32768, 2147483647, 'aqk3E1Gc"T%m,*''L', 77, -32668, 77, '-1.7976931348623155e308'::double precision, 77) ON CONFLICT (p0, p1, c0, c1) DO UPDATE SET "live_ts" = CASE WHEN t."live_ts" > excluded."live_ts" THEN t."live_ts" ELSE excluded."live_ts" END, v0 = CASE WHEN t.v0_ts IS NULL OR excluded.v0_ts > t.v0_ts OR (excluded.v0_ts = t.v0_ts AND (excluded.v0 IS NULL OR excluded.v0 > t.v0)) THEN excluded.v0 ELSE t.v0 END, v0_ts = CASE WHEN t.v0_ts > excluded.v0_ts THEN t.v0_ts ELSE excluded.v0_ts END, v4 = CASE WHEN t.v4_ts IS NULL OR excluded.v4_ts > t.v4_ts OR (excluded.v4_ts = t.v4_ts AND (excluded.v4 IS NULL OR excluded.v4 > t.v4 OR (excluded.v4 = t.v4 AND excluded.v4::text COLLATE "C" > t.v4::text COLLATE "C"))) THEN excluded.v4 ELSE t.v4 END, v4_ts = CASE WHEN t.v4_ts > excluded.v4_ts THEN t.v4_ts ELSE excluded.v4_ts END
+        INSERT INTO gm1_t0 AS t (p0, p1, c0, c1, v1, v1_ts) VALUES ('', -32768, 2147483647, 'kfqdgU6O3u', NULL, 77) ON CONFLICT (p0, p1, c0, c1) DO UPDATE SET v1 = CASE WHEN t.v1_ts IS NULL OR excluded.v1_ts > t.v1_ts OR (excluded.v1_ts = t.v1_ts AND (excluded.v1 IS NULL OR excluded.v1 > t.v1)) THEN excluded.v1 ELSE t.v1 END, v1_ts = CASE WHEN t.v1_ts > excluded.v1_ts THEN t.v1_ts ELSE excluded.v1_ts END
+        INSERT INTO gm1_t0 AS t (p0, p1, c0, c1, v0, v0_ts, v1, v1_ts) VALUES ('', -32768, 2147483647, 'kfqdgU6O3u', NULL, 77, NULL, 77) ON CONFLICT (p0, p1, c0, c1) DO UPDATE SET v0 = CASE WHEN t.v0_ts IS NULL OR excluded.v0_ts > t.v0_ts OR (excluded.v0_ts = t.v0_ts AND (excluded.v0 IS NULL OR excluded.v0 > t.v0)) THEN excluded.v0 ELSE t.v0 END, v0_ts = CASE WHEN t.v0_ts > excluded.v0_ts THEN t.v0_ts ELSE excluded.v0_ts END, v1 = CASE WHEN t.v1_ts IS NULL OR excluded.v1_ts > t.v1_ts OR (excluded.v1_ts = t.v1_ts AND (excluded.v1 IS NULL OR excluded.v1 > t.v1)) THEN excluded.v1 ELSE t.v1 END, v1_ts = CASE WHEN t.v1_ts > excluded.v1_ts THEN t.v1_ts ELSE excluded.v1_ts END
+        INSERT INTO gm1_t0_tombs AS t (p0, p1, "what", "ts", c0_from, c0_from_in, c0_to, c0_to_in, c1_from, c1_from_in, c1_to, c1_to_in) VALUES ('', -32768, 'row 5', 77, 2147483647, 1, 2147483647, 1, '', 1, '', 1) ON CONFLICT (p0, p1, "what") DO UPDATE SET "ts" = CASE WHEN t."ts" > excluded."ts" THEN t."ts" ELSE excluded."ts" END
+        COMMIT
+    "#]],
+    );
+}
+
+#[test]
+fn the_order_of_a_batch_is_that_of_its_keys() {
+    let layout = layout();
+    let texts = |steps: &str| {
+        let visit: Visit = format!("1: {steps} | batch at 3 one").parse().unwrap();
+        text(&SQLITE, &layout, &Request::stamped(&visit).unwrap())
+    };
+    let one = texts("upsert t0/0/3 c4=1; delete t0/0; shared t0/0 c20=1; update t0/0/1 c4=2; delete t0/0/9");
+    let other =
+        texts("delete t0/0/9; update t0/0/1 c4=2; delete t0/0; shared t0/0 c20=1; upsert t0/0/3 c4=1");
+    assert_eq!(one, other);
+    assert_eq!(one.len(), 7);
 }

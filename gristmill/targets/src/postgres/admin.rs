@@ -186,12 +186,31 @@ pub(super) fn terminate(wire: &mut Wire, who: &Identity) -> Asked<bool> {
 
 /// Tables with our prefix in the schema that new ones go to, quoted.
 pub(super) fn ours(wire: &mut Wire, prefix: &str) -> Asked<Vec<String>> {
+    named(wire, prefix, "'r', 'p'")
+}
+
+/// The relations of some kinds whose names begin with the prefix.
+fn named(wire: &mut Wire, prefix: &str, kinds: &str) -> Asked<Vec<String>> {
     let pattern = literal(&format!("{}\\_%", prefix.replace('_', "\\_")));
     let sql = format!(
         "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND c.relname LIKE {pattern} ORDER BY 1"
+         WHERE n.nspname = current_schema() AND c.relkind IN ({kinds}) AND c.relname LIKE {pattern} ORDER BY 1"
     );
     Ok(rows(wire, &sql)?.into_iter().flatten().flatten().collect())
+}
+
+/// Our views: they are made only where the greatest timestamp wins, and stand on our tables.
+pub(super) fn our_views(wire: &mut Wire, prefix: &str) -> Asked<Vec<String>> {
+    named(wire, prefix, "'v'")
+}
+
+/// Drops views that stand on one another.
+pub(super) fn drop_views(wire: &mut Wire, names: &[String]) -> Asked<()> {
+    let sql = format!(
+        "SET lock_timeout = '10s'; DROP VIEW IF EXISTS {}",
+        names.join(", ")
+    );
+    rows(wire, &sql).map(drop)
 }
 
 pub(super) fn drop_table(wire: &mut Wire, name: &str) -> Asked<()> {

@@ -4,7 +4,7 @@ use super::codes;
 use super::config::Config;
 use super::value::{decode, encode, slot_oid};
 use super::wire::{self, Failure, Lost, Wire};
-use crate::dialect::{Renderer, Statement};
+use crate::dialect::{Renderer, Statement, not_offered};
 use crate::target::{Cancel, Executed, Identity, Rendered, Request, Session};
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
@@ -121,6 +121,18 @@ impl PostgresSession {
             }
         }
         rows.map_or(Answer::Affected(sum), Answer::Rows)
+    }
+
+    /// Ends the transaction of a batch that was refused: nothing of it was committed. A COMMIT that was refused has ended it
+    /// already, and another ROLLBACK only warns.
+    fn take_back(&mut self) {
+        if self.broken {
+            return;
+        }
+        let rollback = Statement::of("ROLLBACK");
+        if !matches!(self.run(&rollback, true), Ok(Ok(_))) {
+            self.broken = true;
+        }
     }
 
     /// One statement, until the server is ready for the next. An error after the tag counts: with the extended protocol
@@ -273,8 +285,15 @@ impl Session for PostgresSession {
         let digest = self.renderer.render(request);
         self.wire.set_patience(deadline);
         let script = std::mem::take(&mut self.renderer.script);
-        let commit = matches!(request, Request::Commit);
-        let answer = self.answer(script.statements(), commit, true);
+        let batch = matches!(request, Request::Stamped { batch: Some(_), .. });
+        let commit = batch || matches!(request, Request::Commit);
+        let answer = not_offered(request).unwrap_or_else(|| {
+            let answer = self.answer(script.statements(), commit, true);
+            if batch && matches!(answer, Answer::Refused(_)) {
+                self.take_back();
+            }
+            answer
+        });
         self.renderer.script = script;
         Executed { answer, digest }
     }

@@ -3,7 +3,9 @@
 use super::config::Config;
 use super::local::find_binaries;
 use super::wire::Wire;
-use crate::conformance::{Stage, everything, texts_mean_what_was_executed, two_tables};
+use crate::conformance::{
+    Stage, everything, greatest_timestamp_wins, texts_mean_what_was_executed, two_tables,
+};
 use crate::process;
 use crate::target::{Gone, OpenOptions, Request, Target};
 use expect_test::{Expect, expect};
@@ -71,6 +73,7 @@ fn postgres_passes_the_suite() {
     let folder = tempfile::tempdir().unwrap();
     let (_keep, config) = server(folder.path());
     everything(LOCAL, &|n| options(folder.path(), n));
+    greatest_timestamp_wins(LOCAL, &|n| options(folder.path(), n + 20));
     let mut wire = Wire::connect(&config, None, &[]).unwrap();
     texts_mean_what_was_executed(LOCAL, &|n| options(folder.path(), n + 50), &mut |sql| {
         wire.simple(sql)

@@ -33,7 +33,7 @@ pub(super) mod oid {
 /// The server's type of a placeholder.
 pub(super) fn slot_oid(slot: Slot) -> u32 {
     match slot {
-        Slot::Count => oid::INT8,
+        Slot::Count | Slot::Stamp => oid::INT8,
         Slot::Value(ty) => match ty {
             Type::Bool => oid::BOOL,
             Type::Int8 | Type::Int16 => oid::INT2,

@@ -2,7 +2,7 @@
 
 use super::value::{Bound, decode};
 use super::{Shared, codes, incarnation};
-use crate::dialect::{Renderer, Statement};
+use crate::dialect::{Renderer, Statement, not_offered};
 use crate::target::{Cancel, Executed, Identity, Rendered, Request, Session};
 use crate::watchdog::Watched;
 use history::{Address, Answer, Reason, ReasonKind, Rows, SessionId};
@@ -70,8 +70,10 @@ impl SqliteSession {
         match request {
             Request::Rollback => Some(Answer::Affected(0)),
             Request::Commit => Some(Answer::Refused(reason(ReasonKind::RolledBack))),
-            Request::Step(_) => Some(Answer::Refused(reason(ReasonKind::InFailedTransaction))),
-            Request::Begin { .. } | Request::Stamped { .. } => None,
+            Request::Step(_) | Request::Stamped { .. } => {
+                Some(Answer::Refused(reason(ReasonKind::InFailedTransaction)))
+            }
+            Request::Begin { .. } => None,
         }
     }
 
@@ -79,6 +81,10 @@ impl SqliteSession {
         if let Some(answer) = self.rolled_back_by_itself(request) {
             return answer;
         }
+        if let Some(answer) = not_offered(request) {
+            return answer;
+        }
+        let batch = matches!(request, Request::Stamped { batch: Some(_), .. });
         let ends = matches!(request, Request::Commit) || !self.in_transaction;
         let mut sum = 0;
         let mut rows = None;
@@ -86,14 +92,19 @@ impl SqliteSession {
             .connection
             .as_ref()
             .expect("a session has its connection until it is dropped");
-        for statement in self.renderer.statements() {
+        let statements = self.renderer.statements();
+        for (i, statement) in statements.iter().enumerate() {
             match run(connection, statement, Some(&mut self.usual)) {
                 Ok(Done::Rows(r)) => rows = Some(r),
                 Ok(Done::Affected(n)) => sum += n,
                 Err(error) => {
                     let reason = codes::reason(&error, self.watched.end());
-                    let doubtful = ends && codes::is_doubtful(&error);
-                    return if doubtful {
+                    let last = !batch || i + 1 == statements.len();
+                    let doubtful = ends && last && codes::is_doubtful(&error);
+                    // A batch that was refused is taken back, or what was refused would be kept open.
+                    let kept =
+                        batch && !connection.is_autocommit() && connection.execute_batch("ROLLBACK").is_err();
+                    return if doubtful || kept {
                         Answer::Unknown(reason)
                     } else {
                         Answer::Refused(reason)

@@ -1,6 +1,8 @@
 //! SQLite passes the suite, in a file and in memory; bad files are named with their remedy.
 
-use crate::conformance::{Stage, essentials, everything, texts_mean_what_was_executed, two_tables};
+use crate::conformance::{
+    Stage, essentials, everything, greatest_timestamp_wins, texts_mean_what_was_executed, two_tables,
+};
 use crate::target::{OpenOptions, Request};
 use expect_test::{Expect, expect};
 use history::{Answer, Level, ReasonKind};
@@ -22,6 +24,17 @@ fn sqlite_passes_the_suite_in_memory_and_in_a_given_file() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}/given.db", folder.path().display());
     essentials(&url, &OpenOptions::new(folder.path(), "gmt"));
+}
+
+#[test]
+fn the_greatest_timestamp_wins_in_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    greatest_timestamp_wins("sqlite:", &|n| {
+        let own = folder.path().join(n.to_string());
+        std::fs::create_dir(&own).unwrap();
+        OpenOptions::new(own, "gmt1")
+    });
+    greatest_timestamp_wins("sqlite::memory:", &|_| OpenOptions::new("", "gmt1"));
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub(super) fn decode(value: ValueRef<'_>, want: Want, into: &mut Vec<u8>) {
         (ValueRef::Null, _) => Cell::Null,
         (ValueRef::Integer(v), Want::Value(ty)) => integer(v, ty),
         (ValueRef::Integer(v), Want::Sum(Type::Numeric { scale, .. })) => Cell::Numeric(i128::from(v), scale),
-        (ValueRef::Integer(v), Want::Count | Want::Sum(_)) => Cell::Int(v),
+        (ValueRef::Integer(v), Want::Count | Want::Sum(_) | Want::Stamp) => Cell::Int(v),
         (ValueRef::Real(v), Want::Value(Type::Float32)) => narrow(v),
         (ValueRef::Real(v), _) => Cell::Float64(v),
         (ValueRef::Text(v), _) => return put_text(v, into),
