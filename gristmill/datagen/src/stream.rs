@@ -62,6 +62,10 @@ pub enum Stream {
     QueryShape = 34,
     /// How a visit ends.
     End = 35,
+    /// What a visit says beside its statements, under last-write-wins.
+    Stamp = 41,
+    /// Timestamps that are out of order.
+    Clock = 42,
     /// Savepoints inside a visit.
     Savepoint = 36,
     /// The order of writes and reads inside a visit.

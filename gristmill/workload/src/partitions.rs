@@ -30,9 +30,11 @@ use datagen::stream::{First, Key, Stream, draw};
 use history::{End, Lts, Part, Regenerate, Step, Visit};
 use smallvec::SmallVec;
 
+mod clock;
 mod config;
 mod dice;
 mod layout;
+mod lww;
 mod profile;
 mod read;
 mod view;
@@ -41,10 +43,12 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use clock::{Clock, DISPLACEMENT_MAX, Policy};
 pub use config::{
     AGGREGATE_OPEN_MAX, Config, Ends, IN_MAX, Mistake, PARTITIONS_PER_VISIT_MAX, Pools, Popularity, Reads,
     Rows, STEPS_PER_VISIT_MAX, Shapes, TableOptions, VISIT_KINDS_MAX, Values, VisitKind, Writes,
 };
+pub use lww::Lww;
 pub use profile::names;
 
 use layout::Numbering;
@@ -80,6 +84,7 @@ fn list(mistakes: &[Mistake]) -> String {
 /// The workload, ready to answer for any visit.
 pub struct Partitions {
     config: Config,
+    seed: u64,
     schema: Arc<Schema>,
     selector: Selector,
     views: Vec<View>,
@@ -231,6 +236,7 @@ impl Partitions {
             kinds,
             schema,
             config,
+            seed,
         })
     }
 
@@ -338,14 +344,24 @@ impl Partitions {
                 continue;
             }
             let kind = write::Kind::ALL[kinds.deal(first_write + at)].on(spot.view);
-            if end == End::Autocommit && kind.spans_tables(spot.view) {
+            if end == End::Autocommit && kind.spans_tables(spot.view) && self.config.lww.is_none() {
                 end = End::Commit;
             }
             write::op(self, &draws, at, kind, spot, slot, &mut steps);
         }
-        self.finish(n, ending, &mut steps, &mut end);
+        let stamp = match &self.config.lww {
+            None => {
+                self.finish(n, ending, &mut steps, &mut end);
+                None
+            }
+            Some(lww) => {
+                let stamp;
+                (end, stamp) = lww::ending(lww, self.seed, n, ops);
+                Some(stamp)
+            }
+        };
         Visit {
-            stamp: None,
+            stamp,
             lts: Lts(n + 1),
             level: self.config.level,
             writes,

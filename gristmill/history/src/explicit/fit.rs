@@ -38,7 +38,7 @@ pub(super) fn check(schema: &Schema, visit: &Visit, say: &mut dyn FnMut(String))
                 let Some(table) = table(schema, query.table, say) else {
                     continue;
                 };
-                Fit { table, say }.query(query);
+                Fit { table, say }.query(query, visit.stamp.is_some());
             }
             Step::Savepoint(n) => savepoints.push(*n),
             Step::RollbackTo(n) if !savepoints.contains(n) => {
@@ -142,7 +142,7 @@ impl Fit<'_> {
             }
             Op::DeleteSlice { slice, .. } => self.slice(slice),
             Op::DeletePartition { .. } => {
-                if visit.end == End::Autocommit && !self.table.shared.is_empty() {
+                if visit.end == End::Autocommit && visit.stamp.is_none() && !self.table.shared.is_empty() {
                     (self.say)(
                         "deleting a partition with shared columns is two statements: end it with `commit`"
                             .to_owned(),
@@ -253,7 +253,8 @@ impl Fit<'_> {
         }
     }
 
-    fn query(&mut self, query: &Query) {
+    /// `stamped`: rows carry the shared cells of their partition.
+    fn query(&mut self, query: &Query, stamped: bool) {
         let number = query.table;
         match &query.parts {
             Parts::One(position) => self.part(Part {
@@ -327,7 +328,7 @@ impl Fit<'_> {
         for id in named {
             let there = match self.place(id) {
                 None | Some(Place::Partition(_)) => true,
-                Some(Place::Shared(_)) => joined || query.from == From::Shared,
+                Some(Place::Shared(_)) => joined || query.from == From::Shared || stamped,
                 Some(Place::Clustering(_) | Place::Regular(_)) => query.from != From::Shared,
             };
             if !there {

@@ -9,6 +9,8 @@ use datagen::select::{DECK_CARDS_MAX, Walk};
 use history::Level;
 use serde::{Deserialize, Serialize};
 
+use super::lww::Lww;
+
 /// Kinds of visits at most.
 pub const VISIT_KINDS_MAX: usize = 64;
 /// Partitions that one visit may write, at most.
@@ -51,6 +53,9 @@ pub struct Config {
     pub narrow: Popularity,
     /// What single tables do otherwise, by name.
     pub tables: BTreeMap<String, TableOptions>,
+    /// Discipline `lww`: what it adds. Without it, visits are ordered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lww: Option<Lww>,
     /// The kinds of visits.
     pub visits: Vec<VisitKind>,
 }
@@ -408,6 +413,9 @@ impl Config {
                 &true,
                 "a strict insert stands alone in its visit",
             );
+        }
+        if let Some(lww) = &self.lww {
+            found.extend(self.lww_mistakes(lww));
         }
         found
     }

@@ -10,6 +10,7 @@ use history::{Aggregate, From, Parts, Predicate, Query, Relation, RowChoice, Sel
 
 use super::config::{AGGREGATE_OPEN_MAX, IN_MAX};
 use super::dice::Dice;
+use super::lww;
 use super::view::{Column, View};
 use super::write::slice;
 use super::{Partitions, Spot};
@@ -93,15 +94,19 @@ pub(super) fn query(p: &Partitions, n: u64, i: u64, number: u64, own: &[Spot<'_>
             (view, view.order.at(index))
         }
     };
-    Drawing {
+    let mut drawing = Drawing {
         p,
         n,
         number,
         dice,
         view,
         position,
+    };
+    let query = drawing.draw(kind.on(view));
+    match &p.config.lww {
+        None => query,
+        Some(lww) => lww::fit(lww, &mut drawing.dice, view, position, query),
     }
-    .draw(kind.on(view))
 }
 
 /// A partition of the table for a reader, by the weights of the pools.
@@ -117,7 +122,7 @@ fn pooled(p: &Partitions, n: u64, number: u64, table: u16, dice: &mut Dice) -> u
 }
 
 impl Drawing<'_> {
-    fn draw(mut self, kind: Kind) -> Query {
+    fn draw(&mut self, kind: Kind) -> Query {
         match kind {
             Kind::Partition => {
                 let order = self.order(false);

@@ -9,6 +9,7 @@ use super::*;
 
 mod exact;
 mod golden;
+mod lww;
 mod mistakes;
 mod schemas;
 mod shape;

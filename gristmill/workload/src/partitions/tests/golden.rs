@@ -14,6 +14,7 @@ fn story(p: &Partitions) -> String {
 fn the_first_hundred_visits_are_known() {
     expect_file!["../../../golden/default-1.txt"].assert_eq(&story(&workload(Config::default(), 1)));
     expect_file!["../../../golden/transactions-2.txt"].assert_eq(&story(&workload(named("transactions"), 2)));
+    expect_file!["../../../golden/lww-4.txt"].assert_eq(&story(&workload(Config::default().lww(), 4)));
     expect_file!["../../../golden/narrow-swarm-3.txt"]
         .assert_eq(&story(&workload(named("narrow").swarm(3), 3)));
 }

@@ -1,0 +1,280 @@
+//! What visits say beside their statements where the greatest timestamp wins, and what their reads may ask.
+//!
+//! Such a visit is one write, one batch of writes of one partition, or one read; it carries a timestamp of the plan's
+//! [`Clock`]. Reads stay within what CQL can say: one partition in the order of its keys or against it, no joins, no OFFSET.
+
+use super::clock::Clock;
+use super::config::{Config, Ends, Mistake, Reads, Writes};
+use super::dice::Dice;
+use super::view::View;
+use datagen::stream::{Stream, draw};
+use history::{Aggregate, Consistency, End, Extras, From, Parts, Query, Select, Stamp};
+use serde::{Deserialize, Serialize};
+
+/// Options of discipline `lww`. Chances are in 16.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Lww {
+    /// Where timestamps come from.
+    pub clock: Clock,
+    /// A batch goes through the batch log.
+    pub logged_in_16: u8,
+    /// A writing visit's data dies after some time.
+    pub ttl_in_16: u8,
+    /// After so many seconds; one of these.
+    pub ttls: Vec<u32>,
+    /// Consistency levels of writes; one of these for each visit.
+    pub write_levels: Vec<Consistency>,
+    /// Consistency levels of reads.
+    pub read_levels: Vec<Consistency>,
+    /// Nodes that are asked in turn.
+    pub nodes: u16,
+    /// A read of columns asks for their write timestamps.
+    pub stamps_in_16: u8,
+    /// A read of columns asks for the shared ones.
+    pub shared_in_16: u8,
+    /// A read comes in pages.
+    pub paged_in_16: u8,
+    /// Rows of a page; one of these.
+    pub pages: Vec<u32>,
+    /// A read of several partitions limits each.
+    pub per_partition_in_16: u8,
+}
+
+impl Default for Lww {
+    fn default() -> Lww {
+        Lww {
+            clock: Clock::default(),
+            logged_in_16: 4,
+            ttl_in_16: 0,
+            ttls: vec![86_400],
+            write_levels: vec![Consistency::Quorum],
+            read_levels: vec![Consistency::Quorum],
+            nodes: 1,
+            stamps_in_16: 12,
+            shared_in_16: 10,
+            paged_in_16: 4,
+            pages: vec![1, 2, 3, 7, 100],
+            per_partition_in_16: 6,
+        }
+    }
+}
+
+impl Config {
+    /// This workload under discipline `lww`: visits of one request each, operations that mean something there, reads that
+    /// CQL can say. What has no counterpart gives its weight to what is nearest.
+    #[must_use]
+    pub fn lww(mut self) -> Config {
+        for visit in &mut self.visits {
+            visit.partitions = visit.partitions.min(1);
+            visit.reads = if visit.writes > 0 { 0 } else { 1 };
+            visit.autocommit = visit.writes + visit.reads == 1;
+            visit.strict = false;
+        }
+        let w = &self.writes;
+        self.writes = Writes {
+            insert: 0,
+            upsert: w.insert + w.upsert,
+            ..w.clone()
+        };
+        let r = &self.reads;
+        self.reads = Reads {
+            partition: r.partition + r.shared + r.inner_join + r.left_join + r.group + r.distinct,
+            row: r.row + r.predicate + r.predicate_indexed,
+            shared: 0,
+            inner_join: 0,
+            left_join: 0,
+            predicate: 0,
+            predicate_indexed: 0,
+            group: 0,
+            distinct: 0,
+            ..r.clone()
+        };
+        self.ends = Ends {
+            commit: 1,
+            rollback: 0,
+            savepoint: 0,
+            savepoint_kept: 0,
+        };
+        self.shapes.by_regular_in_16 = 0;
+        self.shapes.offset_in_16 = 0;
+        self.shapes.numeric_sums = false;
+        self.lww = Some(Lww::default());
+        self
+    }
+
+    /// Mistakes of a configuration under `lww`.
+    pub(super) fn lww_mistakes(&self, lww: &Lww) -> Vec<Mistake> {
+        let mut found = Vec::new();
+        let mut expect = |holds: bool, key: String, value: &dyn ToString, remedy: &str| {
+            if !holds {
+                let (value, remedy) = (value.to_string(), remedy.to_owned());
+                found.push(Mistake { key, value, remedy });
+            }
+        };
+        if let Some((key, value, remedy)) = lww.clock.mistake() {
+            expect(false, format!("lww.clock.{key}"), &value, remedy);
+        }
+        for (key, chance) in [
+            ("logged", lww.logged_in_16),
+            ("ttl", lww.ttl_in_16),
+            ("stamps", lww.stamps_in_16),
+            ("shared", lww.shared_in_16),
+            ("paged", lww.paged_in_16),
+            ("per-partition", lww.per_partition_in_16),
+        ] {
+            let remedy = "at most 16 of 16 are possible";
+            expect(chance <= 16, format!("lww.{key}-in-16"), &chance, remedy);
+        }
+        let some = "at least one is needed";
+        expect(
+            !lww.write_levels.is_empty(),
+            "lww.write-levels".to_owned(),
+            &"empty",
+            some,
+        );
+        expect(
+            !lww.read_levels.is_empty(),
+            "lww.read-levels".to_owned(),
+            &"empty",
+            some,
+        );
+        expect(
+            lww.nodes > 0,
+            "lww.nodes".to_owned(),
+            &lww.nodes,
+            "at least 1 is needed",
+        );
+        let whole = |list: &[u32]| list.iter().all(|n| *n > 0);
+        let ttls = lww.ttl_in_16 == 0 || (!lww.ttls.is_empty() && whole(&lww.ttls));
+        expect(
+            ttls,
+            "lww.ttls".to_owned(),
+            &format!("{:?}", lww.ttls),
+            "give some, of at least a second",
+        );
+        let pages = lww.paged_in_16 == 0 || (!lww.pages.is_empty() && whole(&lww.pages));
+        expect(
+            pages,
+            "lww.pages".to_owned(),
+            &format!("{:?}", lww.pages),
+            "give some, of at least a row",
+        );
+        for (i, visit) in self.visits.iter().enumerate().filter(|(_, v)| v.weight > 0) {
+            let (p, w, r) = (visit.partitions, visit.writes, visit.reads);
+            let one = p <= 1 && (w == 0 || r == 0) && r <= 1 && !visit.strict;
+            let remedy = "under lww a visit writes one partition, or is one read";
+            expect(
+                one,
+                format!("visits[{i}] ({})", visit.name),
+                &"more than that",
+                remedy,
+            );
+        }
+        let no = |weights: u32| weights == 0;
+        let remedy = "these have no meaning under lww: give them weight 0";
+        expect(
+            no(self.writes.insert),
+            "writes.insert".to_owned(),
+            &self.writes.insert,
+            remedy,
+        );
+        let r = &self.reads;
+        let others =
+            r.shared + r.inner_join + r.left_join + r.predicate + r.predicate_indexed + r.group + r.distinct;
+        expect(
+            no(others),
+            "reads".to_owned(),
+            &"with shared, joins, predicates, groups or distinct",
+            remedy,
+        );
+        found
+    }
+}
+
+/// Draws of a visit's stamp, in this order.
+mod drawn {
+    pub(super) const LOGGED: u64 = 0;
+    pub(super) const TTL: u64 = 1;
+    pub(super) const LEVEL: u64 = 2;
+    pub(super) const NODE: u64 = 3;
+}
+
+/// How visit `n` ends and what it says beside its steps. `ops`: its writes, 0 of a read.
+pub(super) fn ending(lww: &Lww, seed: u64, n: u64, ops: u64) -> (End, Stamp) {
+    let dice = |what| Dice::new(draw(seed, Stream::Stamp, &[n, what]));
+    let levels = if ops > 0 {
+        &lww.write_levels
+    } else {
+        &lww.read_levels
+    };
+    let level = dice(drawn::LEVEL).pick(levels).copied();
+    let dies = ops > 0 && dice(drawn::TTL).in_16(lww.ttl_in_16);
+    let stamp = Stamp {
+        timestamp: lww.clock.timestamp(seed, history::Lts(n + 1)),
+        ttl: if dies {
+            dice(drawn::TTL).pick(&lww.ttls).copied()
+        } else {
+            None
+        },
+        consistency: level.expect("checked: there is at least one"),
+        node: u16::try_from(dice(drawn::NODE).below(usize::from(lww.nodes)))
+            .expect("below a number of 16 bits"),
+    };
+    let end = if ops > 1 {
+        End::Batch {
+            logged: dice(drawn::LOGGED).in_16(lww.logged_in_16),
+        }
+    } else {
+        End::Autocommit
+    };
+    (end, stamp)
+}
+
+/// A drawn read as CQL can say it.
+pub(super) fn fit(lww: &Lww, dice: &mut Dice, view: &View, position: u64, mut query: Query) -> Query {
+    query.from = From::Table;
+    query.filter.clear();
+    query.offset = 0;
+    match &mut query.select {
+        Select::Aggregates(aggregates) => {
+            aggregates.retain(|a| !matches!(a, Aggregate::Sum(_)));
+            if aggregates.is_empty() {
+                aggregates.push(Aggregate::CountRows);
+            }
+            query.parts = Parts::One(position);
+            query.order.clear();
+            query.limit = None;
+            return query;
+        }
+        Select::Columns(columns) => {
+            if dice.in_16(lww.shared_in_16) {
+                let shared = view.shared.iter().map(|column| column.id);
+                columns.extend(shared.filter(|id| !columns.contains(id)).collect::<Vec<_>>());
+            }
+        }
+        Select::Distinct(_) | Select::Group { .. } => panic!("no such read is drawn under lww"),
+    }
+    let several = !matches!(query.parts, Parts::One(_));
+    if several {
+        query.order.clear();
+        query.limit = None;
+    }
+    let mut some = |chance: u8, sizes: &[u32]| {
+        if dice.in_16(chance) {
+            dice.pick(sizes).copied()
+        } else {
+            None
+        }
+    };
+    query.extras = Extras {
+        page: some(lww.paged_in_16, &lww.pages),
+        per_partition: if several {
+            some(lww.per_partition_in_16, &[1, 2, 3, 5])
+        } else {
+            None
+        },
+        stamps: dice.in_16(lww.stamps_in_16),
+    };
+    query
+}

@@ -1,0 +1,81 @@
+//! Discipline `lww`: what its visits are made of.
+
+use super::*;
+use history::{Explicit, Line, SessionId};
+
+fn every_profile() -> impl Iterator<Item = (&'static str, Config)> {
+    crate::partitions::names().flat_map(|(name, _)| {
+        let drawn = named(name).swarm(11).lww();
+        [(name, named(name).lww()), (name, drawn)]
+    })
+}
+
+#[test]
+fn every_profile_has_visits_of_one_request_with_a_timestamp() {
+    for (name, config) in every_profile() {
+        assert_eq!(config.check(), [], "{name}");
+        let p = workload(config.clone(), 5);
+        let clock = &config.lww.as_ref().expect("under lww").clock;
+        let mut kinds: BTreeSet<&'static str> = BTreeSet::new();
+        for visit in visits(&p, 1..1500) {
+            let stamp = visit.stamp.expect("a timestamp");
+            assert_eq!(stamp.timestamp, clock.timestamp(5, visit.lts));
+            assert!(visit.writes.len() <= 1, "{visit}");
+            assert!(
+                visit.writes.is_empty() || queries(&visit).next().is_none(),
+                "{visit}"
+            );
+            match visit.end {
+                End::Autocommit => assert_eq!(visit.steps.len(), 1, "{visit}"),
+                End::Batch { .. } => assert!(visit.steps.len() > 1 && !visit.writes.is_empty(), "{visit}"),
+                End::Commit | End::Rollback => panic!("{visit}"),
+            }
+            for query in queries(&visit) {
+                let one = matches!(query.parts, Parts::One(_));
+                assert_eq!(
+                    (query.from, query.offset, query.filter.len()),
+                    (From::Table, 0, 0),
+                    "{visit}"
+                );
+                assert!(
+                    one || (query.order.is_empty() && query.limit.is_none()),
+                    "{visit}"
+                );
+                assert!(!one || query.extras.per_partition.is_none(), "{visit}");
+                assert!(query.limit.is_none() || !query.order.is_empty(), "{visit}");
+            }
+            kinds.extend(ops(&visit).map(Op::kind));
+        }
+        assert!(
+            !kinds.contains("insert") && !kinds.contains("insert-strict"),
+            "{name}: {kinds:?}"
+        );
+    }
+}
+
+#[test]
+fn its_visits_are_fit_to_be_written_down() {
+    let p = workload(Config::default().lww(), 6);
+    let lines: Vec<Line> = visits(&p, 1..400)
+        .map(|visit| Line::new(SessionId(1), visit))
+        .collect();
+    for line in &lines {
+        assert_eq!(line.to_string().parse::<Line>().as_ref(), Ok(line));
+    }
+    if let Err(misfits) = Explicit::new(everything(), lines) {
+        panic!("{misfits:?}");
+    }
+}
+
+#[test]
+fn reads_ask_for_what_only_cql_has() {
+    let p = workload(Config::default().lww(), 7);
+    let all: Vec<Query> = visits(&p, 1..4000)
+        .flat_map(|v| queries(&v).cloned().collect::<Vec<_>>())
+        .collect();
+    let has = |which: &dyn Fn(&Query) -> bool| all.iter().filter(|q| which(q)).count() > 20;
+    assert!(has(&|q| q.extras.stamps));
+    assert!(has(&|q| q.extras.page.is_some()));
+    assert!(has(&|q| q.extras.per_partition.is_some()));
+    assert!(has(&|q| !q.order.is_empty() && q.limit.is_some()));
+}
