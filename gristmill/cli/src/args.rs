@@ -10,7 +10,7 @@ use clap_complete::Shell;
 use run::plan::keys;
 
 /// Flags that are shown under `Workload and target`; the others are limits.
-const MAIN: [&str; 15] = [
+const MAIN: [&str; 17] = [
     "seed",
     "time",
     "visits",
@@ -22,6 +22,8 @@ const MAIN: [&str; 15] = [
     "isolation",
     "claim",
     "pace",
+    "discipline",
+    "exclusion",
     "stop",
     "known",
     "schema",
@@ -179,9 +181,10 @@ fn value_name(key: &str) -> &'static str {
         "pace" => "PACE",
         "rate" => "N/s",
         "reads" => "PERCENT",
+        "discipline" => "ordered|lww",
         "isolation" | "claim" => "LEVEL",
         "stop" => "first|never|N",
-        "swarm" => "BOOL",
+        "swarm" | "exclusion" => "BOOL",
         "known" | "schema" | "history" => "FILE",
         "outside" => "LIST",
         _ => "N",

@@ -24,7 +24,7 @@ pub use settings::{Key, SESSIONS_MAX, Settings, keys, level, level_name};
 pub use values::{Millis, NotA, PerSecond, Rate, Seed, Stop, split_password};
 
 use crate::fault::FaultKind;
-use ::history::{Claim, Level, Line};
+use ::history::{Claim, Discipline, Level, Line};
 use datagen::schema::Schema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -55,6 +55,12 @@ pub struct Plan {
     /// Visits that may begin in a second, of all sessions together; `None`: as fast as they can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<PerSecond>,
+    /// Which order of the writes the model assumes.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub discipline: Discipline,
+    /// Under `lww`: whoever writes or reads a partition runs alone on it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub exclusion: bool,
     /// Checker threads beside the judging one; 0: the judging thread explains too.
     pub checkers: u16,
     /// When findings end the load.
@@ -106,6 +112,11 @@ pub struct Plan {
     pub workload: Config,
     /// Tables, with the resolved domain of each column (F20).
     pub schema: Schema,
+}
+
+/// Left out of the file, so that plans that know nothing of a key keep their bytes.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// When the load ends.

@@ -218,7 +218,7 @@ impl<'w> Client<'w> {
         };
         self.count(visit, &ended);
         world.ticks.end(self.me.0);
-        world.turnstile.release(&visit.writes, visit.lts);
+        world.turnstile.release(visit);
         world.ended.fetch_add(1, Ordering::Relaxed);
         if let Some(baton) = &world.baton {
             world.inbox.wait_judged(world.ticks.low_water());

@@ -18,8 +18,10 @@
 //!   for those that the history itself has not.
 
 use crate::replay::{Place, Schedule};
-use history::{Lts, Part, Regenerate, SessionId, Visit};
+use datagen::schema::SizeClass;
+use history::{Lts, Part, Parts, Regenerate, SessionId, Step, Visit};
 use parking_lot::{Condvar, Mutex};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +47,45 @@ pub(crate) struct Options {
     pub done_until: Lts,
     /// Recorded overlaps to follow.
     pub schedule: Option<Arc<Schedule>>,
+    /// Which visits keep out of each other's way.
+    pub exclusion: Exclusion,
+}
+
+/// Which visits keep out of each other's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exclusion {
+    /// Visits that write a partition run one after another; reads go at any time (discipline `ordered`).
+    Writers,
+    /// Whoever writes or reads a partition runs alone on it.
+    All,
+    /// None: everything races (discipline `lww`).
+    None,
+}
+
+impl Exclusion {
+    /// The partitions that a visit has for itself while it runs, sorted, none twice.
+    fn held<'v>(self, visit: &'v Visit, narrow: &dyn Fn(u16) -> u64) -> Cow<'v, [Part]> {
+        match self {
+            Exclusion::Writers => Cow::Borrowed(&visit.writes),
+            Exclusion::None => Cow::Borrowed(&[]),
+            Exclusion::All => {
+                let mut held = visit.writes.clone();
+                for step in &visit.steps {
+                    let Step::Read(query) = step else { continue };
+                    let table = query.table;
+                    let part = |position| Part { table, position };
+                    match &query.parts {
+                        Parts::One(position) => held.push(part(*position)),
+                        Parts::In(positions) => held.extend(positions.iter().copied().map(part)),
+                        Parts::All => held.extend((0..narrow(table)).map(part)),
+                    }
+                }
+                held.sort_unstable();
+                held.dedup();
+                Cow::Owned(held)
+            }
+        }
+    }
 }
 
 /// The gate between the plan and the sessions.
@@ -167,7 +208,20 @@ impl Turnstile {
     }
 
     /// The visit has ended, and is settled: the next ones of its partitions may go.
-    pub(crate) fn release(&self, writes: &[Part], lts: Lts) {
+    pub(crate) fn release(&self, visit: &Visit) {
+        let held = self.held(visit);
+        self.free(&held, visit.lts);
+    }
+
+    fn held<'v>(&self, visit: &'v Visit) -> Cow<'v, [Part]> {
+        let narrow = |table| match self.history.schema(visit.lts).table(table).size {
+            SizeClass::Narrow { partitions } => u64::from(partitions),
+            SizeClass::Wide => 0,
+        };
+        self.options.exclusion.held(visit, &narrow)
+    }
+
+    fn free(&self, writes: &[Part], lts: Lts) {
         if writes.is_empty() && self.options.schedule.is_none() {
             return;
         }
@@ -201,7 +255,7 @@ impl Turnstile {
                 if let Some(rank) = self.options.schedule.as_ref().and_then(|s| s.rank(Lts(lts))) {
                     inner.record.finish(rank);
                 }
-                inner.leave(&waiting.visit.writes, lts, &|lts| self.place(lts));
+                inner.leave(&self.held(&waiting.visit), lts, &|lts| self.place(lts));
             }
         }
         self.wake(&inner);
@@ -307,7 +361,7 @@ impl Turnstile {
             return None;
         }
         let mut behind = 0;
-        for part in &visit.writes {
+        for part in self.held(&visit).iter() {
             let queue = inner.queues.entry(*part).or_default();
             behind += usize::from(!queue.is_empty());
             queue.push_back(lts);

@@ -2,7 +2,7 @@
 
 use crate::life::Loaded;
 use crate::world::World;
-use history::{Counts, End, Lts, Op, Regenerate, State, Status, Step, Tracker, Verdict};
+use history::{Counts, Discipline, End, Lts, Op, Regenerate, State, Status, Step, Tracker, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use targets::Facts;
@@ -210,7 +210,7 @@ fn doubts(world: &World, loaded: &Loaded, visits: &BTreeMap<String, u64>) -> Vec
             "{rejected} of {total} visits were rejected, against the plan"
         ));
     }
-    if visits["unknown"] > 0 {
+    if visits["unknown"] > 0 && world.plan.discipline == Discipline::Ordered {
         doubts.push(format!("{} visits could not be settled", visits["unknown"]));
     }
     if let Some(full) = &loaded.disk_full {

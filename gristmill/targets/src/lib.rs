@@ -52,6 +52,18 @@ pub struct Scheme {
     pub form: &'static str,
     /// What it is.
     pub words: &'static str,
+    /// Which orders of writes it can be put through; the first is what it is put through unless something else is asked for.
+    pub disciplines: &'static [Discipline],
+}
+
+/// Which orders of writes a target can be put through, by its URL; nothing of a scheme that is not known.
+pub fn disciplines(url: &str) -> &'static [Discipline] {
+    let name = match url.split_once(':').map_or(url, |(scheme, _)| scheme) {
+        "postgresql" => "postgres",
+        name => name,
+    };
+    let scheme = SCHEMES.iter().find(|scheme| scheme.name == name);
+    scheme.map_or(&[], |scheme| scheme.disciplines)
 }
 
 /// Every scheme this binary knows, for `list targets` and messages.
@@ -60,16 +72,19 @@ pub const SCHEMES: &[Scheme] = &[
         name: "sqlite",
         form: "sqlite:",
         words: "a temporary file, sqlite:PATH, or sqlite::memory:",
+        disciplines: &[Discipline::Ordered, Discipline::Lww],
     },
     Scheme {
         name: "postgres",
         form: "postgres://USER@HOST:PORT/DATABASE",
         words: "a server, or postgres:local for a throw-away one (?bin=, ?set=name=value)",
+        disciplines: &[Discipline::Ordered, Discipline::Lww],
     },
     Scheme {
         name: "reference",
         form: "reference:",
         words: "in memory, obviously right; can lie",
+        disciplines: &[Discipline::Ordered],
     },
 ];
 
@@ -78,6 +93,19 @@ pub const SCHEMES: &[Scheme] = &[
 /// Errors: [`Unusable::Usage`] for an unknown scheme, a malformed URL, a lie that the target cannot tell.
 pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn Target>, Unusable> {
     check_prefix(&options.prefix)?;
+    let disciplines = disciplines(url);
+    if !disciplines.is_empty() && !disciplines.contains(&options.discipline) {
+        let asked = match options.discipline {
+            Discipline::Ordered => "`ordered`",
+            Discipline::Lww => "`lww`",
+        };
+        let remedy = "leave `discipline` out: then it is one that the target can do";
+        return Err(Unusable::usage(
+            format!("`{url}`"),
+            format!("it cannot be put through discipline {asked}"),
+            remedy,
+        ));
+    }
     let (scheme, _) = url.split_once(':').unwrap_or((url, ""));
     let told_by =
         |teller: Teller| move |lie: &&Lie| FLAWS.iter().any(|l| l.name == lie.name && l.teller == teller);

@@ -3,7 +3,7 @@
 use super::setup::Setup;
 use crate::plan::{Pace, Plan, level_name};
 use history::artefact::Folder;
-use history::{Claim, Progress};
+use history::{Claim, Discipline, Progress};
 use std::collections::BTreeMap;
 
 pub(super) fn started(setup: &Setup, folder: &Folder) -> Progress {
@@ -37,20 +37,25 @@ pub(crate) fn setup(plan: &Plan) -> BTreeMap<String, String> {
         Pace::Free => "free",
         Pace::LockStep => "lock-step",
     };
+    let discipline = match (plan.discipline, plan.exclusion) {
+        (Discipline::Ordered, _) => "ordered",
+        (Discipline::Lww, false) => "lww",
+        (Discipline::Lww, true) => "lww without races",
+    };
     let workload = match plan.profile.as_str() {
         _ if plan.history.is_some() => match plan.history.iter().flatten().count() {
-            1 => "a history of 1 visit, ordered".to_owned(),
-            n => format!("a history of {n} visits, ordered"),
+            1 => format!("a history of 1 visit, {discipline}"),
+            n => format!("a history of {n} visits, {discipline}"),
         },
-        "default" => "partitions, ordered".to_owned(),
-        profile => format!("partitions ({profile}), ordered"),
+        "default" => format!("partitions, {discipline}"),
+        profile => format!("partitions ({profile}), {discipline}"),
     };
     [
         ("sessions", sessions),
         ("pace", pace.to_owned()),
         ("workload", workload),
         ("profile", plan.profile.clone()),
-        ("discipline", "ordered".to_owned()),
+        ("discipline", discipline.to_owned()),
         ("level", level_name(plan.level).to_owned()),
         ("claim", claim(&plan.claim)),
     ]

@@ -14,14 +14,14 @@ use crate::plan::{Length, Pace, Plan};
 use crate::registry::Registry;
 use crate::replay::Schedule;
 use crate::ticks::Ticks;
-use crate::turnstile::{self, Turnstile};
+use crate::turnstile::{self, Exclusion, Turnstile};
 use crate::verdict;
 use crate::world::{Parts, World};
 use check::Judge;
 use history::artefact::Folder;
 use history::log::{Header, Limits, Record, What, Writer};
 use history::tracker::TrackerFile;
-use history::{Explicit, Lts, Regenerate, SessionId, State, Status, Tracker, Verdict};
+use history::{Discipline, Explicit, Lts, Regenerate, SessionId, State, Status, Tracker, Verdict};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,6 +56,7 @@ pub(crate) fn open_target(
     options.seed = plan.seed.0;
     options.lies = crate::plan::lies(&plan.lies);
     options.level = Some(plan.level);
+    options.discipline = plan.discipline;
     options.lock_step = plan.pace == Pace::LockStep;
     options.busy = Duration::from_millis(plan.busy_ms);
     options.through = through;
@@ -237,6 +238,11 @@ fn turnstile(
             done: Box::new(move |lts| dones.get(lts).state != State::Waiting),
             done_until,
             schedule,
+            exclusion: match (plan.discipline, plan.exclusion) {
+                (Discipline::Ordered, _) => Exclusion::Writers,
+                (Discipline::Lww, true) => Exclusion::All,
+                (Discipline::Lww, false) => Exclusion::None,
+            },
         },
     )
 }

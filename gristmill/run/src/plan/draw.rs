@@ -8,7 +8,7 @@ use crate::fault::{FaultKind, Needs};
 use datagen::schema::Schema;
 use datagen::stream::{Stream, draw};
 use history::notation::HistoryFile;
-use history::{Explicit, Misfit, Regenerate};
+use history::{Discipline, Explicit, Misfit, Regenerate};
 use std::collections::BTreeMap;
 use std::path::Path;
 use targets::target::Environment;
@@ -32,6 +32,9 @@ pub enum PlanError {
     Workload(#[from] workload::partitions::Unusable),
 }
 
+const WITHOUT: &str = "it has no timestamp, and others have, or --discipline is lww: `| auto at 1000 quorum`";
+const WITH: &str = "it has a timestamp, and others have none, or --discipline is ordered";
+
 /// What is drawn for a plan, by its number in [`Stream::Plan`].
 mod drawn {
     pub(super) const SWARM: u64 = 1;
@@ -51,19 +54,37 @@ impl Settings {
         options.environment = std::sync::Arc::clone(environment);
         options.seed = seed.0;
         options.lies = lies(&self.lies);
+        options.discipline = self.discipline(&url);
+        let discipline = options.discipline;
         let target = targets::open(&url, &options)?;
         let mut mistakes = Vec::new();
         let config = self.config(seed, target.as_ref(), &mut mistakes);
         let written = self.written(target.as_ref(), &mut mistakes);
+        let lww = discipline == Discipline::Lww;
+        let lines = written.iter().flat_map(|history| history.lines());
+        let other = lines
+            .filter(|line| line.visit.stamp.is_some() != lww)
+            .map(|line| line.visit.lts);
+        mistakes.extend(other.take(3).map(|lts| Mistake {
+            place: format!("history, visit {lts}"),
+            what: if lww { WITHOUT } else { WITH }.to_owned(),
+        }));
         let sessions = match &written {
             Some(history) => history.sessions().max(1),
             None => self.sessions.unwrap_or(8),
         };
         self.check(target.as_ref(), sessions, &mut mistakes);
+        if self.exclusion == Some(true) && discipline == Discipline::Ordered {
+            mistakes.push(Mistake {
+                place: "exclusion".to_owned(),
+                what: "visits of one partition run one after another anyway: give it with --discipline lww"
+                    .to_owned(),
+            });
+        }
         let schema = match &written {
             Some(history) => Ok(history.schema(history::Lts(1)).as_ref().clone()),
             None => self
-                .tables(seed, target.as_ref())
+                .tables(seed, target.as_ref(), discipline)
                 .map_err(|wrong| mistakes.extend(wrong)),
         };
         let (Ok(schema), true) = (schema, mistakes.is_empty()) else {
@@ -89,6 +110,8 @@ impl Settings {
             length,
             pace,
             rate: self.rate,
+            discipline,
+            exclusion: self.exclusion.unwrap_or(false),
             checkers: self.checkers.unwrap_or(1),
             stop: self.stop.unwrap_or(Stop::First),
             retries: self.retries.unwrap_or(0),
@@ -123,6 +146,23 @@ impl Settings {
         })
     }
 
+    /// What is asked for; else what the written visits are of, else the target's own.
+    fn discipline(&self, url: &str) -> Discipline {
+        let own = || targets::disciplines(url).first().copied().unwrap_or_default();
+        self.discipline.unwrap_or_else(|| match self.visits_of_history() {
+            Some(true) => Discipline::Lww,
+            Some(false) => Discipline::Ordered,
+            None => own(),
+        })
+    }
+
+    /// Whether the visits of the given history have timestamps.
+    fn visits_of_history(&self) -> Option<bool> {
+        let text = std::fs::read_to_string(self.history.as_deref()?).ok()?;
+        let file = HistoryFile::parse(&text).ok()?;
+        Some(file.lines.first()?.visit.stamp.is_some())
+    }
+
     /// The profile, the swarm's draws, the keys given one by one.
     fn config(&self, seed: Seed, target: &dyn Target, mistakes: &mut Vec<Mistake>) -> Config {
         let name = self.profile.as_deref().unwrap_or("default");
@@ -138,6 +178,9 @@ impl Settings {
             config = config.swarm(draw(seed.0, Stream::Plan, &[drawn::SWARM]));
         }
         config.shapes.numeric_sums = numeric_sums(target);
+        if self.discipline(&target.describe().url) == Discipline::Lww {
+            config = config.lww();
+        }
         let mut table = toml::Table::try_from(&config).expect("plain data");
         merge(&mut table, self.workload.clone());
         match table.try_into::<Config>() {
@@ -234,9 +277,14 @@ impl Settings {
         HistoryFile::parse(&text).ok()?.seed.map(Seed)
     }
 
-    fn tables(&self, seed: Seed, target: &dyn Target) -> Result<Schema, Vec<Mistake>> {
+    fn tables(
+        &self,
+        seed: Seed,
+        target: &dyn Target,
+        discipline: Discipline,
+    ) -> Result<Schema, Vec<Mistake>> {
         let drawn = draw(seed.0, Stream::Plan, &[drawn::SCHEMA]);
-        super::tables::schema(drawn, self.schema.as_deref().map(Path::new), target)
+        super::tables::schema(drawn, self.schema.as_deref().map(Path::new), target, discipline)
     }
 }
 

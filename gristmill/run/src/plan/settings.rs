@@ -6,7 +6,7 @@ use super::mistake::{Mistake, unknown_key};
 use super::values::{Millis, NotA, PerSecond, Rate, Seed, Stop};
 use super::{FaultAt, Pace};
 use crate::fault::{FAULTS, FaultKind};
-use history::Level;
+use history::{Discipline, Level};
 use reading::Reading;
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -26,6 +26,8 @@ pub struct Settings {
     pub pace: Option<Pace>,
     pub rate: Option<PerSecond>,
     pub reads: Option<u32>,
+    pub discipline: Option<Discipline>,
+    pub exclusion: Option<bool>,
     pub isolation: Option<Level>,
     pub claim: Option<Level>,
     pub checkers: Option<u16>,
@@ -130,7 +132,7 @@ macro_rules! key {
     };
 }
 
-const KEYS: [Key; 29] = [
+const KEYS: [Key; 31] = [
     key!(
         "seed",
         "a number of 1 to 16 hexadecimal digits such as 7b3f0c",
@@ -204,6 +206,25 @@ const KEYS: [Key; 29] = [
         "percent of the visits that only read, exactly (default: as the profile has it)",
         reads,
         |r| r.within(0, 99)
+    ),
+    key!(
+        "discipline",
+        "ordered or lww",
+        "ordered: visits of one partition run one after another; lww: they race, the greatest timestamp wins (default: the \
+         target's)",
+        discipline,
+        |r| match r {
+            Raw::Text("ordered") => Some(Discipline::Ordered),
+            Raw::Text("lww") => Some(Discipline::Lww),
+            _ => None,
+        }
+    ),
+    key!(
+        "exclusion",
+        "true or false",
+        "lww: whoever writes or reads a partition runs alone on it, instead of racing (default: false)",
+        exclusion,
+        |r| r.parse()
     ),
     key!(
         "isolation",
@@ -468,6 +489,8 @@ impl Settings {
             pace: self.pace.or(under.pace),
             rate: self.rate.or(under.rate),
             reads: self.reads.or(under.reads),
+            discipline: self.discipline.or(under.discipline),
+            exclusion: self.exclusion.or(under.exclusion),
             isolation: self.isolation.or(under.isolation),
             claim: self.claim.or(under.claim),
             checkers: self.checkers.or(under.checkers),

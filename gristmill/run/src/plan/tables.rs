@@ -2,13 +2,58 @@
 
 use super::mistake::Mistake;
 use datagen::schema::draw::{SchemaOptions, draw};
-use datagen::schema::{Schema, ddl, toml};
+use datagen::schema::{Definition, Schema, ddl, toml};
 use datagen::value::Type;
+use history::Discipline;
 use std::path::Path;
 use targets::Target;
 
 /// The schema, with every column's domain resolved for the target (F20). `given`: a `.toml` or `.sql` file.
-pub(super) fn schema(seed: u64, given: Option<&Path>, target: &dyn Target) -> Result<Schema, Vec<Mistake>> {
+pub(super) fn schema(
+    seed: u64,
+    given: Option<&Path>,
+    target: &dyn Target,
+    discipline: Discipline,
+) -> Result<Schema, Vec<Mistake>> {
+    let made = resolved(seed, given, target)?;
+    if discipline == Discipline::Ordered {
+        return Ok(made);
+    }
+    // A cell that nobody wrote, or that was deleted by itself, is NULL whatever the table says.
+    let mut tables: Vec<Definition> = made.tables.iter().map(|t| t.definition().clone()).collect();
+    let mut mistakes = Vec::new();
+    for table in &mut tables {
+        let name = table.name.clone();
+        for column in table
+            .regular
+            .iter_mut()
+            .chain(&mut table.shared)
+            .filter(|c| !c.nullable)
+        {
+            column.nullable = true;
+            if given.is_some() {
+                mistakes.push(Mistake {
+                    place: "schema".to_owned(),
+                    what: format!(
+                        "column `{}` of `{name}` is NOT NULL, and under lww every cell can be deleted: leave NOT NULL out",
+                        column.name
+                    ),
+                });
+            }
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    Schema::new(tables).map_err(|e| {
+        vec![Mistake {
+            place: "schema".to_owned(),
+            what: e.to_string(),
+        }]
+    })
+}
+
+fn resolved(seed: u64, given: Option<&Path>, target: &dyn Target) -> Result<Schema, Vec<Mistake>> {
     let limits = |ty: Type| target.limits(&ty);
     let Some(path) = given else {
         let mistake = |e: &dyn ToString| Mistake {

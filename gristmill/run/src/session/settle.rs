@@ -7,8 +7,8 @@ use crate::world::World;
 use check::{Probe, Settled};
 use history::log::{Fate, What};
 use history::{
-    Address, Answer, Answered, From, Lts, Outcome, Part, Parts, Query, RowChoice, Select, Span, State, Step,
-    Tick, Tracker, Visit,
+    Address, Answer, Answered, Discipline, From, Lts, Outcome, Part, Parts, Query, RowChoice, Select, Span,
+    State, Step, Tick, Tracker, Visit,
 };
 use std::time::Duration;
 use targets::{Gone, Identity, Request};
@@ -32,6 +32,10 @@ pub(crate) fn settle_left_over(world: &World, left_over: &LeftOver) -> Result<()
             (State::Open, _) => client.close_off(*lts, track.attempt, Outcome::Unknown)?,
             (state, _) => state,
         };
+        if world.plan.discipline == Discipline::Lww {
+            client.leave_open(&visit, state)?;
+            continue;
+        }
         client.settle(&visit, track.attempt, state, left_over.identity(track.session))?;
     }
     Ok(())
@@ -74,8 +78,21 @@ impl Client<'_> {
             Outcome::Unknown => State::Unknown,
         };
         self.connection.close();
+        if self.world.plan.discipline == Discipline::Lww {
+            return self.leave_open(visit, state);
+        }
         let identity = self.connection.identity().cloned();
         self.settle(visit, attempt, state, identity.as_ref())
+    }
+
+    /// Under `lww` nothing waits for a visit whose end nobody knows: it stays possible until it is seen, or something with a
+    /// greater timestamp lies over it.
+    fn leave_open(&mut self, visit: &Visit, state: State) -> Result<State, RunError> {
+        if state == State::Unknown && visit.writes.is_empty() {
+            self.set(visit, State::Rejected, Fate::Alike)?;
+            return Ok(State::Rejected);
+        }
+        Ok(state)
     }
 
     /// The same for a visit whose server session was `identity`, and whose connection is closed.

@@ -1,10 +1,32 @@
-use super::{Options, Taken, Turnstile};
+use super::{Exclusion, Options, Taken, Turnstile};
 use crate::replay::Schedule;
 use crate::testing::Listed;
 use history::{Line, Lts, Part, SessionId};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+#[test]
+fn under_lww_visits_of_one_partition_go_at_once_unless_they_are_told_not_to() {
+    let all = |exclusion| {
+        let options = Options {
+            first: Lts(1),
+            last: Lts(3),
+            look_ahead: 8,
+            skipped: Box::new(|_| {}),
+            done: Box::new(|_| false),
+            done_until: Lts(0),
+            schedule: None,
+            exclusion,
+        };
+        let t = Turnstile::new(Arc::new(Listed::writing(&[&[1], &[1], &[2]])), options);
+        let first = take_all(&t);
+        t.release(&t.history.visit(Lts(1)).unwrap());
+        (first, take_all(&t))
+    };
+    assert_eq!(all(Exclusion::None), (vec![1, 2, 3], vec![]));
+    assert_eq!(all(Exclusion::All), (vec![1, 3], vec![2]));
+}
 
 fn part(position: u64) -> Part {
     Part { table: 0, position }
@@ -26,6 +48,7 @@ fn turnstile(
         done: Box::new(|_| false),
         done_until: Lts(0),
         schedule,
+        exclusion: Exclusion::Writers,
     };
     (
         Turnstile::new(Arc::new(Listed::writing(writes)), options),
@@ -54,11 +77,11 @@ fn with_a_record_each_session_gets_its_visits_when_their_time_has_come() {
     };
     assert_eq!((take(2), take(1)), (Some(2), Some(1)), "they were open at once");
     assert_eq!((take(1), take(2)), (None, None), "1 had ended before 3 began");
-    t.release(&[part(1)], Lts(1));
+    t.free(&[part(1)], Lts(1));
     assert_eq!((take(2), take(1)), (None, Some(3)), "3 was session 1's");
-    t.release(&[part(3)], Lts(3));
+    t.free(&[part(3)], Lts(3));
     assert_eq!(take(2), None, "2 had ended before 4 began");
-    t.release(&[part(2)], Lts(2));
+    t.free(&[part(2)], Lts(2));
     assert_eq!(take(2), Some(4));
 }
 
@@ -75,13 +98,13 @@ fn take_all(turnstile: &Turnstile) -> Vec<u64> {
 fn visits_of_one_partition_go_one_after_another_and_others_overtake() {
     let (t, _) = turnstile(&[&[1], &[1], &[2], &[], &[1, 2]], 8, None);
     assert_eq!(take_all(&t), [1, 3, 4]);
-    t.release(&[part(1)], Lts(1));
+    t.free(&[part(1)], Lts(1));
     assert_eq!(take_all(&t), [2]);
-    t.release(&[part(2)], Lts(3));
+    t.free(&[part(2)], Lts(3));
     assert_eq!(take_all(&t), [] as [u64; 0]);
-    t.release(&[part(1)], Lts(2));
+    t.free(&[part(1)], Lts(2));
     assert_eq!(take_all(&t), [5]);
-    t.release(&[part(1), part(2)], Lts(5));
+    t.free(&[part(1), part(2)], Lts(5));
     assert!(matches!(t.try_take(SessionId(1)), Taken::End));
 }
 
@@ -89,7 +112,7 @@ fn visits_of_one_partition_go_one_after_another_and_others_overtake() {
 fn the_window_bounds_how_far_later_visits_overtake() {
     let (t, _) = turnstile(&[&[1], &[1], &[1], &[2], &[3]], 2, None);
     assert_eq!(take_all(&t), [1]);
-    t.release(&[part(1)], Lts(1));
+    t.free(&[part(1)], Lts(1));
     assert_eq!(take_all(&t), [2, 4, 5]);
 }
 
@@ -99,11 +122,11 @@ fn a_retired_partition_skips_who_waits_and_who_comes() {
     assert_eq!(take_all(&t), [1]);
     t.retire(&[part(1)], Lts(1));
     assert_eq!(*skipped.lock(), [2, 5]);
-    t.release(&[part(1)], Lts(1));
+    t.free(&[part(1)], Lts(1));
     assert_eq!(take_all(&t), [3]);
-    t.release(&[part(2)], Lts(3));
+    t.free(&[part(2)], Lts(3));
     assert_eq!(take_all(&t), [4]);
-    t.release(&[part(2), part(3)], Lts(4));
+    t.free(&[part(2), part(3)], Lts(4));
     assert_eq!(take_all(&t), [6]);
 }
 
@@ -113,8 +136,8 @@ fn after_stop_the_admitted_visits_still_run() {
     assert_eq!(take_all(&t), [1, 3]);
     let last = t.stop();
     assert_eq!(last, Lts(4));
-    t.release(&[part(1)], Lts(1));
-    t.release(&[part(2)], Lts(3));
+    t.free(&[part(1)], Lts(1));
+    t.free(&[part(2)], Lts(3));
     assert_eq!(take_all(&t), [2, 4]);
 }
 
@@ -156,7 +179,7 @@ fn threads_never_meet_on_a_partition() {
                         t.retire(&visit.writes, visit.lts);
                     }
                     done.lock().insert(visit.lts.0);
-                    t.release(&visit.writes, visit.lts);
+                    t.release(&visit);
                 }
             });
         }
