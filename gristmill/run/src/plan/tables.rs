@@ -24,6 +24,16 @@ pub(super) fn schema(
     let mut mistakes = Vec::new();
     for table in &mut tables {
         let name = table.name.clone();
+        if table.clustering.is_empty() && !std::mem::take(&mut table.shared).is_empty() && given.is_some() {
+            mistakes.push(Mistake {
+                place: "schema".to_owned(),
+                what: format!("`{name}` has shared columns and no clustering key: give it one, or make them regular"),
+            });
+        }
+        for key in &mut table.partition {
+            // A partition key of one empty text is none to Cassandra.
+            key.column.limits.empty = false;
+        }
         for column in table
             .regular
             .iter_mut()

@@ -8,7 +8,7 @@ use super::config::{Config, Ends, Mistake, Reads, Writes};
 use super::dice::Dice;
 use super::view::View;
 use datagen::stream::{Stream, draw};
-use history::{Aggregate, Consistency, End, Extras, From, Parts, Query, Select, Stamp};
+use history::{Aggregate, Consistency, End, Extras, From, Parts, Query, RowChoice, Select, Stamp};
 use serde::{Deserialize, Serialize};
 
 /// Options of discipline `lww`. Chances are in 16.
@@ -254,6 +254,12 @@ pub(super) fn fit(lww: &Lww, dice: &mut Dice, view: &View, position: u64, mut qu
             }
         }
         Select::Distinct(_) | Select::Group { .. } => panic!("no such read is drawn under lww"),
+    }
+    match query.parts {
+        // IN over a key of several columns has no words in CQL.
+        Parts::In(_) if view.keys.len() > 1 => query.parts = Parts::One(position),
+        Parts::All => query.rows = RowChoice::All,
+        Parts::One(_) | Parts::In(_) => {}
     }
     let several = !matches!(query.parts, Parts::One(_));
     if several {
