@@ -396,6 +396,16 @@ pub enum Aggregate {
     Sum(ColumnId),
 }
 
+impl Aggregate {
+    /// The column that it is over; `None` of `count(*)`.
+    pub fn column(&self) -> Option<ColumnId> {
+        match self {
+            Self::CountRows => None,
+            Self::Count(id) | Self::Min(id) | Self::Max(id) | Self::Sum(id) => Some(*id),
+        }
+    }
+}
+
 impl Query {
     /// The name of its kind, as in statistics.
     pub fn kind(&self) -> &'static str {

@@ -9,7 +9,7 @@ use crate::RunError;
 use crate::clock::Clock;
 use crate::fault::FaultKind;
 use crate::plan::{Pace, Rate, Seed, Settings, Stop};
-use history::{Progress, Verdict, Watcher};
+use history::{Discipline, Progress, Verdict, Watcher};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -87,12 +87,15 @@ pub fn trials() -> Vec<Trial> {
             Pace::Free
         },
     };
-    let reference = FLAWS
-        .iter()
+    let ordered = || {
+        FLAWS
+            .iter()
+            .filter(|l| l.disciplines.contains(&Discipline::Ordered))
+    };
+    let reference = ordered()
         .filter(|l| l.teller != Teller::Corruptor)
         .map(|l| of(l, "reference:"));
-    let sqlite = FLAWS
-        .iter()
+    let sqlite = ordered()
         .filter(|l| l.teller != Teller::Store)
         .map(|l| of(l, "sqlite:"));
     reference.chain(sqlite).collect()

@@ -33,6 +33,8 @@ const ORDER: &[Flaw] = &[
     Flaw::ExtraRow,
     Flaw::DuplicatedRow,
     Flaw::ShownValue,
+    Flaw::HiddenValue,
+    Flaw::WrongTimestamp,
 ];
 
 /// A target whose answers are damaged.
@@ -182,11 +184,18 @@ impl Session for CorruptSession {
                 continue;
             }
             let choice = self.liar.choice(*flaw, at, 1);
-            let lie = match (request, &executed.answer) {
-                (Request::Step(Step::Write(_)), Answer::Affected(n)) if *flaw == Flaw::WrongCount => {
+            let step = match request {
+                Request::Step(step) => Some(*step),
+                Request::Stamped { steps: [step], .. } => Some(step),
+                _ => None,
+            };
+            let lie = match (step, &executed.answer) {
+                (Some(Step::Write(_)), Answer::Affected(n))
+                    if *flaw == Flaw::WrongCount && matches!(request, Request::Step(_)) =>
+                {
                     Some(Answer::Affected(n + 1))
                 }
-                (Request::Step(Step::Read(query)), Answer::Rows(rows)) => {
+                (Some(Step::Read(query)), Answer::Rows(rows)) => {
                     let table = self.layout.table(query.table);
                     damage::damaged(*flaw, choice, table, query, rows).map(Answer::Rows)
                 }

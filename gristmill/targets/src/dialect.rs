@@ -22,7 +22,7 @@ use crate::cell::Cell;
 use crate::layout::Layout;
 use crate::target::{Rendered, Request};
 use datagen::value::Type;
-use history::{Answer, Discipline, Level, Op, Reason, ReasonKind, Step};
+use history::{Answer, Discipline, From, Level, Op, Reason, ReasonKind, Step};
 use std::sync::Arc;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -278,8 +278,11 @@ pub(crate) fn not_offered(request: &Request<'_>) -> Option<Answer> {
         return None;
     };
     let insert = |step: &Step| matches!(step, Step::Write(Op::Insert { .. }));
+    let joined = |step: &Step| matches!(step, Step::Read(query) if query.from != From::Table);
     let what = if stamp.ttl.is_some() {
         "a time to live"
+    } else if steps.iter().any(joined) {
+        "a read of the shared columns alone, or by a join: they are read with their rows,"
     } else if steps.iter().any(insert) {
         "an insert that does nothing where the row exists"
     } else {

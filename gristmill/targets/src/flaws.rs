@@ -10,7 +10,7 @@
 use crate::Unusable;
 use crate::target::{Lie, OpenOptions};
 use datagen::stream::{Stream, draw};
-use history::Address;
+use history::{Address, Discipline};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 
@@ -33,6 +33,12 @@ pub enum Flaw {
     LostOnCrash = 12,
     DuplicatedRow = 13,
     ShownValue = 14,
+    OlderWins = 15,
+    TieWrong = 16,
+    RangeOffByOne = 17,
+    StaticLost = 18,
+    WrongTimestamp = 19,
+    HiddenValue = 20,
 }
 
 /// Who can tell it.
@@ -61,7 +67,13 @@ pub struct FlawLine {
     pub visible: &'static str,
     /// It needs at least two sessions, or a crash.
     pub needs: Needs,
+    /// Under which disciplines it can be told.
+    pub disciplines: &'static [Discipline],
 }
+
+const ORDERED: &[Discipline] = &[Discipline::Ordered];
+const LWW: &[Discipline] = &[Discipline::Lww];
+const BOTH: &[Discipline] = &[Discipline::Ordered, Discipline::Lww];
 
 /// What a lie needs to be told at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +94,7 @@ pub const FLAWS: &[FlawLine] = &[
         teller: Teller::Store,
         does: "a write of an open transaction is shown to other sessions before its COMMIT",
         visible: "uncommitted data is hidden; a reader while the writer is open",
+        disciplines: ORDERED,
         needs: Needs::Partner,
     },
     FlawLine {
@@ -90,6 +103,7 @@ pub const FLAWS: &[FlawLine] = &[
         teller: Teller::Store,
         does: "a read sees its partitions as they were before their last change",
         visible: "real time; any reader after an acknowledged write",
+        disciplines: BOTH,
         needs: Needs::Nothing,
     },
     FlawLine {
@@ -98,6 +112,7 @@ pub const FLAWS: &[FlawLine] = &[
         teller: Teller::Store,
         does: "an update starts from the row as it was before the last visit that wrote it, whose cells vanish",
         visible: "acknowledged writes stay; any later read of the row",
+        disciplines: BOTH,
         needs: Needs::Nothing,
     },
     FlawLine {
@@ -106,6 +121,7 @@ pub const FLAWS: &[FlawLine] = &[
         teller: Teller::Store,
         does: "COMMIT is acknowledged, but only the first half of its rows arrives",
         visible: "visits are atomic; a visit that changes two rows or more, then any read of the others",
+        disciplines: BOTH,
         needs: Needs::Nothing,
     },
     FlawLine {
@@ -114,6 +130,7 @@ pub const FLAWS: &[FlawLine] = &[
         teller: Teller::Anyone,
         does: "a read does not see one of the rows",
         visible: "always",
+        disciplines: BOTH,
         needs: Needs::Nothing,
     },
     FlawLine {
@@ -122,6 +139,7 @@ pub const FLAWS: &[FlawLine] = &[
         teller: Teller::Store,
         does: "a read sees a row that was deleted, with the cells that it had",
         visible: "real time",
+        disciplines: BOTH,
         needs: Needs::Nothing,
     },
     FlawLine {
@@ -130,6 +148,7 @@ pub const FLAWS: &[FlawLine] = &[
         teller: Teller::Anyone,
         does: "a read sees another value in one cell",
         visible: "always",
+        disciplines: BOTH,
         needs: Needs::Nothing,
     },
     FlawLine {
@@ -138,6 +157,7 @@ pub const FLAWS: &[FlawLine] = &[
         teller: Teller::Anyone,
         does: "two rows of an ordered answer change places",
         visible: "always, by reads with ORDER BY",
+        disciplines: BOTH,
         needs: Needs::Nothing,
     },
     FlawLine {
@@ -146,6 +166,7 @@ pub const FLAWS: &[FlawLine] = &[
         teller: Teller::Anyone,
         does: "a read sees a row that nobody wrote",
         visible: "always",
+        disciplines: BOTH,
         needs: Needs::Nothing,
     },
     FlawLine {
@@ -154,6 +175,7 @@ pub const FLAWS: &[FlawLine] = &[
         teller: Teller::Anyone,
         does: "an affected count, or count(), is one too many",
         visible: "always",
+        disciplines: BOTH,
         needs: Needs::Nothing,
     },
     FlawLine {
@@ -162,6 +184,7 @@ pub const FLAWS: &[FlawLine] = &[
         teller: Teller::Store,
         does: "LIMIT and OFFSET are ignored",
         visible: "always, by reads with LIMIT",
+        disciplines: BOTH,
         needs: Needs::Nothing,
     },
     FlawLine {
@@ -170,6 +193,7 @@ pub const FLAWS: &[FlawLine] = &[
         teller: Teller::Store,
         does: "what a visit committed is gone after a crash",
         visible: "durable; a crash, then any read",
+        disciplines: BOTH,
         needs: Needs::Crash,
     },
     FlawLine {
@@ -178,6 +202,7 @@ pub const FLAWS: &[FlawLine] = &[
         teller: Teller::Corruptor,
         does: "a row of the answer comes twice",
         visible: "always",
+        disciplines: BOTH,
         needs: Needs::Nothing,
     },
     FlawLine {
@@ -186,6 +211,61 @@ pub const FLAWS: &[FlawLine] = &[
         teller: Teller::Corruptor,
         does: "a NULL of the answer shows a value",
         visible: "always",
+        disciplines: BOTH,
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::OlderWins,
+        name: "older_wins",
+        teller: Teller::Store,
+        does: "a write overwrites cells that have a greater timestamp",
+        visible: "acknowledged writes stay; timestamps that do not rise, then any later read of the row",
+        disciplines: LWW,
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::TieWrong,
+        name: "tie_wrong",
+        teller: Teller::Store,
+        does: "of two writes of one cell at one timestamp the lesser wins",
+        visible: "always; timestamps with ties, then any later read of the row",
+        disciplines: LWW,
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::RangeOffByOne,
+        name: "range_off_by_one",
+        teller: Teller::Store,
+        does: "the deletion of a range takes one row too many, or one too few",
+        visible: "always; a deleted range, then any later read of the row at its end",
+        disciplines: LWW,
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::StaticLost,
+        name: "static_lost",
+        teller: Teller::Store,
+        does: "an acknowledged write of shared cells does nothing",
+        visible: "acknowledged writes stay; any later read of the shared cells",
+        disciplines: LWW,
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::WrongTimestamp,
+        name: "wrong_timestamp",
+        teller: Teller::Anyone,
+        does: "a read says another write timestamp of one cell",
+        visible: "always, by reads with timestamps",
+        disciplines: LWW,
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::HiddenValue,
+        name: "hidden_value",
+        teller: Teller::Corruptor,
+        does: "a value of the answer shows as NULL",
+        visible: "always",
+        disciplines: BOTH,
         needs: Needs::Nothing,
     },
 ];
@@ -208,7 +288,11 @@ impl Liar {
         let mut rates = BTreeMap::new();
         for Lie { name, per_million } in &options.lies {
             let able_names = || {
-                let names: Vec<&str> = FLAWS.iter().filter(|l| able(l.teller)).map(|l| l.name).collect();
+                let names: Vec<&str> = FLAWS
+                    .iter()
+                    .filter(|l| able(l.teller) && l.disciplines.contains(&options.discipline))
+                    .map(|l| l.name)
+                    .collect();
                 format!("{target} can tell {}", names.join(", "))
             };
             let Some(line) = FLAWS.iter().find(|l| l.name == name) else {
@@ -218,6 +302,17 @@ impl Liar {
                     able_names(),
                 ));
             };
+            if !line.disciplines.contains(&options.discipline) {
+                let (has, other) = match options.discipline {
+                    Discipline::Ordered => ("ordered", "lww"),
+                    Discipline::Lww => ("lww", "ordered"),
+                };
+                return Err(Unusable::usage(
+                    format!("--lie {name}"),
+                    format!("it cannot be told under discipline {has}"),
+                    format!("use discipline = \"{other}\", or another lie: {}", able_names()),
+                ));
+            }
             if !able(line.teller) {
                 return Err(Unusable::usage(
                     format!("--lie {name}"),

@@ -84,7 +84,7 @@ pub const SCHEMES: &[Scheme] = &[
         name: "reference",
         form: "reference:",
         words: "in memory, obviously right; can lie",
-        disciplines: &[Discipline::Ordered],
+        disciplines: &[Discipline::Ordered, Discipline::Lww],
     },
 ];
 
@@ -120,11 +120,6 @@ pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn Target>, Unusabl
             options,
             options.lies.clone(),
         ),
-        "reference" if options.discipline == Discipline::Lww => Err(Unusable::usage(
-            format!("`{url}`"),
-            "the greatest timestamp cannot win there yet",
-            "leave `discipline` out",
-        )),
         "reference" => {
             // It tells most lies itself, deeper than an answer.
             let before: Vec<Lie> = options

@@ -5,7 +5,8 @@
 //!
 //! Isolation: READ COMMITTED reads the present with each statement; REPEATABLE READ and SNAPSHOT read the present of BEGIN
 //! and refuse a COMMIT that would overwrite a partition changed since; SERIALIZABLE also refuses a writer that has read
-//! one. Nothing waits. A refused statement fails its transaction, as on PostgreSQL.
+//! one. Nothing waits. A refused statement fails its transaction, as on PostgreSQL. Where the greatest timestamp wins
+//! (discipline `lww`) there are neither transactions nor versions, and the store is another one ([`stamped`]).
 //!
 //! Invariants:
 //! * a buffer is seen by nobody else, unless `dirty_read` leaks it;
@@ -13,6 +14,7 @@
 
 mod evaluate;
 mod session;
+mod stamped;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,7 @@ use datagen::schema::Schema;
 use datagen::value::Type;
 use history::{Affected, Atomic, Claim, Discipline, Level, Nulls, Semantics, SessionId, Snapshot};
 use parking_lot::Mutex;
+use stamped::Partitions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::{Changes, Store};
@@ -56,6 +59,8 @@ struct World {
     leaks: BTreeMap<SessionId, Changes>,
     /// Commits that will not survive a crash.
     volatile: BTreeSet<u64>,
+    /// What is kept instead of rows and versions where the greatest timestamp wins.
+    stamped: Partitions,
 }
 
 impl Reference {
@@ -70,6 +75,7 @@ impl Reference {
             serial: 0,
             leaks: BTreeMap::new(),
             volatile: BTreeSet::new(),
+            stamped: Partitions::default(),
         };
         let layouts = Layouts::new(&options.prefix);
         let shared = Shared {
@@ -147,7 +153,7 @@ impl Target for Reference {
     }
 
     fn left_out(&self) -> Vec<String> {
-        Vec::new()
+        dialect::left_out_of(self.shared.options.discipline).collect()
     }
 
     fn facts(&self) -> Result<Facts, Unusable> {
@@ -217,7 +223,7 @@ impl Control for Shared {
         world.leaks.clear();
         world.store.release_all();
         let volatile = std::mem::take(&mut world.volatile);
-        let lost = world.store.forget(&volatile);
+        let lost = world.store.forget(&volatile) + world.stamped.crash();
         self.liar.tell(Flaw::LostOnCrash, lost);
         Ok(())
     }

@@ -8,10 +8,10 @@ use crate::target::{OpenOptions, Request, Target};
 use datagen::schema::{ColumnId, Schema, SizeClass, Table};
 use datagen::stream::{Stream, below, draw};
 use datagen::universe::Slice;
-use datagen::value::Value;
+use datagen::value::{Order, Value};
 use history::{
-    Answer, Cells, Consistency, Discipline, End, Extras, From, Level, Lts, Op, Outcome, Part, Parts, Query,
-    RowChoice, Select, Stamp, Step, Visit,
+    Aggregate, Answer, Cells, Consistency, Discipline, End, Extras, From, Level, Lts, Op, Outcome, Part,
+    Parts, Predicate, Query, Relation, RowChoice, Select, Stamp, Step, Visit,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +28,7 @@ pub(crate) fn greatest_timestamp_wins(url: &str, options: &dyn Fn(u32) -> OpenOp
     }
     every_pair_of_operations_in_every_order(&mut stage);
     small_histories_in_any_order(&mut stage);
+    reads_answer_like_the_reference(&mut stage);
     what_is_not_offered_is_refused(&mut stage);
     let Stage { target, schema, .. } = stage;
     let removed = target.cleanup().unwrap();
@@ -50,6 +51,7 @@ pub(crate) fn wide(target: &dyn Target) -> Schema {
 
 const PAIRS: u64 = 0;
 const HISTORIES: u64 = 10_000;
+const READS: u64 = 15_000;
 
 /// A write with its timestamp.
 type Put = (i64, Op);
@@ -213,6 +215,78 @@ fn small_histories_in_any_order(stage: &mut Stage) {
     }
 }
 
+/// Drawn reads over a few partitions, on the target and on the reference.
+fn reads_answer_like_the_reference(stage: &mut Stage) {
+    let schema = Schema::clone(&stage.schema);
+    let options = OpenOptions {
+        discipline: Discipline::Lww,
+        ..OpenOptions::new("", "lww")
+    };
+    let mut reference = Stage::new("reference:", &options, |_| schema);
+    let table = stage.schema.table(0).clone();
+    let part = |n: u64| Part {
+        table: 0,
+        position: READS + n,
+    };
+    let mut dice = Dice {
+        history: 1_000,
+        next: 0,
+    };
+    // The last one has nothing but shared cells, the one before it nothing at all.
+    let statics: Cells = [(ColumnId(21), Some(4))].into_iter().collect();
+    let alone = (
+        1,
+        Op::Shared {
+            part: part(5),
+            cells: statics,
+        },
+    );
+    let drawn = (0..160).map(|n| (dice.timestamp(), dice.op(&table, part(n % 4))));
+    let puts: Vec<Put> = drawn.chain([alone]).collect();
+    for put in &puts {
+        for stage in [&mut *stage, &mut reference] {
+            write(stage, 0, put.1.part(), std::slice::from_ref(put));
+        }
+    }
+    let mut rows = 0;
+    for n in 0..400 {
+        let mut dice = Dice {
+            history: 2_000 + n,
+            next: 0,
+        };
+        let query = dice.query(&table);
+        let sorted = !query.order.is_empty();
+        let asked = |stage: &mut Stage| -> Vec<Vec<u8>> {
+            let read = visit(part(0), vec![Step::Read(query.clone())], 0, End::Autocommit);
+            match stage.play(0, &read).answers.as_slice() {
+                [Answer::Rows(rows)] => {
+                    let mut all: Vec<Vec<u8>> = rows.iter().map(<[u8]>::to_vec).collect();
+                    if !sorted {
+                        all.sort();
+                    }
+                    all
+                }
+                other => panic!("{query}: {other:?}"),
+            }
+        };
+        let (here, there) = (asked(stage), asked(&mut reference));
+        rows += here.len();
+        if here != there {
+            let show = |rows: &[Vec<u8>]| {
+                let lines: Vec<String> = rows.iter().map(|r| format!("{:?}", decoded(r))).collect();
+                lines.join("\n")
+            };
+            let step = Step::Read(query.clone());
+            let read = visit(part(0), vec![step], 0, End::Autocommit);
+            let text = stage
+                .target
+                .text(&stage.schema, &Request::stamped(&read).unwrap());
+            panic!("{query}\n{text:?}\n{}\nreference\n{}", show(&here), show(&there));
+        }
+    }
+    assert!(rows > 400, "{rows} rows prove little");
+}
+
 struct Dice {
     history: u64,
     next: u64,
@@ -289,6 +363,102 @@ impl Dice {
         }
     }
 
+    fn some(&mut self, ids: Vec<ColumnId>) -> Vec<ColumnId> {
+        let mut some: Vec<ColumnId> = ids.iter().copied().filter(|_| self.below(2) == 0).collect();
+        if some.is_empty() {
+            some.push(ids[0]);
+        }
+        some
+    }
+
+    /// What CQL can say, too.
+    fn query(&mut self, table: &Table) -> Query {
+        let keys = table
+            .partition
+            .iter()
+            .chain(&table.clustering)
+            .map(|k| k.column.id);
+        let regular: Vec<ColumnId> = table.regular.iter().map(|c| c.id).collect();
+        let shared = table.shared.iter().map(|c| c.id);
+        let one = self.below(3) > 0;
+        let parts = if one {
+            Parts::One(READS + self.below(6))
+        } else {
+            let from = self.below(4);
+            Parts::In((from..=from + self.below(3)).map(|n| READS + n).collect())
+        };
+        let rows = match self.below(6) {
+            0 => RowChoice::One([0, 1, 8, 9, 10][usize::try_from(self.below(5)).unwrap()]),
+            1 => RowChoice::In(vec![0, 9, 10]),
+            2 => RowChoice::Slice(self.slice(table)),
+            _ => RowChoice::All,
+        };
+        let mut filter = Vec::new();
+        if self.below(4) == 0 {
+            let column = regular[usize::try_from(self.below(5)).unwrap()];
+            let relations = [
+                Relation::Eq,
+                Relation::Lt,
+                Relation::Le,
+                Relation::Gt,
+                Relation::Ge,
+            ];
+            filter.push(Predicate {
+                column,
+                relation: relations[usize::try_from(self.below(5)).unwrap()],
+                value: self.below(2),
+            });
+        }
+        let (mut order, mut limit, mut extras) = (Vec::new(), None, Extras::default());
+        let select = if one && self.below(5) == 0 {
+            let sharp = |id: &ColumnId| table.column(*id).limits.identity;
+            let id = regular.iter().copied().find(sharp).unwrap();
+            let mut all = vec![
+                Aggregate::CountRows,
+                Aggregate::Count(regular[0]),
+                Aggregate::Min(id),
+                Aggregate::Max(id),
+            ];
+            if self.below(2) == 0 {
+                all.push(Aggregate::Count(table.shared[1].id));
+            }
+            Select::Aggregates(all)
+        } else {
+            extras.stamps = self.below(2) == 0;
+            extras.per_partition = (self.below(3) == 0).then(|| u32::try_from(1 + self.below(3)).unwrap());
+            if one && self.below(2) == 0 {
+                let turned = self.below(2) == 0;
+                let by = table.clustering.iter().map(|k| {
+                    let order = match (k.order, turned) {
+                        (Order::Asc, false) | (Order::Desc, true) => Order::Asc,
+                        _ => Order::Desc,
+                    };
+                    (k.column.id, order)
+                });
+                order = by.collect();
+                limit = (self.below(2) == 0).then(|| u32::try_from(1 + self.below(4)).unwrap());
+            }
+            let columns = keys.chain(regular.clone());
+            Select::Columns(if self.below(2) == 0 {
+                self.some(columns.collect())
+            } else {
+                self.some(columns.chain(shared).collect())
+            })
+        };
+        Query {
+            table: 0,
+            from: From::Table,
+            parts,
+            rows,
+            filter,
+            select,
+            order,
+            limit,
+            offset: 0,
+            extras,
+        }
+    }
+
     fn slice(&mut self, table: &Table) -> Slice {
         let universe = table.rows();
         let depth = usize::try_from(self.below(2)).unwrap();
@@ -360,9 +530,22 @@ fn compare(stage: &mut Stage, part: Part, puts: &[Put]) {
     let schema = std::sync::Arc::clone(&stage.schema);
     let table = schema.table(part.table);
     let expected = Expected::of(table, part, puts);
-    for from in [From::Table, From::LeftJoin, From::Shared] {
-        let actual = read(stage, table, part, from);
-        let expected = expected.rows(table, part, from);
+    let keys = table
+        .partition
+        .iter()
+        .chain(&table.clustering)
+        .map(|k| k.column.id);
+    let keys: Vec<ColumnId> = keys.collect();
+    let regular: Vec<ColumnId> = table.regular.iter().map(|c| c.id).collect();
+    let shared: Vec<ColumnId> = table.shared.iter().map(|c| c.id).collect();
+    let selected = [
+        [&keys[..], &regular].concat(),
+        [&keys[..], &shared, &regular].concat(),
+        [&shared[1..], &keys[2..], &regular[..1]].concat(),
+    ];
+    for ids in selected {
+        let actual = read(stage, table, part, &ids);
+        let expected = expected.rows(table, part, &ids);
         if actual != expected {
             let show = |rows: &[Vec<u8>]| {
                 let lines: Vec<String> = rows.iter().map(|r| format!("{:?}", decoded(r))).collect();
@@ -370,7 +553,7 @@ fn compare(stage: &mut Stage, part: Part, puts: &[Put]) {
             };
             let writes: Vec<String> = puts.iter().map(|(at, op)| format!("{at}: {op}")).collect();
             panic!(
-                "{from:?} of {part} after\n{}\nanswered\n{}\nexpected\n{}",
+                "{ids:?} of {part} after\n{}\nanswered\n{}\nexpected\n{}",
                 writes.join("\n"),
                 show(&actual),
                 show(&expected)
@@ -379,35 +562,17 @@ fn compare(stage: &mut Stage, part: Part, puts: &[Put]) {
     }
 }
 
-fn columns(table: &Table, from: From) -> Vec<ColumnId> {
-    let keys = table.partition.iter().map(|k| k.column.id);
-    let rows = table.clustering.iter().map(|k| k.column.id);
-    let regular = table.regular.iter().map(|c| c.id);
-    let shared = table.shared.iter().map(|c| c.id);
-    match from {
-        From::Table => keys.chain(rows).chain(regular).collect(),
-        From::Shared => keys.chain(shared).collect(),
-        From::InnerJoin | From::LeftJoin => keys.chain(rows).chain(regular).chain(shared).collect(),
-    }
-}
-
-/// The answer to a read of everything in the order of the table, with timestamps.
-fn read(stage: &mut Stage, table: &Table, part: Part, from: From) -> Vec<Vec<u8>> {
-    let order = match from {
-        From::Shared => Vec::new(),
-        _ => {
-            let keys = table.clustering.iter();
-            keys.map(|k| (k.column.id, k.order)).collect()
-        }
-    };
+/// The answer to a read of these columns in the order of the table, with timestamps.
+fn read(stage: &mut Stage, table: &Table, part: Part, ids: &[ColumnId]) -> Vec<Vec<u8>> {
+    let keys = table.clustering.iter();
     let query = Query {
         table: part.table,
-        from,
+        from: From::Table,
         parts: Parts::One(part.position),
         rows: RowChoice::All,
         filter: Vec::new(),
-        select: Select::Columns(columns(table, from)),
-        order,
+        select: Select::Columns(ids.to_vec()),
+        order: keys.map(|k| (k.column.id, k.order)).collect(),
         limit: None,
         offset: 0,
         extras: Extras {
@@ -497,52 +662,50 @@ impl Expected {
     }
 
     /// The rows of an answer, in canonical bytes.
-    fn rows(&self, table: &Table, part: Part, from: From) -> Vec<Vec<u8>> {
-        let statics = self.shared.iter().any(Option::is_some);
-        let none = vec![None; table.regular.len()];
-        let mut chosen: Vec<(Option<u64>, &[Alive])> = match from {
-            From::Shared => Vec::new(),
-            _ => self
-                .rows
-                .iter()
-                .map(|(row, cells)| (Some(*row), cells.as_slice()))
-                .collect(),
-        };
-        match from {
-            From::Shared if statics || !self.rows.is_empty() => chosen.push((None, &[])),
-            From::LeftJoin if statics && self.rows.is_empty() => chosen.push((None, &none)),
-            _ => {}
+    fn rows(&self, table: &Table, part: Part, ids: &[ColumnId]) -> Vec<Vec<u8>> {
+        let statics = table.shared.iter().zip(&self.shared);
+        let any_static = statics
+            .clone()
+            .any(|(c, alive)| ids.contains(&c.id) && alive.is_some());
+        let nothing = vec![None; table.regular.len()];
+        let mut chosen: Vec<(Option<u64>, &[Alive])> = Vec::new();
+        for (row, cells) in &self.rows {
+            chosen.push((Some(*row), cells));
         }
-        let shared: &[Alive] = if from == From::Table { &[] } else { &self.shared };
-        let row = |(row, cells): (Option<u64>, &[Alive])| {
+        if chosen.is_empty() && any_static {
+            chosen.push((None, &nothing));
+        }
+        let mut out = Vec::new();
+        for (row, cells) in chosen {
             let mut bytes = Vec::new();
-            table.partitions().inflate_into(part.position, &mut bytes);
-            match row {
-                Some(row) => table.rows().inflate_into(row, &mut bytes),
-                None if from == From::Shared => {}
-                None => (0..table.clustering.len()).for_each(|_| Value::Null.encode(&mut bytes)),
-            }
-            let regular = table.regular.iter().map(|c| c.id).zip(cells);
-            let shared = table.shared.iter().map(|c| c.id).zip(shared);
-            for (id, cell) in regular.chain(shared) {
+            let mut stamps = Vec::new();
+            for id in ids {
+                let partition = table.partition.iter().position(|k| k.column.id == *id);
+                let clustering = table.clustering.iter().position(|k| k.column.id == *id);
+                if let Some(j) = partition {
+                    table
+                        .partitions()
+                        .inflate_column(part.position, j)
+                        .encode(&mut bytes);
+                    continue;
+                }
+                if let Some(j) = clustering {
+                    row.map_or(Value::Null, |row| table.rows().inflate_column(row, j))
+                        .encode(&mut bytes);
+                    continue;
+                }
+                let regular = table.regular.iter().zip(cells);
+                let (_, cell) = regular.chain(statics.clone()).find(|(c, _)| c.id == *id).unwrap();
                 match cell {
-                    Some((_, value)) => table.domain(id).inflate_into(*value, &mut bytes),
+                    Some((_, value)) => table.domain(*id).inflate_into(*value, &mut bytes),
                     None => Value::Null.encode(&mut bytes),
                 }
+                stamps.push(cell.map_or(Value::Null, |(at, _)| Value::Int(at)));
             }
-            for cell in cells.iter().chain(if from == From::Table {
-                &[]
-            } else {
-                self.shared.as_slice()
-            }) {
-                match cell {
-                    Some((at, _)) => Value::Int(*at).encode(&mut bytes),
-                    None => Value::Null.encode(&mut bytes),
-                }
-            }
-            bytes
-        };
-        chosen.into_iter().map(row).collect()
+            stamps.iter().for_each(|at| at.encode(&mut bytes));
+            out.push(bytes);
+        }
+        out
     }
 }
 

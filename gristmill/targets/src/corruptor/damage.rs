@@ -41,13 +41,20 @@ pub(super) fn damaged(
         }
         Flaw::WrongCell => {
             let i = index(cells.len(), choice >> 16)?;
-            let (j, other) = changed(choice, &cells[i])?;
+            let (j, other) = changed(choice, values(query, &cells[i]))?;
             cells[i][j] = other;
         }
+        Flaw::WrongTimestamp if query.extras.stamps => {
+            let i = index(cells.len(), choice >> 16)?;
+            let before = values(query, &cells[i]).len();
+            let (j, other) = changed(choice, &cells[i][before..])?;
+            cells[i][before + j] = other;
+        }
+        Flaw::HiddenValue if several => return hidden_value(choice, query, cells),
         Flaw::ExtraRow if several => {
             let i = index(cells.len(), choice)?;
             let mut extra = cells[i].clone();
-            let (j, other) = changed(choice, &extra)?;
+            let (j, other) = changed(choice, values(query, &extra))?;
             extra[j] = other;
             cells.insert(i + 1, extra);
         }
@@ -87,6 +94,14 @@ fn index(n: usize, choice: u64) -> Option<usize> {
 
 fn pick<T>(list: &[T], choice: u64) -> Option<&T> {
     index(list.len(), choice).map(|i| &list[i])
+}
+
+/// The cells of a row before its timestamps.
+fn values<'r, 'a>(query: &Query, row: &'r [Cell<'a>]) -> &'r [Cell<'a>] {
+    match query.extras.stamps {
+        true => &row[..selected(query).len()],
+        false => row,
+    }
 }
 
 /// The columns at the front of each row of the answer.
@@ -163,6 +178,18 @@ fn other(cell: Cell<'_>) -> Option<Cell<'_>> {
         Cell::Timestamp(v) => Cell::Timestamp(step(v)),
         Cell::TimestampTz(v) => Cell::TimestampTz(step(v)),
     })
+}
+
+/// A value of a selected column shows as NULL.
+fn hidden_value(choice: u64, query: &Query, mut cells: Table<'_>) -> Option<Rows> {
+    let width = selected(query).len();
+    let some: Vec<(usize, usize)> = (0..cells.len())
+        .flat_map(|row| (0..width).map(move |column| (row, column)))
+        .filter(|(row, column)| cells[*row][*column] != Cell::Null)
+        .collect();
+    let (row, column) = *pick(&some, choice)?;
+    cells[row][column] = Cell::Null;
+    Some(put(&cells))
 }
 
 /// A NULL of a selected column shows the column's least value.

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   rows ─────────┐
-//!                 ├──▶ live ────────┬──▶ all    rows with their shared cells; partitions that have only these
-//!   tombstones ───┤                 │
-//!                 ├──▶ live statics ┴──▶ any    one row for each partition that has anything
+//!                 ├──▶ live ──────────┐
+//!   tombstones ───┤                   ├──▶ all   rows with their shared cells, and partitions that have only these
+//!                 ├──▶ live statics ──┘
 //!   companions ───┘
 //! ```
 //!
@@ -20,13 +20,12 @@ use crate::layout::TableLayout;
 pub(super) fn of(table: &TableLayout) -> Vec<String> {
     let hidden = &table.hidden;
     let mut out = vec![format!("CREATE VIEW {} AS {}", hidden.live, live(table))];
-    if let (Some(statics), Some(all), Some(any)) = (&hidden.statics, &hidden.all, &hidden.any) {
+    if let (Some(statics), Some(all)) = (&hidden.statics, &hidden.all) {
         out.push(format!("CREATE VIEW {statics} AS {}", live_statics(table)));
         out.push(format!(
             "CREATE VIEW {all} AS {}",
             rows_with_statics(table, statics)
         ));
-        out.push(format!("CREATE VIEW {any} AS {}", partitions(table, statics)));
     }
     out
 }
@@ -154,41 +153,19 @@ fn rows_with_statics(table: &TableLayout, live_statics: &str) -> String {
         .iter()
         .map(|c| format!(", s.{}, s.{}", c.name, c.stamp))
         .collect();
-    let any_static: Vec<String> = table
-        .shared
-        .iter()
-        .map(|c| format!("s.{} > {} AND s.{} IS NOT NULL", c.stamp, dead(table), c.name))
-        .collect();
     format!(
-        "SELECT {}{rows}{}, 1 AS {}, CASE WHEN ({}) THEN 1 END AS {} FROM {} r LEFT JOIN {} s ON {same}{} \
-         UNION ALL SELECT {}{nulls}{listed}, NULL, 1 FROM {live_statics} s \
+        "SELECT {}{rows}{}, 1 AS {} FROM {} r LEFT JOIN {} s ON {same}{} \
+         UNION ALL SELECT {}{nulls}{listed}, NULL FROM {live_statics} s \
          WHERE NOT EXISTS (SELECT 1 FROM {} r WHERE {same})",
         parts(table, "r"),
         statics(table),
         hidden.row,
-        any_static.join(") OR ("),
-        hidden.shared,
         hidden.live,
         table.companion(),
         partition_tombstone(table, "r"),
         parts(table, "s"),
         hidden.live,
         same = same_partition(table, "s", "r"),
-    )
-}
-
-fn partitions(table: &TableLayout, live_statics: &str) -> String {
-    let names: Vec<&str> = table.parts.columns.iter().map(|c| c.name.as_str()).collect();
-    let names = names.join(", ");
-    format!(
-        "SELECT {}{} FROM (SELECT {names} FROM {} UNION SELECT {names} FROM {live_statics}) k \
-         LEFT JOIN {} s ON {}{}",
-        parts(table, "k"),
-        statics(table),
-        table.hidden.live,
-        table.companion(),
-        same_partition(table, "s", "k"),
-        partition_tombstone(table, "k"),
     )
 }
 

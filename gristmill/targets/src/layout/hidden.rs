@@ -13,12 +13,10 @@ pub(crate) struct Hidden {
     pub(crate) tombs: String,
     /// The view of the rows that are alive.
     pub(crate) live: String,
-    /// The view of the partitions with a shared cell that is alive; only for tables with shared columns, as the next two.
+    /// The view of the partitions with a shared cell that is alive; only for tables with shared columns, as the next.
     pub(crate) statics: Option<String>,
     /// The view of the rows with their shared cells, and of partitions that have nothing but these.
     pub(crate) all: Option<String>,
-    /// The view of the partitions that have anything alive, with their shared cells.
-    pub(crate) any: Option<String>,
     /// The timestamp of the row's liveness, in the table.
     pub(crate) liveness: String,
     /// What a tombstone covers, in words that name it within its partition.
@@ -29,8 +27,6 @@ pub(crate) struct Hidden {
     pub(crate) dead: String,
     /// In the view of all: 1 where there is a row.
     pub(crate) row: String,
-    /// In the view of all: 1 where a shared cell is alive.
-    pub(crate) shared: String,
     /// The number of a row in its partition, inside reads with a limit for each partition.
     pub(crate) nth: String,
     /// One for each clustering column: what a tombstone's bounds are called.
@@ -78,12 +74,7 @@ impl Hidden {
         let with_shared = |suffix: &str| (!shared.is_empty()).then(|| called(suffix));
         let mut column = |name: &str| names.new_name(name.to_owned());
         let (liveness, what, at) = (column("live_ts"), column("what"), column("ts"));
-        let (dead, row, shared, nth) = (
-            column("dead_ts"),
-            column("row_1"),
-            column("static_1"),
-            column("nth"),
-        );
+        let (dead, row, nth) = (column("dead_ts"), column("row_1"), column("nth"));
         let bounds = rows.columns.iter().map(|col| {
             let plain = col.name.trim_matches('"').replace("\"\"", "\"");
             let mut bound = |suffix: &str| names.new_name(format!("{plain}_{suffix}"));
@@ -97,13 +88,11 @@ impl Hidden {
             live: called("_live"),
             statics: with_shared("_live_s"),
             all: with_shared("_all"),
-            any: with_shared("_any"),
             liveness,
             what,
             at,
             dead,
             row,
-            shared,
             nth,
             bounds: bounds.collect(),
         }

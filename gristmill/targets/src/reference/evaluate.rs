@@ -22,6 +22,15 @@ pub(super) struct Source {
     pub(super) row: Option<u64>,
     pub(super) regular: Option<Row>,
     pub(super) shared: Option<Row>,
+    /// When the cells were written, where that is known.
+    pub(super) stamps: Option<Stamps>,
+}
+
+/// Write timestamps of a row's cells; `None` where the cell is NULL.
+#[derive(Debug, Clone)]
+pub(super) struct Stamps {
+    pub(super) regular: Vec<Option<i64>>,
+    pub(super) shared: Vec<Option<i64>>,
 }
 
 /// Twists that lies need.
@@ -42,8 +51,15 @@ pub(super) fn evaluate(table: &TableLayout, query: &Query, sources: &[Source], t
         .filter(|view| in_choice(table, &query.rows, view.source.row))
         .filter(|view| query.filter.iter().all(|p| holds(view, p)))
         .collect();
+    let chosen = match query.extras.per_partition {
+        Some(most) => first_of_each(table, query, chosen, most),
+        None => chosen,
+    };
     let mut out: Vec<Line> = match &query.select {
-        Select::Columns(ids) => chosen.iter().map(|v| v.line(ids, &query.order)).collect(),
+        Select::Columns(ids) => {
+            let stamps = query.extras.stamps;
+            chosen.iter().map(|v| v.line(ids, stamps, &query.order)).collect()
+        }
         Select::Distinct(ids) => {
             let groups: BTreeMap<Sorted, ()> = chosen.iter().map(|v| (Sorted(v.values(ids)), ())).collect();
             groups
@@ -151,7 +167,8 @@ impl<'a> View<'a> {
         let cell = |row: &Option<Row>, i: usize| row.as_ref().and_then(|cells| cells[i]);
         let descriptor = match self.table.place(id) {
             Place::Partition(i) => return self.partition[i].clone(),
-            Place::Clustering(i) => return self.clustering[i].clone(),
+            // A partition that has nothing but shared cells has no clustering key.
+            Place::Clustering(i) => return self.clustering.get(i).cloned().unwrap_or(Value::Null),
             Place::Regular(i) => cell(&self.source.regular, i),
             Place::Shared(i) => cell(&self.source.shared, i),
         };
@@ -162,9 +179,28 @@ impl<'a> View<'a> {
         ids.iter().map(|id| self.value(*id)).collect()
     }
 
-    fn line(&self, ids: &[ColumnId], order: &[(ColumnId, Order)]) -> Line {
+    /// When a cell was written; `None` for a key column.
+    fn stamp(&self, id: ColumnId) -> Option<Value> {
+        let stamps = self
+            .source
+            .stamps
+            .as_ref()
+            .expect("timestamps are kept where they are asked for");
+        let at = match self.table.place(id) {
+            Place::Partition(_) | Place::Clustering(_) => return None,
+            Place::Regular(i) => stamps.regular[i],
+            Place::Shared(i) => stamps.shared[i],
+        };
+        Some(at.map_or(Value::Null, Value::Int))
+    }
+
+    fn line(&self, ids: &[ColumnId], stamps: bool, order: &[(ColumnId, Order)]) -> Line {
+        let mut cells = self.values(ids);
+        if stamps {
+            cells.extend(ids.iter().filter_map(|id| self.stamp(*id)));
+        }
         Line {
-            cells: self.values(ids),
+            cells,
             keys: order.iter().map(|(id, _)| self.value(*id)).collect(),
         }
     }
@@ -216,6 +252,36 @@ fn holds(view: &View<'_>, p: &Predicate) -> bool {
         Relation::Ge => ordering.is_ge(),
         Relation::IsNull | Relation::IsNotNull => unreachable!("answered above"),
     }
+}
+
+/// At most so many rows of each partition: the first as the table is clustered, the last where the query runs against that.
+fn first_of_each<'a>(table: &TableLayout, query: &Query, views: Vec<View<'a>>, most: u32) -> Vec<View<'a>> {
+    let universe = &table.rows.universe;
+    let direction = |id: ColumnId| match table.place(id) {
+        Place::Clustering(j) => Some(universe.order(j)),
+        _ => None,
+    };
+    let backwards = query
+        .order
+        .iter()
+        .find_map(|(id, order)| Some(direction(*id)? != *order))
+        .unwrap_or(false);
+    let most = usize::try_from(most).expect("32 bits fit");
+    let mut partitions: BTreeMap<u64, Vec<View<'a>>> = BTreeMap::new();
+    for view in views {
+        partitions.entry(view.source.partition).or_default().push(view);
+    }
+    let cut = partitions.into_values().flat_map(|mut views| {
+        let skipped = if backwards {
+            views.len().saturating_sub(most)
+        } else {
+            0
+        };
+        views.drain(..skipped);
+        views.truncate(most);
+        views
+    });
+    cut.collect()
 }
 
 fn in_order(orders: &[Order], a: &[Value], b: &[Value]) -> Ordering {

@@ -4,7 +4,7 @@ use super::evaluate::{Source, Twist, evaluate};
 use super::store::{Changes, Key, Row};
 use super::{Shared, World, parts_of};
 use crate::Unusable;
-use crate::dialect::Renderer;
+use crate::dialect::{Renderer, not_offered};
 use crate::flaws::Flaw;
 use crate::layout::TableLayout;
 use crate::target::{Cancel, Executed, Identity, Request, Session};
@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) struct ReferenceSession {
-    shared: Arc<Shared>,
-    renderer: Renderer,
+    pub(super) shared: Arc<Shared>,
+    pub(super) renderer: Renderer,
     who: SessionId,
     serial: u64,
     incarnation: u64,
@@ -188,7 +188,9 @@ impl ReferenceSession {
                 Answer::Affected(0)
             }
             Request::Step(step) => self.step(&mut world, at, step),
-            Request::Stamped { .. } => panic!("the reference has no timestamps: `open` refuses `lww` for it"),
+            Request::Stamped { steps, stamp, .. } => {
+                not_offered(request).unwrap_or_else(|| self.stamped(&mut world, at, steps, stamp))
+            }
         }
     }
 
@@ -627,12 +629,14 @@ impl ReferenceSession {
                         row: Some(at),
                         regular: Some(row),
                         shared: joined(query).then(|| sight.get(companion(key.part))).flatten(),
+                        stamps: None,
                     },
                     None => Source {
                         partition: key.part.position,
                         row: None,
                         regular: None,
                         shared: Some(row),
+                        stamps: None,
                     },
                 });
                 twisted.sort_by_key(|s| (s.partition, s.row));
@@ -663,6 +667,7 @@ fn sources(sight: &Sight<'_>, query: &Query, parts: Option<&[Part]>) -> Vec<Sour
                         row: None,
                         regular: None,
                         shared: Some(row),
+                        stamps: None,
                     });
                 }
                 (Some(at), history::From::Table) => {
@@ -671,6 +676,7 @@ fn sources(sight: &Sight<'_>, query: &Query, parts: Option<&[Part]>) -> Vec<Sour
                         row: Some(at),
                         regular: Some(row),
                         shared: None,
+                        stamps: None,
                     });
                 }
                 (Some(at), history::From::InnerJoin | history::From::LeftJoin) => {
@@ -680,6 +686,7 @@ fn sources(sight: &Sight<'_>, query: &Query, parts: Option<&[Part]>) -> Vec<Sour
                         row: Some(at),
                         regular: Some(row),
                         shared,
+                        stamps: None,
                     });
                 }
                 (None, _) | (Some(_), history::From::Shared) => {}

@@ -3,7 +3,7 @@
 use crate::conformance::{Stage, everything, two_tables};
 use crate::flaws::{FLAWS, Needs, Teller};
 use crate::target::{Gone, Lie, OpenOptions, Request};
-use history::{Answer, Level, ReasonKind, Step, Visit};
+use history::{Answer, Discipline, Level, ReasonKind, Step, Visit};
 
 #[test]
 fn the_reference_passes_the_suite() {
@@ -43,6 +43,7 @@ fn every_lie_of_the_store_is_told_and_its_honest_twin_is_silent() {
     for line in FLAWS
         .iter()
         .filter(|l| l.teller != Teller::Corruptor && l.needs == Needs::Nothing)
+        .filter(|l| l.disciplines.contains(&Discipline::Ordered))
     {
         let mut liar = stage(line.name, 1_000_000);
         let lies = liar.script(SCRIPT);
@@ -51,6 +52,99 @@ fn every_lie_of_the_store_is_told_and_its_honest_twin_is_silent() {
         let mut honest = stage(line.name, 0);
         assert_eq!(truth, honest.script(SCRIPT), "{} at rate 0", line.name);
         assert!(honest.target.lies().is_empty());
+    }
+}
+
+const STAMPED: &str = "
+     1: upsert t0/0/3 c4=100 c5=2 | auto at 10 quorum
+     2: update t0/0/3 c4=101 c5=9 | auto at 9 quorum
+     3: update t0/0/3 c5=3 | auto at 10 quorum
+     4: upsert t0/0/4 c4=7; upsert t0/0/8 c4=5 | batch at 11 quorum
+     5: delete t0/0/4 | auto at 12 quorum
+     6: upsert t0/0/0 c4=1; upsert t0/0/1 c4=1; upsert t0/0/5 c4=2; upsert t0/0/6 c4=2; upsert t0/0/7 c4=2 | batch at 11 quorum
+     7: delete t0/0[0:1..3) | auto at 12 quorum
+     8: delete t0/0[1:1..3) | auto at 12 quorum
+     9: shared t0/0 c20=5 | auto at 13 quorum
+     10: read t0/0 select c2,c4,c5,c20 order c2,-c3 stamps | auto at 0 one
+     11: read t0/0 select c2,c4,c5,c20 order -c2,c3 limit 2 stamps | auto at 0 one
+     12: read t0/0 select c3,c4 order c2,-c3 limit 2 | auto at 0 one
+     13: read t0/0 aggregate count,max:c4 | auto at 0 one
+     14: read t0/0/3 select c4,c5 | auto at 0 one
+     15: read t0/0 select c2,c4,c5,c20 order c2,-c3 stamps | auto at 0 one";
+
+fn stamped(lie: &str, per_million: u32) -> Stage {
+    let options = OpenOptions {
+        discipline: Discipline::Lww,
+        lies: vec![Lie {
+            name: lie.into(),
+            per_million,
+        }],
+        ..OpenOptions::new("", "lww")
+    };
+    Stage::new("reference:", &options, two_tables)
+}
+
+#[test]
+fn every_lie_about_timestamps_is_told_and_its_honest_twin_is_silent() {
+    let truth = stamped("wrong_cell", 0).script(STAMPED);
+    for line in FLAWS
+        .iter()
+        .filter(|l| l.needs == Needs::Nothing && l.disciplines.contains(&Discipline::Lww))
+    {
+        let mut liar = stamped(line.name, 1_000_000);
+        let lies = liar.script(STAMPED);
+        assert_ne!(truth, lies, "{} changed nothing", line.name);
+        assert!(liar.target.lies()[line.name] > 0, "{} was not counted", line.name);
+        let mut honest = stamped(line.name, 0);
+        assert_eq!(truth, honest.script(STAMPED), "{} at rate 0", line.name);
+        assert!(honest.target.lies().is_empty());
+    }
+}
+
+#[test]
+fn a_lie_of_the_other_discipline_is_refused() {
+    let lies = |name: &str| {
+        vec![Lie {
+            name: name.into(),
+            per_million: 1,
+        }]
+    };
+    let ordered = OpenOptions {
+        lies: lies("older_wins"),
+        ..OpenOptions::new("", "ref")
+    };
+    let error = crate::open("reference:", &ordered).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "cannot use --lie older_wins: it cannot be told under discipline ordered"
+    );
+    let lww = OpenOptions {
+        lies: lies("dirty_read"),
+        discipline: Discipline::Lww,
+        ..OpenOptions::new("", "ref")
+    };
+    assert!(crate::open("reference:", &lww).is_err());
+}
+
+#[test]
+fn the_greatest_timestamp_wins_in_the_reference() {
+    crate::conformance::greatest_timestamp_wins("reference:", &|n| OpenOptions::new("", format!("ref{n}")));
+}
+
+#[test]
+fn a_crash_with_lost_on_crash_takes_stamped_writes() {
+    for (rate, left) in [(0, "rows (-32668)"), (1_000_000, "rows")] {
+        let mut stage = stamped("lost_on_crash", rate);
+        stage.script("1: upsert t0/0/3 c4=100 | auto at 5 quorum");
+        let control = stage.target.control().unwrap();
+        control.kill9().unwrap();
+        control.restart().unwrap();
+        let again = stage.connect();
+        let read: Visit = "2: read t0/0 select c4 | auto at 0 quorum".parse().unwrap();
+        let answer = stage.ask(again, (2, 0), &Request::stamped(&read).unwrap());
+        assert_eq!(answer.to_string(), left);
+        let told = stage.target.lies().get("lost_on_crash").copied().unwrap_or(0);
+        assert_eq!(told, u64::from(rate > 0));
     }
 }
 

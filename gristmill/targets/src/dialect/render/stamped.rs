@@ -12,7 +12,7 @@ use crate::layout::{Col, Keys, TableLayout};
 use datagen::schema::ColumnId;
 use datagen::universe::Slice;
 use datagen::value::{Order, Type};
-use history::{From, Op, Query, RowChoice, Select, Step};
+use history::{Aggregate, Op, Query, RowChoice, Select, Step};
 use std::fmt::Write as _;
 
 /// The steps of a batch in the order of what they lock: companions, rows, tombstones, each by its key.
@@ -316,23 +316,32 @@ impl Writer<'_> {
         self.limit(q);
     }
 
-    /// The view that answers a read, under the name `x`.
+    /// The view that answers a read, under the name `x`. Only where a read names shared columns and asks for whole partitions,
+    /// one of these columns may stand for a partition without rows.
     fn source(&mut self, table: &TableLayout, q: &Query) {
         let hidden = &table.hidden;
-        let view = |name: &Option<String>| name.clone().expect("only tables with shared columns are read so");
-        let text = match q.from {
-            From::Table => format!("{} x", hidden.live),
-            From::Shared => format!("{} x", view(&hidden.any)),
-            From::LeftJoin if whole(table, q) => format!("{} x", view(&hidden.all)),
-            From::LeftJoin => format!("(SELECT * FROM {} WHERE {} = 1) x", view(&hidden.all), hidden.row),
-            From::InnerJoin => format!(
-                "(SELECT * FROM {} WHERE {} = 1 AND {} = 1) x",
-                view(&hidden.all),
-                hidden.row,
-                hidden.shared
-            ),
-        };
-        self.push(&text);
+        let shared: Vec<&Col> = table
+            .shared
+            .iter()
+            .filter(|col| named(&q.select).any(|id| id == col.id))
+            .collect();
+        if shared.is_empty() {
+            self.push(&hidden.live);
+            return self.push(" x");
+        }
+        self.push("(SELECT * FROM ");
+        self.push(hidden.all.as_ref().expect("it has shared columns"));
+        self.push(" WHERE ");
+        self.push(&hidden.row);
+        self.push(" = 1");
+        if q.filter.is_empty() && every_row(q) {
+            for col in shared {
+                self.push(" OR ");
+                self.push(&col.name);
+                self.push(" IS NOT NULL");
+            }
+        }
+        self.push(") x");
     }
 
     /// ` ORDER BY c DESC, …`: as the table is clustered, or all the way round where the query is sorted so.
@@ -398,15 +407,24 @@ fn name_of(covers: &Covers<'_>) -> String {
     name
 }
 
-/// Whether a read is of whole partitions, without a condition on clustering or regular columns: only then a partition that
-/// has nothing but shared cells answers a row.
-fn whole(table: &TableLayout, q: &Query) -> bool {
-    let every_row = match &q.rows {
+/// The columns that a read names in its answer.
+fn named(select: &Select) -> Box<dyn Iterator<Item = ColumnId> + '_> {
+    let aggregated =
+        |list: &'_ [Aggregate]| -> Vec<ColumnId> { list.iter().filter_map(Aggregate::column).collect() };
+    match select {
+        Select::Columns(ids) | Select::Distinct(ids) => Box::new(ids.iter().copied()),
+        Select::Aggregates(aggregates) => Box::new(aggregated(aggregates).into_iter()),
+        Select::Group { by, aggregates } => Box::new(by.iter().copied().chain(aggregated(aggregates))),
+    }
+}
+
+/// Whether a read asks for every row of its partitions.
+fn every_row(q: &Query) -> bool {
+    match &q.rows {
         RowChoice::All => true,
         RowChoice::Slice(slice) => *slice == Slice::default(),
         RowChoice::One(_) | RowChoice::In(_) => false,
-    };
-    every_row && q.filter.iter().all(|p| table.is_shared(p.column))
+    }
 }
 
 /// Whether a read is sorted against the order in which the table is clustered.
