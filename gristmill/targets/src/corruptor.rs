@@ -101,6 +101,10 @@ impl Target for Corruptor {
         self.inner.left_out()
     }
 
+    fn says(&self, schema: &Schema, step: &Step) -> Result<(), String> {
+        self.inner.says(schema, step)
+    }
+
     fn facts(&self) -> Result<Facts, Unusable> {
         self.inner.facts()
     }

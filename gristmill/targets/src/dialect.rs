@@ -9,6 +9,7 @@
 //! * D3 every statement has an `answer`: one entry for each column that comes back, none for a write.
 //! * D4 requests of one shape have one text: a session writes it once, afterwards only their values.
 
+pub(crate) mod cql;
 mod ddl;
 mod literal;
 mod postgres;
@@ -22,7 +23,7 @@ use crate::cell::Cell;
 use crate::layout::Layout;
 use crate::target::{Rendered, Request};
 use datagen::value::Type;
-use history::{Answer, Discipline, From, Level, Op, Reason, ReasonKind, Step};
+use history::{Answer, Discipline, From, Level, Op, Reason, ReasonKind, Stamp, Step};
 use std::sync::Arc;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -33,6 +34,8 @@ pub(crate) use sqlite::{DIGITS_MAX as SQLITE_DIGITS_MAX, SQLITE};
 
 /// What differs between the SQL databases.
 pub(crate) struct Dialect {
+    /// Writes the statements of a request.
+    pub(crate) walk: Walk,
     /// What placeholders begin with: `$1` or `?1`.
     pub(crate) placeholder: char,
     /// How a list of composite keys is written.
@@ -54,6 +57,18 @@ pub(crate) struct Dialect {
     /// What to put behind two values of a type that are equal and may not be identical, so that their order tells them
     /// apart; `None` where equal is identical.
     pub(crate) told_apart: fn(Type) -> Option<&'static str>,
+}
+
+/// Writes the statements of a request into a script, with its values in place or apart.
+pub(crate) type Walk = fn(&mut Script, &Dialect, &Layout, &Request<'_>, bool);
+
+/// What a session is told beside the statements of a request.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Beside {
+    /// What the visit says beside its statements.
+    pub(crate) stamp: Option<Stamp>,
+    /// Rows of a page of what is read.
+    pub(crate) page: Option<u32>,
 }
 
 /// How `(a, b) IN (…)` is written.
@@ -152,6 +167,8 @@ pub(crate) struct Script {
     /// Whether the walk writes only values, into statements whose text is there.
     values_only: bool,
     shape: Vec<u8>,
+    /// Of the last request, where the dialect has something beside its statements.
+    pub(crate) beside: Beside,
 }
 
 /// The statements of one shape.
@@ -211,7 +228,7 @@ impl Script {
         let place = usize::try_from(xxh3_64(&shape) % SHAPES as u64).expect("below SHAPES");
         if self.kept[place].shape == shape {
             self.values_only = true;
-            render::request(self.at(place), dialect, layout, request, false);
+            (dialect.walk)(self.at(place), dialect, layout, request, false);
             self.values_only = false;
             self.shape = shape;
         } else {
@@ -231,7 +248,7 @@ impl Script {
         if self.kept.is_empty() {
             self.kept.push(Kept::default());
         }
-        render::request(self.at(place), dialect, layout, request, literal);
+        (dialect.walk)(self.at(place), dialect, layout, request, literal);
         let used = self.used;
         self.kept[place].statements[..used]
             .iter_mut()

@@ -187,6 +187,14 @@ impl TableLayout {
         matches!(self.place(id), Place::Shared(_))
     }
 
+    /// The column, if it is not of a key.
+    pub(crate) fn cell_column(&self, id: ColumnId) -> Option<&Col> {
+        match self.place(id) {
+            Place::Regular(_) | Place::Shared(_) => Some(self.any(id)),
+            Place::Partition(_) | Place::Clustering(_) => None,
+        }
+    }
+
     /// The companion's name. Panics where there is none.
     pub(crate) fn companion(&self) -> &str {
         self.companion

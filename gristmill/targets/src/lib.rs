@@ -13,6 +13,7 @@
 //!
 //! Invariants: T1–T3 of [`target`], O1–O3 of [`outcome`], D1–D3 of `dialect`, L1–L2 of [`flaws`].
 
+mod cassandra;
 mod cell;
 #[cfg(test)]
 mod conformance;
@@ -38,8 +39,8 @@ pub use flaws::{FLAWS, Flaw, FlawLine, Needs, Teller};
 use history::Discipline;
 pub use outcome::{Ended, Ending, Rules, outcome};
 pub use target::{
-    Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, OpenOptions, Rendered, Request,
-    Session, Stall, Target, Upstream,
+    Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, Maintenance, OpenOptions, Rendered,
+    Request, Session, Stall, Target, Upstream,
 };
 pub use unusable::{Complaint, Unusable};
 
@@ -81,6 +82,12 @@ pub const SCHEMES: &[Scheme] = &[
         disciplines: &[Discipline::Ordered, Discipline::Lww],
     },
     Scheme {
+        name: "cassandra",
+        form: "cassandra://USER@HOST:PORT/KEYSPACE",
+        words: "a cluster, or cassandra:local for a throw-away one (?nodes=, ?version=, ?bin=, ?set=name=value)",
+        disciplines: &[Discipline::Lww],
+    },
+    Scheme {
         name: "reference",
         form: "reference:",
         words: "in memory, obviously right; can lie",
@@ -117,6 +124,11 @@ pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn Target>, Unusabl
         ),
         "postgres" | "postgresql" => Corruptor::before(
             Box::new(postgres::Postgres::open(url, options)?),
+            options,
+            options.lies.clone(),
+        ),
+        "cassandra" => Corruptor::before(
+            Box::new(cassandra::Cassandra::open(url, options)?),
             options,
             options.lies.clone(),
         ),

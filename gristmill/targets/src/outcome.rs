@@ -28,7 +28,7 @@ impl Rules {
     /// The rules of a scheme; unknown ones get the strictest.
     pub fn of(scheme: &str) -> Self {
         match scheme {
-            "reference" | "postgres" => Self {
+            "reference" | "postgres" | "cassandra" => Self {
                 refused_commit_ends: true,
             },
             _ => Self {

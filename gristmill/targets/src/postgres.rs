@@ -126,6 +126,7 @@ impl Target for Postgres {
             can_kill: local,
             can_cancel: true,
             can_terminate: true,
+            can_maintain: false,
             one_session: false,
             can_proxy: true,
             levels: vec![

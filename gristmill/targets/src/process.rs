@@ -108,6 +108,29 @@ pub(crate) fn children(parent: u32) -> Vec<u32> {
     .collect()
 }
 
+/// The memory that a process holds, in KiB; `None` where the system does not say.
+pub(crate) fn resident_kib(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// Seconds since a process began, to a hundredth; `None` where the system does not say.
+pub(crate) fn age(pid: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Field 22, the third being the first behind the name; hundredths on every Linux.
+    let began: f64 = stat
+        .rsplit(')')
+        .next()?
+        .split_whitespace()
+        .nth(19)?
+        .parse()
+        .ok()?;
+    let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
+    let now: f64 = uptime.split_whitespace().next()?.parse().ok()?;
+    Some(now - began / 100.0)
+}
+
 fn pid_of(pid: u32) -> Pid {
     Pid::from_raw(i32::try_from(pid).expect("a process id"))
 }

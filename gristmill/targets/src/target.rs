@@ -108,6 +108,8 @@ pub struct Description {
     pub can_cancel: bool,
     /// [`Control::terminate`] works (the server may still refuse for want of rights).
     pub can_terminate: bool,
+    /// [`Control::maintain`] works.
+    pub can_maintain: bool,
     /// Only one session can be open at a time (`sqlite::memory:`).
     pub one_session: bool,
     /// Connections are TCP connections that a proxy can stand in ([`OpenOptions::through`]).
@@ -283,6 +285,12 @@ pub trait Target: Send + Sync {
     /// What it cannot keep or do, in words, one thing each: "NaN (SQLite stores it as NULL)".
     fn left_out(&self) -> Vec<String>;
 
+    /// Whether it has words for a step on these tables, and if not, what it cannot say, in a few words; needs no
+    /// connection. A plan for it draws no other.
+    fn says(&self, _schema: &Schema, _step: &Step) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Version, settings, rights; connects. Errors: [`Unusable::Server`] when it cannot be used.
     fn facts(&self) -> Result<Facts, Unusable>;
 
@@ -386,4 +394,25 @@ pub trait Control: Send + Sync {
 
     /// Ends one server session; `false` where it was gone already.
     fn terminate(&self, who: &Identity) -> Result<bool, Unusable>;
+
+    /// Has the server put its files in order, and waits until it has. What is read may not change by it. `Err`: in words.
+    fn maintain(&self, _what: Maintenance) -> Result<(), Unusable> {
+        let remedy = "leave this step out";
+        Err(Unusable::usage(
+            "this target",
+            "its files are not ours to put in order",
+            remedy,
+        ))
+    }
+}
+
+/// What a server's files can be put through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Maintenance {
+    /// What is in memory goes to disk.
+    Flush,
+    /// Files are merged.
+    Compact,
+    /// Replicas are compared, and brought to agree.
+    Repair,
 }

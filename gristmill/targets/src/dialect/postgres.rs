@@ -1,12 +1,13 @@
 //! PostgreSQL's words. Also the words of the reference, which speaks no SQL but is shown as if it did.
 
-use super::{Dialect, Extreme, Tuples, literal};
+use super::{Dialect, Extreme, Tuples, literal, render};
 use crate::cell::Cell;
 use datagen::value::{Type, Value};
 use history::Level;
 use std::fmt::Write;
 
 pub(crate) const POSTGRES: Dialect = Dialect {
+    walk: render::request,
     placeholder: '$',
     tuples: Tuples::Rows,
     column_type,

@@ -3,13 +3,14 @@
 //! SQLite has five storage classes; the others live in them in a way that keeps their order: a numeric as its unscaled
 //! integer, a date as days and a time as microseconds, a uuid as its 16 bytes.
 
-use super::{Dialect, Extreme, Tuples, literal};
+use super::{Dialect, Extreme, Tuples, literal, render};
 use crate::cell::Cell;
 use datagen::value::Type;
 use history::Level;
 use std::fmt::Write;
 
 pub(crate) const SQLITE: Dialect = Dialect {
+    walk: render::request,
     placeholder: '?',
     tuples: Tuples::Values,
     column_type,

@@ -1,0 +1,126 @@
+//! Values to CQL's binary format and back: exact for every type, and without the driver's own types in between.
+//!
+//! Source of the layouts: native_protocol_v4.spec, section 6 ("Data Type Serialization Formats").
+
+use crate::cell::Cell;
+use crate::dialect::{Slot, Want};
+use datagen::value::Type;
+use scylla::cluster::metadata::{ColumnType, NativeType};
+
+/// What the server adds to a day so that it is not negative.
+const DAY_OFFSET: i64 = 1 << 31;
+
+/// Appends a value; `false` for NULL. Panics on a value outside the domain of its column.
+pub(super) fn encode(cell: Cell<'_>, slot: Slot, out: &mut Vec<u8>) -> bool {
+    match cell {
+        Cell::Null => return false,
+        Cell::Bool(v) => out.push(u8::from(v)),
+        Cell::Int(v) => {
+            let bytes = v.to_be_bytes();
+            out.extend_from_slice(&bytes[8 - width(slot)..]);
+        }
+        Cell::Float32(v) => out.extend_from_slice(&v.to_be_bytes()),
+        Cell::Float64(v) => out.extend_from_slice(&v.to_be_bytes()),
+        Cell::Numeric(unscaled, scale) => {
+            out.extend_from_slice(&i32::from(scale).to_be_bytes());
+            put_varint(unscaled, out);
+        }
+        Cell::Text(v) => out.extend_from_slice(v.as_bytes()),
+        Cell::Bytes(v) => out.extend_from_slice(v),
+        Cell::Uuid(v) => out.extend_from_slice(&v),
+        Cell::Date(v) => {
+            let day = u32::try_from(i64::from(v) + DAY_OFFSET).expect("every day of ours has a number");
+            out.extend_from_slice(&day.to_be_bytes());
+        }
+        Cell::Time(v) => out.extend_from_slice(&(v * 1000).to_be_bytes()),
+        Cell::Timestamp(v) | Cell::TimestampTz(v) => {
+            assert!(v % 1000 == 0, "the column's limits leave out microseconds");
+            out.extend_from_slice(&(v / 1000).to_be_bytes());
+        }
+    }
+    true
+}
+
+/// How many bytes an integer has there.
+fn width(slot: Slot) -> usize {
+    match slot {
+        Slot::Value(Type::Int8) => 1,
+        Slot::Value(Type::Int16) => 2,
+        Slot::Value(Type::Int32) | Slot::Count => 4,
+        Slot::Value(_) | Slot::Stamp => 8,
+    }
+}
+
+/// Appends a value of an answer, given the server's type of it, in canonical bytes. What cannot be read, or is of another
+/// type than was wanted, is passed on as what it is: nobody's image, and the judge says so.
+pub(super) fn decode(bytes: Option<&[u8]>, ty: &ColumnType<'_>, want: Want, into: &mut Vec<u8>) {
+    let Some(bytes) = bytes else {
+        return Cell::Null.put(into);
+    };
+    read(bytes, ty, want).unwrap_or(Cell::Bytes(bytes)).put(into);
+}
+
+fn read<'a>(bytes: &'a [u8], ty: &ColumnType<'_>, want: Want) -> Option<Cell<'a>> {
+    let ColumnType::Native(native) = ty else {
+        return None;
+    };
+    let int = |v: i64| Some(Cell::Int(v));
+    match native {
+        NativeType::Boolean => Some(Cell::Bool(u8::from_be_bytes(bytes.try_into().ok()?) != 0)),
+        NativeType::TinyInt => int(i8::from_be_bytes(bytes.try_into().ok()?).into()),
+        NativeType::SmallInt => int(i16::from_be_bytes(bytes.try_into().ok()?).into()),
+        NativeType::Int => int(i32::from_be_bytes(bytes.try_into().ok()?).into()),
+        NativeType::BigInt => int(i64::from_be_bytes(bytes.try_into().ok()?)),
+        NativeType::Float => Some(Cell::Float32(f32::from_be_bytes(bytes.try_into().ok()?))),
+        NativeType::Double => Some(Cell::Float64(f64::from_be_bytes(bytes.try_into().ok()?))),
+        NativeType::Decimal => {
+            let (scale, unscaled) = bytes.split_first_chunk()?;
+            let scale = u8::try_from(i32::from_be_bytes(*scale))
+                .ok()
+                .filter(|s| *s <= 38)?;
+            Some(Cell::Numeric(read_varint(unscaled)?, scale))
+        }
+        NativeType::Text | NativeType::Ascii => std::str::from_utf8(bytes).ok().map(Cell::Text),
+        NativeType::Blob => Some(Cell::Bytes(bytes)),
+        NativeType::Uuid => Some(Cell::Uuid(bytes.try_into().ok()?)),
+        NativeType::Date => {
+            let day = i64::from(u32::from_be_bytes(bytes.try_into().ok()?)) - DAY_OFFSET;
+            Some(Cell::Date(i32::try_from(day).ok()?))
+        }
+        NativeType::Time => {
+            let ns = i64::from_be_bytes(bytes.try_into().ok()?);
+            (ns % 1000 == 0).then_some(Cell::Time(ns / 1000))
+        }
+        NativeType::Timestamp => {
+            let us = i64::from_be_bytes(bytes.try_into().ok()?).checked_mul(1000)?;
+            Some(match want {
+                Want::Value(Type::TimestampTz) => Cell::TimestampTz(us),
+                _ => Cell::Timestamp(us),
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Two's complement, big-endian, as few bytes as keep the sign.
+fn put_varint(v: i128, out: &mut Vec<u8>) {
+    let bytes = v.to_be_bytes();
+    let spare = |i: &usize| {
+        let fill = if v < 0 { 0xff } else { 0 };
+        bytes[*i] == fill && (bytes[*i + 1] ^ fill) & 0x80 == 0
+    };
+    let skip = (0..15).take_while(spare).count();
+    out.extend_from_slice(&bytes[skip..]);
+}
+
+/// `None` for what 128 bits do not hold, and for nothing at all.
+fn read_varint(bytes: &[u8]) -> Option<i128> {
+    let fill = if bytes.first()? & 0x80 == 0 { 0 } else { 0xff };
+    let mut all = [fill; 16];
+    let from = 16_usize.checked_sub(bytes.len())?;
+    all[from..].copy_from_slice(bytes);
+    Some(i128::from_be_bytes(all))
+}
+
+#[cfg(test)]
+mod tests;

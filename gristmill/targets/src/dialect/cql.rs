@@ -1,0 +1,179 @@
+//! CQL: Cassandra's words. One table each, shared columns as static ones, no companions, no joins, no transactions.
+//!
+//! Statements name no keyspace: sessions are in one, and [`objects`] begins with the words that make it.
+//! What CQL cannot say is told by [`says`], a function of the schema and the step alone.
+//!
+//! Besides D1–D4, C1: the statements of a batch stand between [`BATCHES`] and [`APPLY`], which are never sent by
+//! themselves: the session makes one message of it all.
+
+mod says;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use super::{Dialect, Tuples, literal};
+use crate::cell::Cell;
+use crate::layout::{Col, Layout, TableLayout};
+use datagen::schema::ColumnId;
+use datagen::value::{Order, Type, Value};
+use std::fmt::Write as _;
+
+pub(crate) use says::{LEFT_OUT, says};
+
+/// How a logged batch begins, and an unlogged one.
+pub(crate) const BATCHES: [&str; 2] = ["BEGIN BATCH", "BEGIN UNLOGGED BATCH"];
+/// How a batch ends.
+pub(crate) const APPLY: &str = "APPLY BATCH";
+
+pub(crate) const CQL: Dialect = Dialect {
+    walk: writer::request,
+    placeholder: '?',
+    tuples: Tuples::Rows,
+    column_type,
+    literal: write_literal,
+    begin: |_, _| "BEGIN TRANSACTION",
+    descending_keys: true,
+    table_options: |_| "",
+    extreme: |_, _| ("", ""),
+    sum: |_| ("", ""),
+    told_apart: |_| None,
+};
+
+/// The server's type of ours. An unzoned timestamp has no type of its own and lives in `timestamp`.
+fn column_type(ty: Type) -> Option<String> {
+    let name = match ty {
+        Type::Bool => "boolean",
+        Type::Int8 => "tinyint",
+        Type::Int16 => "smallint",
+        Type::Int32 => "int",
+        Type::Int64 => "bigint",
+        Type::Float32 => "float",
+        Type::Float64 => "double",
+        Type::Numeric { .. } => "decimal",
+        Type::Text => "text",
+        Type::Ascii => "ascii",
+        Type::Bytes => "blob",
+        Type::Uuid => "uuid",
+        Type::Date => "date",
+        Type::Time => "time",
+        Type::Timestamp | Type::TimestampTz => "timestamp",
+    };
+    Some(name.to_owned())
+}
+
+/// Which index a server makes best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IndexKind {
+    /// `CREATE INDEX`: every version, a table of its own beside the table.
+    Legacy,
+    /// Storage-attached (5.0 and later).
+    Sai,
+}
+
+/// The statements that make the schema's tables and indexes, in order; one index a column, which is all that CQL has.
+///
+/// `keyspace`: stands before the tables' names; `None`: whoever runs them is in it.
+pub(crate) fn objects(layout: &Layout, keyspace: Option<&str>, indexes: IndexKind) -> Vec<String> {
+    let within = keyspace.map_or(String::new(), |k| format!("{k}."));
+    let mut out = Vec::new();
+    for table in &layout.tables {
+        out.push(create(table, &within));
+        for (name, ids) in &table.indexes {
+            for (i, id) in ids.iter().enumerate() {
+                out.push(index(table, &within, name, i, *id, indexes));
+            }
+        }
+    }
+    out
+}
+
+fn create(table: &TableLayout, within: &str) -> String {
+    let column = |col: &Col, word: &str| {
+        let ty = column_type(col.ty).expect("every type has a name");
+        format!("{} {ty}{word}", col.name)
+    };
+    let keys = table.parts.columns.iter().chain(&table.rows.columns);
+    let mut parts: Vec<String> = keys.chain(&table.regular).map(|c| column(c, "")).collect();
+    parts.extend(table.shared.iter().map(|c| column(c, " STATIC")));
+    let names = |cols: &[Col]| {
+        cols.iter()
+            .map(|c| c.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let mut key = format!("({})", names(&table.parts.columns));
+    if !table.rows.columns.is_empty() {
+        key = format!("{key}, {}", names(&table.rows.columns));
+    }
+    parts.push(format!("PRIMARY KEY ({key})"));
+    let mut text = format!("CREATE TABLE {within}{} ({})", table.name, parts.join(", "));
+    if !table.rows.columns.is_empty() {
+        let order = |(j, c): (usize, &Col)| match table.rows.universe.order(j) {
+            Order::Asc => format!("{} ASC", c.name),
+            Order::Desc => format!("{} DESC", c.name),
+        };
+        let orders: Vec<String> = table.rows.columns.iter().enumerate().map(order).collect();
+        write!(text, " WITH CLUSTERING ORDER BY ({})", orders.join(", ")).expect("a String takes everything");
+    }
+    text
+}
+
+/// SAI has no index of bytes.
+fn index(table: &TableLayout, within: &str, name: &str, i: usize, id: ColumnId, kind: IndexKind) -> String {
+    let col = table.any(id);
+    let name = match (i, name.strip_suffix('"')) {
+        (0, _) => name.to_owned(),
+        (_, Some(open)) => format!("{open}_{i}\""),
+        (_, None) => format!("{name}_{i}"),
+    };
+    let using = match kind {
+        IndexKind::Sai if col.ty != Type::Bytes => " USING 'sai'",
+        _ => "",
+    };
+    format!(
+        "CREATE INDEX {name} ON {within}{} ({}){using}",
+        table.name, col.name
+    )
+}
+
+/// A read that an index on the column answers.
+pub(crate) fn by_column(keyspace: &str, table: &TableLayout, col: &Col) -> String {
+    let mut value = Vec::new();
+    col.inflate_into(0, &mut value);
+    let mut text = format!("SELECT * FROM {keyspace}.{} WHERE {} = ", table.name, col.name);
+    write_literal(Cell::take(&mut value.as_slice()), &mut text);
+    text.push_str(" LIMIT 1");
+    text
+}
+
+/// A literal that `cqlsh` reads.
+fn write_literal(cell: Cell<'_>, out: &mut String) {
+    match cell {
+        Cell::Null => out.push_str("null"),
+        Cell::Bool(v) => out.push_str(if v { "true" } else { "false" }),
+        Cell::Int(v) => write!(out, "{v}").expect("a String takes everything"),
+        Cell::Float32(v) => float(f64::from(v), &v, out),
+        Cell::Float64(v) => float(v, &v, out),
+        Cell::Numeric(unscaled, scale) => literal::numeric(unscaled, scale, out),
+        Cell::Text(v) => literal::quoted(v, out),
+        Cell::Bytes(v) => {
+            out.push_str("0x");
+            literal::hex(v, out);
+        }
+        Cell::Uuid(v) => write!(out, "{}", Value::Uuid(v)).expect("a String takes everything"),
+        // As days from the least day there is, because text is read only within the years 0 to 9999.
+        Cell::Date(v) => write!(out, "{}", i64::from(v) + (1 << 31)).expect("a String takes everything"),
+        Cell::Time(v) => write!(out, "'{}'", Value::Time(v)).expect("a String takes everything"),
+        Cell::Timestamp(v) | Cell::TimestampTz(v) => {
+            write!(out, "{}", v.div_euclid(1000)).expect("a String takes everything");
+        }
+    }
+}
+
+fn float(v: f64, short: &dyn std::fmt::Debug, out: &mut String) {
+    match v {
+        v if v.is_finite() => write!(out, "{short:?}").expect("a String takes everything"),
+        v if v.is_nan() => out.push_str("NaN"),
+        v => out.push_str(if v < 0.0 { "-Infinity" } else { "Infinity" }),
+    }
+}

@@ -1,0 +1,157 @@
+//! What CQL can be asked: a function of the schema and the step, so that a plan draws nothing that the server refuses.
+//!
+//! Source: the grammar and the restrictions of `StatementRestrictions` and `SelectStatement`, each tried on 5.0.9 and 4.1.
+
+use datagen::schema::{ColumnId, Table};
+use history::{Aggregate, From, Op, Parts, Query, Relation, RowChoice, Select, Step};
+use std::collections::BTreeMap;
+
+/// Whether a target can be asked something, and if not, what of it cannot be said, in a few words.
+pub(crate) type Says = Result<(), &'static str>;
+
+/// Whether CQL has words for a step on a table.
+pub(crate) fn says(table: &Table, step: &Step) -> Says {
+    match step {
+        Step::Write(op) => write(op),
+        Step::Read(query) => read(table, query),
+        Step::Savepoint(_) | Step::RollbackTo(_) => Err("savepoints"),
+    }
+}
+
+fn write(op: &Op) -> Says {
+    match op {
+        Op::Insert { strict: true, .. } => Err("an insert that a row refuses"),
+        Op::DeleteSlice { slice, .. }
+            if slice.prefix.is_empty() && slice.lower.is_none() && slice.upper.is_none() =>
+        {
+            Err("a deletion of all rows but not of the static cells")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn read(table: &Table, q: &Query) -> Says {
+    let definition = table.definition();
+    let single = definition.partition.len() == 1;
+    match q.from {
+        From::Table | From::LeftJoin => {}
+        From::Shared => distinct(q)?,
+        From::InnerJoin => return Err("joins"),
+    }
+    if matches!(q.parts, Parts::In(_)) && !single {
+        return Err("IN over a partition key of several columns");
+    }
+    let restricted = match &q.rows {
+        RowChoice::All => false,
+        RowChoice::Slice(s) => !s.prefix.is_empty() || s.lower.is_some() || s.upper.is_some(),
+        RowChoice::One(_) | RowChoice::In(_) => true,
+    };
+    if matches!(q.parts, Parts::All) && restricted && !definition.clustering.is_empty() {
+        return Err("rows by their clustering key in all partitions");
+    }
+    if !q.filter.is_empty() && (matches!(q.parts, Parts::In(_)) || matches!(q.rows, RowChoice::In(_))) {
+        return Err("a filter with IN");
+    }
+    if q.offset > 0 {
+        return Err("OFFSET");
+    }
+    filter(q)?;
+    order(table, q)?;
+    match &q.select {
+        Select::Columns(_) => Ok(()),
+        Select::Distinct(_) => Err("DISTINCT of columns that are not of the partition key"),
+        Select::Aggregates(aggregates) => self::aggregates(aggregates),
+        Select::Group { by, aggregates } => {
+            grouping(table, by)?;
+            self::aggregates(aggregates)
+        }
+    }
+}
+
+/// `SELECT DISTINCT` takes whole partitions only.
+fn distinct(q: &Query) -> Says {
+    match (&q.select, &q.rows) {
+        (Select::Columns(_), RowChoice::All) if q.filter.is_empty() && q.order.is_empty() => Ok(()),
+        _ => Err("filters, orders or aggregates over static columns"),
+    }
+}
+
+/// A column takes one equation, or at most one bound a side.
+fn filter(q: &Query) -> Says {
+    let mut seen: BTreeMap<ColumnId, Vec<char>> = BTreeMap::new();
+    for p in &q.filter {
+        let kind = match p.relation {
+            Relation::Eq => '=',
+            Relation::Lt | Relation::Le => '<',
+            Relation::Gt | Relation::Ge => '>',
+            Relation::Ne => return Err("<>"),
+            Relation::IsNull | Relation::IsNotNull => return Err("IS NULL"),
+        };
+        let kinds = seen.entry(p.column).or_default();
+        if kinds.contains(&kind) || kinds.contains(&'=') || kind == '=' && !kinds.is_empty() {
+            return Err("two conditions of a kind on one column");
+        }
+        kinds.push(kind);
+    }
+    Ok(())
+}
+
+/// One partition, by the clustering key as declared or wholly reversed; columns of the partition key are constants.
+fn order(table: &Table, q: &Query) -> Says {
+    if q.order.is_empty() {
+        return Ok(());
+    }
+    if !matches!(q.parts, Parts::One(_)) {
+        return Err("ORDER BY over several partitions");
+    }
+    if matches!(q.select, Select::Group { .. } | Select::Aggregates(_)) {
+        return Err("ORDER BY of groups");
+    }
+    let definition = table.definition();
+    let of_partition = |id: ColumnId| definition.partition.iter().any(|k| k.column.id == id);
+    let mut turned: Option<bool> = None;
+    let asked = q.order.iter().filter(|(id, _)| !of_partition(*id));
+    for (i, (id, order)) in asked.enumerate() {
+        let Some(key) = definition.clustering.get(i).filter(|k| k.column.id == *id) else {
+            return Err("ORDER BY of anything but the clustering key");
+        };
+        let turn = key.order != *order;
+        if *turned.get_or_insert(turn) != turn {
+            return Err("ORDER BY that is neither the declared order nor its reverse");
+        }
+    }
+    Ok(())
+}
+
+/// `sum` over nothing is 0 there, and in the column's own type.
+fn aggregates(aggregates: &[Aggregate]) -> Says {
+    if aggregates.iter().any(|a| matches!(a, Aggregate::Sum(_))) {
+        return Err("sum (0 over nothing, and it overflows)");
+    }
+    Ok(())
+}
+
+/// GROUP BY takes the columns of the primary key from the left.
+fn grouping(table: &Table, by: &[ColumnId]) -> Says {
+    let definition = table.definition();
+    let key = definition.partition.iter().chain(&definition.clustering);
+    let fits = by.len() >= definition.partition.len()
+        && key.zip(by).all(|(k, id)| k.column.id == *id)
+        && by.len() <= definition.partition.len() + definition.clustering.len();
+    if fits {
+        Ok(())
+    } else {
+        Err("GROUP BY of anything but the primary key from the left")
+    }
+}
+
+/// What CQL cannot say or Cassandra cannot keep, one thing each, for people.
+pub(crate) const LEFT_OUT: &[&str] = &[
+    "−0 (equal to 0 in SQL, below it in CQL)",
+    "microseconds of timestamps (Cassandra keeps milliseconds)",
+    "transactions, savepoints, inserts that a row refuses",
+    "OR, IS NULL, <>, joins, OFFSET, ORDER BY of anything but the clustering key, DISTINCT and GROUP BY of regular columns",
+    "sum (0 over nothing, and it overflows in the column's own type)",
+    "static columns in tables without a clustering key",
+    "IN over a partition key of several columns, filters with IN",
+];

@@ -1,0 +1,127 @@
+//! What is sent, as a person reads it. Expectations rewrite themselves (UPDATE_EXPECT=1); read the diff.
+
+use super::{APPLY, BATCHES, CQL, IndexKind, objects};
+use crate::conformance::two_tables;
+use crate::dialect::{Script, text};
+use crate::layout::Layout;
+use crate::target::{OpenOptions, Request};
+use expect_test::expect;
+use history::{Discipline, Visit};
+
+fn layout() -> Layout {
+    let options = OpenOptions {
+        discipline: Discipline::Lww,
+        ..OpenOptions::new("", "gm1")
+    };
+    let target = crate::open("cassandra:local", &options).unwrap();
+    Layout::new(&two_tables(&*target), "gm1")
+}
+
+const VISITS: &str = "
+    1: upsert t0/0/4 c4=100 c5=2 c9=null | auto at 5 one
+    2: upsert t0/1/4 | auto at -5 quorum ttl 60
+    3: update t0/0/4 c4=105 c10=8 | auto at 6 one ttl 3
+    4: delete t0/0/4 c4,c5 | auto at 7 one
+    5: shared t0/2 c20=7 c21=null | auto at 8 one
+    6: delete t0/0/5 | auto at 9 one
+    7: delete t0/0[1:0..2) | auto at 10 one
+    8: delete t0/0(:1..] | auto at 11 one
+    9: delete t0/0 | auto at 12 one ttl 9
+    10: upsert t1/4/0 c3=9; delete t1/4/0 c2; delete t1/4 | logged-batch at 13 all
+    11: update t1/4/0 c3=9 | batch at 14 one ttl 7
+    12: insert t0/0/3 c4=100 | auto at 0 quorum
+    13: read t0/0 select c4,c9,c20,c0 where c4>=3,c4<9 order c2,-c3 limit 3 stamps | auto at 0 quorum
+    14: read t0/0/{1,3} select c2 page 7 | auto at 0 one
+    15: read t0/* select c4 where c7=1 per-partition 2 | auto at 0 local-one
+    16: read t0/1 of-shared select c0,c1,c20 | auto at 0 one
+    17: read t0/1 aggregate count,min:c4,max:c5,count:c20 | auto at 0 one
+    18: read t0/0 group c0,c1,c2 with count,max:c4 | auto at 0 one
+    19: read t0/0 select c4 order c0,-c2,c3 | auto at 0 one";
+
+#[test]
+fn cassandra_is_asked_in_its_own_words() {
+    let layout = layout();
+    let mut out = objects(&layout, None, IndexKind::Sai).join("\n");
+    out.push('\n');
+    for line in VISITS.lines().map(str::trim).filter(|l| !l.is_empty()) {
+        let visit: Visit = line.parse().unwrap_or_else(|e| panic!("{line}: {e}"));
+        let request = Request::stamped(&visit).unwrap();
+        let shown = text(&CQL, &layout, &request);
+        let mut script = Script::default();
+        script.render(&CQL, &layout, &request);
+        for statement in script.statements() {
+            // D1: as many placeholders as values.
+            assert_eq!(
+                statement.cells().count(),
+                statement.sql.matches('?').count(),
+                "{}",
+                statement.sql
+            );
+        }
+        // C1: the words around a batch stand alone.
+        let words = script
+            .statements()
+            .iter()
+            .filter(|s| BATCHES.contains(&s.sql.as_str()) || s.sql == APPLY);
+        assert_eq!(
+            words.count(),
+            if line.contains("batch") { 2 } else { 0 },
+            "{line}"
+        );
+        out.push_str(&shown.join("\n"));
+        out.push('\n');
+    }
+    expect![[r#"
+        CREATE TABLE gm1_t0 (p0 text, p1 smallint, c0 int, c1 ascii, v0 smallint, v1 text, v2 decimal, v3 boolean, v4 double, "order" blob, v6 uuid, s0 timestamp STATIC, s1 bigint STATIC, PRIMARY KEY ((p0, p1), c0, c1)) WITH CLUSTERING ORDER BY (c0 DESC, c1 ASC)
+        CREATE INDEX gm1_t0_i0 ON gm1_t0 (v0) USING 'sai'
+        CREATE TABLE gm1_t1 (p0 date, p1 boolean, v0 tinyint, v1 float, v2 time, PRIMARY KEY ((p0, p1)))
+        INSERT INTO gm1_t0 (p0, p1, c0, c1, v0, v1, "order") VALUES ('', -32768, 2147483647, 'kfqdgU6O3u', -32668, ' ', null) USING TIMESTAMP 5
+        INSERT INTO gm1_t0 (p0, p1, c0, c1) VALUES ('', 32767, 2147483647, 'kfqdgU6O3u') USING TIMESTAMP -5 AND TTL 60
+        UPDATE gm1_t0 USING TIMESTAMP 6 AND TTL 3 SET v0 = -32663, v6 = 00000000-0000-4007-aff2-118402ff0790 WHERE p0 = '' AND p1 = -32768 AND c0 = 2147483647 AND c1 = 'kfqdgU6O3u'
+        DELETE v0, v1 FROM gm1_t0 USING TIMESTAMP 7 WHERE p0 = '' AND p1 = -32768 AND c0 = 2147483647 AND c1 = 'kfqdgU6O3u'
+        UPDATE gm1_t0 USING TIMESTAMP 8 SET s0 = -210484828799993, s1 = null WHERE p0 = '􏿿' AND p1 = -32768
+        DELETE FROM gm1_t0 USING TIMESTAMP 9 WHERE p0 = '' AND p1 = -32768 AND c0 = 2147483647 AND c1 = ''
+        DELETE FROM gm1_t0 USING TIMESTAMP 10 WHERE p0 = '' AND p1 = -32768 AND c0 = 1 AND c1 >= '' AND c1 < 'NULL'
+        DELETE FROM gm1_t0 USING TIMESTAMP 11 WHERE p0 = '' AND p1 = -32768 AND c0 < 1
+        DELETE FROM gm1_t0 USING TIMESTAMP 12 WHERE p0 = '' AND p1 = -32768
+        BEGIN BATCH INSERT INTO gm1_t1 (p0, p1, v1) VALUES (2219812985, false, -3.4028218e38) USING TIMESTAMP 13; DELETE v0 FROM gm1_t1 USING TIMESTAMP 13 WHERE p0 = 2219812985 AND p1 = false; DELETE FROM gm1_t1 USING TIMESTAMP 13 WHERE p0 = 2219812985 AND p1 = false; APPLY BATCH
+        BEGIN UNLOGGED BATCH UPDATE gm1_t1 USING TIMESTAMP 14 AND TTL 7 SET v1 = -3.4028218e38 WHERE p0 = 2219812985 AND p1 = false; APPLY BATCH
+        INSERT INTO gm1_t0 (p0, p1, c0, c1, v0) VALUES ('', -32768, 2147483647, 'aqk3E1Gc"S', -32668) IF NOT EXISTS
+        SELECT v0, "order", s0, p0, writetime(v0), writetime("order"), writetime(s0) FROM gm1_t0 WHERE p0 = '' AND p1 = -32768 AND v0 >= -32765 AND v0 < -32759 ORDER BY c0 ASC, c1 DESC LIMIT 3 ALLOW FILTERING /* QUORUM */
+        SELECT c0 FROM gm1_t0 WHERE p0 = '' AND p1 = -32768 AND (c0, c1) IN ((2147483647, 'A'), (2147483647, 'aqk3E1Gc"S')) /* pages of 7 */
+        SELECT v0 FROM gm1_t0 WHERE v3 = true PER PARTITION LIMIT 2 ALLOW FILTERING /* LOCAL_ONE */
+        SELECT DISTINCT p0, p1, s0 FROM gm1_t0 WHERE p0 = '' AND p1 = 32767
+        SELECT count(*), min(v0), max(v1), count(s0) FROM gm1_t0 WHERE p0 = '' AND p1 = 32767
+        SELECT p0, p1, c0, count(*), max(v0) FROM gm1_t0 WHERE p0 = '' AND p1 = -32768 GROUP BY p0, p1, c0
+        SELECT v0 FROM gm1_t0 WHERE p0 = '' AND p1 = -32768 ORDER BY c0 DESC, c1 ASC
+    "#]].assert_eq(&out);
+}
+
+#[test]
+fn one_text_serves_all_requests_of_a_shape() {
+    let layout = layout();
+    let of = |text: &str| text.parse::<Visit>().unwrap();
+    let pairs = [
+        (
+            "1: upsert t0/0/4 c4=100 | auto at 5 one",
+            "2: upsert t0/1/3 c4=null | auto at 9 all node 2",
+        ),
+        (
+            "1: delete t0/0/4; upsert t0/0/3 c4=1 | batch at 5 one",
+            "2: delete t0/1/3; upsert t0/1/9 c4=2 | batch at 6 one",
+        ),
+        (
+            "1: read t0/0 select c4 page 3 | auto at 0 one",
+            "2: read t0/2 select c4 page 9 | auto at 0 quorum",
+        ),
+    ];
+    for (first, second) in pairs.map(|(a, b)| (of(a), of(b))) {
+        let (mut kept, mut fresh) = (Script::default(), Script::default());
+        kept.render_next(&CQL, &layout, &Request::stamped(&first).unwrap());
+        kept.render_next(&CQL, &layout, &Request::stamped(&second).unwrap());
+        fresh.render(&CQL, &layout, &Request::stamped(&second).unwrap());
+        assert_eq!(kept.statements(), fresh.statements());
+        assert_eq!(kept.beside.stamp, second.stamp);
+        assert_eq!(kept.beside.page, fresh.beside.page);
+    }
+}

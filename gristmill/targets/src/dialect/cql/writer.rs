@@ -1,0 +1,503 @@
+//! The walk over a request that writes CQL.
+
+use super::{APPLY, BATCHES};
+use crate::cell::Cell;
+use crate::dialect::render::in_key_order;
+use crate::dialect::{Beside, Dialect, Script, Slot, Statement, Want};
+use crate::layout::{Col, Keys, Layout, TableLayout};
+use crate::target::Request;
+use datagen::schema::ColumnId;
+use datagen::universe::Slice;
+use datagen::value::Order;
+use history::{
+    Aggregate, Cells, Consistency, From, Op, Parts, Predicate, Query, Relation, RowChoice, Select, Stamp,
+    Step,
+};
+use std::fmt::Write as _;
+
+/// Writes the statements of a request into the script. For people a batch is one text and a read says its pages.
+pub(super) fn request(
+    script: &mut Script,
+    d: &Dialect,
+    layout: &Layout,
+    request: &Request<'_>,
+    literal: bool,
+) {
+    script.beside = beside(request);
+    match request {
+        Request::Begin { level, writes } => one(script, d, literal, |w| w.push((d.begin)(*level, *writes))),
+        Request::Commit => one(script, d, literal, |w| w.push("COMMIT")),
+        Request::Rollback => one(script, d, literal, |w| w.push("ROLLBACK")),
+        Request::Step(step) => one(script, d, literal, |w| w.step(layout, step, None)),
+        Request::Stamped { steps, stamp, batch } => match (batch, *steps) {
+            (None, steps) => {
+                for step in steps {
+                    one(script, d, literal, |w| w.step(layout, step, Some(stamp)));
+                }
+            }
+            (Some(logged), steps) if literal => one(script, d, literal, |w| {
+                w.push(BATCHES[usize::from(!logged)]);
+                for step in in_key_order(steps) {
+                    w.push(" ");
+                    w.step(layout, step, Some(stamp));
+                    w.push(";");
+                }
+                w.push(" ");
+                w.push(APPLY);
+            }),
+            (Some(logged), steps) => {
+                one(script, d, literal, |w| w.push(BATCHES[usize::from(!logged)]));
+                for step in in_key_order(steps) {
+                    one(script, d, literal, |w| w.step(layout, step, Some(stamp)));
+                }
+                one(script, d, literal, |w| w.push(APPLY));
+            }
+        },
+    }
+}
+
+fn beside(request: &Request<'_>) -> Beside {
+    let (steps, stamp) = match request {
+        Request::Stamped { steps, stamp, .. } => (*steps, Some(**stamp)),
+        Request::Step(step) => (std::slice::from_ref(*step), None),
+        Request::Begin { .. } | Request::Commit | Request::Rollback => (&[][..], None),
+    };
+    let page = steps.iter().find_map(|step| match step {
+        Step::Read(query) => query.extras.page,
+        Step::Write(_) | Step::Savepoint(_) | Step::RollbackTo(_) => None,
+    });
+    Beside { stamp, page }
+}
+
+fn one(script: &mut Script, d: &Dialect, literal: bool, write: impl FnOnce(&mut Writer<'_>)) {
+    let texts = !script.values_only;
+    let statement = script.next();
+    write(&mut Writer {
+        statement,
+        d,
+        literal,
+        texts,
+    });
+}
+
+struct Writer<'a> {
+    statement: &'a mut Statement,
+    d: &'a Dialect,
+    literal: bool,
+    /// Whether text, slots and answer are written, too, or only values.
+    texts: bool,
+}
+
+impl Writer<'_> {
+    fn push(&mut self, text: &str) {
+        if self.texts {
+            self.statement.sql.push_str(text);
+        }
+    }
+
+    /// The separator of a list: the first time one, then the other.
+    fn comma(&mut self, first: &mut bool) {
+        self.push(if std::mem::take(first) { "" } else { ", " });
+    }
+
+    fn and(&mut self, first: &mut bool) {
+        self.push(if std::mem::take(first) { " WHERE " } else { " AND " });
+    }
+
+    /// The value whose canonical bytes begin at `from` in `params`: a placeholder, or the value itself.
+    fn slot(&mut self, slot: Slot, from: usize) {
+        if !self.texts {
+            return;
+        }
+        if self.literal {
+            let mut rest = &self.statement.params[from..];
+            (self.d.literal)(Cell::take(&mut rest), &mut self.statement.sql);
+            self.statement.params.truncate(from);
+        } else {
+            self.statement.slots.push(slot);
+            self.statement.sql.push('?');
+        }
+    }
+
+    fn value(&mut self, col: &Col, descriptor: Option<u64>) {
+        let from = self.statement.params.len();
+        match descriptor {
+            None => Cell::Null.put(&mut self.statement.params),
+            Some(d) => col.inflate_into(d, &mut self.statement.params),
+        }
+        self.slot(Slot::Value(col.ty), from);
+    }
+
+    /// A number that is no column's: a timestamp, or a count.
+    fn number(&mut self, slot: Slot, n: i64) {
+        let from = self.statement.params.len();
+        Cell::Int(n).put(&mut self.statement.params);
+        self.slot(slot, from);
+    }
+
+    /// The values of a whole key, `between` before each with its column.
+    fn key(&mut self, keys: &Keys, position: u64, mut between: impl FnMut(&mut Self, usize, &Col)) {
+        for (i, col) in keys.columns.iter().enumerate() {
+            between(self, i, col);
+            let (digit, from) = (keys.universe.digit(position, i), self.statement.params.len());
+            self.put_digit(keys, i, digit);
+            self.slot(Slot::Value(col.ty), from);
+        }
+    }
+
+    fn put_digit(&mut self, keys: &Keys, at: usize, digit: u32) {
+        let descriptor = keys.universe.descriptor(at, digit);
+        keys.universe
+            .domain(at)
+            .inflate_into(descriptor, &mut self.statement.params);
+    }
+
+    fn digit(&mut self, keys: &Keys, at: usize, digit: u32) {
+        let from = self.statement.params.len();
+        self.put_digit(keys, at, digit);
+        self.slot(Slot::Value(keys.columns[at].ty), from);
+    }
+
+    /// `WHERE a = 1 AND b = 2`
+    fn whole_key(&mut self, keys: &Keys, position: u64, first: &mut bool) {
+        self.key(keys, position, |w, _, col| {
+            w.and(first);
+            w.push(&col.name);
+            w.push(" = ");
+        });
+    }
+
+    /// `WHERE a IN (1, 2)` or `WHERE (a, b) IN ((1, 2), (3, 4))`
+    fn keys_in(&mut self, keys: &Keys, positions: &[u64], first: &mut bool) {
+        let composite = keys.columns.len() > 1;
+        self.and(first);
+        self.push(if composite { "(" } else { "" });
+        for (i, col) in keys.columns.iter().enumerate() {
+            self.push(if i == 0 { "" } else { ", " });
+            self.push(&col.name);
+        }
+        self.push(if composite { ") IN (" } else { " IN (" });
+        for (n, position) in positions.iter().enumerate() {
+            self.push(if n == 0 { "" } else { ", " });
+            self.push(if composite { "(" } else { "" });
+            self.key(keys, *position, |w, i, _| w.push(if i == 0 { "" } else { ", " }));
+            self.push(if composite { ")" } else { "" });
+        }
+        self.push(")");
+    }
+
+    /// Bounds are in the order of positions, which DESC turns round.
+    fn slice(&mut self, keys: &Keys, slice: &Slice, first: &mut bool) {
+        for (at, digit) in slice.prefix.iter().enumerate() {
+            self.and(first);
+            self.push(&keys.columns[at].name);
+            self.push(" = ");
+            self.digit(keys, at, *digit);
+        }
+        let at = slice.prefix.len();
+        let (above, below) = ([" > ", " >= "], [" < ", " <= "]);
+        for (bound, ascending, descending) in [(slice.lower, above, below), (slice.upper, below, above)] {
+            let Some((digit, inclusive)) = bound else { continue };
+            self.and(first);
+            self.push(&keys.columns[at].name);
+            let signs = match keys.universe.order(at) {
+                Order::Asc => ascending,
+                Order::Desc => descending,
+            };
+            self.push(signs[usize::from(inclusive)]);
+            self.digit(keys, at, digit);
+        }
+    }
+
+    fn step(&mut self, layout: &Layout, step: &Step, stamp: Option<&Stamp>) {
+        match step {
+            Step::Write(op) => self.op(layout.table(op.part().table), op, stamp),
+            Step::Read(query) => {
+                self.query(layout.table(query.table), query);
+                if self.literal {
+                    self.remark(query, stamp);
+                }
+            }
+            // CQL has no such thing: the server is asked all the same, and says so.
+            Step::Savepoint(n) => self.named("SAVEPOINT s", *n),
+            Step::RollbackTo(n) => self.named("ROLLBACK TO SAVEPOINT s", *n),
+        }
+    }
+
+    fn named(&mut self, text: &str, n: u8) {
+        if self.texts {
+            write!(self.statement.sql, "{text}{n}").expect("a String takes everything");
+        }
+    }
+
+    /// For people: what is not in a statement but beside it.
+    fn remark(&mut self, query: &Query, stamp: Option<&Stamp>) {
+        let level = stamp.map(|s| s.consistency).filter(|c| *c != Consistency::One);
+        let named = |c: Consistency| c.name().replace('-', "_").to_uppercase();
+        let mut words: Vec<String> = level.map(named).into_iter().collect();
+        words.extend(query.extras.page.map(|rows| format!("pages of {rows}")));
+        if !words.is_empty() {
+            self.push(&format!(" /* {} */", words.join(", ")));
+        }
+    }
+
+    fn op(&mut self, table: &TableLayout, op: &Op, stamp: Option<&Stamp>) {
+        match op {
+            Op::Insert { part, row, cells, .. } => {
+                self.insert(table, part.position, *row, cells);
+                self.push(" IF NOT EXISTS");
+            }
+            Op::Upsert { part, row, cells } => {
+                self.insert(table, part.position, *row, cells);
+                self.using(stamp, true);
+            }
+            Op::Update { part, row, cells } => {
+                self.update(table, cells, stamp);
+                self.where_row(table, part.position, *row);
+            }
+            Op::Shared { part, cells } => {
+                self.update(table, cells, stamp);
+                self.whole_key(&table.parts, part.position, &mut true);
+            }
+            Op::DeleteCells { part, row, columns } => {
+                self.push("DELETE ");
+                for (i, id) in columns.iter().enumerate() {
+                    self.push(if i == 0 { "" } else { ", " });
+                    self.push(&table.any(*id).name);
+                }
+                self.push(" ");
+                self.from(table, stamp);
+                self.where_row(table, part.position, *row);
+            }
+            Op::DeleteRow { part, row } => {
+                self.push("DELETE ");
+                self.from(table, stamp);
+                self.where_row(table, part.position, *row);
+            }
+            Op::DeleteSlice { part, slice } => {
+                self.push("DELETE ");
+                self.from(table, stamp);
+                let mut first = true;
+                self.whole_key(&table.parts, part.position, &mut first);
+                self.slice(&table.rows, slice, &mut first);
+            }
+            Op::DeletePartition { part } => {
+                self.push("DELETE ");
+                self.from(table, stamp);
+                self.whole_key(&table.parts, part.position, &mut true);
+            }
+        }
+    }
+
+    /// ` USING TIMESTAMP 5 AND TTL 60`; a deletion lives for ever.
+    fn using(&mut self, stamp: Option<&Stamp>, lives: bool) {
+        let Some(stamp) = stamp else { return };
+        self.push(" USING TIMESTAMP ");
+        self.number(Slot::Stamp, stamp.timestamp);
+        if let Some(ttl) = stamp.ttl.filter(|_| lives) {
+            self.push(" AND TTL ");
+            self.number(Slot::Count, i64::from(ttl));
+        }
+    }
+
+    /// `FROM t USING TIMESTAMP 5`
+    fn from(&mut self, table: &TableLayout, stamp: Option<&Stamp>) {
+        self.push("FROM ");
+        self.push(&table.name);
+        self.using(stamp, false);
+    }
+
+    fn update(&mut self, table: &TableLayout, cells: &Cells, stamp: Option<&Stamp>) {
+        self.push("UPDATE ");
+        self.push(&table.name);
+        self.using(stamp, true);
+        self.push(" SET ");
+        for (i, (id, descriptor)) in cells.iter().enumerate() {
+            let col = table.any(*id);
+            self.push(if i == 0 { "" } else { ", " });
+            self.push(&col.name);
+            self.push(" = ");
+            self.value(col, *descriptor);
+        }
+    }
+
+    fn where_row(&mut self, table: &TableLayout, partition: u64, row: u64) {
+        let mut first = true;
+        self.whole_key(&table.parts, partition, &mut first);
+        self.whole_key(&table.rows, row, &mut first);
+    }
+
+    fn insert(&mut self, table: &TableLayout, partition: u64, row: u64, cells: &Cells) {
+        self.push("INSERT INTO ");
+        self.push(&table.name);
+        self.push(" (");
+        let mut first = true;
+        for col in table.parts.columns.iter().chain(&table.rows.columns) {
+            self.comma(&mut first);
+            self.push(&col.name);
+        }
+        for (id, _) in cells {
+            self.push(", ");
+            self.push(&table.any(*id).name);
+        }
+        self.push(") VALUES (");
+        let mut first = true;
+        self.key(&table.parts, partition, |w, _, _| w.comma(&mut first));
+        self.key(&table.rows, row, |w, _, _| w.push(", "));
+        for (id, descriptor) in cells {
+            self.push(", ");
+            self.value(table.any(*id), *descriptor);
+        }
+        self.push(")");
+    }
+
+    fn query(&mut self, table: &TableLayout, q: &Query) {
+        self.push("SELECT ");
+        let mut first = true;
+        match &q.select {
+            Select::Columns(columns) => {
+                if q.from == From::Shared {
+                    self.push("DISTINCT ");
+                }
+                self.columns(table, columns, &mut first);
+                if q.extras.stamps {
+                    self.stamps(table, columns, &mut first);
+                }
+            }
+            Select::Distinct(columns) => {
+                self.push("DISTINCT ");
+                self.columns(table, columns, &mut first);
+            }
+            Select::Aggregates(aggregates) => self.aggregates(table, aggregates, &mut first),
+            Select::Group { by, aggregates } => {
+                self.columns(table, by, &mut first);
+                self.aggregates(table, aggregates, &mut first);
+            }
+        }
+        self.push(" FROM ");
+        self.push(&table.name);
+        let filtering = self.conditions(table, q);
+        if let Select::Group { by, .. } = &q.select {
+            for (i, id) in by.iter().enumerate() {
+                self.push(if i == 0 { " GROUP BY " } else { ", " });
+                self.push(&table.any(*id).name);
+            }
+        }
+        let constant =
+            |id: ColumnId| matches!(q.parts, Parts::One(_)) && table.parts.columns.iter().any(|c| c.id == id);
+        let mut began = false;
+        // Of one partition, the columns of its key are constants.
+        for (id, order) in q.order.iter().filter(|(id, _)| !constant(*id)) {
+            self.push(if std::mem::replace(&mut began, true) {
+                ", "
+            } else {
+                " ORDER BY "
+            });
+            self.push(&table.any(*id).name);
+            self.push(if *order == Order::Desc { " DESC" } else { " ASC" });
+        }
+        if let Some(rows) = q.extras.per_partition {
+            self.push(" PER PARTITION LIMIT ");
+            self.number(Slot::Count, i64::from(rows));
+        }
+        if let Some(rows) = q.limit {
+            self.push(" LIMIT ");
+            self.number(Slot::Count, i64::from(rows));
+        }
+        if filtering {
+            self.push(" ALLOW FILTERING");
+        }
+    }
+
+    /// WHERE; whether the server must look at more rows than it answers.
+    fn conditions(&mut self, table: &TableLayout, q: &Query) -> bool {
+        let mut first = true;
+        match &q.parts {
+            Parts::One(position) => self.whole_key(&table.parts, *position, &mut first),
+            Parts::In(positions) => self.keys_in(&table.parts, positions, &mut first),
+            Parts::All => {}
+        }
+        let keyless = first;
+        match &q.rows {
+            RowChoice::One(row) => self.whole_key(&table.rows, *row, &mut first),
+            RowChoice::In(rows) if !table.rows.columns.is_empty() => {
+                self.keys_in(&table.rows, rows, &mut first);
+            }
+            RowChoice::Slice(slice) => self.slice(&table.rows, slice, &mut first),
+            RowChoice::All | RowChoice::In(_) => {}
+        }
+        for predicate in &q.filter {
+            self.and(&mut first);
+            self.predicate(table, predicate);
+        }
+        !q.filter.is_empty() || keyless && !first
+    }
+
+    fn predicate(&mut self, table: &TableLayout, p: &Predicate) {
+        let col = table.any(p.column);
+        self.push(&col.name);
+        self.push(match p.relation {
+            Relation::Eq => " = ",
+            Relation::Ne => " != ",
+            Relation::Lt => " < ",
+            Relation::Le => " <= ",
+            Relation::Gt => " > ",
+            Relation::Ge => " >= ",
+            Relation::IsNull => return self.push(" IS NULL"),
+            Relation::IsNotNull => return self.push(" IS NOT NULL"),
+        });
+        self.value(col, Some(p.value));
+    }
+
+    fn columns(&mut self, table: &TableLayout, ids: &[ColumnId], first: &mut bool) {
+        for id in ids {
+            let col = table.any(*id);
+            self.comma(first);
+            self.push(&col.name);
+            self.want(Want::Value(col.ty));
+        }
+    }
+
+    /// `writetime(c)` of every selected column that is not of the key.
+    fn stamps(&mut self, table: &TableLayout, ids: &[ColumnId], first: &mut bool) {
+        for col in ids.iter().filter_map(|id| table.cell_column(*id)) {
+            self.comma(first);
+            self.push("writetime(");
+            self.push(&col.name);
+            self.push(")");
+            self.want(Want::Stamp);
+        }
+    }
+
+    fn aggregates(&mut self, table: &TableLayout, aggregates: &[Aggregate], first: &mut bool) {
+        for aggregate in aggregates {
+            self.comma(first);
+            let (name, id) = match aggregate {
+                Aggregate::CountRows => {
+                    self.push("count(*)");
+                    self.want(Want::Count);
+                    continue;
+                }
+                Aggregate::Count(id) => ("count(", *id),
+                Aggregate::Min(id) => ("min(", *id),
+                Aggregate::Max(id) => ("max(", *id),
+                Aggregate::Sum(id) => ("sum(", *id),
+            };
+            let col = table.any(id);
+            self.push(name);
+            self.push(&col.name);
+            self.push(")");
+            self.want(match aggregate {
+                Aggregate::Count(_) | Aggregate::CountRows => Want::Count,
+                Aggregate::Min(_) | Aggregate::Max(_) => Want::Value(col.ty),
+                Aggregate::Sum(_) => Want::Sum(col.ty),
+            });
+        }
+    }
+
+    fn want(&mut self, want: Want) {
+        if self.texts {
+            self.statement.answer.push(want);
+        }
+    }
+}
