@@ -10,13 +10,16 @@ use clap_complete::Shell;
 use run::plan::keys;
 
 /// Flags that are shown under `Workload and target`; the others are limits.
-const MAIN: [&str; 17] = [
+const MAIN: &[&str] = &[
     "seed",
     "time",
     "visits",
     "sessions",
     "rate",
     "reads",
+    "stages",
+    "check",
+    "keep",
     "profile",
     "swarm",
     "isolation",
@@ -136,9 +139,17 @@ fn settings_flags(command: Command) -> Command {
         } else {
             ValueHint::Other
         };
+        let arg = Arg::new(key.name);
+        // As a flag alone it says yes.
+        let arg = match key.name {
+            "keep" => arg
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true"),
+            _ => arg,
+        };
         command = command.arg(
-            Arg::new(key.name)
-                .long(key.name)
+            arg.long(key.name)
                 .value_name(value_name(key.name))
                 .value_hint(hint)
                 .help_heading(heading)
@@ -184,7 +195,9 @@ fn value_name(key: &str) -> &'static str {
         "discipline" => "ordered|lww",
         "isolation" | "claim" => "LEVEL",
         "stop" => "first|never|N",
-        "swarm" | "exclusion" => "BOOL",
+        "swarm" | "exclusion" | "keep" => "BOOL",
+        "check" => "SETTING",
+        "stages" => "LIST",
         "known" | "schema" | "history" => "FILE",
         "outside" => "LIST",
         _ => "N",
@@ -315,13 +328,43 @@ fn shrink() -> Command {
 
 fn check() -> Command {
     Command::new("check")
-        .about("Judges the answers that a run's folder still holds once more, without a database")
-        .arg(the_run("A run: its name, `latest`, or its folder"))
+        .about("Judges the answers of a run once more, and what a database still holds of it")
+        .long_about(
+            "Judges once more the answers that a run's folder still holds. Where the run left its data on the database \
+             (--keep), or where --database, --at or --target ask for it, every partition that the run wrote is read too, \
+             forward and reversed, and compared with the state after the run's last visit, or after the visit that --at names.",
+        )
+        .arg(the_run("A run: its name, `latest`, or its folder; or the folder of an exported data set"))
+        .arg(
+            Arg::new("database")
+                .long("database")
+                .action(ArgAction::SetTrue)
+                .help("Look at the database though the run was not told to leave its data there"),
+        )
+        .arg(
+            Arg::new("answers")
+                .long("answers")
+                .action(ArgAction::SetTrue)
+                .conflicts_with_all(["database", "at", "target"])
+                .help("Judge the answers only: connect to nothing"),
+        )
+        .arg(
+            Arg::new("at")
+                .long("at")
+                .value_name("LTS")
+                .value_parser(value_parser!(u64).range(1..))
+                .help("Compare the database with the state after this visit: that of a run that ended there"),
+        )
+        .arg(target_again().help("The database that holds the data, where it is another one or needs its password"))
         .arg(out())
         .arg(format())
         .arg(full())
         .after_long_help(
-            "Example:\n  gristmill check latest\n\nSays how much of the run the folder still holds.",
+            "Examples:\n  \
+             gristmill check latest\n  \
+             gristmill run postgres://me@host/db --check none --keep --visits 100000 && gristmill check latest\n  \
+             gristmill check latest --at 5000 --target sqlite:restored.db\n\n\
+             A password is taken from the URL of --target, PGPASSWORD or the file that PGPASSFILE names.",
         )
 }
 

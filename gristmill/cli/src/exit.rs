@@ -25,7 +25,10 @@ pub(crate) enum Exit {
 
 /// Every code with its words, in order.
 pub(crate) const ALL: [(Exit, &str); 7] = [
-    (Exit::Clean, "clean: everything that was compared was right"),
+    (
+        Exit::Clean,
+        "clean: everything that was compared was right; or nothing was to be compared (--check none)",
+    ),
     (Exit::Finding, "a finding: a promise was broken"),
     (
         Exit::Unknown,
@@ -54,7 +57,8 @@ impl Exit {
 impl From<Status> for Exit {
     fn from(status: Status) -> Exit {
         match status {
-            Status::Clean => Exit::Clean,
+            // Nothing was asked to be compared, and nothing else was wrong.
+            Status::Clean | Status::Unchecked => Exit::Clean,
             Status::Unknown => Exit::Unknown,
             Status::Finding => Exit::Finding,
         }

@@ -2,11 +2,9 @@
 
 use crate::Plan;
 use crate::dry::options;
-use history::{Explicit, Lts, Regenerate, Visit};
-use std::sync::Arc;
+use history::{Lts, Visit};
 use targets::target::Environment;
 use targets::{Request, Target, Unusable};
-use workload::Partitions;
 
 /// How visits are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +26,12 @@ pub fn statements(
     each: &mut dyn FnMut(String) -> bool,
 ) -> Result<(), Unusable> {
     let target = targets::open(&plan.target, &options(plan, environment))?;
-    let history = history(plan);
-    for visit in (1..=upto).filter_map(|lts| history.visit(Lts(lts))) {
+    let history =
+        run::history(plan).expect("a plan's visits were checked against its schema when it was made");
+    let mut next = history.from(Lts(1));
+    while let Some(lts) = next.filter(|lts| lts.0 <= upto) {
+        next = history.from(Lts(lts.0 + 1));
+        let Some(visit) = history.visit(lts) else { continue };
         let text = match form {
             Form::Notation => format!("{visit}\n"),
             Form::Sql => sql(&visit, target.as_ref(), plan),
@@ -39,16 +41,6 @@ pub fn statements(
         }
     }
     Ok(())
-}
-
-/// The visits of a plan.
-fn history(plan: &Plan) -> Box<dyn Regenerate> {
-    const CHECKED: &str = "a plan's visits were checked against its schema when it was made";
-    let schema = Arc::new(plan.schema.clone());
-    match &plan.history {
-        Some(lines) => Box::new(Explicit::new(schema, lines.clone()).expect(CHECKED)),
-        None => Box::new(Partitions::new(plan.workload.clone(), plan.seed.0, schema).expect(CHECKED)),
-    }
 }
 
 /// A comment that names the visit, then its statements.

@@ -54,6 +54,11 @@ pub enum Progress {
     Note(String),
 }
 
+impl Progress {
+    /// The phase of a load of which nothing is compared.
+    pub const UNCHECKED: &str = "load, not checked";
+}
+
 /// How long the load is to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -15,6 +15,11 @@ pub trait Regenerate: Send + Sync {
     fn from(&self, lts: Lts) -> Option<Lts> {
         Some(lts)
     }
+    /// The partitions that a visit plans to write, as [`Visit::writes`]; none for a hole. What `into` held is dropped.
+    fn writes(&self, lts: Lts, into: &mut Vec<Part>) {
+        into.clear();
+        into.extend(self.visit(lts).into_iter().flat_map(|visit| visit.writes));
+    }
     /// The number by which lies and faults know the step that stands at index `step` of a visit. Where steps were taken
     /// out of a visit, those that are left keep the numbers that they had.
     fn number(&self, _lts: Lts, step: u16) -> u16 {

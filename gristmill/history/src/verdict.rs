@@ -49,6 +49,8 @@ impl Counts {
 pub enum Status {
     /// Everything compared, everything right.
     Clean,
+    /// Nothing was to be compared, and nothing else was wrong.
+    Unchecked,
     /// A doubt, or too little was compared.
     Unknown,
     /// A promise was broken.

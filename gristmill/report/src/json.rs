@@ -28,6 +28,30 @@ pub struct Recheck<'a> {
     pub notes: &'a [String],
     /// Visits of the log whose digest is that of the plan.
     pub regenerated: u64,
+    /// What the database holds, where it was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<Look<'a>>,
+}
+
+/// What reading a run's data on its database gave.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Look<'a> {
+    /// The three-valued answer.
+    pub status: Status,
+    /// The database, without its password.
+    pub target: &'a str,
+    /// Its version.
+    pub server: &'a str,
+    /// The visit whose state it was compared with.
+    pub at: u64,
+    /// Partitions that were read.
+    pub partitions: u64,
+    /// What was compared.
+    pub counts: &'a Counts,
+    /// Findings by cause.
+    pub causes: &'a [Cause],
+    /// What should be known beside it.
+    pub notes: &'a [String],
 }
 
 /// The same for programs.

@@ -2,7 +2,7 @@
 //! the doubts.
 
 use crate::{text, words};
-use history::Verdict;
+use history::{Status, Verdict};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::time::Duration;
 
@@ -41,6 +41,11 @@ pub fn verdict(verdict: &Verdict) -> String {
         };
         let name = format!("{} {}", n + 1, cause.finding.signature());
         suite.add_test_case(case(&name, "findings", status));
+    }
+    if verdict.status == Status::Unchecked {
+        let mut status = TestCaseStatus::skipped();
+        status.set_message("nothing was compared: --check none");
+        suite.add_test_case(case("answers are compared", "verdict", status));
     }
     let doubts = if verdict.doubts.is_empty() {
         TestCaseStatus::success()

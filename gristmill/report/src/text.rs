@@ -4,6 +4,7 @@
 
 mod finding;
 mod latency;
+mod look;
 mod mistakes;
 mod progress;
 mod recheck;
@@ -15,6 +16,7 @@ mod tests;
 
 pub use finding::finding;
 pub use latency::latency;
+pub use look::look;
 pub use mistakes::{mistake, place};
 pub use progress::{Screen, progress};
 pub use recheck::recheck;

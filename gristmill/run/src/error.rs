@@ -85,6 +85,14 @@ pub enum RunError {
         /// The run.
         run: String,
     },
+    /// A visit that the run does not have.
+    #[error("there is no visit {at}: the run has the visits 1 to {last}")]
+    NoSuchVisit {
+        /// As asked for.
+        at: Lts,
+        /// The last one.
+        last: Lts,
+    },
     /// A run without the finding that is to be made small.
     #[error("cannot shrink {run}: {why}")]
     NothingToShrink {
@@ -174,6 +182,7 @@ impl RunError {
             RunError::Read(_)
             | RunError::Folder(_)
             | RunError::NothingToShrink { .. }
+            | RunError::NoSuchVisit { .. }
             | RunError::NothingToResume { .. } => 3,
             RunError::Failed(failure) => failure.code,
             _ => 5,

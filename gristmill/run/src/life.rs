@@ -23,7 +23,8 @@ use targets::target::Environment;
 
 pub(crate) use left_over::LeftOver;
 pub(crate) use load::Loaded;
-pub(crate) use setup::{history, judge, open_target, targets_folder};
+pub use setup::history;
+pub(crate) use setup::{judge, judge_of, open_target, targets_folder};
 
 /// What a run ends with.
 #[derive(Debug, Clone, PartialEq)]

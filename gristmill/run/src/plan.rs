@@ -14,6 +14,7 @@ mod history;
 mod mistake;
 mod ratio;
 mod settings;
+mod stages;
 mod tables;
 mod values;
 
@@ -21,10 +22,11 @@ pub use draw::PlanError;
 pub(crate) use draw::lies;
 pub use mistake::{Mistake, nearest};
 pub use settings::{Key, SESSIONS_MAX, Settings, keys, level, level_name};
+pub use stages::{Stage, Stages};
 pub use values::{Millis, NotA, PerSecond, Rate, Seed, Stop, split_password};
 
 use crate::fault::FaultKind;
-use ::history::{Claim, Discipline, Level, Line};
+use ::history::{Check, Claim, Discipline, Level, Line};
 use datagen::schema::Schema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -65,6 +67,15 @@ pub struct Plan {
     pub checkers: u16,
     /// When findings end the load.
     pub stop: Stop,
+    /// How much of what could be compared is compared.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub check: Check,
+    /// What was made is not removed at the end.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub keep: bool,
+    /// Loads and validations, one after another; `None`: one load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stages: Option<Stages>,
     /// Attempts after the first, for visits that were refused for a lock or a serialization failure.
     pub retries: u8,
     /// Visits that may wait for a partition while later ones overtake them.
@@ -127,6 +138,8 @@ pub enum Length {
     TimeMs(u64),
     /// After so many visits.
     Visits(u64),
+    /// After the last stage.
+    Stages,
 }
 
 /// How sessions move.
@@ -167,6 +180,10 @@ pub enum ReadError {
     Toml(Box<toml::de::Error>),
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 impl Plan {
     /// The text of `plan.toml`. Inverse of [`Plan::read`].
     pub fn write(&self) -> String {
@@ -194,6 +211,11 @@ impl Plan {
             ..self.clone()
         };
         xxhash_rust::xxh3::xxh3_64(same_for_any_checkers.write().as_bytes())
+    }
+
+    /// Whether answers are judged at all.
+    pub fn is_checked(&self) -> bool {
+        self.check != Check::None
     }
 
     /// Longest wait for an answer.

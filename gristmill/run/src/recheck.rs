@@ -81,6 +81,7 @@ fn judge_again(
         target: target.as_ref(),
         claim: &plan.claim,
         log_folder: &folder.log(),
+        unlogged: !plan.is_checked(),
     };
     first(&archive)?;
     let floors = floors(&held);

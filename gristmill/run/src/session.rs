@@ -288,6 +288,10 @@ impl<'w> Client<'w> {
             Answer::Refused(reason) => reason.kind == ReasonKind::Duplicate,
             Answer::Unknown(_) => false,
         });
+        if !world.plan.is_checked() {
+            self.answers.clear();
+            return Ok(());
+        }
         let held = world
             .ring
             .append(&self.answers)

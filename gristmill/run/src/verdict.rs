@@ -29,7 +29,7 @@ pub(crate) fn make(
     let drawn: BTreeSet<String> = enabled.drawn;
     let never_compared: Vec<String> = drawn
         .iter()
-        .filter(|k| !exercised.contains(k) && !loaded.interrupted)
+        .filter(|k| !exercised.contains(k) && !loaded.interrupted && world.plan.is_checked())
         .cloned()
         .collect();
     let never_drawn: Vec<String> = enabled.all.difference(&drawn).cloned().collect();
@@ -44,6 +44,8 @@ pub(crate) fn make(
         Status::Finding
     } else if !doubts.is_empty() {
         Status::Unknown
+    } else if !world.plan.is_checked() {
+        Status::Unchecked
     } else {
         Status::Clean
     };
@@ -194,7 +196,9 @@ fn doubts(world: &World, loaded: &Loaded, visits: &BTreeMap<String, u64>) -> Vec
         ..
     } = &loaded.counts;
     let left: u64 = not_compared.values().sum();
-    if *answers == 0 {
+    if !world.plan.is_checked() {
+        // Nothing was to be compared.
+    } else if *answers == 0 {
         doubts.push("nothing was compared".to_owned());
     } else if left * 100 > (answers + left) * u64::from(world.plan.not_compared_percent) {
         doubts.push(format!("{left} of {} answers were not compared", answers + left));

@@ -15,6 +15,7 @@ use crate::latency::Latencies;
 use crate::life::LeftOver;
 use crate::pacer::Pacer;
 use crate::plan::Plan;
+use crate::staged::Staged;
 use crate::ticks::Ticks;
 use crate::turnstile::Turnstile;
 use datagen::schema::Schema;
@@ -36,6 +37,8 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) ticks: Ticks,
     pub(crate) history: Arc<dyn Regenerate>,
+    /// The same, where it has stages.
+    pub(crate) staged: Option<Arc<Staged>>,
     pub(crate) schema: Arc<Schema>,
     pub(crate) target: Arc<dyn Target>,
     pub(crate) claim: Claim,
@@ -75,6 +78,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) ticks: Ticks,
     pub(crate) history: Arc<dyn Regenerate>,
+    pub(crate) staged: Option<Arc<Staged>>,
     pub(crate) schema: Arc<Schema>,
     pub(crate) target: Arc<dyn Target>,
     pub(crate) log: Writer,
@@ -99,6 +103,7 @@ impl World {
             clock: p.clock,
             ticks: p.ticks,
             history: p.history,
+            staged: p.staged,
             schema: p.schema,
             target: p.target,
             log: p.log,
@@ -156,6 +161,7 @@ impl World {
             target: self.target.as_ref(),
             claim: &self.claim,
             log_folder: &self.log_folder,
+            unlogged: !self.plan.is_checked(),
         }
     }
 

@@ -449,6 +449,10 @@ impl Regenerate for Partitions {
         lts.0.checked_sub(1).map(|n| self.make(n))
     }
 
+    fn writes(&self, lts: Lts, into: &mut Vec<Part>) {
+        Partitions::writes(self, lts, into);
+    }
+
     fn writer_after(&self, part: Part, lts: Lts) -> Option<Lts> {
         let index = self.index_of(part)?;
         // Visit numbers are one below lts, so the first visit after `lts` has at least number `lts`.

@@ -25,6 +25,7 @@ pub(super) fn plan(given: &ArgMatches, out: &mut Out) -> Result<Exit, Problem> {
     let upto = match plan.length {
         Length::Visits(visits) => visits,
         Length::TimeMs(_) => SHOWN,
+        Length::Stages => u64::MAX,
     };
     let environment = environment(password.as_deref());
     statements(&plan, &environment, upto, form, &mut |visit| {

@@ -172,7 +172,11 @@ fn again(given: &ArgMatches, plan: &Plan, visits: &BTreeMap<String, u64>) -> Str
         .filter(|name| !fixed.contains(name));
     for name in flags.chain(["config", "fault", "lie"]) {
         for value in given.get_many::<String>(name).into_iter().flatten() {
-            command += &format!(" --{name} {}", quoted(value));
+            command += &match (name, value.as_str()) {
+                ("keep", "true") => " --keep".to_owned(),
+                ("keep", value) => format!(" --keep={}", quoted(value)),
+                (name, value) => format!(" --{name} {}", quoted(value)),
+            };
         }
     }
     command

@@ -7,6 +7,7 @@ mod full_disk;
 mod histories;
 mod kit;
 mod lifecycle;
+mod loads;
 mod screens;
 mod servers;
 mod terminal;

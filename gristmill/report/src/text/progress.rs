@@ -24,12 +24,17 @@ pub fn progress(at: &Progress, style: Style) -> String {
     else {
         return String::new();
     };
-    let doing = if phase == "load" {
+    let unchecked = phase == Progress::UNCHECKED;
+    let doing = if phase == "load" || unchecked {
         format!("{} visits/s", rate_text(*rate))
     } else {
         phase.clone()
     };
-    let checked = format!("checked {} of {}", number(*checked), number(*visits));
+    let checked = if unchecked {
+        "not checked".to_owned()
+    } else {
+        format!("checked {} of {}", number(*checked), number(*visits))
+    };
     let behind = format!("behind {}", span(*behind_ms, true));
     let found = match findings {
         0 => "no findings".to_owned(),
@@ -49,8 +54,13 @@ pub fn progress(at: &Progress, style: Style) -> String {
     };
     let width = style.width.unwrap_or(usize::MAX);
     // What is dropped first on a narrow screen stands last in this list of lists.
+    let all = if unchecked {
+        vec![&doing, &checked, &found]
+    } else {
+        vec![&doing, &checked, &behind, &found]
+    };
     let lines = [
-        vec![&doing, &checked, &behind, &found],
+        all,
         vec![&doing, &checked, &found],
         vec![&doing, &found],
         vec![&found],

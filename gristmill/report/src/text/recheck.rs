@@ -13,6 +13,7 @@ pub fn recheck(again: &Recheck<'_>, run: &str, style: Style) -> String {
     }
     let word = match again.status {
         Status::Clean => style.paint(Tone::Good, "clean"),
+        Status::Unchecked => style.paint(Tone::Doubt, "not checked"),
         Status::Unknown => style.paint(Tone::Doubt, "unknown"),
         Status::Finding => style.paint(Tone::Bad, "found"),
     };

@@ -44,7 +44,9 @@ pub fn verdict(v: &Verdict, style: Style) -> String {
         );
         out += &style.labelled("uncompared", &text);
     }
-    out += &exercised(v, style);
+    if v.status != Status::Unchecked {
+        out += &exercised(v, style);
+    }
     if !v.left_out.is_empty() {
         out += &style.labelled("left out", &v.left_out.join("; "));
     }
@@ -66,7 +68,7 @@ pub fn verdict(v: &Verdict, style: Style) -> String {
     if let Some(text) = latency::line(v) {
         out += &style.labelled("latency", &text);
     }
-    for (key, label) in [("again", "again"), ("folder", "folder")] {
+    for (key, label) in [("kept", "kept"), ("again", "again"), ("folder", "folder")] {
         if let Some(text) = v.setup.get(key) {
             out += &style.labelled(label, text);
         }
@@ -80,6 +82,7 @@ fn first_line(v: &Verdict, style: Style) -> String {
     let (causes, findings) = fresh.fold((0, 0), |(n, times), cause| (n + 1, times + cause.times));
     let word = match v.status {
         Status::Clean => style.paint(Tone::Good, "clean"),
+        Status::Unchecked => style.paint(Tone::Doubt, "not checked"),
         Status::Unknown => style.paint(Tone::Doubt, "unknown"),
         Status::Finding => style.paint(Tone::Bad, "found"),
     };
@@ -91,7 +94,7 @@ fn first_line(v: &Verdict, style: Style) -> String {
                 counted(causes, "cause", "causes")
             )
         }
-        Status::Clean | Status::Unknown => String::new(),
+        Status::Clean | Status::Unchecked | Status::Unknown => String::new(),
     };
     let known: u64 = v.causes.iter().filter(|c| c.known).map(|c| c.times).sum();
     let known = match known {
@@ -123,12 +126,15 @@ fn first_line(v: &Verdict, style: Style) -> String {
     let text = format!("{found}{known}{visits} in {}{shares}", span(v.load_ms, false));
     format!(
         "{word}: {}\n",
-        style.wrapped(&text, "unknown: ".len()).join("\n   ")
+        style.wrapped(&text, "not checked: ".len()).join("\n   ")
     )
 }
 
 fn compared(v: &Verdict) -> String {
     let c = &v.counts;
+    if v.status == Status::Unchecked {
+        return "nothing: --check none".to_owned();
+    }
     let overlapped = match c.overlapped {
         0 => String::new(),
         1 => "; 1 read that overlapped writes was explained".to_owned(),

@@ -211,6 +211,7 @@ pub fn runs(all: &[Listed], style: Style) -> String {
             let word = match (run.alive, run.status) {
                 (true, _) => "runs",
                 (false, Some(Status::Clean)) => "clean",
+                (false, Some(Status::Unchecked)) => "not checked",
                 (false, Some(Status::Unknown)) => "unknown",
                 (false, Some(Status::Finding)) => "found",
                 (false, None) => "did not end",

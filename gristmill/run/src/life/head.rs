@@ -19,7 +19,11 @@ pub(super) fn started(setup: &Setup, folder: &Folder) -> Progress {
         server,
         parts["sessions"].clone(),
         parts["workload"].clone(),
-        format!("claim: {}", parts["claim"]),
+        if world.plan.is_checked() {
+            format!("claim: {}", parts["claim"])
+        } else {
+            "not checked".to_owned()
+        },
     ];
     Progress::Started {
         head,

@@ -150,6 +150,8 @@ struct Ticker<'w> {
     interrupted: bool,
     said: Vec<String>,
     found: usize,
+    /// Visits of all stages, where there are any.
+    staged_visits: u64,
 }
 
 const TICK: Duration = Duration::from_millis(100);
@@ -171,6 +173,10 @@ impl<'w> Ticker<'w> {
             interrupted: false,
             said: Vec::new(),
             found: 0,
+            staged_visits: match (&world.staged, world.plan.length) {
+                (Some(staged), Length::Stages) => staged.visits(),
+                _ => 0,
+            },
         }
     }
 
@@ -250,13 +256,27 @@ impl<'w> Ticker<'w> {
             of: match world.plan.length {
                 Length::TimeMs(ms) => Planned::Time(ms),
                 Length::Visits(n) => Planned::Visits(n),
+                Length::Stages => Planned::Visits(self.staged_visits),
             },
-            phase: if self.load_ended.is_some() {
-                "judging what is left"
-            } else {
-                "load"
-            }
-            .to_owned(),
+            phase: self.phase(),
+        }
+    }
+    /// What it is doing, as [`Progress::Load`] says it.
+    fn phase(&self) -> String {
+        let world = self.world;
+        if self.load_ended.is_some() && world.plan.is_checked() {
+            return "judging what is left".to_owned();
+        }
+        let at = world.turnstile.admitted();
+        let validation = world.staged.as_ref().and_then(|staged| staged.validation(at));
+        match validation.filter(|(first, _)| *first <= at) {
+            Some((first, last)) => format!(
+                "validating, read {} of {}",
+                at.0 - first.0 + 1,
+                last.0 - first.0 + 1
+            ),
+            None if world.plan.is_checked() => "load".to_owned(),
+            None => Progress::UNCHECKED.to_owned(),
         }
     }
 }

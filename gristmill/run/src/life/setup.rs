@@ -13,6 +13,7 @@ use crate::fault::{self, Faults, Needs, addresses};
 use crate::plan::{Length, Pace, Plan};
 use crate::registry::Registry;
 use crate::replay::Schedule;
+use crate::staged::Staged;
 use crate::ticks::Ticks;
 use crate::turnstile::{self, Exclusion, Turnstile};
 use crate::verdict;
@@ -21,7 +22,7 @@ use check::Judge;
 use history::artefact::Folder;
 use history::log::{Header, Limits, Record, What, Writer};
 use history::tracker::TrackerFile;
-use history::{Discipline, Explicit, Lts, Regenerate, SessionId, State, Status, Tracker, Verdict};
+use history::{Claim, Discipline, Explicit, Lts, Regenerate, SessionId, State, Status, Tracker, Verdict};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,8 +72,24 @@ pub(crate) fn targets_folder(folder: &Folder) -> Result<PathBuf, RunError> {
     Ok(path)
 }
 
-/// The visits of a plan: those that are written in it, or those that its workload makes.
-pub(crate) fn history(plan: &Plan) -> Result<Arc<dyn Regenerate>, RunError> {
+/// The visits of a plan: those that are written in it, or those that its workload makes, in stages where it has some.
+pub fn history(plan: &Plan) -> Result<Arc<dyn Regenerate>, RunError> {
+    Ok(match staged(plan)? {
+        Some(staged) => staged,
+        None => one_load(plan)?,
+    })
+}
+
+/// The stages of a plan, if it has any.
+fn staged(plan: &Plan) -> Result<Option<Arc<Staged>>, RunError> {
+    let Some(stages) = &plan.stages else {
+        return Ok(None);
+    };
+    Ok(Some(Arc::new(Staged::new(one_load(plan)?, stages.clone()))))
+}
+
+/// The visits of a plan, its stages left out.
+fn one_load(plan: &Plan) -> Result<Arc<dyn Regenerate>, RunError> {
     if plan.history.is_some() {
         return Ok(explicit(plan)?);
     }
@@ -94,10 +111,22 @@ pub(crate) fn judge(
     tracker: &Arc<TrackerFile>,
     target: &dyn Target,
 ) -> Judge {
+    let tracker = Arc::clone(tracker) as Arc<dyn Tracker>;
+    judge_of(plan, plan.claim, visits, tracker, target)
+}
+
+/// The same for another claim, and for another record of what became of the visits.
+pub(crate) fn judge_of(
+    plan: &Plan,
+    claim: Claim,
+    visits: &Arc<dyn Regenerate>,
+    tracker: Arc<dyn Tracker>,
+    target: &dyn Target,
+) -> Judge {
     Judge::new(
         Arc::clone(visits),
-        Arc::clone(tracker) as Arc<dyn Tracker>,
-        plan.claim,
+        tracker,
+        claim,
         target.semantics(),
         check::Options {
             bytes_max: usize::try_from(plan.model_bytes).unwrap_or(usize::MAX),
@@ -120,7 +149,11 @@ pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Resu
     if !proxies.is_empty() {
         target = open_target(&plan, &files, &given.environment, addresses(&proxies))?;
     }
-    let visits = history(&plan)?;
+    let staged = staged(&plan)?;
+    let visits = match &staged {
+        Some(staged) => Arc::clone(staged) as Arc<dyn Regenerate>,
+        None => one_load(&plan)?,
+    };
     let overlaps = match (&given.schedule, &plan.history) {
         (None, Some(lines)) => Some(Arc::new(Schedule::written(lines))),
         (recorded, _) => recorded.clone(),
@@ -157,6 +190,7 @@ pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Resu
         ticks,
         turnstile: turnstile(&plan, &visits, &tracker, left_over.first, overlaps),
         history: visits,
+        staged,
         schema,
         target,
         log,
@@ -216,7 +250,7 @@ fn turnstile(
 ) -> Turnstile {
     let last = match plan.length {
         Length::Visits(n) => Lts(n),
-        Length::TimeMs(_) => Lts(u64::MAX),
+        Length::TimeMs(_) | Length::Stages => Lts(u64::MAX),
     };
     let (skips, dones) = (Arc::clone(tracker), Arc::clone(tracker));
     let done_until = tracker.highest();
@@ -335,7 +369,9 @@ impl Setup {
         let mut verdict = verdict::make(&world, &facts, &head::setup(&world.plan), loaded);
         world.log.close(world.clock.ns(), &|| world.ticks.take())?;
         // What lies in the run's folder stays there as it was at the finding.
-        if verdict.status != Status::Finding || !head::lives_in_folder(&world.plan.target) {
+        if world.plan.keep {
+            verdict.setup.insert("kept".to_owned(), kept(&world));
+        } else if verdict.status != Status::Finding || !head::lives_in_folder(&world.plan.target) {
             match world.target.cleanup() {
                 Ok(_) => registry.done()?,
                 // The server may be what was found wanting: that must not cost the verdict.
@@ -351,4 +387,12 @@ impl Setup {
         }
         Ok(verdict)
     }
+}
+
+/// What is left on the database, and for whom.
+fn kept(world: &World) -> String {
+    format!(
+        "what {0} made is still on {1} (gristmill check compares it, gristmill clean {1} removes it)",
+        world.plan.prefix, world.plan.target
+    )
 }

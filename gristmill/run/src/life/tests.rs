@@ -1,4 +1,5 @@
 mod again;
+mod kept;
 mod paced;
 mod pooled;
 mod postgres;

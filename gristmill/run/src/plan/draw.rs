@@ -96,6 +96,7 @@ impl Settings {
         let length = match (self.visits, self.time) {
             _ if written.is_some() => Length::Visits(written.as_ref().map_or(1, |h| h.last().0)),
             (Some(visits), _) => Length::Visits(visits),
+            (None, None) if self.stages.is_some() => Length::Stages,
             (None, time) => Length::TimeMs(time.map_or(10_000, |t| t.0)),
         };
         Ok(Plan {
@@ -114,6 +115,9 @@ impl Settings {
             exclusion: self.exclusion.unwrap_or(false),
             checkers: self.checkers.unwrap_or(1),
             stop: self.stop.unwrap_or(Stop::First),
+            check: self.check.unwrap_or_default(),
+            keep: self.keep.unwrap_or(false),
+            stages: self.stages,
             retries: self.retries.unwrap_or(0),
             look_ahead: self.look_ahead.unwrap_or(8),
             deadline_ms,
@@ -219,6 +223,13 @@ impl Settings {
             );
             mistake("sessions", what);
         }
+        if self.keep == Some(true) && (describe.scheme == "reference" || describe.one_session) {
+            let what = format!(
+                "{} has its data in memory: nothing is left of it that could be kept",
+                describe.url
+            );
+            mistake("keep", what);
+        }
         for (place, level) in [("isolation", self.isolation), ("claim", self.claim)] {
             if let Some(level) = level.filter(|l| !describe.levels.contains(l)) {
                 let offered: Vec<&str> = describe.levels.iter().map(|l| super::level_name(*l)).collect();
@@ -259,6 +270,7 @@ impl Settings {
             ("swarm", self.swarm.is_some()),
             ("schema", self.schema.is_some()),
             ("reads", self.reads.is_some()),
+            ("stages", self.stages.is_some()),
         ];
         for (name, _) in others.into_iter().filter(|(_, given)| *given) {
             mistakes.push(Mistake {

@@ -4,9 +4,9 @@ mod reading;
 
 use super::mistake::{Mistake, unknown_key};
 use super::values::{Millis, NotA, PerSecond, Rate, Seed, Stop};
-use super::{FaultAt, Pace};
+use super::{FaultAt, Pace, Stages};
 use crate::fault::{FAULTS, FaultKind};
-use history::{Discipline, Level};
+use history::{Check, Discipline, Level};
 use reading::Reading;
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -32,6 +32,9 @@ pub struct Settings {
     pub claim: Option<Level>,
     pub checkers: Option<u16>,
     pub stop: Option<Stop>,
+    pub check: Option<Check>,
+    pub keep: Option<bool>,
+    pub stages: Option<Stages>,
     pub retries: Option<u8>,
     pub look_ahead: Option<u32>,
     pub deadline: Option<Millis>,
@@ -114,7 +117,7 @@ pub const SESSIONS_MAX: u16 = 1000;
 
 /// Every key but the tables `fault`, `lie`, `workload`.
 pub fn keys() -> &'static [Key] {
-    &KEYS
+    KEYS
 }
 
 macro_rules! key {
@@ -132,7 +135,7 @@ macro_rules! key {
     };
 }
 
-const KEYS: [Key; 31] = [
+const KEYS: &[Key] = &[
     key!(
         "seed",
         "a number of 1 to 16 hexadecimal digits such as 7b3f0c",
@@ -252,6 +255,33 @@ const KEYS: [Key; 31] = [
         "first, never or a number from 1",
         "when findings end the load (default: first)",
         stop,
+        |r| r.parse()
+    ),
+    key!(
+        "check",
+        "none, visible, quiescent or exhaustive",
+        "how much is compared; none: a load, whose data `--keep` leaves for `check` (default: exhaustive)",
+        check,
+        |r| match r {
+            Raw::Text("none") => Some(Check::None),
+            Raw::Text("visible") => Some(Check::Visible),
+            Raw::Text("quiescent") => Some(Check::Quiescent),
+            Raw::Text("exhaustive") => Some(Check::Exhaustive),
+            _ => None,
+        }
+    ),
+    key!(
+        "keep",
+        "true or false",
+        "leave what was made on the database, for `check RUN` later (default: false)",
+        keep,
+        |r| r.parse()
+    ),
+    key!(
+        "stages",
+        "stages such as `load 10000, validate, repeat 3`: load N and validate in any order, then perhaps repeat N",
+        "loads, and between them reads of every partition written so far (default: one load)",
+        stages,
         |r| r.parse()
     ),
     key!(
@@ -495,6 +525,9 @@ impl Settings {
             claim: self.claim.or(under.claim),
             checkers: self.checkers.or(under.checkers),
             stop: self.stop.or(under.stop),
+            check: self.check.or(under.check),
+            keep: self.keep.or(under.keep),
+            stages: self.stages.or(under.stages),
             retries: self.retries.or(under.retries),
             look_ahead: self.look_ahead.or(under.look_ahead),
             deadline: self.deadline.or(under.deadline),

@@ -138,6 +138,7 @@ fn crash(folder: &Folder, plan: &Plan, how: String) -> Verdict {
         promised: "an embedded engine answers or refuses; it does not end the process".to_owned(),
         seen,
         proof: match open.as_slice() {
+            [] if !plan.is_checked() => "what was at work was not logged (--check none)".to_owned(),
             [] => "no visit was at work".to_owned(),
             [one] => format!("visit {one} was at work"),
             several => {
