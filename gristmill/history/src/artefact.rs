@@ -20,7 +20,8 @@
 //!
 //! Invariants:
 //! * R1 a file that is replaced is replaced as a whole: written beside, synced, renamed ([`Folder::write`]).
-//! * R2 a folder that lives (its `format` is locked) is never removed, nor one whose verdict is a finding unless asked.
+//! * R2 a folder that lives (its `format` is locked) is never removed, nor one that names what is left on a database, nor one
+//!   whose verdict is a finding unless asked.
 //! * R3 a folder of a newer format is refused, never guessed at.
 
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub const KEEP: usize = 20;
 
 const LATEST: &str = "latest";
 const FORMAT: &str = "format";
+const REGISTRY: &str = "registry";
 const TITLE: &str = "gristmill run, format ";
 
 /// Why a folder cannot be made, opened or written. The messages end with the remedy.
@@ -98,6 +100,16 @@ fn known(near: &[String]) -> String {
         String::new()
     } else {
         format!(" (there are {})", near.join(", "))
+    }
+}
+
+/// Whether everything that a run makes on a target lies in the run's own folder, or in memory.
+pub fn lives_in_folder(url: &str) -> bool {
+    let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+    match scheme {
+        "reference" => true,
+        "sqlite" => rest.is_empty() || rest == ":memory:",
+        _ => rest == "local" || rest.starts_with("local?"),
     }
 }
 
@@ -208,7 +220,8 @@ impl Store {
     }
 
     /// Removes the oldest runs that ended without a finding, but for the `keep` latest ones. With `findings`, those with
-    /// one are removed like the others. Runs that live stay. Returns the names of those removed.
+    /// one are removed like the others. Runs that live stay, and those that left
+    /// something on a database. Returns the names of those removed.
     ///
     /// Only folders that this store made are touched: others have no `format` of ours.
     pub fn prune(&self, keep: usize, findings: bool) -> Result<Vec<String>, ArtefactError> {
@@ -216,6 +229,10 @@ impl Store {
         let may_go = |listed: &Listed| !listed.alive && (findings || listed.status != Some(Status::Finding));
         for listed in self.list()?.into_iter().filter(may_go).skip(keep) {
             let path = self.root.join(&listed.name);
+            // What it made is still on a database: without its registry nobody knows what that was.
+            if self.owes(&listed.name) {
+                continue;
+            }
             // A run may be taken up again between the look and here: the lock decides.
             let Ok(folder) = (Folder {
                 path: path.clone(),
@@ -229,6 +246,13 @@ impl Store {
             removed.push(listed.name);
         }
         Ok(removed)
+    }
+
+    /// Whether a run's registry names what is to be removed outside of its folder.
+    fn owes(&self, name: &str) -> bool {
+        let registry = fs::read_to_string(self.root.join(name).join(REGISTRY)).unwrap_or_default();
+        let mut targets = registry.lines().filter_map(|line| line.strip_prefix("target "));
+        targets.any(|url| !lives_in_folder(url))
     }
 
     fn point_latest(&self, name: &str) -> Result<(), ArtefactError> {
@@ -365,7 +389,7 @@ impl Folder {
 
     /// What must be cleaned up on the target.
     pub fn registry(&self) -> PathBuf {
-        self.path.join("registry")
+        self.path.join(REGISTRY)
     }
 
     /// `verdict.json`

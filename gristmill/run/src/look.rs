@@ -88,11 +88,6 @@ impl Frozen {
         Frozen::at(visits, tracker, last, at)
     }
 
-    /// The same of what a plan says alone: everything happens as planned.
-    pub(crate) fn planned(plan: &Plan, at: Lts) -> Result<Frozen, RunError> {
-        Frozen::at(history(plan)?, None, at, Some(at))
-    }
-
     fn at(
         visits: Arc<dyn Regenerate>,
         tracker: Option<TrackerFile>,

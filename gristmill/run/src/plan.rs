@@ -180,10 +180,6 @@ pub enum ReadError {
     Toml(Box<toml::de::Error>),
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
-}
-
 impl Plan {
     /// The text of `plan.toml`. Inverse of [`Plan::read`].
     pub fn write(&self) -> String {

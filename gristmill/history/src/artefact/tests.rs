@@ -141,7 +141,16 @@ fn pruning_keeps_findings_the_living_and_what_is_not_ours() {
             .join(" ")
     };
     assert_eq!(names(), "e d c b a");
-    assert_eq!(store.prune(1, false).unwrap(), ["c", "a"]);
+    // What a run has left on a database outlives every prune; what lies in its folder goes with it.
+    let registry = |name: &str, url: &str| {
+        let file = store.root().join(name).join("registry");
+        fs::write(file, format!("target {url}\nprefix gm{name}\n")).unwrap();
+    };
+    registry("a", "sqlite:");
+    registry("c", "postgres://me@host/db");
+    assert_eq!(store.prune(1, false).unwrap(), ["a"]);
+    fs::remove_file(store.root().join("c/registry")).unwrap();
+    assert_eq!(store.prune(1, false).unwrap(), ["c"]);
     assert_eq!(names(), "e d b");
     assert_eq!(store.prune(0, true).unwrap(), ["d", "b"]);
     assert_eq!(names(), "e");

@@ -423,6 +423,7 @@ fn a_recheck_says_how_much_is_still_held() {
         causes: &[],
         notes: &notes,
         regenerated: 124_001,
+        database: None,
     };
     let first = recheck(&again, "7b3f0c", WIDE);
     again.of = None;

@@ -149,7 +149,7 @@ pub(crate) fn checked_by(
 fn visits(plan: &Plan) -> u64 {
     match plan.length {
         run::plan::Length::Visits(n) => n,
-        run::plan::Length::TimeMs(_) => panic!("a benchmark counts visits"),
+        run::plan::Length::TimeMs(_) | run::plan::Length::Stages => panic!("a benchmark counts visits"),
     }
 }
 

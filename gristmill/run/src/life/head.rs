@@ -3,6 +3,7 @@
 use super::setup::Setup;
 use crate::plan::{Pace, Plan, level_name};
 use history::artefact::Folder;
+pub(crate) use history::artefact::lives_in_folder;
 use history::{Claim, Discipline, Progress};
 use std::collections::BTreeMap;
 
@@ -74,15 +75,5 @@ fn claim(claim: &Claim) -> String {
         level
     } else {
         format!("{level}, not real time")
-    }
-}
-
-/// Whether everything that a target makes lies in the run's folder.
-pub(crate) fn lives_in_folder(url: &str) -> bool {
-    let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
-    match scheme {
-        "reference" => true,
-        "sqlite" => rest.is_empty() || rest == ":memory:",
-        _ => rest == "local" || rest.starts_with("local?"),
     }
 }

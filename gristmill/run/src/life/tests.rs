@@ -4,6 +4,7 @@ mod paced;
 mod pooled;
 mod postgres;
 mod resumed;
+mod stages;
 mod stalled;
 
 use super::{Ending, run};
@@ -35,7 +36,7 @@ pub(crate) fn plan(target: &str, flags: &str) -> Plan {
             settings.fault(fault, "test").unwrap();
         } else {
             let (key, value) = flag.split_once('=').unwrap();
-            settings.set(key, value, "test").unwrap();
+            settings.set(key, &value.replace('+', " "), "test").unwrap();
         }
     }
     settings.plan(&super::environment(None)).unwrap()
