@@ -199,7 +199,16 @@ impl Target for Cassandra {
             can_kill: local,
             can_cancel: false,
             can_terminate: false,
-            can_maintain: local,
+            maintains: if local {
+                vec![
+                    Maintenance::Flush,
+                    Maintenance::Compact,
+                    Maintenance::Repair,
+                    Maintenance::Restart,
+                ]
+            } else {
+                Vec::new()
+            },
             one_session: false,
             can_proxy: one_address,
             levels: vec![Level::ReadCommitted],
@@ -396,6 +405,10 @@ impl Target for Cassandra {
         })
     }
 
+    fn maintain(&self, what: Maintenance) -> Result<(), Unusable> {
+        self.shared.own()?.maintain(what, self.shared.keyspace())
+    }
+
     fn control(&self) -> Option<Arc<dyn Control>> {
         Some(Arc::clone(&self.shared) as Arc<dyn Control>)
     }
@@ -433,9 +446,5 @@ impl Control for Shared {
             "Cassandra ends no session of another",
             remedy,
         ))
-    }
-
-    fn maintain(&self, what: Maintenance) -> Result<(), Unusable> {
-        self.own()?.maintain(what, self.keyspace())
     }
 }

@@ -13,8 +13,8 @@ use crate::dialect::Renderer;
 use crate::flaws::{Flaw, Liar, Teller};
 use crate::layout::{Layout, Layouts};
 use crate::target::{
-    Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, OpenOptions, Rendered, Request,
-    Session, Stall, Target, Upstream,
+    Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, Maintenance, OpenOptions, Rendered,
+    Request, Session, Stall, Target, Upstream,
 };
 use datagen::domain::Limits;
 use datagen::schema::Schema;
@@ -103,6 +103,10 @@ impl Target for Corruptor {
 
     fn says(&self, schema: &Schema, step: &Step) -> Result<(), String> {
         self.inner.says(schema, step)
+    }
+
+    fn maintain(&self, what: Maintenance) -> Result<(), Unusable> {
+        self.inner.maintain(what)
     }
 
     fn facts(&self) -> Result<Facts, Unusable> {

@@ -126,7 +126,7 @@ impl Target for Postgres {
             can_kill: local,
             can_cancel: true,
             can_terminate: true,
-            can_maintain: false,
+            maintains: Vec::new(),
             one_session: false,
             can_proxy: true,
             levels: vec![

@@ -100,7 +100,7 @@ impl Target for Reference {
             can_kill: true,
             can_cancel: false,
             can_terminate: true,
-            can_maintain: false,
+            maintains: Vec::new(),
             one_session: false,
             can_proxy: false,
             levels: vec![Level::ReadCommitted, Level::Snapshot, Level::Serializable],

@@ -201,7 +201,7 @@ impl Target for Sqlite {
             can_kill: false,
             can_cancel: true,
             can_terminate: false,
-            can_maintain: false,
+            maintains: Vec::new(),
             one_session: self.place == Place::Memory,
             can_proxy: false,
             levels: vec![Level::Serializable],

@@ -108,8 +108,8 @@ pub struct Description {
     pub can_cancel: bool,
     /// [`Control::terminate`] works (the server may still refuse for want of rights).
     pub can_terminate: bool,
-    /// [`Control::maintain`] works.
-    pub can_maintain: bool,
+    /// What [`Target::maintain`] can do.
+    pub maintains: Vec<Maintenance>,
     /// Only one session can be open at a time (`sqlite::memory:`).
     pub one_session: bool,
     /// Connections are TCP connections that a proxy can stand in ([`OpenOptions::through`]).
@@ -346,6 +346,17 @@ pub trait Target: Send + Sync {
         None
     }
 
+    /// Has the server put its files in order, or go round once, and waits until it has. What is read may not change by it.
+    /// `Err`: in words.
+    fn maintain(&self, _what: Maintenance) -> Result<(), Unusable> {
+        let remedy = "leave this step out";
+        Err(Unusable::usage(
+            self.describe().url,
+            "its files are not ours to put in order",
+            remedy,
+        ))
+    }
+
     /// Lies told so far, by name. A lie that changed no answer is not counted.
     fn lies(&self) -> BTreeMap<String, u64> {
         BTreeMap::new()
@@ -394,16 +405,6 @@ pub trait Control: Send + Sync {
 
     /// Ends one server session; `false` where it was gone already.
     fn terminate(&self, who: &Identity) -> Result<bool, Unusable>;
-
-    /// Has the server put its files in order, and waits until it has. What is read may not change by it. `Err`: in words.
-    fn maintain(&self, _what: Maintenance) -> Result<(), Unusable> {
-        let remedy = "leave this step out";
-        Err(Unusable::usage(
-            "this target",
-            "its files are not ours to put in order",
-            remedy,
-        ))
-    }
 }
 
 /// What a server's files can be put through.
@@ -413,6 +414,8 @@ pub enum Maintenance {
     Flush,
     /// Files are merged.
     Compact,
-    /// Replicas are compared, and brought to agree.
+    /// Replicas are compared, and brought to agree; or indexes are made anew.
     Repair,
+    /// The server ends in order, and starts again.
+    Restart,
 }

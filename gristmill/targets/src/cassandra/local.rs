@@ -207,8 +207,32 @@ impl Local {
         self.start(&mut self.state.lock()).map(drop)
     }
 
-    /// Flushes, compacts or repairs the tables of a keyspace on every node, and waits until that is done.
+    /// Ends every node in order: it flushes and says goodbye to the others, which takes seconds.
+    fn stop(&self) {
+        let mut state = self.state.lock();
+        state.down = true;
+        for child in &state.children {
+            process::signal(child.id(), Signal::SIGTERM);
+        }
+        for mut child in state.children.drain(..) {
+            for _ in 0..PAUSES_MAX {
+                if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
+                    break;
+                }
+                process::pause(PAUSE);
+            }
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+
+    /// Flushes, compacts or repairs the tables of a keyspace on every node, or starts all nodes again, and waits until
+    /// that is done.
     pub(super) fn maintain(&self, what: Maintenance, keyspace: &str) -> Result<(), Unusable> {
+        if what == Maintenance::Restart {
+            self.stop();
+            return self.start(&mut self.state.lock()).map(drop);
+        }
         let ports = self.state.lock().ports;
         let Some(ports) = ports else { return Ok(()) };
         for node in 1..=self.nodes {
@@ -224,7 +248,7 @@ impl Local {
                     "forceKeyspaceCompaction(boolean,java.lang.String,[Ljava.lang.String;)",
                     &format!(r#"[false,"{keyspace}",[]]"#),
                 ),
-                Maintenance::Repair => repair(agent, keyspace),
+                Maintenance::Repair | Maintenance::Restart => repair(agent, keyspace),
             };
             done.map_err(|what| {
                 let remedy = "flush, compact and repair need the Jolokia agent beside the server's jars: cargo xtask servers cassandra";

@@ -91,9 +91,11 @@ pub(super) fn an_unavailable_level_is_refused_and_a_flush_changes_nothing(world:
     answers(&mut stage, script);
     let read = "5: read t0/0 select c1,c2,c4,c6,c20 order c1,-c2 stamps | auto at 0 one";
     let before = answers(&mut stage, read);
-    let control = stage.target.control().unwrap();
     for what in [Maintenance::Flush, Maintenance::Compact, Maintenance::Repair] {
-        control.maintain(what).unwrap_or_else(|e| panic!("{what:?}: {e}"));
+        stage
+            .target
+            .maintain(what)
+            .unwrap_or_else(|e| panic!("{what:?}: {e}"));
         assert_eq!(answers(&mut stage, read), before, "{what:?}");
         answers(&mut stage, "6: delete t0/0/5 | auto at 9 one");
     }
@@ -176,6 +178,12 @@ fn what_was_acknowledged_survives_a_killed_node() {
         rows.contains(before.trim_start_matches("3: rows").trim().trim_end_matches(']')),
         "{before} became {rows}"
     );
+
+    // In order, it comes back the same.
+    stage.target.maintain(Maintenance::Restart).unwrap();
+    stage.drop_session(0);
+    stage.connect();
+    assert_eq!(answers(&mut stage, read), rows);
     println!("{:?}", stage.target.facts().unwrap().settings);
 }
 
