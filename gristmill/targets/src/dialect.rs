@@ -295,7 +295,7 @@ pub(crate) fn not_offered(request: &Request<'_>) -> Option<Answer> {
         return None;
     };
     let insert = |step: &Step| matches!(step, Step::Write(Op::Insert { .. }));
-    let joined = |step: &Step| matches!(step, Step::Read(query) if query.from != From::Table);
+    let joined = |step: &Step| matches!(step, Step::Read(query) if !matches!(query.from, From::Table | From::LeftJoin));
     let what = if stamp.ttl.is_some() {
         "a time to live"
     } else if steps.iter().any(joined) {
@@ -316,11 +316,7 @@ pub(crate) fn not_offered(request: &Request<'_>) -> Option<Answer> {
 pub(crate) fn left_out_of(discipline: Discipline) -> impl Iterator<Item = String> {
     let words: &[&str] = match discipline {
         Discipline::Ordered => &[],
-        Discipline::Lww => &[
-            "lww: time to live (no clock runs over the cells)",
-            "lww: inserts that look first (lightweight transactions)",
-            "lww: consistency levels, the choice of a node, pages (one copy, one node, one statement an answer)",
-        ],
+        Discipline::Lww => &["under lww time to live, inserts that look first, and pages"],
     };
     words.iter().map(|words| (*words).to_owned())
 }

@@ -664,9 +664,7 @@ impl Expected {
     /// The rows of an answer, in canonical bytes.
     fn rows(&self, table: &Table, part: Part, ids: &[ColumnId]) -> Vec<Vec<u8>> {
         let statics = table.shared.iter().zip(&self.shared);
-        let any_static = statics
-            .clone()
-            .any(|(c, alive)| ids.contains(&c.id) && alive.is_some());
+        let any_static = self.shared.iter().any(Option::is_some);
         let nothing = vec![None; table.regular.len()];
         let mut chosen: Vec<(Option<u64>, &[Alive])> = Vec::new();
         for (row, cells) in &self.rows {

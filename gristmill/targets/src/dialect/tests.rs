@@ -271,11 +271,11 @@ fn sqlite_is_told_timestamps_in_its_own_words() {
             INSERT INTO gm1_t0_tombs AS t (p0, p1, "what", "ts", c0_from, c0_from_in, c0_to, c0_to_in, c1_from, c1_from_in, c1_to, c1_to_in) VALUES ('', -32768, 'slice =1 >=0 <2', 77, 1, 1, 1, 1, '', 1, 'NULL', 0) ON CONFLICT (p0, p1, "what") DO UPDATE SET "ts" = CASE WHEN t."ts" > excluded."ts" THEN t."ts" ELSE excluded."ts" END
             INSERT INTO gm1_t0_tombs AS t (p0, p1, "what", "ts", c0_to, c0_to_in) VALUES ('', -32768, 'slice >1', 77, 1, 0) ON CONFLICT (p0, p1, "what") DO UPDATE SET "ts" = CASE WHEN t."ts" > excluded."ts" THEN t."ts" ELSE excluded."ts" END
             INSERT INTO gm1_t0_tombs AS t (p0, p1, "what", "ts") VALUES ('', -32768, 'partition', 77) ON CONFLICT (p0, p1, "what") DO UPDATE SET "ts" = CASE WHEN t."ts" > excluded."ts" THEN t."ts" ELSE excluded."ts" END
-            SELECT c0, v0, v0_ts FROM gm1_t0_live x WHERE p0 = '' AND p1 = -32768 ORDER BY c0, c1 DESC
-            SELECT c0, s0, v0, s0_ts, v0_ts FROM (SELECT * FROM gm1_t0_all WHERE row_1 = 1 OR s0 IS NOT NULL) x WHERE p0 = '' AND p1 = -32768 LIMIT 3
+            SELECT c0, v0, v0_ts FROM gm1_t0_all x WHERE p0 = '' AND p1 = -32768 ORDER BY c0, c1 DESC
+            SELECT c0, s0, v0, s0_ts, v0_ts FROM gm1_t0_all x WHERE p0 = '' AND p1 = -32768 LIMIT 3
             SELECT c0, s0 FROM (SELECT * FROM gm1_t0_all WHERE row_1 = 1) x WHERE p0 = '' AND p1 = -32768 AND v0 >= -32767
-            SELECT s0, s0_ts FROM (SELECT * FROM gm1_t0_all WHERE row_1 = 1 OR s0 IS NOT NULL) x WHERE ((p0 = '' AND p1 = -32768) OR (p0 = '􏿿' AND p1 = -32768))
-            SELECT count(*), max(s1) FROM (SELECT * FROM gm1_t0_all WHERE row_1 = 1 OR s1 IS NOT NULL) x WHERE p0 = '' AND p1 = -32768
+            SELECT s0, s0_ts FROM gm1_t0_all x WHERE ((p0 = '' AND p1 = -32768) OR (p0 = '􏿿' AND p1 = -32768))
+            SELECT count(*), max(s1) FROM gm1_t0_all x WHERE p0 = '' AND p1 = -32768
             SELECT c1 FROM (SELECT x.*, row_number() OVER (PARTITION BY p0, p1 ORDER BY c0 DESC, c1) AS "nth" FROM gm1_t0_live x WHERE ((p0 = '' AND p1 = -32768) OR (p0 = '' AND p1 = 32767)) AND v0 >= -32767) y WHERE "nth" <= 2 ORDER BY c0 DESC, c1 LIMIT 5
             SELECT s0, s1, v0 FROM (SELECT * FROM gm1_t0_all WHERE row_1 = 1) x WHERE p0 = '' AND p1 = -32768 AND c0 = 2147483647 AND c1 = 'aqk3E1Gc"T%m,*''L'
             BEGIN IMMEDIATE
@@ -316,11 +316,11 @@ fn postgres_is_told_timestamps_in_its_own_words() {
             INSERT INTO gm1_t0_tombs AS t (p0, p1, "what", "ts", c0_from, c0_from_in, c0_to, c0_to_in, c1_from, c1_from_in, c1_to, c1_to_in) VALUES ('', -32768, 'slice =1 >=0 <2', 77, 1, 1, 1, 1, '', 1, 'NULL', 0) ON CONFLICT (p0, p1, "what") DO UPDATE SET "ts" = CASE WHEN t."ts" > excluded."ts" THEN t."ts" ELSE excluded."ts" END
             INSERT INTO gm1_t0_tombs AS t (p0, p1, "what", "ts", c0_to, c0_to_in) VALUES ('', -32768, 'slice >1', 77, 1, 0) ON CONFLICT (p0, p1, "what") DO UPDATE SET "ts" = CASE WHEN t."ts" > excluded."ts" THEN t."ts" ELSE excluded."ts" END
             INSERT INTO gm1_t0_tombs AS t (p0, p1, "what", "ts") VALUES ('', -32768, 'partition', 77) ON CONFLICT (p0, p1, "what") DO UPDATE SET "ts" = CASE WHEN t."ts" > excluded."ts" THEN t."ts" ELSE excluded."ts" END
-            SELECT c0, v0, v0_ts FROM gm1_t0_live x WHERE p0 = '' AND p1 = -32768 ORDER BY c0, c1 DESC
-            SELECT c0, s0, v0, s0_ts, v0_ts FROM (SELECT * FROM gm1_t0_all WHERE row_1 = 1 OR s0 IS NOT NULL) x WHERE p0 = '' AND p1 = -32768 LIMIT 3
+            SELECT c0, v0, v0_ts FROM gm1_t0_all x WHERE p0 = '' AND p1 = -32768 ORDER BY c0, c1 DESC
+            SELECT c0, s0, v0, s0_ts, v0_ts FROM gm1_t0_all x WHERE p0 = '' AND p1 = -32768 LIMIT 3
             SELECT c0, s0 FROM (SELECT * FROM gm1_t0_all WHERE row_1 = 1) x WHERE p0 = '' AND p1 = -32768 AND v0 >= -32767
-            SELECT s0, s0_ts FROM (SELECT * FROM gm1_t0_all WHERE row_1 = 1 OR s0 IS NOT NULL) x WHERE (p0, p1) IN (('', -32768), ('􏿿', -32768))
-            SELECT count(*), max(s1) FROM (SELECT * FROM gm1_t0_all WHERE row_1 = 1 OR s1 IS NOT NULL) x WHERE p0 = '' AND p1 = -32768
+            SELECT s0, s0_ts FROM gm1_t0_all x WHERE (p0, p1) IN (('', -32768), ('􏿿', -32768))
+            SELECT count(*), max(s1) FROM gm1_t0_all x WHERE p0 = '' AND p1 = -32768
             SELECT c1 FROM (SELECT x.*, row_number() OVER (PARTITION BY p0, p1 ORDER BY c0 DESC, c1) AS "nth" FROM gm1_t0_live x WHERE (p0, p1) IN (('', -32768), ('', 32767)) AND v0 >= -32767) y WHERE "nth" <= 2 ORDER BY c0 DESC, c1 LIMIT 5
             SELECT s0, s1, v0 FROM (SELECT * FROM gm1_t0_all WHERE row_1 = 1) x WHERE p0 = '' AND p1 = -32768 AND c0 = 2147483647 AND c1 = 'aqk3E1Gc"T%m,*''L'
             BEGIN ISOLATION LEVEL READ COMMITTED

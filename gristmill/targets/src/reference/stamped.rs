@@ -11,7 +11,7 @@ use super::session::ReferenceSession;
 use super::{World, parts_of};
 use crate::flaws::Flaw;
 use crate::layout::TableLayout;
-use history::{Address, Answer, Op, Part, Query, RowChoice, Rows, Select, Stamp, Step};
+use history::{Address, Answer, Op, Part, Query, RowChoice, Rows, Stamp, Step};
 use std::collections::{BTreeMap, BTreeSet};
 pub(super) use store::Partitions;
 use store::{Bend, Seen, SeenRow};
@@ -283,21 +283,8 @@ fn twist(
 }
 
 /// What a query reads, in the order of partitions and rows. A partition that has nothing but shared cells is one row where
-/// whole partitions are asked for, without a condition, and one of the shared columns that are named is alive.
+/// whole partitions are asked for without a condition.
 fn sources(table: &TableLayout, query: &Query, seen: &BTreeMap<Part, Seen>) -> Vec<Source> {
-    let named: Vec<usize> = table
-        .shared
-        .iter()
-        .enumerate()
-        .filter(|(_, col)| match &query.select {
-            Select::Columns(ids) | Select::Distinct(ids) => ids.contains(&col.id),
-            Select::Aggregates(list) => list.iter().any(|a| a.column() == Some(col.id)),
-            Select::Group { by, aggregates } => {
-                by.contains(&col.id) || aggregates.iter().any(|a| a.column() == Some(col.id))
-            }
-        })
-        .map(|(i, _)| i)
-        .collect();
     let unbounded = |slice: &datagen::universe::Slice| {
         slice.prefix.is_empty() && slice.lower.is_none() && slice.upper.is_none()
     };
@@ -323,7 +310,7 @@ fn sources(table: &TableLayout, query: &Query, seen: &BTreeMap<Part, Seen>) -> V
                 .iter()
                 .map(|(row, cells)| source(Some(*row), Some(cells))),
         );
-        let alone = seen.rows.is_empty() && named.iter().any(|i| seen.shared.cells[*i].is_some());
+        let alone = seen.rows.is_empty() && seen.shared.cells.iter().any(Option::is_some);
         if whole && query.filter.is_empty() && alone {
             out.push(source(None, None));
         }

@@ -316,32 +316,27 @@ impl Writer<'_> {
         self.limit(q);
     }
 
-    /// The view that answers a read, under the name `x`. Only where a read names shared columns and asks for whole partitions,
-    /// one of these columns may stand for a partition without rows.
+    /// The view that answers a read, under the name `x`. Where a read asks for whole partitions without a condition, one without
+    /// rows whose shared cells are not all gone answers a row of them alone.
     fn source(&mut self, table: &TableLayout, q: &Query) {
         let hidden = &table.hidden;
-        let shared: Vec<&Col> = table
-            .shared
-            .iter()
-            .filter(|col| named(&q.select).any(|id| id == col.id))
-            .collect();
-        if shared.is_empty() {
+        let Some(all) = &hidden.all else {
             self.push(&hidden.live);
             return self.push(" x");
-        }
-        self.push("(SELECT * FROM ");
-        self.push(hidden.all.as_ref().expect("it has shared columns"));
-        self.push(" WHERE ");
-        self.push(&hidden.row);
-        self.push(" = 1");
+        };
         if q.filter.is_empty() && every_row(q) {
-            for col in shared {
-                self.push(" OR ");
-                self.push(&col.name);
-                self.push(" IS NOT NULL");
-            }
+            self.push(all);
+            self.push(" x");
+        } else if table.shared.iter().any(|col| names(&q.select, col.id)) {
+            self.push("(SELECT * FROM ");
+            self.push(all);
+            self.push(" WHERE ");
+            self.push(&hidden.row);
+            self.push(" = 1) x");
+        } else {
+            self.push(&hidden.live);
+            self.push(" x");
         }
-        self.push(") x");
     }
 
     /// ` ORDER BY c DESC, …`: as the table is clustered, or all the way round where the query is sorted so.
@@ -407,14 +402,13 @@ fn name_of(covers: &Covers<'_>) -> String {
     name
 }
 
-/// The columns that a read names in its answer.
-fn named(select: &Select) -> Box<dyn Iterator<Item = ColumnId> + '_> {
-    let aggregated =
-        |list: &'_ [Aggregate]| -> Vec<ColumnId> { list.iter().filter_map(Aggregate::column).collect() };
+/// Whether a read names a column in its answer.
+fn names(select: &Select, id: ColumnId) -> bool {
+    let over = |aggregates: &[Aggregate]| aggregates.iter().any(|a| a.column() == Some(id));
     match select {
-        Select::Columns(ids) | Select::Distinct(ids) => Box::new(ids.iter().copied()),
-        Select::Aggregates(aggregates) => Box::new(aggregated(aggregates).into_iter()),
-        Select::Group { by, aggregates } => Box::new(by.iter().copied().chain(aggregated(aggregates))),
+        Select::Columns(ids) | Select::Distinct(ids) => ids.contains(&id),
+        Select::Aggregates(aggregates) => over(aggregates),
+        Select::Group { by, aggregates } => by.contains(&id) || over(aggregates),
     }
 }
 
