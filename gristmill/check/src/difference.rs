@@ -11,10 +11,10 @@
 use crate::compare::fits;
 use crate::evaluate::{Expected, Plan, RowAt, View, choose, encode};
 use crate::judge::{Judge, is_made_of_several};
-use crate::layout::Source;
+use crate::layout::{Source, TableLayout};
 use crate::scene::Scene;
 use crate::span::Viewer;
-use crate::trace::{Seer, Target, Trace};
+use crate::trace::{Seer, Target};
 use datagen::schema::ColumnId;
 use datagen::value::Value;
 use history::finding::Why;
@@ -33,18 +33,15 @@ const PAIRS_TRIED: usize = 4096;
 
 /// A read that nothing explains.
 pub(crate) struct Case<'a> {
-    pub(crate) judge: &'a Judge,
     pub(crate) answered: &'a Answered,
-    pub(crate) visit: &'a Arc<Visit>,
+    pub(crate) visit: &'a Visit,
     pub(crate) plan: &'a Plan<'a>,
     pub(crate) rows: &'a Rows,
-    /// Set while a visit is being settled.
-    pub(crate) unknown: Option<Lts>,
 }
 
 /// A place in the answer or in the model.
 #[derive(Debug, Clone, Copy, Default)]
-struct Spot {
+pub(crate) struct Spot {
     part: Option<Part>,
     row: Option<Target>,
     column: Option<ColumnId>,
@@ -53,20 +50,71 @@ struct Spot {
 }
 
 /// What differs, before it is known whence.
-enum Difference {
+pub(crate) enum Difference {
     /// Told in full already.
     Told(Shape),
     Missing,
     Extra,
     /// Expected, actual.
     Cell(Value, Value),
+    /// The timestamp of a cell: expected, actual.
+    Stamp(Value, Value),
 }
 
 /// One choice's whole answer.
-struct Candidate {
-    mask: u64,
-    expected: Expected,
+pub(crate) struct Candidate {
+    pub(crate) mask: u64,
+    pub(crate) expected: Expected,
+    pub(crate) parts: Vec<Part>,
+}
+
+/// The life of a row: who made it, changed it, removed it.
+pub(crate) trait Life {
+    /// Whether the row is there.
+    fn exists(&self) -> bool;
+    /// Who made the row that is there.
+    fn maker(&self) -> Option<Lts>;
+    /// Who changed the row last.
+    fn writer(&self) -> Option<Lts>;
+    /// Who removed the row last.
+    fn remover(&self) -> Option<Lts>;
+    /// Who set the cell last.
+    fn cell_writer(&self, column: ColumnId) -> Option<Lts>;
+    /// Why this value should not stand in the cell, and who wrote it.
+    fn why_value(&self, column: ColumnId, d: Option<u64>) -> (Why, Option<Lts>);
+    /// Why the row should not be there, and who made it.
+    fn why_there(&self) -> (Why, Option<Lts>);
+}
+
+/// Somebody who knows the lives of rows under one choice.
+pub(crate) trait Teller {
+    /// The life of a row.
+    fn life(&self, part: Part, target: Target) -> Box<dyn Life>;
+    /// The newest visit that is visible in a partition.
+    fn newest(&self, part: Part) -> Option<Lts>;
+    /// The partitions of the answer.
+    fn parts(&self) -> Vec<Part>;
+}
+
+/// The teller of partitions that are written in a known order.
+struct Ordered<'a> {
+    seer: Seer<'a>,
+    table: &'a TableLayout,
     parts: Vec<Part>,
+}
+
+impl Teller for Ordered<'_> {
+    fn life(&self, part: Part, target: Target) -> Box<dyn Life> {
+        Box::new(self.seer.trace(self.table, part, target))
+    }
+
+    fn newest(&self, part: Part) -> Option<Lts> {
+        self.seer.newest(part)
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        self.parts.clone()
+    }
 }
 
 /// A finding without proof.
@@ -92,46 +140,59 @@ pub(crate) fn simple(a: &Answered, action: &str, part: Option<Part>, shape: Shap
     }
 }
 
-/// The finding about a read.
-pub(crate) fn of_read(case: &Case<'_>, scene: &mut Scene<'_>) -> Finding {
+/// The finding about a read; `unknown`: set while a visit is being settled.
+pub(crate) fn of_read(
+    judge: &Judge,
+    case: &Case<'_>,
+    unknown: Option<Lts>,
+    scene: &mut Scene<'_>,
+) -> Finding {
     let candidates: Vec<Candidate> = scene
         .choices()
         .into_iter()
         .take(LOOKED_AT)
-        .map(|mask| {
-            scene.under(mask, |views| {
-                let rows = choose(case.plan, views);
-                encode(case.plan, views, &rows);
-                let parts = views.iter().map(|v: &View<'_>| v.part).collect();
-                Candidate {
-                    mask,
-                    expected: Expected::new(case.plan, views, rows),
-                    parts,
-                }
-            })
-        })
+        .map(|mask| scene.under(mask, |views| candidate(case.plan, views, mask)))
         .collect();
-    let one = |difference, spot| case.finish(scene, candidates[0].mask, difference, spot);
+    let one = |mask: u64, difference, spot| {
+        let teller = Ordered {
+            seer: seer(judge, case.answered, case.visit, unknown, scene, mask),
+            table: case.plan.table,
+            parts: scene.parts().collect(),
+        };
+        case.finish(&teller, difference, spot)
+    };
     if let Some((difference, spot)) = case.unreadable(&candidates[0]) {
-        return one(difference, spot);
+        return one(candidates[0].mask, difference, spot);
     }
     if let Some(visit) = case.torn(scene, &candidates) {
-        let mut finding = one(Difference::Told(Shape::Torn { visit }), Spot::default());
+        let torn = Difference::Told(Shape::Torn { visit });
+        let mut finding = one(candidates[0].mask, torn, Spot::default());
         finding.proof = vec![visit];
         return finding;
     }
-    let best = candidates
-        .iter()
-        .min_by_key(|c| {
-            let (missing, extra) = left_over(&c.expected, case.rows);
-            missing.len() + extra.len()
-        })
-        .expect("there is always one choice");
+    let best = case.best(&candidates);
     let (difference, mut spot) = case.name(best);
     if is_made_of_several(&case.plan.query.select) {
-        spot = case.left_out(scene, best.mask).unwrap_or(spot);
+        let left_out = scene.under(best.mask, |views| case.left_out(views));
+        spot = left_out.unwrap_or(spot);
     }
-    case.finish(scene, best.mask, difference, spot)
+    let teller = Ordered {
+        seer: seer(judge, case.answered, case.visit, unknown, scene, best.mask),
+        table: case.plan.table,
+        parts: scene.parts().collect(),
+    };
+    case.finish(&teller, difference, spot)
+}
+
+/// The whole answer over these partitions.
+pub(crate) fn candidate(plan: &Plan<'_>, views: &mut [View<'_>], mask: u64) -> Candidate {
+    let rows = choose(plan, views);
+    encode(plan, views, &rows);
+    Candidate {
+        mask,
+        expected: Expected::new(plan, views, rows),
+        parts: views.iter().map(|v: &View<'_>| v.part).collect(),
+    }
 }
 
 /// The finding about a write.
@@ -236,32 +297,41 @@ fn left_over(expected: &Expected, answer: &Rows) -> (Vec<usize>, Vec<usize>) {
 }
 
 impl Case<'_> {
-    /// The one row without which the answer would be right: what an aggregate forgot.
-    fn left_out(&self, scene: &mut Scene<'_>, mask: u64) -> Option<Spot> {
-        scene.under(mask, |views| {
-            let rows = choose(self.plan, views);
-            encode(self.plan, views, &rows);
-            (0..rows.len().min(ROWS_TRIED)).find_map(|i| {
-                let mut fewer = rows.clone();
-                let at = fewer.remove(i);
-                let row = if at.slot == RowAt::SHARED {
-                    Target::Shared
-                } else {
-                    Target::Row(at.position)
-                };
-                let spot = Spot {
-                    part: Some(views[at.view as usize].part),
-                    row: Some(row),
-                    column: None,
-                    guessed: false,
-                };
-                fits(&Expected::new(self.plan, views, fewer), self.rows).then_some(spot)
+    /// The choice under which the least is left over.
+    pub(crate) fn best<'c>(&self, candidates: &'c [Candidate]) -> &'c Candidate {
+        candidates
+            .iter()
+            .min_by_key(|c| {
+                let (missing, extra) = left_over(&c.expected, self.rows);
+                missing.len() + extra.len()
             })
+            .expect("there is always one choice")
+    }
+
+    /// The one row without which the answer would be right: what an aggregate forgot.
+    pub(crate) fn left_out(&self, views: &mut [View<'_>]) -> Option<Spot> {
+        let rows = choose(self.plan, views);
+        encode(self.plan, views, &rows);
+        (0..rows.len().min(ROWS_TRIED)).find_map(|i| {
+            let mut fewer = rows.clone();
+            let at = fewer.remove(i);
+            let row = if at.slot == RowAt::SHARED {
+                Target::Shared
+            } else {
+                Target::Row(at.position)
+            };
+            let spot = Spot {
+                part: Some(views[at.view as usize].part),
+                row: Some(row),
+                column: None,
+                guessed: false,
+            };
+            fits(&Expected::new(self.plan, views, fewer), self.rows).then_some(spot)
         })
     }
 
     /// A row that cannot be read, or a value that is nobody's image.
-    fn unreadable(&self, candidate: &Candidate) -> Option<(Difference, Spot)> {
+    pub(crate) fn unreadable(&self, candidate: &Candidate) -> Option<(Difference, Spot)> {
         let told = |what: String| Some((Difference::Told(Shape::Unreadable { what }), Spot::default()));
         for i in 0..self.rows.len() {
             let values = match self.decoded(i) {
@@ -275,6 +345,7 @@ impl Case<'_> {
                 let source = self.plan.table.source(*column);
                 if value.is_null() {
                     match source {
+                        Source::RowKey(_) if self.plan.shows_shared_alone() => continue,
                         Source::PartKey(_) | Source::RowKey(_) => {
                             return told("a key column is NULL".to_owned());
                         }
@@ -368,7 +439,7 @@ impl Case<'_> {
     }
 
     /// Names the first difference from one choice.
-    fn name(&self, candidate: &Candidate) -> (Difference, Spot) {
+    pub(crate) fn name(&self, candidate: &Candidate) -> (Difference, Spot) {
         let expected = &candidate.expected;
         let (missing, extra) = left_over(expected, self.rows);
         let told = |shape| (Difference::Told(shape), Spot::default());
@@ -452,11 +523,25 @@ impl Case<'_> {
             .zip(&actual)
             .position(|(a, b)| a != b)
             .unwrap_or(0);
-        spot.column = columns.get(at).copied();
+        let is_cell = |c: &&ColumnId| {
+            let source = self.plan.table.source(**c);
+            matches!(source, Source::Regular(_) | Source::Shared(_))
+        };
+        // Past the columns come the timestamps of those that have one.
+        let stamp = at.checked_sub(columns.len());
+        spot.column = match stamp {
+            Some(nth) => columns.iter().filter(is_cell).nth(nth).copied(),
+            None => columns.get(at).copied(),
+        };
         if let Some(Source::Shared(_)) = spot.column.map(|c| self.plan.table.source(c)) {
             spot.row = Some(Target::Shared);
         }
-        (Difference::Cell(expected[at].clone(), actual[at].clone()), spot)
+        let (expected, actual) = (expected[at].clone(), actual[at].clone());
+        let difference = match stamp {
+            Some(_) => Difference::Stamp(expected, actual),
+            None => Difference::Cell(expected, actual),
+        };
+        (difference, spot)
     }
 
     fn aggregate(&self, expected: &Expected, m: usize, e: usize) -> (Difference, Spot) {
@@ -505,6 +590,7 @@ impl Case<'_> {
         });
         let row = match self.plan.query.from {
             history::From::Shared => Some(Target::Shared),
+            _ if rows.is_none() && self.is_alone(columns, &values) => Some(Target::Shared),
             _ => rows.map(Target::Row),
         };
         Spot {
@@ -515,36 +601,37 @@ impl Case<'_> {
         }
     }
 
+    /// Whether a row is that of shared cells alone: its clustering key is all NULL.
+    fn is_alone(&self, columns: &[ColumnId], values: &[Value]) -> bool {
+        let mut keys = columns
+            .iter()
+            .zip(values)
+            .filter(|(c, _)| matches!(self.plan.table.source(**c), Source::RowKey(_)))
+            .peekable();
+        self.plan.shows_shared_alone() && keys.peek().is_some() && keys.all(|(_, v)| v.is_null())
+    }
+
     fn rows_have_keys(&self, candidate: &Candidate) -> bool {
         !self.rows.is_empty() && self.spot_of_answer(candidate, 0).row.is_some()
     }
 
     /// Adds whence the difference comes, and the proof.
-    fn finish(&self, scene: &Scene<'_>, mask: u64, difference: Difference, spot: Spot) -> Finding {
-        let seer = seer(self.judge, self.answered, self.visit, self.unknown, scene, mask);
-        let trace: Option<Trace> = spot
-            .part
-            .zip(spot.row)
-            .map(|(p, t)| seer.trace(self.plan.table, p, t));
+    pub(crate) fn finish(&self, teller: &dyn Teller, difference: Difference, spot: Spot) -> Finding {
+        let trace = spot.part.zip(spot.row).map(|(p, t)| teller.life(p, t));
+        let newest = || teller.parts().into_iter().find_map(|p| teller.newest(p));
         let (shape, proof) = match difference {
             Difference::Told(shape) => {
                 let proof = match (&shape, &trace) {
                     (Shape::DuplicateRow, Some(trace)) => trace.maker(),
                     (Shape::WrongAggregate { .. }, Some(trace)) => trace.writer(),
-                    (Shape::WrongAggregate { .. }, None) => scene.parts().find_map(|p| seer.newest(p)),
+                    (Shape::WrongAggregate { .. }, None) => newest(),
                     _ => None,
                 };
                 (shape, proof.into_iter().collect::<Vec<_>>())
             }
             Difference::Missing => {
-                let writer = trace.as_ref().and_then(Trace::maker);
-                let newest = || {
-                    scene
-                        .parts()
-                        .find_map(|p| seer.newest(p))
-                        .unwrap_or(self.visit.lts)
-                };
-                let writer = writer.unwrap_or_else(newest);
+                let writer = trace.as_ref().and_then(|t| t.maker());
+                let writer = writer.or_else(newest).unwrap_or(self.visit.lts);
                 (Shape::MissingRow { writer }, vec![writer])
             }
             Difference::Extra => {
@@ -558,7 +645,19 @@ impl Case<'_> {
                 };
                 (Shape::ExtraRow { why }, named(why).chain(writer).collect())
             }
-            Difference::Cell(expected, actual) => self.told_cell(trace.as_ref(), spot, expected, actual),
+            Difference::Cell(expected, actual) => self.told_cell(trace.as_deref(), spot, expected, actual),
+            Difference::Stamp(expected, actual) => {
+                let writer = spot
+                    .column
+                    .zip(trace.as_ref())
+                    .and_then(|(c, t)| t.cell_writer(c));
+                let shape = Shape::WrongTimestamp {
+                    expected: expected.to_string(),
+                    writer,
+                    actual: actual.to_string(),
+                };
+                (shape, writer.into_iter().collect())
+            }
         };
         let mut finding = simple(self.answered, self.plan.query.kind(), spot.part, shape);
         if leaked(&finding.shape) {
@@ -578,7 +677,7 @@ impl Case<'_> {
 
     fn told_cell(
         &self,
-        trace: Option<&Trace>,
+        trace: Option<&dyn Life>,
         spot: Spot,
         expected: Value,
         actual: Value,
@@ -599,7 +698,7 @@ impl Case<'_> {
         };
         if spot.guessed && why == Why::NeverWritten {
             // Two rows that have nothing to do with each other: what is sure is that one is missing.
-            if let Some(writer) = trace.and_then(Trace::maker) {
+            if let Some(writer) = trace.and_then(|t| t.maker()) {
                 return (Shape::MissingRow { writer }, vec![writer]);
             }
         }

@@ -17,8 +17,9 @@ pub(crate) use plan::{Area, Plan, projected};
 
 use crate::compare;
 use crate::layout::Source;
-use crate::model::{Enc, Partition};
-use datagen::value::Order;
+use crate::lww::Merged;
+use crate::model::{Enc, EncView, Partition};
+use datagen::value::{Order, Value};
 use history::{From, Part, Predicate, Relation, RowChoice, Rows, Select};
 
 /// One partition under one choice.
@@ -26,6 +27,8 @@ pub(crate) struct View<'a> {
     pub(crate) part: Part,
     pub(crate) key: &'a Enc,
     pub(crate) partition: &'a mut Partition,
+    /// Where cells have timestamps: what `partition` is the visible face of.
+    pub(crate) merged: Option<&'a Merged>,
 }
 
 /// A row of a view; the companion row alone where `slot` is [`RowAt::SHARED`].
@@ -73,20 +76,23 @@ pub(crate) fn choose(plan: &Plan<'_>, views: &[View<'_>]) -> Vec<RowAt> {
                 .iter()
                 .all(|(source, p)| holds(plan, partition, slot, *source, p))
         };
+        let alone = RowAt {
+            view: i,
+            slot: RowAt::SHARED,
+            position: 0,
+        };
         match plan.query.from {
             From::Shared => {
-                if shared.is_some() && keep(RowAt::SHARED) {
-                    chosen.push(RowAt {
-                        view: i,
-                        slot: RowAt::SHARED,
-                        position: 0,
-                    });
+                let there = shared.is_some() || (plan.is_cql && !partition.rows().is_empty());
+                if there && keep(RowAt::SHARED) {
+                    chosen.push(alone);
                 }
                 continue;
             }
             From::InnerJoin if shared.is_none() => continue,
             _ => {}
         }
+        let before = chosen.len();
         let mut push = |rows: &[(u64, u32)]| {
             chosen.reserve(rows.len());
             for (position, slot) in rows {
@@ -105,6 +111,17 @@ pub(crate) fn choose(plan: &Plan<'_>, views: &[View<'_>]) -> Vec<RowAt> {
             RowChoice::In(list) => list.iter().for_each(|at| push(partition.range(&(*at..*at + 1)))),
             RowChoice::Slice(slice) => push(partition.range(&plan.table.rows_of(slice))),
         }
+        if plan.shows_shared_alone() && shared.is_some() && partition.rows().is_empty() {
+            chosen.push(alone);
+        }
+        if let Some(most) = plan.query.extras.per_partition {
+            let surplus = (chosen.len() - before).saturating_sub(most as usize);
+            if plan.natural == Some(true) {
+                chosen.drain(before..before + surplus);
+            } else {
+                chosen.truncate(chosen.len() - surplus);
+            }
+        }
     }
     chosen
 }
@@ -112,7 +129,7 @@ pub(crate) fn choose(plan: &Plan<'_>, views: &[View<'_>]) -> Vec<RowAt> {
 /// Makes the canonical bytes of everything that will be compared.
 pub(crate) fn encode(plan: &Plan<'_>, views: &mut [View<'_>], rows: &[RowAt]) {
     if plan.reads_rows {
-        for row in rows {
+        for row in rows.iter().filter(|row| row.slot != RowAt::SHARED) {
             views[row.view as usize]
                 .partition
                 .encode(plan.table, row.position, row.slot);
@@ -125,16 +142,43 @@ pub(crate) fn encode(plan: &Plan<'_>, views: &mut [View<'_>], rows: &[RowAt]) {
     }
 }
 
-/// The projected bytes of a row, piece by piece.
+/// The bytes of an area of a row.
+fn area<'a>(plan: &'a Plan<'_>, view: &'a View<'_>, row: RowAt, area: Area) -> EncView<'a> {
+    match area {
+        Area::Part => view.key.view(plan.table.part_key_count()),
+        Area::Row if row.slot == RowAt::SHARED => plan.table.null_row(),
+        Area::Row => view.partition.encoding(row.slot),
+        Area::Shared => view.partition.shared_encoding(plan.table),
+    }
+}
+
+/// The projected bytes of a row, piece by piece, without timestamps.
 fn pieces<'a>(plan: &'a Plan<'_>, views: &'a [View<'_>], row: RowAt) -> impl Iterator<Item = &'a [u8]> + 'a {
     let view = &views[row.view as usize];
-    plan.pieces.iter().map(move |piece| {
-        let enc = match piece.area {
-            Area::Part => view.key.view(plan.table.part_key_count()),
-            Area::Row => view.partition.encoding(row.slot),
-            Area::Shared => view.partition.shared_encoding(plan.table),
+    plan.pieces
+        .iter()
+        .map(move |piece| area(plan, view, row, piece.area).columns(piece.from, piece.to))
+}
+
+/// The timestamps that follow a row's columns, NULL where the cell is.
+fn stamps<'a>(plan: &'a Plan<'_>, views: &'a [View<'_>], row: RowAt) -> impl Iterator<Item = Value> + 'a {
+    let view = &views[row.view as usize];
+    plan.stamps.iter().map(move |source| {
+        let timestamp = match source {
+            Source::Regular(c) if row.slot != RowAt::SHARED => {
+                let shown = view.partition.cell(row.slot, *c).is_some();
+                view.merged.filter(|_| shown).and_then(|m| {
+                    let slot = m.find(row.position)?;
+                    Some(m.row(slot)[1 + c].timestamp)
+                })
+            }
+            Source::Shared(c) => {
+                let shown = view.partition.shared().is_some_and(|s| s[*c].is_some());
+                view.merged.filter(|_| shown).map(|m| m.shared()[*c].timestamp)
+            }
+            _ => None,
         };
-        enc.columns(piece.from, piece.to)
+        timestamp.map_or(Value::Null, Value::Int)
     })
 }
 
@@ -143,25 +187,33 @@ pub(crate) fn project(plan: &Plan<'_>, views: &[View<'_>], row: RowAt, into: &mu
     for piece in pieces(plan, views, row) {
         into.extend_from_slice(piece);
     }
+    for stamp in stamps(plan, views, row) {
+        stamp.encode(into);
+    }
 }
 
 /// Whether the answer is these rows in this order, byte for byte. There are as many rows in it.
 fn same(plan: &Plan<'_>, views: &[View<'_>], rows: &[RowAt], answer: &Rows) -> bool {
-    let part_columns = plan.table.part_key_count();
     let mut at = 0;
+    let mut written = Vec::new();
     for (row, end) in rows.iter().zip(&answer.ends) {
         let view = &views[row.view as usize];
         for piece in &plan.pieces {
-            let enc = match piece.area {
-                Area::Part => view.key.view(part_columns),
-                Area::Row => view.partition.encoding(row.slot),
-                Area::Shared => view.partition.shared_encoding(plan.table),
-            };
-            let bytes = enc.columns(piece.from, piece.to);
+            let bytes = area(plan, view, *row, piece.area).columns(piece.from, piece.to);
             if answer.bytes.get(at..at + bytes.len()) != Some(bytes) {
                 return false;
             }
             at += bytes.len();
+        }
+        if !plan.stamps.is_empty() {
+            written.clear();
+            for stamp in stamps(plan, views, *row) {
+                stamp.encode(&mut written);
+            }
+            if answer.bytes.get(at..at + written.len()) != Some(&written[..]) {
+                return false;
+            }
+            at += written.len();
         }
         if at != *end as usize {
             return false;
@@ -175,6 +227,7 @@ pub(crate) fn descriptor(plan: &Plan<'_>, views: &[View<'_>], row: RowAt, source
     let view = &views[row.view as usize];
     match source {
         Source::PartKey(j) => Some(plan.table.part_digit(view.part.position, j)),
+        Source::RowKey(_) if row.slot == RowAt::SHARED => None,
         Source::RowKey(j) => Some(plan.table.row_digit(row.position, j)),
         Source::Regular(_) | Source::Shared(_) => cell(plan, view.partition, row.slot, source),
     }
@@ -182,6 +235,7 @@ pub(crate) fn descriptor(plan: &Plan<'_>, views: &[View<'_>], row: RowAt, source
 
 fn cell(plan: &Plan<'_>, partition: &Partition, slot: u32, source: Source) -> Option<u64> {
     let d = match source {
+        Source::Regular(_) if slot == RowAt::SHARED => None,
         Source::Regular(c) => partition.cell(slot, c),
         Source::Shared(c) => partition.shared().and_then(|s| s[c]),
         Source::PartKey(_) | Source::RowKey(_) => {
@@ -192,7 +246,11 @@ fn cell(plan: &Plan<'_>, partition: &Partition, slot: u32, source: Source) -> Op
 }
 
 fn holds(plan: &Plan<'_>, partition: &Partition, slot: u32, source: Source, p: &Predicate) -> bool {
-    let d = cell(plan, partition, slot, source);
+    passes(plan, source, p, cell(plan, partition, slot, source))
+}
+
+/// Whether a descriptor, brought to its equality class, passes a condition; `None` is NULL.
+pub(crate) fn passes(plan: &Plan<'_>, source: Source, p: &Predicate, d: Option<u64>) -> bool {
     let value = || plan.table.class(source, p.value);
     match (p.relation, d) {
         (Relation::IsNull, d) => d.is_none(),

@@ -6,18 +6,21 @@ use crate::judged::{
     Choices, Explained, Explanation, Judged, Options, PartitionState, Probe, Settled, Stage,
 };
 use crate::layout::{Layout, Layouts};
+use crate::lww::{BY_PLAN, Racing};
 use crate::model::{Store, cells};
 use crate::monotone::Monotone;
 use crate::scene::{Asked, Entries, Scene};
 use crate::span::Viewer;
-use crate::{settle, sums, twin};
+use crate::{settle, sums, twin, visible};
 use datagen::schema::SizeClass;
 use history::{
-    Address, Affected, Answer, Answered, Atomic, Claim, Finding, Kind, Lts, Op, Part, Parts, Query,
-    ReasonKind, Regenerate, Rows, Select, Semantics, Shape, Span, Step, Tick, Tracker, Visit,
+    Address, Affected, Answer, Answered, Atomic, Check, Claim, Discipline, Finding, Kind, Lts, Op, Part,
+    Parts, Query, ReasonKind, Regenerate, Rows, Select, Semantics, Shape, Span, Step, Tick, Tracker, Visit,
 };
 use std::sync::{Arc, Mutex};
 
+/// See [`Options::check`].
+const UNCHECKED: &str = "by plan: nothing is checked";
 const HOLE: &str = "its visit is a hole of the plan";
 const NO_ANSWER: &str = "no answer came";
 const REFUSED: &str = "refused, for another reason than its key";
@@ -35,6 +38,8 @@ pub struct Judge {
     pub(crate) store: Store,
     pub(crate) layouts: Layouts,
     monotone: Mutex<Monotone>,
+    /// Where visits race, everything is asked here.
+    pub(crate) racing: Option<Racing>,
 }
 
 impl Judge {
@@ -53,7 +58,12 @@ impl Judge {
             semantics.update_creates_rows,
             options,
         );
+        let racing = (options.discipline == Discipline::Lww).then(|| {
+            let (history, tracker) = (Arc::clone(&history), Arc::clone(&tracker));
+            Racing::new(history, tracker, claim, semantics, options)
+        });
         Self {
+            racing,
             layouts: Layouts::default(),
             monotone: Mutex::new(Monotone::new(claim)),
             history,
@@ -65,9 +75,22 @@ impl Judge {
         }
     }
 
+    /// The same judge with a clock: when a tick was taken, in nanoseconds from any beginning, where that is known. Without
+    /// one a value that expires may be there or not from its write on.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Fn(Tick) -> Option<u64> + Send + Sync>) -> Self {
+        if let Some(racing) = &mut self.racing {
+            racing.set_clock(clock);
+        }
+        self
+    }
+
     /// A visit as [`Regenerate`] gives it, from somebody who has it at hand: it is not made a second time while it is kept.
     pub fn offer(&self, visit: Arc<Visit>) {
-        self.store.offer(visit);
+        match &self.racing {
+            Some(racing) => racing.store.visits.offer(visit),
+            None => self.store.offer(visit),
+        }
     }
 
     /// Stage 1: which choices of the visits that span the snapshot explain the answer. Any thread, any order.
@@ -88,6 +111,10 @@ impl Judge {
     /// Stage 2: what earlier answers showed must still be shown (F7). One thread, in order of [`Explained::answered`].
     pub fn conclude(&self, e: Explained) -> Judged {
         match e.stage {
+            Stage::Raced(explanation, ref raced) => {
+                let racing = self.racing.as_ref().expect("only racing visits are explained so");
+                racing.conclude(&e, explanation, raced)
+            }
             Stage::NotCompared(why) => Judged::NotCompared(why),
             Stage::Broken(finding) => Judged::Broken(finding),
             Stage::Fits(explanation, ref choices) => {
@@ -102,6 +129,10 @@ impl Judge {
 
     /// A promise of the caller: no answer whose snapshot began before this tick will be explained or concluded any more.
     pub fn floor(&self, tick: Tick) {
+        if let Some(racing) = &self.racing {
+            racing.floor(tick);
+            return;
+        }
         self.store.raise_floor(tick);
         self.monotone
             .lock()
@@ -111,13 +142,21 @@ impl Judge {
 
     /// What became of an unknown visit, by whole-partition reads taken after its session was seen gone (F6): one for each
     /// partition it writes, and one for the companion row where it writes shared columns. Panics when a probe has no rows
-    /// for an answer: ask again instead.
+    /// for an answer: ask again instead. Panics where visits race: nothing settles them there.
     pub fn settle(&self, unknown: Lts, probes: &[Probe]) -> Settled {
+        assert!(
+            self.racing.is_none(),
+            "nothing settles visit {unknown}: visits race"
+        );
         settle::settle(self, unknown, probes)
     }
 
     /// [`Judge::settle`] by the second judge.
     pub fn settle_again(&self, unknown: Lts, probes: &[Probe]) -> Settled {
+        assert!(
+            self.racing.is_none(),
+            "nothing settles visit {unknown}: visits race"
+        );
         twin::settle(self, unknown, probes)
     }
 
@@ -131,6 +170,9 @@ impl Judge {
 
     /// A partition after every committed visit up to and including `upto`.
     pub fn state_of(&self, part: Part, upto: Lts) -> PartitionState {
+        if let Some(racing) = &self.racing {
+            return racing.state_of(part, upto);
+        }
         let layout = self.layout(upto);
         let table = layout.table(part.table);
         let asker = Arc::new(Visit {
@@ -186,7 +228,14 @@ impl Judge {
         if matches!(a.address.step, Address::BEGIN | Address::END) {
             return Stage::Fits(Explanation::default(), Choices::default());
         }
-        let Some(visit) = self.store.visit(a.address.lts) else {
+        if self.options.check == Check::None {
+            return Stage::NotCompared(UNCHECKED);
+        }
+        let visits = match &self.racing {
+            Some(racing) => racing.store.visits.get(a.address.lts),
+            None => self.store.visit(a.address.lts),
+        };
+        let Some(visit) = visits else {
             return Stage::NotCompared(HOLE);
         };
         let Some(step) = visit.steps.get(usize::from(a.address.step)) else {
@@ -197,9 +246,19 @@ impl Judge {
             (Step::Savepoint(_) | Step::RollbackTo(_), _) => {
                 Stage::Fits(Explanation::default(), Choices::default())
             }
-            (Step::Write(op), answer) => self.write(&visit, op, a, answer),
+            (Step::Write(op), answer) => match (&self.racing, answer) {
+                (None, _) => self.write(&visit, op, a, answer),
+                (Some(_), Answer::Refused(_)) => Stage::NotCompared(REFUSED),
+                (Some(_), _) => Racing::write(op, a),
+            },
             (Step::Read(_), Answer::Refused(_)) => Stage::NotCompared(REFUSED),
-            (Step::Read(query), Answer::Rows(rows)) => self.read(&visit, query, a, rows, None),
+            (Step::Read(query), Answer::Rows(rows)) if self.options.check == Check::Visible => {
+                visible::read(self, &visit, query, a, rows)
+            }
+            (Step::Read(query), Answer::Rows(rows)) => match &self.racing {
+                Some(racing) => racing.read(&visit, query, a, rows, true),
+                None => self.read(&visit, query, a, rows, None),
+            },
             (Step::Read(query), Answer::Affected(n)) => {
                 let what = format!("{n} affected rows where rows were asked for");
                 Stage::Broken(Box::new(difference::simple(
@@ -257,7 +316,10 @@ impl Judge {
         if self.claim.atomic != Atomic::Visit && !scene.open.is_empty() && unknown.is_none() {
             return Stage::NotCompared(NOT_ATOMIC);
         }
-        let plan = Plan::new(query, table, self.semantics.nulls);
+        if self.options.check == Check::Quiescent && !scene.open.is_empty() && unknown.is_none() {
+            return Stage::NotCompared(BY_PLAN);
+        }
+        let plan = Plan::new(query, table, self.semantics.nulls, false);
         let fits = fitting(
             &mut scene,
             |scene| sums::candidates(scene, &plan, rows),
@@ -265,14 +327,12 @@ impl Judge {
         );
         let Some(fits) = fits else {
             let case = Case {
-                judge: self,
                 answered: a,
                 visit,
                 plan: &plan,
                 rows,
-                unknown,
             };
-            return Stage::Broken(Box::new(difference::of_read(&case, &mut scene)));
+            return Stage::Broken(Box::new(difference::of_read(self, &case, unknown, &mut scene)));
         };
         let explanation = Explanation {
             kind: query.kind(),
@@ -329,6 +389,9 @@ impl Judge {
             Ok(scene) => scene,
             Err(why) => return Stage::NotCompared(why),
         };
+        if self.options.check == Check::Quiescent && !scene.open.is_empty() {
+            return Stage::NotCompared(BY_PLAN);
+        }
         let counted = self.semantics.affected != Affected::NotReported;
         let fits = fitting(
             &mut scene,

@@ -1,8 +1,10 @@
 //! What goes into the judge and what comes out of it.
 
-use history::{Address, Answered, Cells, Finding, Lts, Query, SessionId, Span, Tick};
+use crate::lww::Raced;
+use history::{Address, Answered, Cells, Check, Discipline, Finding, Lts, Query, SessionId, Span, Tick};
 
-/// Limits of the judge. None of them changes a verdict but `choices_max`, which turns an answer into "not compared".
+/// Settings and limits of the judge. Of the limits none changes a verdict but `choices_max`, which turns an answer into
+/// "not compared".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// Memory for heads and checkpoints of partitions, in bytes; 0 keeps nothing between two answers.
@@ -13,6 +15,15 @@ pub struct Options {
     pub choices_max: u32,
     /// Into how many independently locked shards the partitions are divided; a power of two.
     pub shards: usize,
+    /// Which order of the writes may be assumed.
+    pub discipline: Discipline,
+    /// How much is compared.
+    pub check: Check,
+    /// Under `lww`: no visit has a timestamp that is smaller by more than this than that of a visit with a lesser number.
+    /// What is promised here lets old deletions be forgotten; [`i64::MAX`] promises nothing.
+    pub displacement: i64,
+    /// At most so many visits are begun and not over at any moment, each taken in the order of the numbers.
+    pub sessions: u32,
 }
 
 impl Default for Options {
@@ -22,6 +33,10 @@ impl Default for Options {
             checkpoint_every: 256,
             choices_max: 4096,
             shards: 64,
+            discipline: Discipline::Ordered,
+            check: Check::Exhaustive,
+            displacement: i64::MAX,
+            sessions: 256,
         }
     }
 }
@@ -86,6 +101,8 @@ impl Explained {
 pub(crate) enum Stage {
     /// These choices of the overlapping visits give the answer; at least one.
     Fits(Explanation, Choices),
+    /// The same, where visits race.
+    Raced(Explanation, Box<Raced>),
     NotCompared(&'static str),
     Broken(Box<Finding>),
 }

@@ -1,6 +1,6 @@
 //! A schema as the model needs it: columns as numbers in their area, values as canonical bytes.
 
-use crate::model::{Enc, EncWriter};
+use crate::model::{Enc, EncView, EncWriter};
 use datagen::domain::Domain;
 use datagen::schema::{ColumnId, Place, Schema, SizeClass, Table};
 use datagen::universe::{Slice, Universe};
@@ -74,6 +74,8 @@ pub(crate) struct TableLayout {
     regular: Vec<Cell>,
     shared: Vec<Cell>,
     null: Vec<u8>,
+    /// A row of NULLs: clustering key and regular columns.
+    null_row: Enc,
 }
 
 impl TableLayout {
@@ -107,7 +109,16 @@ impl TableLayout {
         };
         let mut null = Vec::new();
         Value::Null.encode(&mut null);
+        let mut null_row = Enc::default();
+        let columns = table.rows().columns() + table.regular.len();
+        null_row.fill(columns, |w| {
+            for _ in 0..columns {
+                w.bytes.extend_from_slice(&null);
+                w.end_column();
+            }
+        });
         Self {
+            null_row,
             sources,
             regular: table.regular.iter().map(cell).collect(),
             shared: table.shared.iter().map(cell).collect(),
@@ -151,6 +162,16 @@ impl TableLayout {
 
     pub(crate) fn shared_id(&self, column: usize) -> ColumnId {
         self.shared[column].id
+    }
+
+    /// The values of a regular column.
+    pub(crate) fn regular_domain(&self, column: usize) -> &Domain {
+        &self.regular[column].domain
+    }
+
+    /// The values of a shared column.
+    pub(crate) fn shared_domain(&self, column: usize) -> &Domain {
+        &self.shared[column].domain
     }
 
     pub(crate) fn regular_ids(&self) -> Vec<ColumnId> {
@@ -252,6 +273,11 @@ impl TableLayout {
             encode_key(self.table.partitions(), position, w)
         });
         enc
+    }
+
+    /// The canonical bytes of a row whose clustering key and regular columns are all NULL.
+    pub(crate) fn null_row(&self) -> EncView<'_> {
+        self.null_row.view(self.row_key_count() + self.regular_count())
     }
 
     /// Appends the columns of a row's key.

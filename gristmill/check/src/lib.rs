@@ -1,7 +1,7 @@
 //! History and claims into a verdict: what each answer must have been.
 //!
-//! [`Judge`] is the judge of partitions that are written in a known order (discipline `ordered`). It is pure: it starts
-//! no thread, reads no clock, touches no file. Visits come from [`history::Regenerate`], what became of them from
+//! [`Judge`] is the judge of partitions that are written in a known order (discipline `ordered`), or at once, where the
+//! greatest timestamp wins (`lww`). It is pure: it starts no thread, reads no clock, touches no file. Visits come from [`history::Regenerate`], what became of them from
 //! [`history::Tracker`], answers from whoever calls.
 //!
 //! ```text
@@ -27,6 +27,7 @@ mod evaluate;
 mod judge;
 mod judged;
 mod layout;
+mod lww;
 mod model;
 mod monotone;
 mod scene;
@@ -35,6 +36,7 @@ mod span;
 mod sums;
 mod trace;
 mod twin;
+mod visible;
 mod words;
 
 #[cfg(test)]

@@ -8,6 +8,6 @@ mod store;
 mod visits;
 
 pub(crate) use apply::effective;
-pub(crate) use partition::{Enc, EncWriter, Partition, cells};
+pub(crate) use partition::{Enc, EncView, EncWriter, Partition, SharedRow, cells};
 pub(crate) use store::{Entry, Store, Tail};
 pub(crate) use visits::Visits;

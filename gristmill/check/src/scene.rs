@@ -154,6 +154,7 @@ impl<'a> Scene<'a> {
                     part: place.part,
                     key,
                     partition,
+                    merged: None,
                 }
             })
             .collect();
@@ -175,7 +176,12 @@ impl<'a> Scene<'a> {
         let part = self.places[place].part;
         let entry = self.places[place].held.entry();
         let (partition, key) = entry.parts();
-        let result = what(&mut [View { part, key, partition }]);
+        let result = what(&mut [View {
+            part,
+            key,
+            partition,
+            merged: None,
+        }]);
         entry.partition().undo(mark);
         result
     }

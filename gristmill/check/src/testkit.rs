@@ -2,6 +2,8 @@
 
 pub(crate) mod corrupt;
 pub(crate) mod draw;
+pub(crate) mod race;
+pub(crate) mod racing;
 pub(crate) mod sim;
 
 use crate::{Judge, Options};

@@ -1,6 +1,7 @@
 //! The life of one row, told by the visits that touched it: who wrote what stands there, and whence a value comes that
 //! should not. Slow and thorough: asked only when an answer is wrong.
 
+use crate::difference::Life;
 use crate::judge::Judge;
 use crate::judged::Overlap;
 use crate::layout::TableLayout;
@@ -216,34 +217,28 @@ impl Judge {
     }
 }
 
-impl Trace {
-    /// Whether the row is there.
-    pub(crate) fn exists(&self) -> bool {
+impl Life for Trace {
+    fn exists(&self) -> bool {
         self.exists
     }
 
-    /// Who made the row that is there.
-    pub(crate) fn maker(&self) -> Option<Lts> {
+    fn maker(&self) -> Option<Lts> {
         self.maker.filter(|_| self.exists)
     }
 
-    /// Who changed the row last.
-    pub(crate) fn writer(&self) -> Option<Lts> {
+    fn writer(&self) -> Option<Lts> {
         self.writer
     }
 
-    /// Who removed the row last.
-    pub(crate) fn remover(&self) -> Option<Lts> {
+    fn remover(&self) -> Option<Lts> {
         self.remover
     }
 
-    /// Who set the cell last.
-    pub(crate) fn cell_writer(&self, column: ColumnId) -> Option<Lts> {
+    fn cell_writer(&self, column: ColumnId) -> Option<Lts> {
         self.cells.get(&column).map(|(_, lts)| *lts).or(self.writer)
     }
 
-    /// Why this value should not stand in the cell, and who wrote it.
-    pub(crate) fn why_value(&self, column: ColumnId, d: Option<u64>) -> (Why, Option<Lts>) {
+    fn why_value(&self, column: ColumnId, d: Option<u64>) -> (Why, Option<Lts>) {
         self.why(
             |deed| *deed == Deed::Set(column, d),
             |deed| {
@@ -252,11 +247,12 @@ impl Trace {
         )
     }
 
-    /// Why the row should not be there, and who made it.
-    pub(crate) fn why_there(&self) -> (Why, Option<Lts>) {
+    fn why_there(&self) -> (Why, Option<Lts>) {
         self.why(|deed| *deed == Deed::Made, |deed| *deed == Deed::Removed)
     }
+}
 
+impl Trace {
     fn why(&self, did: impl Fn(&Deed) -> bool, undid: impl Fn(&Deed) -> bool) -> (Why, Option<Lts>) {
         let last = |standing| {
             self.deeds

@@ -6,6 +6,8 @@
 //! database's.
 
 pub(crate) mod query;
+pub(crate) mod race;
+pub(crate) mod racing;
 pub(crate) mod state;
 
 use crate::judge::Judge;
@@ -14,8 +16,8 @@ use crate::settle;
 use datagen::schema::{Schema, SizeClass};
 use datagen::value::Value;
 use history::{
-    Affected, Answer, Answered, Atomic, End, Finding, Kind, Lts, Op, Part, Parts, Query, ReasonKind, Rows,
-    Shape, Snapshot, Span, State, Step, Tick, Visit,
+    Affected, Answer, Answered, Atomic, Discipline, End, Finding, Kind, Lts, Op, Part, Parts, Query,
+    ReasonKind, Rows, Shape, Snapshot, Span, State, Step, Tick, Visit,
 };
 use state::Content;
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,6 +83,9 @@ pub(crate) fn again(judge: &Judge, evidence: &mut dyn Iterator<Item = Answered>,
         return Judged::NotCompared(LOST);
     };
     let confirmed = || Judged::Broken(Box::new(f.clone()));
+    if judge.options.discipline == Discipline::Lww {
+        return racing::again(judge, &held, read, f);
+    }
     match alone(judge, read, None, None) {
         Alone::NotCompared(why) => Judged::NotCompared(why),
         Alone::Wrong => confirmed(),
@@ -233,7 +238,7 @@ fn alone(judge: &Judge, a: &Answered, probe: Option<&Query>, unknown: Option<Lts
         }
         let right = match (&step, &a.answer) {
             (Step::Read(query), Answer::Rows(rows)) => decode(rows)
-                .is_some_and(|rows| query::gives(query, &schema, &contents, &rows, &judge.semantics)),
+                .is_some_and(|rows| query::gives(query, &schema, &contents, &rows, &judge.semantics, false)),
             (Step::Write(op), answer) => writes(judge, op, &schema, &mut contents, answer),
             _ => false,
         };

@@ -41,6 +41,7 @@ fn promised(shape: &Shape) -> &'static str {
             Why::NeverWritten => "a read returns what was written, and nothing else",
         },
         Shape::ForeignValue { .. } => "a read returns what was written, and nothing else",
+        Shape::WrongTimestamp { .. } => "a cell has the timestamp that it was written with",
         Shape::DuplicateRow => "a row is returned once",
         Shape::WrongOrder => "rows come in the order that was asked for",
         Shape::WrongCount { .. } => "as many rows come back as the query asks for",
@@ -143,6 +144,12 @@ impl Place<'_> {
             Shape::WrongCell { expected, actual, .. } => {
                 format!("{} is {actual} and must be {expected}", self.column())
             }
+            Shape::WrongTimestamp { expected, actual, .. } => {
+                format!(
+                    "the timestamp of {} is {actual} and must be {expected}",
+                    self.column()
+                )
+            }
             Shape::ForeignValue { actual } => {
                 format!("{} is {actual}, which nobody can have written", self.column())
             }
@@ -191,6 +198,9 @@ impl Place<'_> {
                     (Some(w), _) => format!("{} wrote what must be there; {whence}", self.visit(*w)),
                     (None, _) => whence,
                 }
+            }
+            Shape::WrongTimestamp { writer: Some(w), .. } => {
+                format!("{} wrote what stands there", self.visit(*w))
             }
             Shape::RefusedAbsent => match self.f.proof.last() {
                 Some(lts) => format!("{} removed it; nothing wrote it since", self.visit(*lts)),

@@ -78,6 +78,15 @@ pub enum Shape {
         /// Where the actual value comes from.
         why: Why,
     },
+    /// A cell has the right value and another write timestamp than it must have.
+    WrongTimestamp {
+        /// By the model, in the target's unit; NULL where the cell is.
+        expected: String,
+        /// Who wrote the cell last, if anyone.
+        writer: Option<Lts>,
+        /// In the answer.
+        actual: String,
+    },
     /// A value that no descriptor of the column stands for.
     ForeignValue {
         /// In the answer.
@@ -157,6 +166,7 @@ impl Shape {
             Self::MissingRow { .. } => "missing row",
             Self::ExtraRow { .. } => "extra row",
             Self::WrongCell { .. } => "wrong cell",
+            Self::WrongTimestamp { .. } => "wrong timestamp",
             Self::ForeignValue { .. } => "foreign value",
             Self::DuplicateRow => "duplicate row",
             Self::WrongOrder => "wrong order",

@@ -1,8 +1,8 @@
 //! Aggregates over chosen rows.
 
 use super::expected::plain_number;
-use super::plan::{Area, aggregated};
-use super::{Plan, RowAt, View, descriptor, order_key};
+use super::plan::aggregated;
+use super::{Plan, RowAt, View, area, descriptor, order_key};
 use datagen::value::Order;
 use datagen::value::Value;
 use history::Aggregate;
@@ -38,13 +38,8 @@ impl Accumulator {
         self.count += 1;
         let bytes = || {
             let view = &views[row.view as usize];
-            let (area, at) = plan.place(source);
-            let enc = match area {
-                Area::Part => view.key.view(plan.table.part_key_count()),
-                Area::Row => view.partition.encoding(row.slot),
-                Area::Shared => view.partition.shared_encoding(plan.table),
-            };
-            enc.columns(at, at + 1)
+            let (place, at) = plan.place(source);
+            area(plan, view, row, place).columns(at, at + 1)
         };
         let order = match self.what {
             Aggregate::Min(_) => Order::Asc,

@@ -3,7 +3,7 @@
 use crate::layout::{Source, TableLayout};
 use datagen::schema::ColumnId;
 use datagen::value::Order;
-use history::{Aggregate, From, Nulls, Parts, Predicate, Query, Select};
+use history::{Aggregate, From, Nulls, Parts, Predicate, Query, RowChoice, Select};
 
 /// Where a run of selected columns lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,10 @@ pub(crate) struct Plan<'q> {
     pub(crate) order: Vec<(Source, Order)>,
     /// Rows in the order of their positions are in the order asked for: `Some(true)` when read backwards.
     pub(crate) natural: Option<bool>,
+    /// Cells whose timestamps follow the columns.
+    pub(crate) stamps: Vec<Source>,
+    /// A table and its shared columns are one table, as in CQL: see [`Plan::shows_shared_alone`].
+    pub(crate) is_cql: bool,
     /// Bytes of rows are needed.
     pub(crate) reads_rows: bool,
     /// Bytes of the shared row are needed.
@@ -41,7 +45,7 @@ pub(crate) struct Plan<'q> {
 }
 
 impl<'q> Plan<'q> {
-    pub(crate) fn new(query: &'q Query, table: &'q TableLayout, nulls: Nulls) -> Self {
+    pub(crate) fn new(query: &'q Query, table: &'q TableLayout, nulls: Nulls, is_cql: bool) -> Self {
         let mut plan = Self {
             query,
             table,
@@ -54,6 +58,8 @@ impl<'q> Plan<'q> {
                 .collect(),
             order: query.order.iter().map(|(c, o)| (table.source(*c), *o)).collect(),
             natural: None,
+            stamps: Vec::new(),
+            is_cql,
             reads_rows: false,
             reads_shared: false,
         };
@@ -66,8 +72,20 @@ impl<'q> Plan<'q> {
                 plan.need(area);
             }
         }
+        if query.extras.stamps {
+            let cells = projected(&query.select).iter().map(|c| table.source(*c));
+            plan.stamps = cells
+                .filter(|s| matches!(s, Source::Regular(_) | Source::Shared(_)))
+                .collect();
+        }
         plan.natural = plan.natural_order();
         plan
+    }
+
+    /// Whether a partition without rows, but with shared cells, answers one row whose other cells are NULL: where the whole
+    /// of it is read, unfiltered.
+    pub(crate) fn shows_shared_alone(&self) -> bool {
+        self.is_cql && self.query.rows == RowChoice::All && self.filter.is_empty()
     }
 
     /// Which of `n` rows in order LIMIT and OFFSET leave.
@@ -83,7 +101,7 @@ impl<'q> Plan<'q> {
 
     /// How many columns the answer has.
     pub(crate) fn width(&self) -> usize {
-        projected(&self.query.select).len() + aggregates(&self.query.select).len()
+        projected(&self.query.select).len() + aggregates(&self.query.select).len() + self.stamps.len()
     }
 
     /// Area and number of a column in it.

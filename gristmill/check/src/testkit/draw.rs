@@ -144,7 +144,7 @@ fn draw_insert(draws: &mut Draws, schema: &Schema, part: Part) -> Op {
     }
 }
 
-fn draw_op(draws: &mut Draws, schema: &Schema, part: Part) -> Op {
+pub(crate) fn draw_op(draws: &mut Draws, schema: &Schema, part: Part) -> Op {
     let table = schema.table(part.table);
     let row = draw_row(draws, table);
     let regular = ids(&table.regular);
@@ -199,7 +199,7 @@ fn draw_slice(draws: &mut Draws, table: &Table) -> Slice {
     Slice { prefix, lower, upper }
 }
 
-fn draw_query(draws: &mut Draws, schema: &Schema, crowded: bool) -> Query {
+pub(crate) fn draw_query(draws: &mut Draws, schema: &Schema, crowded: bool) -> Query {
     let part = draw_part(draws, crowded);
     let table = schema.table(part.table);
     let parts = match draws.below(6) {

@@ -348,7 +348,7 @@ pub(crate) fn answer(schema: &Schema, step: &Step, db: &mut Db) -> Answer {
                 .filter(|(p, _)| wanted(p))
                 .map(|(p, c)| (*p, c.clone()))
                 .collect();
-            let lines = query::lines(query, schema, &contents, query::nulls(&semantics()));
+            let lines = query::lines(query, schema, &contents, query::nulls(&semantics()), false);
             let offset = if query.limit.is_some() {
                 query.offset as usize
             } else {

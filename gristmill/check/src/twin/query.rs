@@ -2,7 +2,7 @@
 
 use super::state::{Content, Line, is_in};
 use datagen::schema::{ColumnId, Place, Schema, Table};
-use datagen::value::{Nulls, Value};
+use datagen::value::{Nulls, Order, Value};
 use history::{Aggregate, From, Part, Predicate, Query, Relation, RowChoice, Select, Semantics};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -10,20 +10,32 @@ use std::collections::BTreeMap;
 /// One row that a query chose: every column's value.
 pub(crate) type Row = BTreeMap<ColumnId, Value>;
 
-/// The lines of a query before LIMIT, in order; each with a row that it comes from.
+/// Added to a column's number: the column of its write timestamps.
+const STAMP: u16 = 1 << 15;
+
+/// The lines of a query before LIMIT, in order; each with a row that it comes from. `cql`: a table and its shared columns
+/// are one table.
 pub(crate) fn lines(
     query: &Query,
     schema: &Schema,
     contents: &BTreeMap<Part, Content>,
     nulls: Nulls,
+    cql: bool,
 ) -> Vec<(Row, Vec<Value>)> {
     let table = schema.table(query.table);
-    let rows = chosen(query, table, contents);
+    let rows = chosen(query, table, contents, cql);
     let mut lines: Vec<(Row, Vec<Value>)> = match &query.select {
-        Select::Columns(columns) => rows
-            .into_iter()
-            .map(|r| (r.clone(), values(&r, columns)))
-            .collect(),
+        Select::Columns(columns) => {
+            let mut wanted = columns.clone();
+            if query.extras.stamps {
+                let cell = |c: &&ColumnId| matches!(table.place(**c), Place::Regular(_) | Place::Shared(_));
+                let stamps = columns.iter().filter(cell).map(|c| ColumnId(c.0 | STAMP));
+                wanted.extend(stamps.collect::<Vec<_>>());
+            }
+            rows.into_iter()
+                .map(|r| (r.clone(), values(&r, &wanted)))
+                .collect()
+        }
         Select::Distinct(columns) => {
             let mut seen: Vec<(Row, Vec<Value>)> = Vec::new();
             for row in rows {
@@ -87,9 +99,10 @@ pub(crate) fn gives(
     contents: &BTreeMap<Part, Content>,
     answer: &[Vec<Value>],
     semantics: &Semantics,
+    cql: bool,
 ) -> bool {
     let nulls = nulls(semantics);
-    let lines = lines(query, schema, contents, nulls);
+    let lines = lines(query, schema, contents, nulls, cql);
     let offset = if query.limit.is_some() {
         query.offset as usize
     } else {
@@ -121,12 +134,18 @@ pub(crate) fn gives(
     true
 }
 
-fn chosen(query: &Query, table: &Table, contents: &BTreeMap<Part, Content>) -> Vec<Row> {
-    let mut rows = Vec::new();
+fn chosen(query: &Query, table: &Table, contents: &BTreeMap<Part, Content>, cql: bool) -> Vec<Row> {
+    let mut all = Vec::new();
     for (part, content) in contents {
+        let mut rows = Vec::new();
         let part_key = table.partitions().inflate(part.position);
+        let stamp = |row: Option<u64>, c: ColumnId| {
+            let timestamp = content.stamps.get(&(row, c)).copied();
+            (ColumnId(c.0 | STAMP), timestamp.map_or(Value::Null, Value::Int))
+        };
         let base = |line: Option<&Line>| -> Row {
             let mut row = Row::new();
+            row.extend(line.into_iter().flatten().map(|(c, _)| stamp(None, *c)));
             for column in table.columns() {
                 if let Place::Partition(j) = table.place(column.id) {
                     row.insert(column.id, part_key[j].clone());
@@ -137,8 +156,9 @@ fn chosen(query: &Query, table: &Table, contents: &BTreeMap<Part, Content>) -> V
         };
         match query.from {
             From::Shared => {
-                if let Some(shared) = &content.shared {
-                    rows.push(base(Some(shared)));
+                if content.shared.is_some() || (cql && !content.rows.is_empty()) {
+                    let row = base(content.shared.as_ref());
+                    all.extend(Some(row).filter(|row| query.filter.iter().all(|p| holds(table, row, p))));
                 }
                 continue;
             }
@@ -161,6 +181,7 @@ fn chosen(query: &Query, table: &Table, contents: &BTreeMap<Part, Content>) -> V
                 content.shared.as_ref()
             });
             row.extend(line.iter().map(|(c, v)| (*c, v.clone())));
+            row.extend(line.keys().map(|c| stamp(Some(*at), *c)));
             let key = table.rows().inflate(*at);
             for column in table.columns() {
                 if let Place::Clustering(j) = table.place(column.id) {
@@ -169,9 +190,32 @@ fn chosen(query: &Query, table: &Table, contents: &BTreeMap<Part, Content>) -> V
             }
             rows.push(row);
         }
+        if cql && content.rows.is_empty() && query.rows == RowChoice::All && query.filter.is_empty() {
+            rows.extend(content.shared.as_ref().map(|shared| base(Some(shared))));
+        }
+        rows.retain(|row| query.filter.iter().all(|p| holds(table, row, p)));
+        if let Some(most) = query.extras.per_partition {
+            let (most, n) = (most as usize, rows.len());
+            if is_backwards(query, table) {
+                rows.drain(..n.saturating_sub(most));
+            } else {
+                rows.truncate(most);
+            }
+        }
+        all.extend(rows);
     }
-    rows.retain(|row| query.filter.iter().all(|p| holds(table, row, p)));
-    rows
+    all
+}
+
+/// Whether the order that is asked for is that of the clustering key, turned round.
+fn is_backwards(query: &Query, table: &Table) -> bool {
+    let turned = |(j, (column, order)): (usize, &(ColumnId, Order))| {
+        table.place(*column) == Place::Clustering(j) && table.rows().order(j) != *order
+    };
+    matches!(query.parts, history::Parts::One(_))
+        && query.from != From::Shared
+        && !query.order.is_empty()
+        && query.order.iter().enumerate().all(turned)
 }
 
 fn holds(table: &Table, row: &Row, p: &Predicate) -> bool {

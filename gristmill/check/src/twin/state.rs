@@ -14,6 +14,8 @@ pub(crate) type Line = BTreeMap<ColumnId, Value>;
 pub(crate) struct Content {
     pub(crate) rows: BTreeMap<u64, Line>,
     pub(crate) shared: Option<Line>,
+    /// Write timestamps, where the greatest wins: by row (`None`: the shared cells) and column.
+    pub(crate) stamps: BTreeMap<(Option<u64>, ColumnId), i64>,
 }
 
 impl Content {

@@ -559,6 +559,11 @@ fn every_kind_and_shape_has_a_title_and_an_explanation() {
             actual: text(),
             why: history::finding::Why::NeverWritten,
         },
+        Shape::WrongTimestamp {
+            expected: text(),
+            writer: Some(Lts(1)),
+            actual: text(),
+        },
         Shape::ForeignValue { actual: text() },
         Shape::DuplicateRow,
         Shape::WrongOrder,

@@ -131,6 +131,15 @@ pub(crate) fn judge_of(
         check::Options {
             bytes_max: usize::try_from(plan.model_bytes).unwrap_or(usize::MAX),
             choices_max: plan.choices,
+            discipline: plan.discipline,
+            check: plan.check,
+            displacement: plan
+                .workload
+                .lww
+                .as_ref()
+                .filter(|_| plan.history.is_none())
+                .map_or(i64::MAX, |lww| lww.clock.displacement()),
+            sessions: (u32::from(plan.sessions) + plan.look_ahead).max(256),
             ..check::Options::default()
         },
     )

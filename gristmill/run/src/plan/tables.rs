@@ -27,7 +27,9 @@ pub(super) fn schema(
         if table.clustering.is_empty() && !std::mem::take(&mut table.shared).is_empty() && given.is_some() {
             mistakes.push(Mistake {
                 place: "schema".to_owned(),
-                what: format!("`{name}` has shared columns and no clustering key: give it one, or make them regular"),
+                what: format!(
+                    "`{name}` has shared columns and no clustering key: give it one, or make them regular"
+                ),
             });
         }
         for key in &mut table.partition {

@@ -1,0 +1,74 @@
+//! What a visit does to one partition, cut into the smallest pieces that a read may show or not.
+
+use super::cell::{Cell, Expiring};
+use super::merged::Effect;
+use crate::layout::TableLayout;
+use history::{Op, Part, Stamp, Step, Visit};
+
+/// The stamp of a visit. Panics where it has none: under this discipline every visit has.
+pub(crate) fn stamp(visit: &Visit) -> &Stamp {
+    let stamp = visit.stamp.as_ref();
+    stamp.unwrap_or_else(|| {
+        panic!(
+            "visit {} has no timestamp, though the discipline is lww",
+            visit.lts
+        )
+    })
+}
+
+/// The writes of a visit to one partition.
+pub(crate) fn writes(visit: &Visit, part: Part) -> impl Iterator<Item = &Op> {
+    visit.steps.iter().filter_map(move |step| match step {
+        Step::Write(op) if op.part() == part => Some(op),
+        _ => None,
+    })
+}
+
+/// The effects of a visit on one partition; `expiring`: the number of its values, where they expire.
+pub(crate) fn effects(table: &TableLayout, visit: &Visit, part: Part, expiring: Expiring) -> Vec<Effect> {
+    let timestamp = stamp(visit).timestamp;
+    let mut all = Vec::new();
+    for op in writes(visit, part) {
+        let mut write = |row: u64, column: usize, d: Option<u64>| {
+            let cell = Cell::written(timestamp, d, expiring);
+            all.push(Effect::Write { row, column, cell });
+        };
+        match op {
+            Op::Insert { row, cells, .. } | Op::Upsert { row, cells, .. } => {
+                write(*row, 0, Some(0));
+                for (c, d) in cells {
+                    write(*row, 1 + table.regular_index(*c), *d);
+                }
+            }
+            Op::Update { row, cells, .. } => {
+                for (c, d) in cells {
+                    write(*row, 1 + table.regular_index(*c), *d);
+                }
+            }
+            Op::DeleteCells { row, columns, .. } => {
+                for c in columns {
+                    write(*row, 1 + table.regular_index(*c), None);
+                }
+            }
+            Op::Shared { cells, .. } => {
+                for (c, d) in cells {
+                    let cell = Cell::written(timestamp, *d, expiring);
+                    all.push(Effect::Shared {
+                        column: table.shared_index(*c),
+                        cell,
+                    });
+                }
+            }
+            Op::DeleteRow { row, .. } => all.push(Effect::Delete {
+                rows: *row..*row + 1,
+                timestamp,
+            }),
+            Op::DeleteSlice { slice, .. } => all.push(Effect::Delete {
+                rows: table.rows_of(slice),
+                timestamp,
+            }),
+            Op::DeletePartition { .. } => all.push(Effect::DeleteAll { timestamp }),
+        }
+    }
+    all
+}

@@ -1,0 +1,250 @@
+//! The judge of racing partitions: how its parts meet.
+
+use super::explain::{Case, read};
+use super::scene::{Around, Clock, Scene};
+use super::see::Viewer;
+use super::seen::Seen;
+use super::store::Store;
+use crate::difference;
+use crate::evaluate::Plan;
+use crate::judged::{Explained, Explanation, Judged, Options, PartitionState, Stage};
+use crate::layout::{Layout, Layouts};
+use crate::model::cells;
+use datagen::schema::ColumnId;
+use history::{
+    Answered, Cells, Claim, Consistency, Lts, Part, Query, Regenerate, Rows, Semantics, SessionId, Span,
+    Tick, Tracker, Visit,
+};
+use std::sync::{Arc, Mutex};
+
+/// See the module.
+pub(crate) struct Racing {
+    pub(crate) history: Arc<dyn Regenerate>,
+    pub(crate) tracker: Arc<dyn Tracker>,
+    pub(crate) claim: Claim,
+    pub(crate) semantics: Semantics,
+    pub(crate) options: Options,
+    pub(crate) store: Store,
+    layouts: Layouts,
+    clock: Option<Arc<Clock>>,
+    seen: Mutex<Seen>,
+}
+
+impl Racing {
+    pub(crate) fn new(
+        history: Arc<dyn Regenerate>,
+        tracker: Arc<dyn Tracker>,
+        claim: Claim,
+        semantics: Semantics,
+        options: Options,
+    ) -> Self {
+        Self {
+            store: Store::new(
+                Arc::clone(&history),
+                Arc::clone(&tracker),
+                claim.real_time,
+                &semantics,
+                options,
+            ),
+            layouts: Layouts::default(),
+            clock: None,
+            seen: Mutex::new(Seen::new(claim.real_time, semantics.replicas.max(1))),
+            history,
+            tracker,
+            claim,
+            semantics,
+            options,
+        }
+    }
+
+    pub(crate) fn set_clock(&mut self, clock: Arc<Clock>) {
+        self.clock = Some(clock);
+    }
+
+    /// When ticks were taken, if somebody told.
+    pub(crate) fn clock(&self) -> Option<&Clock> {
+        self.clock.as_deref()
+    }
+
+    pub(crate) fn around(&self) -> Around<'_> {
+        Around {
+            store: &self.store,
+            tracker: &*self.tracker,
+            clock: self.clock.as_deref(),
+        }
+    }
+
+    pub(crate) fn layout(&self, at: Lts) -> Arc<Layout> {
+        self.layouts.of(&self.history.schema(at))
+    }
+
+    /// Whether some choice explains a read.
+    pub(crate) fn read(
+        &self,
+        visit: &Visit,
+        query: &Query,
+        a: &Answered,
+        rows: &Rows,
+        lazily: bool,
+    ) -> Stage {
+        let layout = self.layout(visit.lts);
+        let table = layout.table(query.table);
+        let plan = Plan::new(query, table, self.semantics.nulls, true);
+        let case = Case {
+            racing: self,
+            answered: a,
+            visit,
+            query,
+            rows,
+            table,
+            plan: &plan,
+        };
+        read(&case, lazily)
+    }
+
+    /// What a write was answered: whether it is there, the reads after it say; counts mean nothing here.
+    pub(crate) fn write(op: &history::Op, a: &Answered) -> Stage {
+        match &a.answer {
+            history::Answer::Rows(rows) => {
+                let what = format!("{} rows where a count was due", rows.len());
+                let shape = history::Shape::Unreadable { what };
+                Stage::Broken(Box::new(difference::simple(a, op.kind(), Some(op.part()), shape)))
+            }
+            _ => {
+                let explanation = Explanation {
+                    kind: op.kind(),
+                    ..Explanation::default()
+                };
+                Stage::Fits(explanation, crate::judged::Choices::default())
+            }
+        }
+    }
+
+    /// The second stage.
+    pub(crate) fn conclude(&self, e: &Explained, explanation: Explanation, raced: &super::Raced) -> Judged {
+        let again = |a: &Answered| {
+            let visit = self.store.visits.get(a.address.lts);
+            let asked = visit
+                .as_ref()
+                .and_then(|v| v.steps.get(usize::from(a.address.step)));
+            match (&visit, asked, &a.answer) {
+                (Some(visit), Some(history::Step::Read(query)), history::Answer::Rows(rows)) => {
+                    self.read(visit, query, a, rows, false)
+                }
+                _ => unreachable!("it was a read with rows a moment ago"),
+            }
+        };
+        let mut seen = self.seen.lock().expect("nobody panics while holding it");
+        match seen.conclude(e, explanation.kind, raced, again) {
+            None => Judged::Explained(explanation),
+            Some(finding) => Judged::Broken(Box::new(finding)),
+        }
+    }
+
+    pub(crate) fn floor(&self, tick: Tick) {
+        self.store.raise_floor(tick);
+        self.seen
+            .lock()
+            .expect("nobody panics while holding it")
+            .floor(tick);
+    }
+
+    /// A partition after every committed visit up to and including `upto`; expiring values live.
+    pub(crate) fn state_of(&self, part: Part, upto: Lts) -> PartitionState {
+        let layout = self.layout(upto);
+        let table = layout.table(part.table);
+        let end = Tick(u64::MAX);
+        let store = Store::new(
+            Arc::new(Until {
+                history: Arc::clone(&self.history),
+                upto,
+            }),
+            Arc::new(Ended(Arc::clone(&self.tracker))),
+            true,
+            &Semantics {
+                replicas: 1,
+                ..self.semantics
+            },
+            Options {
+                bytes_max: 0,
+                ..self.options
+            },
+        );
+        let viewer = Viewer {
+            snapshot: Span {
+                sent: end,
+                answered: end,
+            },
+            session: SessionId(0),
+            consistency: Consistency::All,
+        };
+        let around = Around {
+            store: &store,
+            tracker: &*self.tracker,
+            clock: None,
+        };
+        let entries = vec![(part, store.entry(part, viewer.consistency))];
+        let Ok(scene) = Scene::set(&around, table, viewer, &entries) else {
+            return PartitionState::default();
+        };
+        let (_, image) = scene.place(0);
+        let rows: Vec<(u64, Cells)> = image
+            .rows()
+            .iter()
+            .map(|(at, slot)| (*at, cells(image, table, *slot)))
+            .collect();
+        let shared = image.shared().map(|row| {
+            let cell =
+                |(i, d): (usize, &Option<u64>)| -> (ColumnId, Option<u64>) { (table.shared_id(i), *d) };
+            row.iter().enumerate().map(cell).collect()
+        });
+        PartitionState { rows, shared }
+    }
+}
+
+/// A history that ends.
+struct Until {
+    history: Arc<dyn Regenerate>,
+    upto: Lts,
+}
+
+impl Regenerate for Until {
+    fn schema(&self, at: Lts) -> Arc<datagen::schema::Schema> {
+        self.history.schema(at)
+    }
+
+    fn visit(&self, lts: Lts) -> Option<Visit> {
+        self.history.visit(lts)
+    }
+
+    fn writer_after(&self, part: Part, lts: Lts) -> Option<Lts> {
+        self.history.writer_after(part, lts).filter(|w| *w <= self.upto)
+    }
+
+    fn writers_after(&self, part: Part, lts: Lts, into: &mut Vec<Lts>) {
+        self.history.writers_after(part, lts, into);
+        into.retain(|w| *w <= self.upto);
+    }
+
+    fn writer_before(&self, part: Part, lts: Lts) -> Option<Lts> {
+        self.history.writer_before(part, lts)
+    }
+}
+
+/// What became of visits, when all that is not acknowledged is left out.
+struct Ended(Arc<dyn Tracker>);
+
+impl Tracker for Ended {
+    fn get(&self, lts: Lts) -> history::Track {
+        let mut track = self.0.get(lts);
+        track.state = match track.state {
+            history::State::Committed => history::State::Committed,
+            _ => history::State::Rejected,
+        };
+        track
+    }
+
+    fn settled(&self, lts: Lts) -> Option<Tick> {
+        self.0.settled(lts)
+    }
+}

@@ -1,0 +1,4 @@
+//! The merge against a plain list of writes; the judge against its twin, and against itself under other conditions.
+
+mod histories;
+mod merging;

@@ -1,0 +1,156 @@
+//! Small histories, every order of application, every application twice: one content, and the twin's.
+
+use crate::layout::{Layouts, TableLayout};
+use crate::lww::cell::Kind;
+use crate::lww::effects::{effects, stamp, writes};
+use crate::lww::merged::{Dirty, Merged};
+use crate::testkit::draw::Draws;
+use crate::testkit::race::draw_write;
+use crate::testkit::{schema, semantics};
+use crate::twin::race::{Race, written};
+use crate::twin::state::Content;
+use history::{Lts, Part, Semantics, Ties, Visit};
+use std::collections::BTreeSet;
+
+const HISTORIES: u64 = 2_000;
+
+fn ties(seed: u64) -> Semantics {
+    Semantics {
+        ties: if seed.is_multiple_of(2) {
+            Ties::Greatest
+        } else {
+            Ties::GreatestBytes
+        },
+        ..semantics()
+    }
+}
+
+/// Every order of `0..n`.
+fn orders(n: usize) -> Vec<Vec<usize>> {
+    if n == 0 {
+        return vec![Vec::new()];
+    }
+    let mut all = Vec::new();
+    for shorter in orders(n - 1) {
+        for at in 0..n {
+            let mut order = shorter.clone();
+            order.insert(at, n - 1);
+            all.push(order);
+        }
+    }
+    all
+}
+
+fn visits(seed: u64, most: usize) -> (Part, Vec<Visit>) {
+    let mut draws = Draws::new(seed);
+    let schema = schema();
+    let part = Part {
+        table: u16::from(draws.one_in(3)),
+        position: 0,
+    };
+    let n = 1 + draws.below(most);
+    let times = 1 + draws.below(5);
+    let visits = (0..n)
+        .map(|i| draw_write(&mut draws, &schema, part, Lts(i as u64 + 1), times))
+        .collect();
+    (part, visits)
+}
+
+/// What is visible, in the twin's words; expiring values live, but for those of `expired`.
+fn visible(merged: &Merged, table: &TableLayout, expired: &BTreeSet<Lts>) -> Content {
+    let mut content = Content::default();
+    let alive = |cell: &crate::lww::cell::Cell| {
+        cell.kind == Kind::Value
+            && (cell.expiring == 0 || !expired.contains(&merged.expiries()[cell.expiring as usize - 1].lts))
+    };
+    for (position, slot) in merged.rows() {
+        let cells = merged.row(*slot);
+        if !cells.iter().any(alive) {
+            continue;
+        }
+        let line = content.rows.entry(*position).or_default();
+        for (c, cell) in cells[1..].iter().enumerate().filter(|(_, cell)| alive(cell)) {
+            let id = table.regular_id(c);
+            line.insert(id, table.regular_domain(c).inflate(cell.value));
+            content.stamps.insert((Some(*position), id), cell.timestamp);
+        }
+    }
+    for (c, cell) in merged.shared().iter().enumerate().filter(|(_, cell)| alive(cell)) {
+        let id = table.shared_id(c);
+        let line = content.shared.get_or_insert_default();
+        line.insert(id, table.shared_domain(c).inflate(cell.value));
+        content.stamps.insert((None, id), cell.timestamp);
+    }
+    content
+}
+
+#[test]
+fn every_order_of_application_leaves_what_the_twin_says() {
+    let (mut ties_met, mut doubts) = (0, 0);
+    for seed in 0..HISTORIES {
+        let most = if seed % 100 == 0 { 6 } else { 4 };
+        let (part, visits) = visits(seed, most);
+        let semantics = ties(seed / 7);
+        let schema = schema();
+        let layout = Layouts::default().of(&schema);
+        let table = layout.table(part.table);
+        let mut first = None;
+        for order in orders(visits.len()) {
+            let mut merged = Merged::new(table, semantics.ties);
+            for i in order.iter().chain(order.iter().rev()) {
+                for op in writes(&visits[*i], part) {
+                    merged.apply(table, visits[*i].lts, op, stamp(&visits[*i]), None);
+                }
+            }
+            let content = merged.content();
+            match &first {
+                None => first = Some((content, merged)),
+                Some((other, _)) => assert_eq!(*other, content, "seed {seed}, order {order:?}: {visits:#?}"),
+            }
+        }
+        let (content, merged) = first.expect("there is one order");
+        let stamps: BTreeSet<i64> = visits.iter().map(|v| stamp(v).timestamp).collect();
+        ties_met += u64::from(stamps.len() < visits.len());
+        // By effects, recorded, with something else taken back in between.
+        let mut other = Merged::new(table, semantics.ties);
+        other.record();
+        for (i, visit) in visits.iter().enumerate() {
+            let mark = other.mark();
+            for next in visits[i..].iter().rev() {
+                for op in writes(next, part) {
+                    other.apply(table, next.lts, op, stamp(next), None);
+                }
+            }
+            other.undo(mark);
+            let expiring = other.expiring(visit.lts, stamp(visit).ttl);
+            for effect in effects(table, visit, part, expiring) {
+                other.take(table, &effect, &mut Dirty::default());
+            }
+            if i % 2 == 0 {
+                other.settle(other.mark());
+            }
+        }
+        assert_eq!(content, other.content(), "seed {seed}: {visits:#?}");
+        let writes: Vec<_> = visits.iter().flat_map(|v| written(v, part)).collect();
+        let mut draws = Draws::new(seed ^ 0x77);
+        let expired: BTreeSet<Lts> = visits.iter().map(|v| v.lts).filter(|_| draws.one_in(3)).collect();
+        let race = Race {
+            table: schema.table(part.table),
+            writes: &writes,
+            expired: &expired,
+            semantics: &semantics,
+        };
+        let Some(theirs) = race.content() else {
+            doubts += 1;
+            continue;
+        };
+        let ours = visible(&merged, table, &expired);
+        assert_eq!(ours.rows, theirs.rows, "seed {seed}: {visits:#?}");
+        assert_eq!(ours.shared, theirs.shared, "seed {seed}: {visits:#?}");
+        assert_eq!(ours.stamps, theirs.stamps, "seed {seed}: {visits:#?}");
+    }
+    assert!(
+        ties_met > HISTORIES / 4 && doubts > 3,
+        "{ties_met} ties, {doubts} doubts"
+    );
+}

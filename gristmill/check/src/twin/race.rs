@@ -1,0 +1,213 @@
+//! A partition where the greatest timestamp wins, as a plain list of writes: every question looks at all of them.
+
+use super::state::{Content, Line, is_in};
+use datagen::schema::{ColumnId, Table};
+use datagen::value::{Nulls, Value};
+use history::{Lts, Op, Part, Semantics, Step, Ties, Visit};
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
+/// One write of a visit.
+#[derive(Debug, Clone)]
+pub(crate) struct Written {
+    pub(crate) lts: Lts,
+    pub(crate) timestamp: i64,
+    pub(crate) ttl: Option<u32>,
+    pub(crate) op: Op,
+}
+
+/// The writes of a visit to a partition.
+pub(crate) fn written(visit: &Visit, part: Part) -> Vec<Written> {
+    let stamp = visit.stamp.expect("every visit has a timestamp under lww");
+    let ops = visit.steps.iter().filter_map(|step| match step {
+        Step::Write(op) if op.part() == part => Some(op.clone()),
+        _ => None,
+    });
+    ops.map(|op| Written {
+        lts: visit.lts,
+        timestamp: stamp.timestamp,
+        ttl: stamp.ttl,
+        op,
+    })
+    .collect()
+}
+
+/// What stands in a cell.
+enum Stands {
+    Nothing,
+    Value(Value, i64),
+    /// Two expiring values at one timestamp.
+    Doubt,
+}
+
+/// What is asked of the writes of one partition.
+pub(crate) struct Race<'a> {
+    pub(crate) table: &'a Table,
+    pub(crate) writes: &'a [Written],
+    /// Visits whose expiring values are gone.
+    pub(crate) expired: &'a BTreeSet<Lts>,
+    pub(crate) semantics: &'a Semantics,
+}
+
+impl Race<'_> {
+    /// Everything that is visible; `None` where somebody's clock decides which of two values stands.
+    pub(crate) fn content(&self) -> Option<Content> {
+        let mut content = Content::default();
+        let mut rows: Vec<u64> = self.writes.iter().filter_map(|w| w.op.row()).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        for row in rows {
+            let deleted = self.deleted(row);
+            let live = match self.stands(deleted, |op| match op {
+                Op::Insert { row: r, .. } | Op::Upsert { row: r, .. } if *r == row => Some(Some(Value::Null)),
+                _ => None,
+            }) {
+                Stands::Doubt => return None,
+                Stands::Nothing => false,
+                Stands::Value(..) => true,
+            };
+            let mut line = Line::new();
+            for column in &self.table.regular {
+                let stands = self.stands(deleted, |op| self.regular(op, row, column.id));
+                match stands {
+                    Stands::Doubt => return None,
+                    Stands::Nothing => {}
+                    Stands::Value(value, timestamp) => {
+                        line.insert(column.id, value);
+                        content.stamps.insert((Some(row), column.id), timestamp);
+                    }
+                }
+            }
+            if live || !line.is_empty() {
+                content.rows.insert(row, line);
+            }
+        }
+        let gone = self.newest(|op| matches!(op, Op::DeletePartition { .. }));
+        let mut shared = Line::new();
+        for column in &self.table.shared {
+            let stands = self.stands(gone, |op| match op {
+                Op::Shared { cells, .. } => self.listed(cells, column.id),
+                _ => None,
+            });
+            match stands {
+                Stands::Doubt => return None,
+                Stands::Nothing => {}
+                Stands::Value(value, timestamp) => {
+                    shared.insert(column.id, value);
+                    content.stamps.insert((None, column.id), timestamp);
+                }
+            }
+        }
+        content.shared = (!shared.is_empty()).then_some(shared);
+        Some(content)
+    }
+
+    fn regular(&self, op: &Op, row: u64, column: ColumnId) -> Option<Option<Value>> {
+        match op {
+            Op::Insert { row: r, cells, .. }
+            | Op::Upsert { row: r, cells, .. }
+            | Op::Update { row: r, cells, .. }
+                if *r == row =>
+            {
+                self.listed(cells, column)
+            }
+            Op::DeleteCells { row: r, columns, .. } if *r == row && columns.contains(&column) => Some(None),
+            _ => None,
+        }
+    }
+
+    /// What a list of cells says of a column: nothing, NULL, or a value.
+    fn listed(&self, cells: &history::Cells, column: ColumnId) -> Option<Option<Value>> {
+        let (_, d) = cells.iter().find(|(c, _)| *c == column)?;
+        Some(d.map(|d| self.table.domain(column).inflate(d)))
+    }
+
+    fn newest(&self, is: impl Fn(&Op) -> bool) -> Option<i64> {
+        self.writes
+            .iter()
+            .filter(|w| is(&w.op))
+            .map(|w| w.timestamp)
+            .max()
+    }
+
+    fn deleted(&self, row: u64) -> Option<i64> {
+        self.newest(|op| match op {
+            Op::DeletePartition { .. } => true,
+            Op::DeleteRow { row: r, .. } => *r == row,
+            Op::DeleteSlice { slice, .. } => is_in(self.table, row, slice),
+            _ => false,
+        })
+    }
+
+    /// Of all writes that say something: the newest above the deletion, ties decided.
+    fn stands(&self, deleted: Option<i64>, says: impl Fn(&Op) -> Option<Option<Value>>) -> Stands {
+        let all: Vec<(&Written, Option<Value>)> = self
+            .writes
+            .iter()
+            .filter(|w| deleted.is_none_or(|d| w.timestamp > d))
+            .filter_map(|w| says(&w.op).map(|v| (w, v)))
+            .collect();
+        let Some(newest) = all.iter().map(|(w, _)| w.timestamp).max() else {
+            return Stands::Nothing;
+        };
+        let tied: Vec<&(&Written, Option<Value>)> =
+            all.iter().filter(|(w, _)| w.timestamp == newest).collect();
+        if tied.iter().any(|(_, v)| v.is_none()) {
+            return Stands::Nothing;
+        }
+        let expire: BTreeSet<Lts> = tied
+            .iter()
+            .filter(|(w, _)| w.ttl.is_some())
+            .map(|(w, _)| w.lts)
+            .collect();
+        if expire.len() > 1 {
+            return Stands::Doubt;
+        }
+        let mut best: Option<&Value> = None;
+        for (w, value) in &tied {
+            if !expire.is_empty() && !expire.contains(&w.lts) {
+                continue;
+            }
+            let value = value.as_ref().expect("no tombstone among them");
+            if best.is_none_or(|b| greater(value, b, self.semantics.ties)) {
+                best = Some(value);
+            }
+        }
+        if expire.iter().any(|lts| self.expired.contains(lts)) {
+            return Stands::Nothing;
+        }
+        Stands::Value(best.expect("one of them stands").clone(), newest)
+    }
+}
+
+/// Whether a value beats another one at one timestamp.
+fn greater(a: &Value, b: &Value, ties: Ties) -> bool {
+    let by_value = a.compare(b, Nulls::First);
+    let order = match (ties, a, b) {
+        (Ties::Greatest, ..) => by_value,
+        // The sign is the highest bit, so what is negative is greater; within a sign nothing changes.
+        (_, Value::Int(x), Value::Int(y))
+        | (_, Value::Timestamp(x), Value::Timestamp(y))
+        | (_, Value::TimestampTz(x), Value::TimestampTz(y)) => (*x < 0).cmp(&(*y < 0)).then(x.cmp(y)),
+        (_, Value::Float32(x), Value::Float32(y)) => x.to_bits().cmp(&y.to_bits()),
+        (_, Value::Float64(x), Value::Float64(y)) => x.to_bits().cmp(&y.to_bits()),
+        (_, Value::Numeric(x, s), Value::Numeric(y, t)) => {
+            s.cmp(t).then_with(|| numeric(*x).cmp(&numeric(*y)))
+        }
+        _ => by_value,
+    };
+    order == Ordering::Greater
+}
+
+/// The bytes of a whole number, as Java's `BigInteger.toByteArray` gives them.
+fn numeric(mut n: i128) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let low = i8::from_le_bytes([n.to_le_bytes()[0]]);
+        bytes.insert(0, n.to_le_bytes()[0]);
+        n >>= 8;
+        if (n == 0 && low >= 0) || (n == -1 && low < 0) {
+            return bytes;
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! The second judge where visits race: every subset of what may be visible, each time all writes looked at anew.
+
+use super::race::{Race, Written, written};
+use super::{Explanation, decode, parts_of, query};
+use crate::judge::Judge;
+use crate::judged::Judged;
+use crate::twin::state::{Content, is_in};
+use datagen::schema::Table;
+use history::{Answer, Answered, Atomic, Finding, Lts, Op, Part, Shape, State, Step, Tick, Visit};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Things that may or may not be, of which every subset is tried.
+const OPEN_MAX: usize = 12;
+
+const TOO_MANY: &str = "more overlapping visits than the twin tries";
+const LOST: &str = "its answer is no longer held";
+const PAGED: &str = "the twin does not cut answers into pages";
+const DOUBT: &str = "two expiring values with one timestamp";
+const OPEN: &str = "a visit that overlaps it is still open";
+
+/// Something that may or may not be: a visit (0), its values' expiry (1), or one of its effects (from 2).
+pub(crate) type Unit = (Lts, usize);
+
+/// Under which subsets an answer is right.
+#[derive(Debug)]
+pub(crate) enum Alone {
+    NotCompared(&'static str),
+    /// All units, and the subsets.
+    Sets(BTreeSet<Unit>, BTreeSet<BTreeSet<Unit>>),
+}
+
+/// See [`Judge::again`].
+pub(crate) fn again(judge: &Judge, held: &[Answered], read: &Answered, f: &Finding) -> Judged {
+    let (units, sets) = match alone(judge, read) {
+        Alone::NotCompared(why) => return Judged::NotCompared(why),
+        Alone::Sets(units, sets) => (units, sets),
+    };
+    let confirmed = || Judged::Broken(Box::new(f.clone()));
+    if sets.is_empty() {
+        return confirmed();
+    }
+    if let Shape::NotMonotonic { shown_by, .. } = &f.shape {
+        if !held.iter().any(|a| a.address == *shown_by) {
+            return Judged::NotCompared(LOST);
+        }
+        if contradicts(judge, held, read, &sets) {
+            return confirmed();
+        }
+    }
+    Judged::Explained(Explanation {
+        overlapped: !units.is_empty(),
+        ..Explanation::default()
+    })
+}
+
+/// Whether no subset of an answer holds all that earlier answers are certain to have shown.
+pub(crate) fn contradicts(
+    judge: &Judge,
+    held: &[Answered],
+    read: &Answered,
+    sets: &BTreeSet<BTreeSet<Unit>>,
+) -> bool {
+    let replicas = judge.semantics.replicas.max(1);
+    let level = |a: &Answered| Some(judge.history.visit(a.address.lts)?.stamp?.consistency);
+    let Some(mine) = level(read) else { return false };
+    let mut shown: BTreeSet<Unit> = BTreeSet::new();
+    for other in held.iter().filter(|o| o.snapshot.answered < read.snapshot.sent) {
+        let whose = judge.claim.real_time || other.session == read.session;
+        if !whose || !level(other).is_some_and(|l| mine.meets(l, replicas)) {
+            continue;
+        }
+        if let Alone::Sets(units, sets) = alone(judge, other) {
+            shown.extend(
+                units
+                    .into_iter()
+                    .filter(|u| !sets.is_empty() && sets.iter().all(|s| s.contains(u))),
+            );
+        }
+    }
+    let Alone::Sets(units, _) = alone(judge, read) else {
+        return false;
+    };
+    let required: Vec<Unit> = shown.into_iter().filter(|u| units.contains(u)).collect();
+    !sets.iter().any(|set| required.iter().all(|u| set.contains(u)))
+}
+
+/// Every subset of what may be visible under which the answer is right, by itself.
+pub(crate) fn alone(judge: &Judge, a: &Answered) -> Alone {
+    let Some(visit) = judge.history.visit(a.address.lts) else {
+        return Alone::NotCompared("its visit is a hole of the plan");
+    };
+    let (Some(Step::Read(query)), Answer::Rows(rows)) =
+        (visit.steps.get(usize::from(a.address.step)), &a.answer)
+    else {
+        return Alone::NotCompared("no rows were asked for, or none came");
+    };
+    let schema = judge.history.schema(a.address.lts);
+    let mut must: BTreeMap<Part, Vec<Written>> = BTreeMap::new();
+    let mut may: Vec<(Part, Visit)> = Vec::new();
+    for part in parts_of(query, &schema) {
+        let list = must.entry(part).or_default();
+        if let Err(why) = sort(judge, part, &visit, a, list, &mut may) {
+            return Alone::NotCompared(why);
+        }
+    }
+    let paged =
+        judge.claim.atomic != Atomic::Visit && query.extras.page.is_some_and(|n| rows.len() >= n as usize);
+    if paged && !may.is_empty() {
+        return Alone::NotCompared(PAGED);
+    }
+    let mut units: Vec<(Unit, Part, Vec<Written>)> = Vec::new();
+    let theirs = may.iter().flat_map(|(part, writer)| written(writer, *part));
+    let mut known: Vec<u64> = must
+        .values()
+        .flatten()
+        .cloned()
+        .chain(theirs)
+        .filter_map(|w| w.op.row())
+        .collect();
+    known.sort_unstable();
+    known.dedup();
+    for (part, writer) in &may {
+        let all = written(writer, *part);
+        if judge.semantics.replicas > 1 {
+            let table = schema.table(part.table);
+            for (i, one) in all.iter().flat_map(|w| cut(w, table, &known)).enumerate() {
+                units.push(((writer.lts, 2 + i), *part, vec![one]));
+            }
+        } else if !all.is_empty() {
+            units.push(((writer.lts, 0), *part, all));
+        }
+    }
+    let mut expiring: BTreeSet<(Lts, u32)> = BTreeSet::new();
+    let everything = || must.values().flatten().chain(units.iter().flat_map(|(.., w)| w));
+    expiring.extend(everything().filter_map(|w| Some((w.lts, w.ttl?))));
+    let mut gone: BTreeSet<Lts> = BTreeSet::new();
+    for (lts, ttl) in expiring {
+        match is_gone(judge, lts, ttl, a) {
+            Some(true) => drop(gone.insert(lts)),
+            Some(false) => {}
+            None => units.push((
+                (lts, 1),
+                Part {
+                    table: 0,
+                    position: 0,
+                },
+                Vec::new(),
+            )),
+        }
+    }
+    if units.len() > OPEN_MAX {
+        return Alone::NotCompared(TOO_MANY);
+    }
+    let Some(seen) = decode(rows) else {
+        return Alone::Sets(units.iter().map(|(u, ..)| *u).collect(), BTreeSet::new());
+    };
+    let mut fits = BTreeSet::new();
+    for bits in 0u32..1 << units.len() {
+        let chosen: Vec<&(Unit, Part, Vec<Written>)> = (0..units.len())
+            .filter(|i| bits >> i & 1 == 1)
+            .map(|i| &units[i])
+            .collect();
+        let mut expired = gone.clone();
+        expired.extend(
+            chosen
+                .iter()
+                .filter(|((_, n), ..)| *n == 1)
+                .map(|((lts, _), ..)| *lts),
+        );
+        let mut contents: BTreeMap<Part, Content> = BTreeMap::new();
+        for (part, list) in &must {
+            let mut writes = list.clone();
+            let more = chosen.iter().filter(|(_, p, _)| p == part).flat_map(|(.., w)| w);
+            writes.extend(more.cloned());
+            let race = Race {
+                table: schema.table(part.table),
+                writes: &writes,
+                expired: &expired,
+                semantics: &judge.semantics,
+            };
+            match race.content() {
+                Some(content) => drop(contents.insert(*part, content)),
+                None => return Alone::NotCompared(DOUBT),
+            }
+        }
+        if query::gives(query, &schema, &contents, &seen, &judge.semantics, true) {
+            fits.insert(chosen.iter().map(|(u, ..)| *u).collect());
+        }
+    }
+    Alone::Sets(units.iter().map(|(u, ..)| *u).collect(), fits)
+}
+
+/// Sorts the writers of a partition into those that must and those that may be visible.
+fn sort(
+    judge: &Judge,
+    part: Part,
+    reader: &Visit,
+    a: &Answered,
+    must: &mut Vec<Written>,
+    may: &mut Vec<(Part, Visit)>,
+) -> Result<(), &'static str> {
+    let replicas = judge.semantics.replicas.max(1);
+    let reads = reader
+        .stamp
+        .expect("every visit has a timestamp under lww")
+        .consistency;
+    let (mut at, mut late) = (Lts(0), 0);
+    while let Some(lts) = judge.history.writer_after(part, at) {
+        at = lts;
+        let track = judge.tracker.get(lts);
+        let begun = track.visible_from < a.snapshot.answered;
+        match track.state {
+            State::Rejected | State::Skipped => continue,
+            State::Open if begun => return Err(OPEN),
+            State::Committed | State::Unknown if begun => late = 0,
+            _ if late > judge.options.sessions => break,
+            _ => {
+                late += 1;
+                continue;
+            }
+        }
+        let Some(visit) = judge.history.visit(lts) else {
+            continue;
+        };
+        let writes = visit
+            .stamp
+            .expect("every visit has a timestamp under lww")
+            .consistency;
+        let before = track.state == State::Committed && track.visible_by < a.snapshot.sent;
+        let mine = judge.claim.real_time || track.session == a.session;
+        if before && mine && reads.replicas(replicas) + writes.replicas(replicas) > replicas {
+            must.extend(written(&visit, part));
+        } else {
+            may.push((part, visit));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a value that expires is gone; `None`: it may be either.
+fn is_gone(judge: &Judge, lts: Lts, ttl: u32, a: &Answered) -> Option<bool> {
+    let clock = judge.racing.as_ref().and_then(|r| r.clock())?;
+    let track = judge.tracker.get(lts);
+    let life = u128::from(ttl) * 1_000_000_000;
+    let slack = 1_000_000_000_u128;
+    let at = |tick: Tick| clock(tick).map(u128::from);
+    if let (Some(began), Some(ended)) = (at(track.visible_from), at(a.snapshot.answered))
+        && ended + slack < began + life
+    {
+        return Some(false);
+    }
+    let known = track.state == State::Committed;
+    if let (true, Some(done), Some(asked)) = (known, at(track.visible_by), at(a.snapshot.sent))
+        && asked > done + life + slack
+    {
+        return Some(true);
+    }
+    None
+}
+
+/// A write as single cells, a deletion as those of the rows that were ever written.
+fn cut(w: &Written, table: &Table, rows: &[u64]) -> Vec<Written> {
+    let with = |op: Op| Written { op, ..w.clone() };
+    match &w.op {
+        Op::Insert { part, row, cells, .. } | Op::Upsert { part, row, cells } => {
+            let alone = Op::Upsert {
+                part: *part,
+                row: *row,
+                cells: history::Cells::new(),
+            };
+            let single = cells.iter().map(|cell| Op::Update {
+                part: *part,
+                row: *row,
+                cells: std::iter::once(*cell).collect(),
+            });
+            std::iter::once(alone).chain(single).map(with).collect()
+        }
+        Op::Update { part, row, cells } => cells
+            .iter()
+            .map(|cell| {
+                with(Op::Update {
+                    part: *part,
+                    row: *row,
+                    cells: std::iter::once(*cell).collect(),
+                })
+            })
+            .collect(),
+        Op::DeleteCells { part, row, columns } => columns
+            .iter()
+            .map(|c| {
+                with(Op::DeleteCells {
+                    part: *part,
+                    row: *row,
+                    columns: vec![*c],
+                })
+            })
+            .collect(),
+        Op::Shared { part, cells } => cells
+            .iter()
+            .map(|cell| {
+                with(Op::Shared {
+                    part: *part,
+                    cells: std::iter::once(*cell).collect(),
+                })
+            })
+            .collect(),
+        Op::DeleteRow { .. } => vec![w.clone()],
+        Op::DeleteSlice { part, slice } => {
+            let covered = rows.iter().filter(|row| is_in(table, **row, slice));
+            let single = covered.map(|row| Op::DeleteRow {
+                part: *part,
+                row: *row,
+            });
+            single.map(with).collect()
+        }
+        Op::DeletePartition { part } => {
+            let single = rows.iter().map(|row| Op::DeleteRow {
+                part: *part,
+                row: *row,
+            });
+            let shared = Op::Shared {
+                part: *part,
+                cells: table.shared.iter().map(|c| (c.id, None)).collect(),
+            };
+            single.chain(Some(shared)).map(with).collect()
+        }
+    }
+}
