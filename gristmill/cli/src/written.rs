@@ -229,7 +229,8 @@ impl History {
         }
         let plan = settings.plan(&environment(None))?;
         let Some(sql) = &self.tables else { return Ok(plan) };
-        let options = OpenOptions::new(std::env::temp_dir(), plan.prefix.clone());
+        let mut options = OpenOptions::new(std::env::temp_dir(), plan.prefix.clone());
+        options.discipline = plan.discipline;
         let open = targets::open(target, &options).map_err(|e| Wrong::Plan(e.into()))?;
         let schema: Schema = ddl::read(sql, seed, &|ty| open.limits(&ty)).map_err(|all| {
             Wrong::Tables(all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))

@@ -1,4 +1,4 @@
-//! Five tests as histories, on any target: `cargo run --example histories [TARGET]` (`sqlite:` if none is named).
+//! Six tests as histories, on any target: `cargo run --example histories [TARGET]` (`sqlite:` if none is named).
 //!
 //! Each file is one test of a database, as its author would write it; the test suite runs them all.
 
@@ -7,6 +7,7 @@ mod generated_noise;
 mod money_is_neither_made_nor_lost;
 mod rolled_back_is_gone;
 mod slices_of_a_partition;
+mod the_greatest_timestamp_wins;
 
 fn main() {
     let target = std::env::args().nth(1).unwrap_or_else(|| "sqlite:".to_owned());
@@ -19,6 +20,10 @@ fn main() {
             money_is_neither_made_nor_lost::history(),
         ),
         ("generated noise", generated_noise::history()),
+        (
+            "the greatest timestamp wins",
+            the_greatest_timestamp_wins::history(),
+        ),
     ];
     for (name, history) in all {
         let held = history.holds(&target);

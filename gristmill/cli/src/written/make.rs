@@ -10,8 +10,8 @@ use datagen::stream::{Stream, below, draw};
 use datagen::universe::Slice;
 use datagen::value::Value;
 use history::{
-    Address, Cells, End, Explicit, From, Line, Lts, Misfit, Op, Part, Parts, Query, Regenerate, RowChoice,
-    Select, SessionId, Step, Visit,
+    Address, Cells, Consistency, Discipline, End, Explicit, From, Line, Lts, Misfit, Op, Part, Parts, Query,
+    Regenerate, RowChoice, Select, SessionId, Stamp, Step, Visit,
 };
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -20,6 +20,8 @@ use workload::Partitions;
 
 /// Rows that are drawn where none is named.
 const ROWS: u64 = 16;
+/// The timestamp before that of the first visit, where the greatest wins.
+const BASE: i64 = 1_000_000_000;
 /// Sessions of generated visits.
 const SESSIONS: u16 = 2;
 
@@ -82,6 +84,8 @@ pub(super) fn make(portions: &[Portion], seed: u64, plan: &Plan) -> Result<Made,
         validators: Vec::new(),
         draws: 0,
         generated: 0,
+        timestamp: None,
+        ttl: None,
     };
     let named: BTreeSet<u64> = portions
         .iter()
@@ -118,6 +122,8 @@ struct Maker<'a> {
     validators: Vec<Validator>,
     draws: u64,
     generated: u64,
+    timestamp: Option<i64>,
+    ttl: Option<u32>,
 }
 
 /// Where steps are done.
@@ -146,6 +152,7 @@ impl Maker<'_> {
             position: number % table.partitions().len(),
         };
         let place = Place { table: &table, part };
+        (self.timestamp, self.ttl) = (steps.timestamp, steps.ttl);
         let items = self.ordered(&steps.items);
         let mut first = steps.beside;
         if steps.together {
@@ -199,6 +206,9 @@ impl Maker<'_> {
         beside: &mut bool,
         commits: bool,
     ) -> Result<(), Wrong> {
+        if self.plan.discipline == Discipline::Lww {
+            return self.stamped(place, asked, session, beside, commits);
+        }
         let lts = self.next();
         let mut steps = Vec::new();
         for (one, number) in asked.iter().zip(0..) {
@@ -228,13 +238,87 @@ impl Maker<'_> {
         Ok(())
     }
 
+    /// Where the greatest timestamp wins, writes that stand together are one batch, and each read is a visit.
+    fn stamped(
+        &mut self,
+        place: &Place<'_>,
+        asked: &[Asked],
+        session: u16,
+        beside: &mut bool,
+        commits: bool,
+    ) -> Result<(), Wrong> {
+        if !commits {
+            let what =
+                "nothing is rolled back where the greatest timestamp wins: leave `rolled_back` out there";
+            return Err(Wrong::Tables(what.to_owned()));
+        }
+        let mut together: Vec<Step> = Vec::new();
+        for one in asked {
+            let step = match self.step(place, one)? {
+                // A row that is there is written over: there is no looking first without a lightweight transaction.
+                Step::Write(Op::Insert { part, row, cells, .. }) => {
+                    Step::Write(Op::Upsert { part, row, cells })
+                }
+                step => step,
+            };
+            if let Step::Write(_) = step {
+                together.push(step);
+                continue;
+            }
+            self.batch(std::mem::take(&mut together), session, beside);
+            let lts = self.next();
+            let at = Address {
+                lts,
+                attempt: 0,
+                step: 0,
+            };
+            let checks = one.validators.iter().map(|(name, check)| Validator {
+                name: name.clone(),
+                at,
+                check: Arc::clone(check),
+            });
+            self.validators.extend(checks);
+            self.line(
+                SessionId(session),
+                vec![step],
+                End::Autocommit,
+                lts,
+                std::mem::take(beside),
+            );
+        }
+        self.batch(together, session, beside);
+        Ok(())
+    }
+
+    fn batch(&mut self, writes: Vec<Step>, session: u16, beside: &mut bool) {
+        let end = match writes.len() {
+            0 => return,
+            1 => End::Autocommit,
+            _ => End::Batch { logged: false },
+        };
+        let lts = self.next();
+        self.line(SessionId(session), writes, end, lts, std::mem::take(beside));
+    }
+
+    /// What a visit says beside its steps; `None` but where the greatest timestamp wins.
+    fn stamp(&self, lts: Lts) -> Option<Stamp> {
+        (self.plan.discipline == Discipline::Lww).then(|| Stamp {
+            timestamp: self
+                .timestamp
+                .unwrap_or_else(|| BASE + i64::try_from(lts.0).expect("a history is short")),
+            ttl: self.ttl,
+            consistency: Consistency::Quorum,
+            node: 0,
+        })
+    }
+
     fn next(&self) -> Lts {
         Lts(self.lines.last().map_or(0, |l| l.visit.lts.0) + 1)
     }
 
     fn line(&mut self, session: SessionId, steps: Vec<Step>, end: End, lts: Lts, beside: bool) {
         let visit = Visit {
-            stamp: None,
+            stamp: self.stamp(lts),
             lts,
             level: self.plan.level,
             writes: history::explicit::written(&steps),
@@ -262,6 +346,7 @@ impl Maker<'_> {
             let lts = self.next();
             let session =
                 SessionId(1 + u16::try_from(self.generated % u64::from(SESSIONS)).expect("it is small"));
+            (self.timestamp, self.ttl) = (None, None);
             self.line(session, visit.steps, visit.end, lts, true);
         }
         Ok(())

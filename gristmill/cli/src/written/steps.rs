@@ -19,6 +19,8 @@ pub struct Steps {
     pub(super) together: bool,
     pub(super) session: u16,
     pub(super) beside: bool,
+    pub(super) timestamp: Option<i64>,
+    pub(super) ttl: Option<u32>,
     pub(super) items: Vec<Item>,
 }
 
@@ -162,6 +164,21 @@ impl Steps {
     #[must_use]
     pub fn beside(mut self) -> Steps {
         self.beside = true;
+        self
+    }
+
+    /// Where the greatest timestamp wins (Cassandra, or discipline `lww`): its writes have this one instead of one that rises
+    /// with the visits. Others of the same timestamp are ties, greater ones win whenever they come.
+    #[must_use]
+    pub fn at(mut self, timestamp: i64) -> Steps {
+        self.timestamp = Some(timestamp);
+        self
+    }
+
+    /// Where the greatest timestamp wins: what it writes lives so many seconds.
+    #[must_use]
+    pub fn ttl(mut self, seconds: u32) -> Steps {
+        self.ttl = Some(seconds);
         self
     }
 

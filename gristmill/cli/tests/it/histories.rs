@@ -10,6 +10,8 @@ mod money_is_neither_made_nor_lost;
 mod rolled_back_is_gone;
 #[path = "../../examples/histories/slices_of_a_partition.rs"]
 mod slices_of_a_partition;
+#[path = "../../examples/histories/the_greatest_timestamp_wins.rs"]
+mod the_greatest_timestamp_wins;
 
 use gristmill::ask::Value;
 use gristmill::{History, Wrong, partition};

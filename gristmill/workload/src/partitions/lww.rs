@@ -8,7 +8,7 @@ use super::config::{Config, Ends, Mistake, Reads, Writes};
 use super::dice::Dice;
 use super::view::View;
 use datagen::stream::{Stream, draw};
-use history::{Aggregate, Consistency, End, Extras, From, Parts, Query, RowChoice, Select, Stamp};
+use history::{Aggregate, Consistency, End, Extras, From, Parts, Query, Relation, RowChoice, Select, Stamp};
 use serde::{Deserialize, Serialize};
 
 /// Options of discipline `lww`. Chances are in 16.
@@ -80,12 +80,9 @@ impl Config {
         let r = &self.reads;
         self.reads = Reads {
             partition: r.partition + r.shared + r.inner_join + r.left_join + r.group + r.distinct,
-            row: r.row + r.predicate + r.predicate_indexed,
             shared: 0,
             inner_join: 0,
             left_join: 0,
-            predicate: 0,
-            predicate_indexed: 0,
             group: 0,
             distinct: 0,
             ..r.clone()
@@ -180,12 +177,11 @@ impl Config {
             remedy,
         );
         let r = &self.reads;
-        let others =
-            r.shared + r.inner_join + r.left_join + r.predicate + r.predicate_indexed + r.group + r.distinct;
+        let others = r.shared + r.inner_join + r.left_join + r.group + r.distinct;
         expect(
             no(others),
             "reads".to_owned(),
-            &"with shared, joins, predicates, groups or distinct",
+            &"with shared, joins, groups or distinct",
             remedy,
         );
         found
@@ -231,11 +227,32 @@ pub(super) fn ending(lww: &Lww, seed: u64, n: u64, ops: u64) -> (End, Stamp) {
     (end, stamp)
 }
 
+/// One comparison over the rows of one partition, in no order: what ALLOW FILTERING and an index both answer.
+fn fit_filter(query: &mut Query, position: u64) {
+    query.filter.truncate(1);
+    let Some(condition) = query.filter.first_mut() else {
+        return;
+    };
+    match condition.relation {
+        // These have no words in CQL.
+        Relation::IsNull | Relation::IsNotNull => {
+            query.filter.clear();
+            return;
+        }
+        Relation::Ne => condition.relation = Relation::Eq,
+        Relation::Eq | Relation::Lt | Relation::Le | Relation::Gt | Relation::Ge => {}
+    }
+    query.parts = Parts::One(position);
+    query.rows = RowChoice::All;
+    query.order.clear();
+    query.limit = None;
+}
+
 /// A drawn read as CQL can say it.
 pub(super) fn fit(lww: &Lww, dice: &mut Dice, view: &View, position: u64, mut query: Query) -> Query {
     query.from = From::Table;
-    query.filter.clear();
     query.offset = 0;
+    fit_filter(&mut query, position);
     match &mut query.select {
         Select::Aggregates(aggregates) => {
             aggregates.retain(|a| !matches!(a, Aggregate::Sum(_)));
@@ -243,6 +260,7 @@ pub(super) fn fit(lww: &Lww, dice: &mut Dice, view: &View, position: u64, mut qu
                 aggregates.push(Aggregate::CountRows);
             }
             query.parts = Parts::One(position);
+            query.filter.clear();
             query.order.clear();
             query.limit = None;
             return query;
