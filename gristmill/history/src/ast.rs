@@ -43,6 +43,27 @@ pub struct Stamp {
     pub consistency: Consistency,
     /// Which node is asked: an index modulo the nodes that are known.
     pub node: u16,
+    /// Its one write is a lightweight transaction: it is done only where this holds, and its answer says whether it was
+    /// (`Affected` of 1 or 0). Then the database gives the timestamp.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Condition>,
+}
+
+/// What must hold of a row for a lightweight transaction on it to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Condition {
+    /// IF NOT EXISTS: there is no such row.
+    NotExists,
+    /// IF EXISTS: there is.
+    Exists,
+    /// IF column = value; `None`: it is NULL, or there is no such row.
+    Equals {
+        /// A regular column.
+        column: ColumnId,
+        /// Its descriptor.
+        value: Option<u64>,
+    },
 }
 
 /// How many replicas must take a write, or answer a read. The names are Cassandra's.
@@ -63,11 +84,13 @@ pub enum Consistency {
     LocalOne,
     /// More than half of the coordinator's data centre.
     LocalQuorum,
+    /// More than half, in one order with lightweight transactions.
+    Serial,
 }
 
 impl Consistency {
     /// Every one, with its name in plans and notation.
-    pub const ALL: [(Consistency, &'static str); 7] = [
+    pub const ALL: [(Consistency, &'static str); 8] = [
         (Self::One, "one"),
         (Self::Two, "two"),
         (Self::Three, "three"),
@@ -75,6 +98,7 @@ impl Consistency {
         (Self::All, "all"),
         (Self::LocalOne, "local-one"),
         (Self::LocalQuorum, "local-quorum"),
+        (Self::Serial, "serial"),
     ];
 
     /// How many of `of` replicas it waits for. One data centre: local is all there is.
@@ -83,7 +107,7 @@ impl Consistency {
             Self::One | Self::LocalOne => 1,
             Self::Two => 2,
             Self::Three => 3,
-            Self::Quorum | Self::LocalQuorum => of / 2 + 1,
+            Self::Quorum | Self::LocalQuorum | Self::Serial => of / 2 + 1,
             Self::All => of,
         }
     }

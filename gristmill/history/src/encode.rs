@@ -6,8 +6,8 @@
 //! The same walk without the values gives the shape of a step: what it has in common with others of the same text.
 
 use crate::ast::{
-    Aggregate, Cells, Consistency, End, From, Op, Parts, Query, Relation, RowChoice, Select, Stamp, Step,
-    Visit,
+    Aggregate, Cells, Condition, Consistency, End, From, Op, Parts, Query, Relation, RowChoice, Select,
+    Stamp, Step, Visit,
 };
 use crate::{Level, Part};
 use datagen::universe::Slice;
@@ -264,6 +264,16 @@ impl Writer<'_> {
             .position(|(level, _)| *level == stamp.consistency);
         self.num(place.expect("ALL lists every level") as u64);
         self.num(u64::from(stamp.node));
+        match stamp.condition {
+            None => {}
+            Some(Condition::NotExists) => self.tag(1),
+            Some(Condition::Exists) => self.tag(2),
+            Some(Condition::Equals { column, value }) => {
+                self.tag(3);
+                self.num(u64::from(column.0));
+                self.descriptor(value);
+            }
+        }
     }
 
     fn aggregate(&mut self, a: &Aggregate) {

@@ -356,7 +356,12 @@ impl Partitions {
             }
             Some(lww) => {
                 let stamp;
-                (end, stamp) = lww::ending(lww, self.seed, n, ops);
+                let view = spots
+                    .first()
+                    .map(|spot| spot.view)
+                    .filter(|view| view.conditional);
+                let view = view.or_else(|| self.conditionally_read(&steps));
+                (end, stamp) = lww::ending(lww, (self.seed, n), &mut steps, view);
                 Some(stamp)
             }
         };
@@ -367,6 +372,14 @@ impl Partitions {
             writes,
             steps,
             end,
+        }
+    }
+
+    /// The view of the table that the visit reads, where its writes are lightweight transactions.
+    fn conditionally_read(&self, steps: &[Step]) -> Option<&View> {
+        match steps.first()? {
+            Step::Read(query) => Some(self.view(query.table)).filter(|view| view.conditional),
+            Step::Write(_) | Step::Savepoint(_) | Step::RollbackTo(_) => None,
         }
     }
 

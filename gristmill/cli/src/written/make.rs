@@ -303,6 +303,7 @@ impl Maker<'_> {
     /// What a visit says beside its steps; `None` but where the greatest timestamp wins.
     fn stamp(&self, lts: Lts) -> Option<Stamp> {
         (self.plan.discipline == Discipline::Lww).then(|| Stamp {
+            condition: None,
             timestamp: self
                 .timestamp
                 .unwrap_or_else(|| BASE + i64::try_from(lts.0).expect("a history is short")),

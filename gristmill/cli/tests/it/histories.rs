@@ -59,6 +59,11 @@ fn generated_noise_holds_through_a_crash() {
 }
 
 #[test]
+fn the_greatest_timestamp_wins_holds() {
+    holds_and_can_fail(&the_greatest_timestamp_wins::history(), "forgotten_row");
+}
+
+#[test]
 fn the_same_seed_is_the_same_history() {
     let history = deletes_meet_inserts::history();
     assert_eq!(

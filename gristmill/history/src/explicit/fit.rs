@@ -64,6 +64,16 @@ fn stamped(visit: &Visit, say: &mut dyn FnMut(String)) {
         }
         _ => {}
     }
+    let conditional = visit.stamp.is_some_and(|stamp| stamp.condition.is_some());
+    let one_row = matches!(
+        visit.steps.as_slice(),
+        [Step::Write(
+            Op::Upsert { .. } | Op::Update { .. } | Op::DeleteRow { .. } | Op::DeleteCells { .. }
+        )]
+    );
+    if conditional && !one_row {
+        say("a visit with `if` is one write of one row".to_owned());
+    }
     let extras = visit.steps.iter().any(|step| match step {
         Step::Read(query) => !query.extras.is_none(),
         Step::Write(_) | Step::Savepoint(_) | Step::RollbackTo(_) => false,

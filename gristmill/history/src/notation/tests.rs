@@ -1,8 +1,8 @@
 use super::NotationError;
 use crate::{
-    Address, Aggregate, Answer, Answered, Cells, Consistency, End, Extras, From, Level, Lts, Op, Part, Parts,
-    Predicate, Query, Reason, ReasonKind, Relation, RowChoice, Rows, Select, SessionId, Span, Stamp, Step,
-    Tick, Visit,
+    Address, Aggregate, Answer, Answered, Cells, Condition, Consistency, End, Extras, From, Level, Lts, Op,
+    Part, Parts, Predicate, Query, Reason, ReasonKind, Relation, RowChoice, Rows, Select, SessionId, Span,
+    Stamp, Step, Tick, Visit,
 };
 use datagen::schema::ColumnId;
 use datagen::universe::Slice;
@@ -22,6 +22,7 @@ fn timestamps_batches_and_pages_have_their_words() {
     let visit = same("3: upsert t0/1/0 c2=1; delete t0/1/4 | logged-batch at -5 quorum ttl 3 node 2");
     assert_eq!(visit.end, End::Batch { logged: true });
     let stamp = Stamp {
+        condition: None,
         timestamp: -5,
         ttl: Some(3),
         consistency: Consistency::Quorum,
@@ -246,8 +247,14 @@ fn query() -> impl Strategy<Value = Query> {
 
 fn stamp() -> impl Strategy<Value = Stamp> {
     let level = prop::sample::select(Consistency::ALL.map(|(level, _)| level).to_vec());
-    (any::<i64>(), any::<Option<u32>>(), level, any::<u16>()).prop_map(
-        |(timestamp, ttl, consistency, node)| Stamp {
+    let condition = option::of(prop_oneof![
+        Just(Condition::NotExists),
+        Just(Condition::Exists),
+        (column(), any::<Option<u64>>()).prop_map(|(column, value)| Condition::Equals { column, value }),
+    ]);
+    (any::<i64>(), any::<Option<u32>>(), level, any::<u16>(), condition).prop_map(
+        |(timestamp, ttl, consistency, node, condition)| Stamp {
+            condition,
             timestamp,
             ttl,
             consistency,

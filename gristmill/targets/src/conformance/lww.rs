@@ -502,6 +502,7 @@ fn visit(part: Part, steps: Vec<Step>, timestamp: i64, end: End) -> Visit {
         steps,
         end,
         stamp: Some(Stamp {
+            condition: None,
             timestamp,
             ttl: None,
             consistency: Consistency::Quorum,

@@ -262,6 +262,9 @@ pub struct TableOptions {
     /// Its own popularity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub popularity: Option<Popularity>,
+    /// Under `lww`: its writes are lightweight transactions, and its reads are serial. Nothing else may write it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub conditional: bool,
 }
 
 /// One option that cannot be, with where, what and what to do.

@@ -8,7 +8,10 @@ use super::config::{Config, Ends, Mistake, Reads, Writes};
 use super::dice::Dice;
 use super::view::View;
 use datagen::stream::{Stream, draw};
-use history::{Aggregate, Consistency, End, Extras, From, Parts, Query, Relation, RowChoice, Select, Stamp};
+use history::{
+    Aggregate, Condition, Consistency, End, Extras, From, Op, Parts, Query, Relation, RowChoice, Select,
+    Stamp, Step,
+};
 use serde::{Deserialize, Serialize};
 
 /// Options of discipline `lww`. Chances are in 16.
@@ -194,10 +197,26 @@ mod drawn {
     pub(super) const TTL: u64 = 1;
     pub(super) const LEVEL: u64 = 2;
     pub(super) const NODE: u64 = 3;
+    pub(super) const CONDITION: u64 = 4;
 }
 
 /// How visit `n` ends and what it says beside its steps. `ops`: its writes, 0 of a read.
-pub(super) fn ending(lww: &Lww, seed: u64, n: u64, ops: u64) -> (End, Stamp) {
+/// `conditional`: the table's writes are lightweight transactions; then the first one stays, and its condition is drawn.
+pub(super) fn ending(
+    lww: &Lww,
+    (seed, n): (u64, u64),
+    steps: &mut Vec<Step>,
+    conditional: Option<&View>,
+) -> (End, Stamp) {
+    let mut condition = None;
+    if let Some(view) = conditional {
+        steps.truncate(1);
+        let mut dice = Dice::new(draw(seed, Stream::Stamp, &[n, drawn::CONDITION]));
+        condition = steps
+            .first_mut()
+            .and_then(|step| self::condition(step, view, &mut dice));
+    }
+    let ops = steps.iter().filter(|step| matches!(step, Step::Write(_))).count();
     let dice = |what| Dice::new(draw(seed, Stream::Stamp, &[n, what]));
     let levels = if ops > 0 {
         &lww.write_levels
@@ -205,15 +224,19 @@ pub(super) fn ending(lww: &Lww, seed: u64, n: u64, ops: u64) -> (End, Stamp) {
         &lww.read_levels
     };
     let level = dice(drawn::LEVEL).pick(levels).copied();
-    let dies = ops > 0 && dice(drawn::TTL).in_16(lww.ttl_in_16);
+    let dies = ops > 0 && condition.is_none() && dice(drawn::TTL).in_16(lww.ttl_in_16);
     let stamp = Stamp {
+        condition,
         timestamp: lww.clock.timestamp(seed, history::Lts(n + 1)),
         ttl: if dies {
             dice(drawn::TTL).pick(&lww.ttls).copied()
         } else {
             None
         },
-        consistency: level.expect("checked: there is at least one"),
+        consistency: match (conditional, ops) {
+            (Some(_), 0) => Consistency::Serial,
+            _ => level.expect("checked: there is at least one"),
+        },
         node: u16::try_from(dice(drawn::NODE).below(usize::from(lww.nodes)))
             .expect("below a number of 16 bits"),
     };
@@ -225,6 +248,38 @@ pub(super) fn ending(lww: &Lww, seed: u64, n: u64, ops: u64) -> (End, Stamp) {
         End::Autocommit
     };
     (end, stamp)
+}
+
+/// Makes the write a lightweight transaction of one row, and says on what it depends; `None` of a read.
+fn condition(step: &mut Step, view: &View, dice: &mut Dice) -> Option<Condition> {
+    let Step::Write(op) = step else { return None };
+    let part = op.part();
+    let row = op
+        .row()
+        .unwrap_or_else(|| view.row(part.position, dice.below(view.rows as usize) as u64));
+    let compared: Vec<_> = view
+        .regular
+        .iter()
+        .filter(|c| c.identity && !c.recurring.is_empty())
+        .collect();
+    match op {
+        Op::Upsert { .. } => return Some(Condition::NotExists),
+        Op::Update { .. } | Op::DeleteRow { .. } | Op::DeleteCells { .. } => {}
+        Op::Insert { .. } | Op::Shared { .. } | Op::DeleteSlice { .. } | Op::DeletePartition { .. } => {
+            *op = Op::DeleteRow { part, row };
+        }
+    }
+    match dice.pick(&compared) {
+        Some(column) if dice.in_16(10) => Some(Condition::Equals {
+            column: column.id,
+            value: if dice.in_16(2) {
+                None
+            } else {
+                dice.pick(&column.recurring).copied()
+            },
+        }),
+        _ => Some(Condition::Exists),
+    }
 }
 
 /// One comparison over the rows of one partition, in no order: what ALLOW FILTERING and an index both answer.

@@ -29,6 +29,8 @@ pub(super) struct View {
     pub(super) row_order: Shuffles,
     /// Reads of the whole table are allowed.
     pub(super) narrow: bool,
+    /// Its writes are lightweight transactions.
+    pub(super) conditional: bool,
     pub(super) keys: Vec<ColumnId>,
     pub(super) clustering: Vec<(ColumnId, Order)>,
     pub(super) regular: Vec<Column>,
@@ -149,6 +151,8 @@ impl View {
             rows,
             row_order: Shuffles::new(draw(seed, Stream::Row, &[u64::from(number)]), universe.len()),
             narrow,
+            conditional: config.lww.is_some()
+                && config.tables.get(&table.name).is_some_and(|t| t.conditional),
             row_columns: [keys.clone(), sorted.clone(), ids(&regular)].concat(),
             shared_columns: [keys.clone(), ids(&shared)].concat(),
             joined_columns: [keys.clone(), sorted.clone(), ids(&regular), ids(&shared)].concat(),

@@ -39,6 +39,7 @@ fn one_table(mut config: Config) -> Config {
             TableOptions {
                 weight: Some(0),
                 popularity: None,
+                conditional: false,
             },
         );
     }
@@ -118,6 +119,7 @@ fn tables_share_the_writes_by_their_weights() {
         TableOptions {
             weight: Some(3),
             popularity: None,
+            conditional: false,
         },
     );
     let p = workload(config, 29);

@@ -1,7 +1,7 @@
 //! Discipline `lww`: what its visits are made of.
 
 use super::*;
-use history::{Explicit, Line, SessionId};
+use history::{Consistency, Explicit, Line, SessionId};
 
 fn every_profile() -> impl Iterator<Item = (&'static str, Config)> {
     crate::partitions::names().flat_map(|(name, _)| {
@@ -51,6 +51,35 @@ fn every_profile_has_visits_of_one_request_with_a_timestamp() {
             "{name}: {kinds:?}"
         );
     }
+}
+
+#[test]
+fn a_table_may_have_lightweight_transactions_only() {
+    let mut config = Config::default().lww();
+    let table = everything().tables[0].name.clone();
+    let conditional = TableOptions {
+        conditional: true,
+        ..TableOptions::default()
+    };
+    config.tables.insert(table, conditional);
+    let p = workload(config, 8);
+    let mut seen = BTreeSet::new();
+    for visit in visits(&p, 1..3000) {
+        let stamp = visit.stamp.expect("a timestamp");
+        let there = ops(&visit).any(|op| op.part().table == 0);
+        assert_eq!(there, stamp.condition.is_some(), "{visit}");
+        let read = queries(&visit).any(|query| query.table == 0);
+        assert_eq!(read, stamp.consistency == Consistency::Serial, "{visit}");
+        if let Some(condition) = stamp.condition {
+            let words = format!("{condition:?}");
+            seen.insert((
+                ops(&visit).next().map(Op::kind),
+                words.split(' ').next().map(str::to_owned),
+            ));
+            assert_eq!((visit.steps.len(), visit.end), (1, End::Autocommit), "{visit}");
+        }
+    }
+    assert!(seen.len() >= 7, "{seen:?}");
 }
 
 #[test]

@@ -53,6 +53,7 @@ fn a_workload_that_never_writes_is_refused() {
                     TableOptions {
                         weight: Some(0),
                         popularity: None,
+                        conditional: false,
                     },
                 );
             }
@@ -70,6 +71,7 @@ fn weights_that_do_not_fit_together_are_refused() {
                 TableOptions {
                     weight: Some(9967),
                     popularity: None,
+                    conditional: false,
                 },
             );
         },
@@ -102,6 +104,7 @@ fn a_table_weight_beyond_counting_is_refused() {
                 TableOptions {
                     weight: Some(u32::MAX),
                     popularity: None,
+                    conditional: false,
                 },
             );
         },
