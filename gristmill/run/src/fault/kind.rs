@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use targets::Maintenance;
 
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,6 +25,14 @@ pub enum FaultKind {
     Terminate,
     /// The server is killed with signal 9 and started again.
     Kill,
+    /// The server is stopped in order and started again.
+    Restart,
+    /// What the server holds in memory goes to its files.
+    Flush,
+    /// The server merges its files.
+    Compact,
+    /// The server compares its replicas, or its indexes with their tables, and brings them to agree.
+    Repair,
 }
 
 /// What a target must offer for a fault.
@@ -37,6 +46,8 @@ pub enum Needs {
     Terminate,
     /// A server of our own, to kill.
     Kill,
+    /// A server that can be told to put its files in order.
+    Maintain(Maintenance),
 }
 
 /// One line of the list.
@@ -53,7 +64,7 @@ pub struct Fault {
 }
 
 /// Every fault.
-pub const FAULTS: [Fault; 8] = [
+pub const FAULTS: [Fault; 12] = [
     Fault {
         kind: FaultKind::CutBeforeCommit,
         name: "cut-before-commit",
@@ -102,6 +113,30 @@ pub const FAULTS: [Fault; 8] = [
         words: "the server is killed (signal 9) and started again; durability is judged",
         needs: Needs::Kill,
     },
+    Fault {
+        kind: FaultKind::Restart,
+        name: "restart",
+        words: "the server is stopped in order and started again",
+        needs: Needs::Maintain(Maintenance::Restart),
+    },
+    Fault {
+        kind: FaultKind::Flush,
+        name: "flush",
+        words: "what the server holds in memory goes to its files (Cassandra: flush; SQL: a checkpoint)",
+        needs: Needs::Maintain(Maintenance::Flush),
+    },
+    Fault {
+        kind: FaultKind::Compact,
+        name: "compact",
+        words: "the server merges its files (Cassandra: a major compaction; SQL: VACUUM)",
+        needs: Needs::Maintain(Maintenance::Compact),
+    },
+    Fault {
+        kind: FaultKind::Repair,
+        name: "repair",
+        words: "the server compares what it keeps twice (Cassandra: repair of replicas; SQL: REINDEX)",
+        needs: Needs::Maintain(Maintenance::Repair),
+    },
 ];
 
 impl FaultKind {
@@ -127,7 +162,14 @@ impl FaultKind {
     pub fn after_send(self) -> bool {
         matches!(
             self,
-            Self::CutAfterCommit | Self::Cancel | Self::Terminate | Self::Kill
+            Self::CutAfterCommit
+                | Self::Cancel
+                | Self::Terminate
+                | Self::Kill
+                | Self::Restart
+                | Self::Flush
+                | Self::Compact
+                | Self::Repair
         )
     }
 }

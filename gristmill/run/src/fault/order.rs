@@ -7,6 +7,7 @@ use crate::world::World;
 use history::SessionId;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use targets::Maintenance;
 
 /// One thing to do.
 pub(super) enum Order {
@@ -16,6 +17,8 @@ pub(super) enum Order {
     Terminate(SessionId),
     /// Kill the server and start it again.
     Kill,
+    /// Have the server put its files in order.
+    Maintain(Maintenance),
 }
 
 /// Between two looks whether the run is over.
@@ -88,6 +91,13 @@ pub(super) fn carry_out(world: &World, order: Order) -> Result<(), RunError> {
             // Whoever connected before this moment may have met the old server or the one that was starting.
             faults.all_ns.store(faults.clock.ns(), Ordering::SeqCst);
             faults.kills_pending.fetch_sub(1, Ordering::SeqCst);
+        }
+        Order::Maintain(what) => {
+            world.target.maintain(what)?;
+            if what == Maintenance::Restart {
+                faults.all_ns.store(faults.clock.ns(), Ordering::SeqCst);
+                faults.kills_pending.fetch_sub(1, Ordering::SeqCst);
+            }
         }
     }
     Ok(())

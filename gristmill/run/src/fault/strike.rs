@@ -1,6 +1,6 @@
 //! A fault meets a statement: written down, made known as a witness, armed or ordered.
 
-use super::kind::FaultKind;
+use super::kind::{FaultKind, Needs};
 use super::order::{Order, carry_out};
 use super::proxy::Cut;
 use super::{Faults, Schedule};
@@ -75,6 +75,15 @@ impl Faults {
                 self.kills.lock().push(tick);
                 self.order(world, Order::Kill)?;
             }
+            (FaultKind::Restart | FaultKind::Flush | FaultKind::Compact | FaultKind::Repair, _) => {
+                if kind == FaultKind::Restart {
+                    self.kills_pending.fetch_add(1, Ordering::SeqCst);
+                }
+                let Needs::Maintain(what) = kind.fault().needs else {
+                    panic!("{kind} is done to the server's files")
+                };
+                self.order(world, Order::Maintain(what))?;
+            }
             (kind, None) => panic!("a plan with {kind} has a proxy for each session"),
         }
         Ok(Some(Struck(kind)))
@@ -91,7 +100,13 @@ impl Faults {
             }
             FaultKind::Delay => proxy.delay(Duration::ZERO),
             FaultKind::Stall => proxy.release(),
-            FaultKind::Cancel | FaultKind::Terminate | FaultKind::Kill => {}
+            FaultKind::Cancel
+            | FaultKind::Terminate
+            | FaultKind::Kill
+            | FaultKind::Restart
+            | FaultKind::Flush
+            | FaultKind::Compact
+            | FaultKind::Repair => {}
         }
     }
 

@@ -333,6 +333,10 @@ fn impossible(kind: FaultKind, target: &dyn Target) -> Option<&'static str> {
             describe.can_kill || (describe.scheme == "sqlite" && !describe.one_session),
             "a server of our own, such as postgres:local",
         ),
+        Needs::Maintain(what) => (
+            describe.maintains.contains(&what),
+            "a server that can be told to do that",
+        ),
     };
     (!has).then_some(what)
 }

@@ -211,6 +211,7 @@ fn wire(level: Consistency) -> Wire {
         Consistency::All => Wire::All,
         Consistency::LocalOne => Wire::LocalOne,
         Consistency::LocalQuorum => Wire::LocalQuorum,
+        Consistency::Serial => Wire::Serial,
     }
 }
 

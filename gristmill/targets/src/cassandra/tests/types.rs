@@ -52,6 +52,7 @@ fn clustered(target: &dyn Target) -> Schema {
 
 fn stamp(timestamp: i64) -> Stamp {
     Stamp {
+        condition: None,
         timestamp,
         ttl: None,
         consistency: Consistency::One,
