@@ -1,10 +1,12 @@
 //! Stands in front of any target and damages its answers, now and then: a judge that does not notice is no judge.
 //!
-//! The database itself is not touched: only what it said. So these lies need nothing but the question and the answer.
+//! The database itself is not touched: only what it said. So these lies need nothing but the question and the answer. The lies
+//! whose names begin with `db_` do touch it ([`inside`]), before a read outside transactions.
 //!
 //! Invariant: an answer that is counted as a lie differs from the true one in something the question determines.
 
 mod damage;
+mod inside;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +22,7 @@ use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
 use history::{Address, Answer, Claim, Level, Semantics, SessionId, Step};
+use inside::Inside;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +45,12 @@ pub(crate) struct Corruptor {
     inner: Box<dyn Target>,
     liar: Arc<Liar>,
     layouts: Layouts,
+    /// There where a lie is told in the database.
+    inside: Option<Arc<Inside>>,
 }
+
+/// Nobody else's session has this number.
+const OTHER: SessionId = SessionId(u16::MAX);
 
 impl Corruptor {
     /// The target itself where there is nothing to lie about. Errors: lies that it cannot tell.
@@ -63,11 +71,20 @@ impl Corruptor {
         if liar.is_honest() {
             return Ok(inner);
         }
+        let inside = inside::ORDER.iter().any(|flaw| liar.has(*flaw));
+        if inside && inner.describe().one_session {
+            return Err(Unusable::usage(
+                url,
+                "a lie in the database needs a second connection, and there is one only",
+                "use sqlite: for a temporary file, or a lie without `db_`",
+            ));
+        }
         let layouts = Layouts::new(&options.prefix);
         Ok(Box::new(Self {
             inner,
             liar: Arc::new(liar),
             layouts,
+            inside: inside.then(Arc::default),
         }))
     }
 }
@@ -128,10 +145,15 @@ impl Target for Corruptor {
     fn connect(&self, who: SessionId, schema: &Arc<Schema>) -> Result<Box<dyn Session>, Unusable> {
         let inner = self.inner.connect(who, schema)?;
         let layout = self.layouts.of(schema);
+        if let Some(inside) = self.inside.as_ref().filter(|inside| !inside.is_open()) {
+            inside.open(self.inner.connect(OTHER, schema)?);
+        }
         Ok(Box::new(CorruptSession {
             inner,
             layout,
             liar: Arc::clone(&self.liar),
+            inside: self.inside.clone(),
+            in_transaction: false,
         }))
     }
 
@@ -182,21 +204,42 @@ struct CorruptSession {
     inner: Box<dyn Session>,
     layout: Arc<Layout>,
     liar: Arc<Liar>,
+    inside: Option<Arc<Inside>>,
+    in_transaction: bool,
+}
+
+/// The step of a request that is one.
+fn step_of<'a>(request: &Request<'a>) -> Option<&'a Step> {
+    match request {
+        Request::Step(step) => Some(step),
+        Request::Stamped { steps: [step], .. } => Some(step),
+        _ => None,
+    }
 }
 
 impl Session for CorruptSession {
     fn execute(&mut self, at: Address, request: &Request<'_>, deadline: Duration) -> Executed {
+        if let (Some(inside), false, Some(Step::Read(query))) =
+            (&self.inside, self.in_transaction, step_of(request))
+        {
+            let stamp = match request {
+                Request::Stamped { stamp, .. } => Some(*stamp),
+                _ => None,
+            };
+            inside.meddle(&self.liar, &self.layout, at, query, stamp, deadline);
+        }
         let mut executed = self.inner.execute(at, request, deadline);
+        match request {
+            Request::Begin { .. } => self.in_transaction = true,
+            Request::Commit | Request::Rollback => self.in_transaction = false,
+            Request::Step(_) | Request::Stamped { .. } => {}
+        }
         for flaw in ORDER {
             if !self.liar.wants(*flaw, at) {
                 continue;
             }
             let choice = self.liar.choice(*flaw, at, 1);
-            let step = match request {
-                Request::Step(step) => Some(*step),
-                Request::Stamped { steps: [step], .. } => Some(step),
-                _ => None,
-            };
+            let step = step_of(request);
             let lie = match (step, &executed.answer) {
                 (Some(Step::Write(_)), Answer::Affected(n))
                     if *flaw == Flaw::WrongCount && matches!(request, Request::Step(_)) =>

@@ -39,6 +39,11 @@ pub enum Flaw {
     StaticLost = 18,
     WrongTimestamp = 19,
     HiddenValue = 20,
+    DbHideRow = 21,
+    DbExtraRow = 22,
+    DbHideValue = 23,
+    DbChangeValue = 24,
+    DbShowValue = 25,
 }
 
 /// Who can tell it.
@@ -50,6 +55,8 @@ pub enum Teller {
     Anyone,
     /// Only the corruptor.
     Corruptor,
+    /// The corruptor, in the database itself: by direct statements of a connection of its own.
+    Database,
 }
 
 /// One line of the table.
@@ -268,6 +275,51 @@ pub const FLAWS: &[FlawLine] = &[
         disciplines: BOTH,
         needs: Needs::Nothing,
     },
+    FlawLine {
+        flaw: Flaw::DbHideRow,
+        name: "db_hide_row",
+        teller: Teller::Database,
+        does: "a row is deleted in the database",
+        visible: "always, by the read that comes next and all after it",
+        disciplines: BOTH,
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::DbExtraRow,
+        name: "db_extra_row",
+        teller: Teller::Database,
+        does: "a row that nobody wrote is put into the database",
+        visible: "always, by the read that comes next and all after it",
+        disciplines: BOTH,
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::DbHideValue,
+        name: "db_hide_value",
+        teller: Teller::Database,
+        does: "a value is set to NULL in the database",
+        visible: "always, by the read that comes next and all after it",
+        disciplines: BOTH,
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::DbChangeValue,
+        name: "db_change_value",
+        teller: Teller::Database,
+        does: "a value is changed in the database",
+        visible: "always, by the read that comes next and all after it",
+        disciplines: BOTH,
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::DbShowValue,
+        name: "db_show_value",
+        teller: Teller::Database,
+        does: "a NULL is given a value in the database",
+        visible: "always, by the read that comes next and all after it",
+        disciplines: BOTH,
+        needs: Needs::Nothing,
+    },
 ];
 
 /// The lies of a run: which are told where, and how many were.
@@ -332,6 +384,11 @@ impl Liar {
     /// Nothing but the truth.
     pub(crate) fn is_honest(&self) -> bool {
         self.rates.is_empty()
+    }
+
+    /// Whether the lie is told at all.
+    pub(crate) fn has(&self, flaw: Flaw) -> bool {
+        self.rates.contains_key(&flaw)
     }
 
     /// Whether the lie is to be told at this address.

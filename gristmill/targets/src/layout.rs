@@ -83,6 +83,11 @@ impl Col {
         self.domain.inflate_into(descriptor, into);
     }
 
+    /// The descriptor of a value; `None` for NULL and for what is nobody's image.
+    pub(crate) fn deflate(&self, value: &Value) -> Option<u64> {
+        self.domain.deflate(value)
+    }
+
     /// Some other descriptor of the column than this one: the next, or the first.
     pub(crate) fn other_descriptor(&self, than: Option<u64>) -> Option<u64> {
         Some(match than {

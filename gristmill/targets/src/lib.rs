@@ -114,8 +114,11 @@ pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn Target>, Unusabl
         ));
     }
     let (scheme, _) = url.split_once(':').unwrap_or((url, ""));
-    let told_by =
-        |teller: Teller| move |lie: &&Lie| FLAWS.iter().any(|l| l.name == lie.name && l.teller == teller);
+    // The reference tells most lies itself, deeper than an answer.
+    let outside = |lie: &&Lie| {
+        let line = FLAWS.iter().find(|l| l.name == lie.name);
+        line.is_some_and(|l| matches!(l.teller, Teller::Corruptor | Teller::Database))
+    };
     match scheme {
         "sqlite" => Corruptor::before(
             Box::new(sqlite::Sqlite::open(url, options)?),
@@ -133,13 +136,7 @@ pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn Target>, Unusabl
             options.lies.clone(),
         ),
         "reference" => {
-            // It tells most lies itself, deeper than an answer.
-            let before: Vec<Lie> = options
-                .lies
-                .iter()
-                .filter(told_by(Teller::Corruptor))
-                .cloned()
-                .collect();
+            let before: Vec<Lie> = options.lies.iter().filter(outside).cloned().collect();
             let inside = options
                 .lies
                 .iter()

@@ -19,8 +19,8 @@ use crate::Unusable;
 use crate::dialect::{self, POSTGRES, Renderer};
 use crate::layout::Layouts;
 use crate::target::{
-    Control, Description, Facts, Gone, Identity, OpenOptions, Rendered, Request, Session, Stall, Target,
-    Upstream,
+    Control, Description, Facts, Gone, Identity, Maintenance, OpenOptions, Rendered, Request, Session, Stall,
+    Target, Upstream,
 };
 use admin::Admin;
 use config::Config;
@@ -126,7 +126,17 @@ impl Target for Postgres {
             can_kill: local,
             can_cancel: true,
             can_terminate: true,
-            maintains: Vec::new(),
+            maintains: if local {
+                vec![
+                    Maintenance::Flush,
+                    Maintenance::Compact,
+                    Maintenance::Repair,
+                    Maintenance::Restart,
+                ]
+            } else {
+                // CHECKPOINT is for superusers.
+                vec![Maintenance::Compact, Maintenance::Repair]
+            },
             one_session: false,
             can_proxy: true,
             levels: vec![
@@ -318,6 +328,20 @@ impl Target for Postgres {
             Endpoint::Tcp(address) => Upstream::Tcp(address),
             Endpoint::Unix(path) => Upstream::Unix(path),
         }))
+    }
+
+    /// CHECKPOINT; VACUUM and REINDEX of our tables, one after another; for a server of our own, a fast shutdown and a start.
+    fn maintain(&self, what: Maintenance) -> Result<(), Unusable> {
+        let word = match what {
+            Maintenance::Restart => return self.shared.own()?.restart(),
+            Maintenance::Flush => return self.admin(admin::checkpoint),
+            Maintenance::Compact => "VACUUM",
+            Maintenance::Repair => "REINDEX TABLE",
+        };
+        let names = self.admin(|wire| admin::ours(wire, &self.options.prefix))?;
+        names
+            .iter()
+            .try_for_each(|name| self.admin(|wire| admin::tidy(wire, word, name)))
     }
 
     fn control(&self) -> Option<Arc<dyn Control>> {

@@ -14,7 +14,9 @@ mod value;
 use crate::Unusable;
 use crate::dialect::{self, Renderer, SQLITE, SQLITE_DIGITS_MAX};
 use crate::layout::Layouts;
-use crate::target::{Description, Facts, Gone, Identity, OpenOptions, Rendered, Request, Session, Target};
+use crate::target::{
+    Description, Facts, Gone, Identity, Maintenance, OpenOptions, Rendered, Request, Session, Target,
+};
 use crate::watchdog::Watchdog;
 use datagen::domain::Limits;
 use datagen::schema::Schema;
@@ -201,7 +203,11 @@ impl Target for Sqlite {
             can_kill: false,
             can_cancel: true,
             can_terminate: false,
-            maintains: Vec::new(),
+            maintains: if self.place == Place::Memory {
+                Vec::new()
+            } else {
+                vec![Maintenance::Flush, Maintenance::Repair]
+            },
             one_session: self.place == Place::Memory,
             can_proxy: false,
             levels: vec![Level::Serializable],
@@ -366,6 +372,29 @@ impl Target for Sqlite {
 
     fn incarnation(&self) -> Result<String, Unusable> {
         Ok(incarnation())
+    }
+
+    /// A checkpoint of the log, and REINDEX of our tables. VACUUM is not offered: it would refuse the sessions.
+    fn maintain(&self, what: Maintenance) -> Result<(), Unusable> {
+        if !self.describe().maintains.contains(&what) {
+            let remedy = "leave this step out";
+            return Err(Unusable::usage(
+                self.url(),
+                format!("it cannot {} while sessions are open", what.name()),
+                remedy,
+            ));
+        }
+        self.with(|connection| match what {
+            // Readers may hold the log open: then as much of it goes into the file as can.
+            Maintenance::Flush => connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())),
+            _ => {
+                let ours = self.ours(connection)?;
+                let tables = ours.iter().filter(|(kind, _)| kind == "table");
+                tables.into_iter().try_for_each(|(_, name)| {
+                    connection.execute_batch(&format!("REINDEX \"{}\"", name.replace('"', "\"\"")))
+                })
+            }
+        })
     }
 
     fn text(&self, schema: &Schema, request: &Request<'_>) -> Vec<String> {

@@ -419,3 +419,15 @@ pub enum Maintenance {
     /// The server ends in order, and starts again.
     Restart,
 }
+
+impl Maintenance {
+    /// Its name, a verb.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Flush => "flush",
+            Self::Compact => "compact",
+            Self::Repair => "repair",
+            Self::Restart => "restart",
+        }
+    }
+}

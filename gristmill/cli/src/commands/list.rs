@@ -55,7 +55,8 @@ fn lie(line: &targets::FlawLine) -> Vec<String> {
     let teller = match line.teller {
         Teller::Store => "reference",
         Teller::Anyone => "any target",
-        Teller::Corruptor => "any but reference",
+        Teller::Corruptor => "any, about its answers",
+        Teller::Database => "any, in the database",
     };
     vec![line.name.to_owned(), teller.to_owned(), line.does.to_owned()]
 }

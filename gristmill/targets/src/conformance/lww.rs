@@ -4,7 +4,7 @@
 
 use super::stage::Stage;
 use super::tables::two_tables;
-use crate::target::{OpenOptions, Request, Target};
+use crate::target::{Maintenance, OpenOptions, Request, Target};
 use datagen::schema::{ColumnId, Schema, SizeClass, Table};
 use datagen::stream::{Stream, below, draw};
 use datagen::universe::Slice;
@@ -30,6 +30,7 @@ pub(crate) fn greatest_timestamp_wins(url: &str, options: &dyn Fn(u32) -> OpenOp
     small_histories_in_any_order(&mut stage);
     reads_answer_like_the_reference(&mut stage);
     what_is_not_offered_is_refused(&mut stage);
+    maintenance_changes_nothing(&mut stage);
     let Stage { target, schema, .. } = stage;
     let removed = target.cleanup().unwrap();
     if !removed.is_empty() {
@@ -748,4 +749,33 @@ fn what_is_not_offered_is_refused(stage: &mut Stage) {
             .any(|words| words.contains("time to live"))
     );
     assert_eq!(stage.target.semantics().ties, history::Ties::Greatest);
+}
+
+fn maintenance_changes_nothing(stage: &mut Stage) {
+    let part = Part {
+        table: 0,
+        position: 20_001,
+    };
+    let puts = [
+        (5, kinds_of(part, 2, 0)),
+        (6, kinds_of(part, 0, 6)),
+        (4, kinds_of(part, 1, 3)),
+        (7, kinds_of(part, 0, 8)),
+    ];
+    for put in &puts {
+        write(stage, 0, part, std::slice::from_ref(put));
+    }
+    let mut all = stage.target.describe().maintains;
+    // A restart ends the sessions.
+    all.sort_by_key(|what| *what == Maintenance::Restart);
+    for what in all {
+        stage.target.maintain(what).unwrap();
+        if what == Maintenance::Restart {
+            while stage.sessions() > 0 {
+                stage.drop_session(0);
+            }
+            stage.connect();
+        }
+        compare(stage, part, &puts);
+    }
 }

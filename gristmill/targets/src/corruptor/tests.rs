@@ -57,7 +57,8 @@ fn every_lie_about_an_answer_is_told_on_sqlite_and_counted() {
     assert_eq!(told, 0);
     let ordered = FLAWS
         .iter()
-        .filter(|l| l.teller != Teller::Store && l.disciplines.contains(&Discipline::Ordered));
+        .filter(|l| matches!(l.teller, Teller::Anyone | Teller::Corruptor))
+        .filter(|l| l.disciplines.contains(&Discipline::Ordered));
     for line in ordered {
         let (lies, told) = answers("sqlite:", &[(line.name, 1_000_000)]);
         let differ = truth.iter().zip(&lies).filter(|(a, b)| a != b).count();
@@ -96,7 +97,8 @@ fn every_lie_about_a_stamped_answer_is_told_on_sqlite() {
     let truth = play("wrong_cell", 0);
     let tellers = FLAWS
         .iter()
-        .filter(|l| l.teller != Teller::Store && l.disciplines.contains(&Discipline::Lww));
+        .filter(|l| matches!(l.teller, Teller::Anyone | Teller::Corruptor))
+        .filter(|l| l.disciplines.contains(&Discipline::Lww));
     for line in tellers {
         let (lies, told) = play(line.name, 1_000_000);
         assert!(told > 0, "{} was never told", line.name);
@@ -137,4 +139,69 @@ fn a_lie_of_the_store_is_refused_on_a_real_database() {
     };
     let error = crate::open("postgres://h/d", &options).err().unwrap();
     assert_eq!(error.to_string(), "cannot use --lie x: there is no such lie");
+}
+
+#[test]
+fn a_lie_in_the_database_is_there_for_everyone() {
+    for discipline in [Discipline::Ordered, Discipline::Lww] {
+        let stamp = |at| match discipline {
+            Discipline::Ordered => String::new(),
+            Discipline::Lww => format!(" at {at} one"),
+        };
+        let writes = format!(
+            "1: upsert t0/0/3 c4=100 c5=null | auto{}
+             2: upsert t0/0/4 c4=200 c5=3 | auto{}",
+            stamp(5),
+            stamp(6)
+        );
+        let read = format!("3: read t0/0 select c2,c3,c4,c5 order c2,-c3 | auto{}", stamp(0));
+        let play = |lie: &str, per_million| {
+            let folder = tempfile::tempdir().unwrap();
+            let url = format!("sqlite:{}/given.db", folder.path().display());
+            let honest = OpenOptions {
+                discipline,
+                ..OpenOptions::new(folder.path(), "gmc")
+            };
+            let lies = vec![Lie {
+                name: lie.into(),
+                per_million,
+            }];
+            let options = OpenOptions {
+                lies,
+                ..honest.clone()
+            };
+            let mut stage = Stage::new(&url, &options, two_tables);
+            stage.script(&writes);
+            let seen = stage.script(&read);
+            let told = stage.target.lies().values().sum::<u64>();
+            let visit: Visit = read.parse().unwrap();
+            let other = crate::open(&url, &honest).unwrap();
+            let mut other = other.connect(SessionId(9), &stage.schema).unwrap();
+            let at = Address {
+                lts: Lts(9),
+                attempt: 0,
+                step: 0,
+            };
+            let request = Request::of(&visit).next().unwrap();
+            let by_others = other.execute(at, &request, Duration::from_secs(9)).answer;
+            (seen, by_others.to_string(), told)
+        };
+        let truth = play("wrong_cell", 0);
+        for line in FLAWS.iter().filter(|l| l.teller == Teller::Database) {
+            let (seen, by_others, told) = play(line.name, 1_000_000);
+            assert_eq!(told, 1, "{}", line.name);
+            assert_ne!(seen, truth.0, "{}", line.name);
+            assert!(seen.contains(&by_others), "{}: {seen} {by_others}", line.name);
+            assert_eq!(play(line.name, 0), truth, "{}", line.name);
+        }
+    }
+    let options = OpenOptions {
+        lies: vec![Lie {
+            name: "db_hide_row".into(),
+            per_million: 1,
+        }],
+        ..OpenOptions::new("", "gmc")
+    };
+    let error = crate::open("sqlite::memory:", &options).err().unwrap();
+    assert!(error.to_string().contains("second connection"), "{error}");
 }

@@ -222,6 +222,17 @@ pub(super) fn drop_table(wire: &mut Wire, name: &str) -> Asked<()> {
     .map(drop)
 }
 
+/// What is in memory goes to disk.
+pub(super) fn checkpoint(wire: &mut Wire) -> Asked<()> {
+    rows(wire, "CHECKPOINT").map(drop)
+}
+
+/// VACUUM or REINDEX of one table. It stands in nobody's way for long: where it cannot have its lock, it says so.
+pub(super) fn tidy(wire: &mut Wire, word: &str, name: &str) -> Asked<()> {
+    rows(wire, "SET lock_timeout = '10s'")?;
+    rows(wire, &format!("{word} {name}")).map(drop)
+}
+
 /// Several statements in one transaction.
 pub(super) fn all_or_nothing(wire: &mut Wire, statements: &[String]) -> Asked<()> {
     // Statements of one simple query are one transaction.
