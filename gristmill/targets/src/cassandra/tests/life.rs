@@ -220,3 +220,55 @@ fn a_wrong_password_is_said_to_be_one() {
     let welcome = complaint(&format!("cassandra://cassandra@{place}"), Some("cassandra"));
     assert!(welcome.starts_with("Cassandra "), "{welcome}");
 }
+
+/// The coordinator waits for a replica that stands still, gives up, and the write is there all the same.
+#[test]
+fn a_write_that_timed_out_on_one_of_two_nodes_may_have_happened() {
+    if !installed() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // Reads wait longer than writes: they are asked while the machine is still busy with the nodes' start.
+    let url = "cassandra:local?nodes=2&set=write_request_timeout=3s&set=read_request_timeout=60s";
+    let mut stage = Stage::new(url, &options(folder.path(), 1), one_table);
+    assert_eq!(stage.target.semantics().replicas, 2);
+    let mut ask = |text: &str| play(&mut stage, &visit(text));
+    for (node, row) in [(0, 0), (1, 1), (2, 2)] {
+        let done = ask(&format!("1: upsert t0/0/{row} c6=5 | auto at 10 all node {node}"));
+        assert_eq!(done, Answer::Affected(1), "node {node}");
+    }
+    let read = |level: &str, node: u16| {
+        format!("2: read t0/0 select c6 order c1,-c2 stamps | auto at 0 {level} node {node}")
+    };
+    let before = ask(&read("all", 1));
+    assert!(
+        matches!(&before, Answer::Rows(rows) if rows.len() == 3),
+        "{before}"
+    );
+    // Each replica by itself has all of it.
+    assert_eq!(
+        (ask(&read("one", 0)), ask(&read("one", 1))),
+        (before.clone(), before)
+    );
+
+    let pid = std::fs::read_to_string(folder.path().join("cassandra/n2/pid")).unwrap();
+    let pid: u32 = pid.parse().unwrap();
+    crate::process::signal(pid, Signal::SIGSTOP);
+    let late = ask("3: upsert t0/0/0 c6=9 | auto at 20 all node 0");
+    assert!(
+        matches!(&late, Answer::Unknown(r) if r.kind == ReasonKind::Deadline && r.code == "0x1100"),
+        "{late:?}"
+    );
+    crate::process::signal(pid, Signal::SIGCONT);
+    let seen = ask(&read("all", 0)).to_string();
+    assert!(seen.contains(",20)"), "{seen}");
+    assert!(!stage.session(0).broken());
+    // Away altogether, it is missed once the others have noticed: then a level that needs it promises.
+    crate::process::signal(pid, Signal::SIGKILL);
+    let write = visit("4: upsert t0/0/0 c6=9 | auto at 30 all node 0");
+    let promised = (0..100).any(|_| {
+        matches!(play(&mut stage, &write), Answer::Refused(r) if r.kind == ReasonKind::Unavailable && r.code == "0x1000")
+    });
+    assert!(promised, "a node that is gone is noticed");
+    println!("{:?}", stage.target.facts().unwrap().settings);
+}
