@@ -199,6 +199,7 @@ impl Target for Cassandra {
             can_kill: local,
             can_cancel: false,
             can_terminate: false,
+            conditional: true,
             maintains: if local {
                 vec![
                     Maintenance::Flush,

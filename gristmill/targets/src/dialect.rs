@@ -23,7 +23,7 @@ use crate::cell::Cell;
 use crate::layout::Layout;
 use crate::target::{Rendered, Request};
 use datagen::value::Type;
-use history::{Answer, Discipline, From, Level, Op, Reason, ReasonKind, Stamp, Step};
+use history::{Answer, Condition, Discipline, From, Level, Op, Reason, ReasonKind, Stamp, Step};
 use std::sync::Arc;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -277,6 +277,15 @@ fn put_shape(dialect: &Dialect, request: &Request<'_>, into: &mut Vec<u8>) {
         Request::Stamped { steps, stamp, batch } => {
             into.push(4 + batch.map_or(0, |logged| 1 + u8::from(logged)));
             into.push(u8::from(stamp.ttl.is_some()));
+            match stamp.condition {
+                None => into.push(0),
+                Some(Condition::NotExists) => into.push(1),
+                Some(Condition::Exists) => into.push(2),
+                Some(Condition::Equals { column, .. }) => {
+                    into.push(3);
+                    into.extend_from_slice(&column.0.to_le_bytes());
+                }
+            }
             into.extend_from_slice(&steps.len().to_le_bytes());
             match batch {
                 None => steps.iter().for_each(|step| step.shape(into)),
@@ -298,6 +307,8 @@ pub(crate) fn not_offered(request: &Request<'_>) -> Option<Answer> {
     let joined = |step: &Step| matches!(step, Step::Read(query) if !matches!(query.from, From::Table | From::LeftJoin));
     let what = if stamp.ttl.is_some() {
         "a time to live"
+    } else if stamp.condition.is_some() {
+        "a lightweight transaction"
     } else if steps.iter().any(joined) {
         "a read of the shared columns alone, or by a join: they are read with their rows,"
     } else if steps.iter().any(insert) {

@@ -126,6 +126,7 @@ impl Target for Postgres {
             can_kill: local,
             can_cancel: true,
             can_terminate: true,
+            conditional: false,
             maintains: if local {
                 vec![
                     Maintenance::Flush,

@@ -102,6 +102,7 @@ impl Target for Reference {
             can_kill: true,
             can_cancel: false,
             can_terminate: true,
+            conditional: false,
             maintains: Vec::new(),
             one_session: false,
             can_proxy: false,

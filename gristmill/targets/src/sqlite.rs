@@ -203,6 +203,7 @@ impl Target for Sqlite {
             can_kill: false,
             can_cancel: true,
             can_terminate: false,
+            conditional: false,
             maintains: if self.place == Place::Memory {
                 Vec::new()
             } else {

@@ -108,6 +108,8 @@ pub struct Description {
     pub can_cancel: bool,
     /// [`Control::terminate`] works (the server may still refuse for want of rights).
     pub can_terminate: bool,
+    /// Visits may have a condition ([`history::Stamp::condition`]): lightweight transactions.
+    pub conditional: bool,
     /// What [`Target::maintain`] can do.
     pub maintains: Vec<Maintenance>,
     /// Only one session can be open at a time (`sqlite::memory:`).

@@ -49,6 +49,8 @@ pub(super) struct Client {
     /// One policy a node, in the order of their addresses: it goes there and nowhere else.
     nodes: Vec<Arc<dyn LoadBalancingPolicy>>,
     consistency: Consistency,
+    /// What a read is asked at that sees lightweight transactions.
+    serial: Wire,
 }
 
 impl Client {
@@ -113,6 +115,11 @@ impl Client {
             runtime,
             nodes,
             consistency: config.words.consistency,
+            serial: if config.words.serial_everywhere {
+                Wire::Serial
+            } else {
+                Wire::LocalSerial
+            },
         })
     }
 
@@ -126,8 +133,16 @@ impl Client {
         Arc::clone(&self.nodes[index])
     }
 
+    /// A read sees lightweight transactions at the serial level; a write of one is committed at a common one.
     fn level(&self, stamp: Option<&Stamp>) -> Wire {
-        wire(stamp.map_or(self.consistency, |s| s.consistency))
+        match stamp {
+            None => wire(self.consistency),
+            Some(stamp) => match stamp.consistency {
+                Consistency::Serial if stamp.condition.is_none() => self.serial,
+                Consistency::Serial => Wire::Quorum,
+                level => wire(level),
+            },
+        }
     }
 
     /// Makes a text known to the server.

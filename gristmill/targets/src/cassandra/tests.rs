@@ -97,8 +97,8 @@ fn cassandra_means_what_the_judge_takes_it_to_mean() {
             meaning::a_batch_is_one_timestamp_and_a_range_deletion_kills_its_own_inserts,
         ),
         (
-            "conditional inserts",
-            meaning::a_conditional_insert_says_whether_it_was_applied,
+            "conditional writes",
+            meaning::a_conditional_write_says_whether_it_was_applied,
         ),
         (
             "the ends of time",
@@ -188,11 +188,14 @@ pub(super) fn one_table(target: &dyn Target) -> Schema {
             column(target, 20, "s0", Type::Int32),
             column(target, 21, "s1", Type::Text),
         ],
-        indexes: vec![Index {
-            name: "i0".into(),
-            columns: vec![ColumnId(4)],
-            unique: false,
-        }],
+        // One column in two of them.
+        indexes: ["i0", "i1"]
+            .map(|name| Index {
+                name: name.into(),
+                columns: vec![ColumnId(4)],
+                unique: false,
+            })
+            .into(),
     };
     Schema::new(vec![table]).unwrap()
 }

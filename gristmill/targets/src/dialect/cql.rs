@@ -16,6 +16,7 @@ use crate::cell::Cell;
 use crate::layout::{Col, Layout, TableLayout};
 use datagen::schema::ColumnId;
 use datagen::value::{Order, Type, Value};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 pub(crate) use says::{LEFT_OUT, says};
@@ -78,8 +79,10 @@ pub(crate) fn objects(layout: &Layout, keyspace: Option<&str>, indexes: IndexKin
     let mut out = Vec::new();
     for table in &layout.tables {
         out.push(create(table, &within));
+        let mut indexed = BTreeSet::new();
         for (name, ids) in &table.indexes {
-            for (i, id) in ids.iter().enumerate() {
+            // One column may be in several of ours, and can have one of theirs.
+            for (i, id) in ids.iter().enumerate().filter(|(_, id)| indexed.insert(**id)) {
                 out.push(index(table, &within, name, i, *id, indexes));
             }
         }

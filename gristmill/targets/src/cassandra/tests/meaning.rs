@@ -267,30 +267,59 @@ pub(super) fn a_batch_is_one_timestamp_and_a_range_deletion_kills_its_own_insert
 }
 
 /// Their timestamps are the server's clock, so they have tables of their own.
-pub(super) fn a_conditional_insert_says_whether_it_was_applied(world: &World<'_>) {
+pub(super) fn a_conditional_write_says_whether_it_was_applied(world: &World<'_>) {
     let mut stage = world.stage(one_table);
-    let mut ask = |text: &str| play(&mut stage, &text.parse::<Visit>().unwrap());
-    assert_eq!(
-        ask("1: insert t0/0/0 c6=5 | auto at 0 quorum"),
-        Answer::Affected(1)
-    );
-    assert_eq!(
-        ask("2: insert t0/0/0 c6=6 | auto at 0 quorum"),
-        Answer::Affected(0)
-    );
-    assert_eq!(
-        ask("3: read t0/0 select c6 | auto at 0 one").to_string(),
-        "rows (-2147483643)"
-    );
-    // A small timestamp loses against the clock's.
-    assert_eq!(
-        ask("4: upsert t0/0/0 c6=7 | auto at 1000 one"),
-        Answer::Affected(1)
-    );
-    assert_eq!(
-        ask("5: read t0/0 select c6 | auto at 0 one").to_string(),
-        "rows (-2147483643)"
-    );
+    let mut ask = |text: &str| play(&mut stage, &text.parse::<Visit>().unwrap()).to_string();
+    let mut out = String::new();
+    for text in [
+        "update t0/0/0 c4=3 | auto at 0 quorum if exists",
+        "delete t0/0/0 | auto at 0 quorum if exists",
+        "upsert t0/0/0 c4=3 c6=5 | auto at 0 quorum if not-exists",
+        "upsert t0/0/0 c4=4 | auto at 0 quorum if not-exists",
+        "insert t0/0/0 c4=4 | auto at 0 quorum",
+        "read t0/0 select c4,c6 | auto at 0 serial",
+        "update t0/0/0 c4=5 | auto at 0 one if c4=4",
+        "update t0/0/0 c4=6 c6=null | auto at 0 one if c4=3",
+        "read t0/0 select c4,c6 | auto at 0 serial",
+        "update t0/0/0 c4=7 | auto at 0 one if c6=null",
+        "update t0/0/0 c4=8 | auto at 0 one if exists",
+        "delete t0/0/0 c4 | auto at 0 one if c4=7",
+        "delete t0/0/0 c4 | auto at 0 one if c4=8",
+        "read t0/0 select c4,c6 | auto at 0 serial",
+        "update t0/0/5 c4=1 | auto at 0 one if c6=null",
+        "read t0/0 select c1,c4,c6 | auto at 0 serial",
+        "delete t0/0/0 | auto at 0 one if c4=null",
+        "delete t0/0/5 | auto at 0 one if exists",
+        "read t0/0 select c1,c4,c6 | auto at 0 serial",
+        // A small timestamp loses against the clock's.
+        "upsert t0/0/5 c4=7 | auto at 1000 one",
+        "read t0/0 select c1,c4,c6 | auto at 0 serial",
+    ] {
+        out.push_str(&format!("{text}: {}\n", ask(&format!("1: {text}"))));
+    }
+    expect![[r#"
+        update t0/0/0 c4=3 | auto at 0 quorum if exists: affected 0
+        delete t0/0/0 | auto at 0 quorum if exists: affected 0
+        upsert t0/0/0 c4=3 c6=5 | auto at 0 quorum if not-exists: affected 1
+        upsert t0/0/0 c4=4 | auto at 0 quorum if not-exists: affected 0
+        insert t0/0/0 c4=4 | auto at 0 quorum: affected 0
+        read t0/0 select c4,c6 | auto at 0 serial: rows (-2147483645,-2147483643)
+        update t0/0/0 c4=5 | auto at 0 one if c4=4: affected 0
+        update t0/0/0 c4=6 c6=null | auto at 0 one if c4=3: affected 1
+        read t0/0 select c4,c6 | auto at 0 serial: rows (-2147483642,null)
+        update t0/0/0 c4=7 | auto at 0 one if c6=null: affected 1
+        update t0/0/0 c4=8 | auto at 0 one if exists: affected 1
+        delete t0/0/0 c4 | auto at 0 one if c4=7: affected 0
+        delete t0/0/0 c4 | auto at 0 one if c4=8: affected 1
+        read t0/0 select c4,c6 | auto at 0 serial: rows (null,null)
+        update t0/0/5 c4=1 | auto at 0 one if c6=null: affected 1
+        read t0/0 select c1,c4,c6 | auto at 0 serial: rows (-2147483648,null,null) (-2147483648,-2147483647,null)
+        delete t0/0/0 | auto at 0 one if c4=null: affected 1
+        delete t0/0/5 | auto at 0 one if exists: affected 1
+        read t0/0 select c1,c4,c6 | auto at 0 serial: rows
+        upsert t0/0/5 c4=7 | auto at 1000 one: affected 1
+        read t0/0 select c1,c4,c6 | auto at 0 serial: rows
+    "#]].assert_eq(&out);
 }
 
 pub(super) fn timestamps_reach_from_end_to_end_but_one(world: &World<'_>) {

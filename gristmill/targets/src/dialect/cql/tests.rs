@@ -36,6 +36,11 @@ const VISITS: &str = "
     16: read t0/1 of-shared select c0,c1,c20 | auto at 0 one
     17: read t0/1 aggregate count,min:c4,max:c5,count:c20 | auto at 0 one
     18: read t0/0 group c0,c1,c2 with count,max:c4 | auto at 0 one
+    20: upsert t0/0/3 c4=100 | auto at 7 quorum if not-exists
+    21: update t0/0/3 c4=101 | auto at 8 quorum if exists
+    22: delete t0/0/3 | auto at 9 one if c4=100
+    23: delete t0/0/3 c4,c5 | auto at 9 one if c6=null
+    24: read t0/0 select c4 | auto at 9 serial
     19: read t0/0 select c4 order c0,-c2,c3 | auto at 0 one";
 
 #[test]
@@ -93,6 +98,11 @@ fn cassandra_is_asked_in_its_own_words() {
         SELECT DISTINCT p0, p1, s0 FROM gm1_t0 WHERE p0 = '' AND p1 = 32767
         SELECT count(*), min(v0), max(v1), count(s0) FROM gm1_t0 WHERE p0 = '' AND p1 = 32767
         SELECT p0, p1, c0, count(*), max(v0) FROM gm1_t0 WHERE p0 = '' AND p1 = -32768 GROUP BY p0, p1, c0
+        INSERT INTO gm1_t0 (p0, p1, c0, c1, v0) VALUES ('', -32768, 2147483647, 'aqk3E1Gc"S', -32668) IF NOT EXISTS
+        UPDATE gm1_t0 SET v0 = -32667 WHERE p0 = '' AND p1 = -32768 AND c0 = 2147483647 AND c1 = 'aqk3E1Gc"S' IF EXISTS
+        DELETE FROM gm1_t0 WHERE p0 = '' AND p1 = -32768 AND c0 = 2147483647 AND c1 = 'aqk3E1Gc"S' IF v0 = -32668
+        DELETE v0, v1 FROM gm1_t0 WHERE p0 = '' AND p1 = -32768 AND c0 = 2147483647 AND c1 = 'aqk3E1Gc"S' IF v2 = null
+        SELECT v0 FROM gm1_t0 WHERE p0 = '' AND p1 = -32768 /* SERIAL */
         SELECT v0 FROM gm1_t0 WHERE p0 = '' AND p1 = -32768 ORDER BY c0 DESC, c1 ASC
     "#]].assert_eq(&out);
 }
@@ -102,6 +112,10 @@ fn one_text_serves_all_requests_of_a_shape() {
     let layout = layout();
     let of = |text: &str| text.parse::<Visit>().unwrap();
     let pairs = [
+        (
+            "1: delete t0/0/4 | auto at 5 one if c4=1",
+            "2: delete t0/1/4 | auto at 5 one if c4=null",
+        ),
         (
             "1: upsert t0/0/4 c4=100 | auto at 5 one",
             "2: upsert t0/1/3 c4=null | auto at 9 all node 2",

@@ -10,8 +10,8 @@ use datagen::schema::ColumnId;
 use datagen::universe::Slice;
 use datagen::value::Order;
 use history::{
-    Aggregate, Cells, Consistency, From, Op, Parts, Predicate, Query, Relation, RowChoice, Select, Stamp,
-    Step,
+    Aggregate, Cells, Condition, Consistency, From, Op, Parts, Predicate, Query, Relation, RowChoice, Select,
+    Stamp, Step,
 };
 use std::fmt::Write as _;
 
@@ -287,11 +287,32 @@ impl Writer<'_> {
                 self.whole_key(&table.parts, part.position, &mut true);
             }
         }
+        let condition = stamp.and_then(|s| s.condition.as_ref());
+        if let (Some(condition), false) = (condition, matches!(op, Op::Insert { .. })) {
+            self.condition(table, condition);
+        }
     }
 
-    /// ` USING TIMESTAMP 5 AND TTL 60`; a deletion lives for ever.
+    /// ` IF EXISTS`, ` IF c = 5`: the end of a lightweight transaction.
+    fn condition(&mut self, table: &TableLayout, condition: &Condition) {
+        match condition {
+            Condition::NotExists => self.push(" IF NOT EXISTS"),
+            Condition::Exists => self.push(" IF EXISTS"),
+            Condition::Equals { column, value } => {
+                let col = table.any(*column);
+                self.push(" IF ");
+                self.push(&col.name);
+                self.push(" = ");
+                self.value(col, *value);
+            }
+        }
+    }
+
+    /// ` USING TIMESTAMP 5 AND TTL 60`; a deletion lives for ever, and a lightweight transaction has the server's clock.
     fn using(&mut self, stamp: Option<&Stamp>, lives: bool) {
-        let Some(stamp) = stamp else { return };
+        let Some(stamp) = stamp.filter(|s| s.condition.is_none()) else {
+            return;
+        };
         self.push(" USING TIMESTAMP ");
         self.number(Slot::Stamp, stamp.timestamp);
         if let Some(ttl) = stamp.ttl.filter(|_| lives) {
