@@ -60,6 +60,7 @@ pub(crate) fn command() -> Command {
             shrink(),
             check(),
             plan(),
+            export(),
             selfcheck(),
             list(),
             clean(),
@@ -383,6 +384,51 @@ fn plan() -> Command {
              gristmill plan --seed 7b3f0c --visits 20\n  \
              gristmill plan postgres: --as notation --visits 100\n  \
              gristmill plan --as toml > run.toml       every default and draw",
+        )
+}
+
+fn export() -> Command {
+    let command =
+        Command::new("export").about("Writes the data set of a plan or a run as files, without a database");
+    settings_flags(command)
+        .mut_arg("target", |arg| {
+            arg.value_name("TARGET|RUN")
+                .help("The database that the files are for, as a URL; or a run: its name, `latest`, or its folder")
+        })
+        .arg(
+            Arg::new("at")
+                .long("at")
+                .value_name("LTS")
+                .value_parser(value_parser!(u64).range(1..))
+                .help("The state after this visit (default: after the last)"),
+        )
+        .arg(
+            Arg::new("as")
+                .long("as")
+                .value_name("FORM")
+                .value_parser(PossibleValuesParser::new(["csv", "insert", "statements", "cql"]))
+                .default_value("insert")
+                .help(
+                    "csv: a file a table for the database's bulk loader; insert: the rows as INSERT statements; statements \
+                     (cql is the same): every write that led there",
+                ),
+        )
+        .arg(
+            Arg::new("to")
+                .long("to")
+                .value_name("DIR")
+                .required(true)
+                .value_hint(ValueHint::DirPath)
+                .help("The folder to make for the files"),
+        )
+        .arg(out())
+        .after_long_help(
+            "Examples:\n  \
+             gristmill export sqlite: --seed 7b3f0c --visits 100000 --to data\n  \
+             gristmill export postgres: --seed 7b3f0c --at 5000 --as csv --to data && (cd data; psql -f load.sql)\n  \
+             gristmill export latest --at 5000 --to data && gristmill check data --target sqlite:mine.db\n\n\
+             Equal settings make equal bytes. The folder is the folder of a plan, too: `check` compares a database into which \
+             its files were loaded.",
         )
 }
 

@@ -3,6 +3,7 @@
 mod check;
 mod clean;
 mod explain;
+mod export;
 mod list;
 mod plan;
 mod replay;
@@ -35,6 +36,7 @@ pub(crate) fn dispatch(name: &str, given: &ArgMatches, out: &mut Out) -> Result<
         "clean" => clean::clean(given, out),
         "selfcheck" => selfcheck::selfcheck(given, out),
         "plan" => plan::plan(given, out),
+        "export" => export::export(given, out),
         "list" => list::list(given, out),
         "report" => report::report(given, out),
         "explain" => explain::explain(given, out),

@@ -28,6 +28,7 @@ mod clean;
 mod clock;
 mod error;
 mod evidence;
+pub mod export;
 pub mod fault;
 mod inbox;
 mod judging;

@@ -70,6 +70,8 @@ pub(crate) struct Frozen {
     pub(crate) at: Lts,
     /// Visits up to there of which nobody knows whether they happened.
     pub(crate) unknown: u64,
+    /// What became of the visits was recorded, not assumed.
+    pub(crate) is_recorded: bool,
 }
 
 impl Frozen {
@@ -81,11 +83,17 @@ impl Frozen {
             false => None,
         };
         let last = match (&tracker, plan.length) {
+            (Some(tracker), Length::Visits(visits)) => tracker.highest().min(Lts(visits)),
             (Some(tracker), _) => tracker.highest(),
             (None, Length::Visits(visits)) => Lts(visits),
             (None, Length::TimeMs(_) | Length::Stages) => Lts(0),
         };
         Frozen::at(visits, tracker, last, at)
+    }
+
+    /// The same of what a plan says alone: everything happens as planned.
+    pub(crate) fn planned(plan: &Plan, at: Lts) -> Result<Frozen, RunError> {
+        Frozen::at(history(plan)?, None, at, Some(at))
     }
 
     fn at(
@@ -102,6 +110,7 @@ impl Frozen {
             round: vec![Stage::Load(at.0), Stage::Validate],
             rounds: 1,
         };
+        let is_recorded = tracker.is_some();
         let until = Until {
             recorded: tracker,
             visits: Arc::clone(&visits),
@@ -114,7 +123,17 @@ impl Frozen {
             tracker: Arc::new(until),
             at,
             unknown,
+            is_recorded,
         })
+    }
+
+    /// The last visit that the run's log may know: later ones are reads of ours under numbers of its.
+    fn logged_until(&self, plan: &Plan) -> Lts {
+        if plan.is_checked() && self.is_recorded {
+            self.at
+        } else {
+            Lts(0)
+        }
     }
 
     /// The judge of what a database holds now.
@@ -332,7 +351,7 @@ impl Looking<'_> {
                         target: self.target,
                         claim: &self.plan.claim,
                         log_folder: &folder.log(),
-                        unlogged: true,
+                        logged_until: self.frozen.logged_until(self.plan),
                     };
                     let repeats = signature(&finding);
                     let cause = make(&archive, finding, Some(said), &Known::default())?;

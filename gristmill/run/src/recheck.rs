@@ -81,7 +81,7 @@ fn judge_again(
         target: target.as_ref(),
         claim: &plan.claim,
         log_folder: &folder.log(),
-        unlogged: !plan.is_checked(),
+        logged_until: if plan.is_checked() { Lts(u64::MAX) } else { Lts(0) },
     };
     first(&archive)?;
     let floors = floors(&held);

@@ -126,6 +126,12 @@ impl Staged {
         self.laid.read().parts.len() as u64
     }
 
+    /// The partitions that the last validation reads, by their first write. Lays all of it out.
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        self.lay_until(&|_| false);
+        self.laid.read().parts.iter().map(|(part, _)| *part).collect()
+    }
+
     /// The first and the last visit of the first validation that ends at or after `lts`; `None`: there is none any more.
     pub(crate) fn validation(&self, lts: Lts) -> Option<(Lts, Lts)> {
         let found = |laid: &Laid| {

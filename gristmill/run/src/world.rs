@@ -21,7 +21,7 @@ use crate::turnstile::Turnstile;
 use datagen::schema::Schema;
 use history::log::{What, Writer};
 use history::tracker::TrackerFile;
-use history::{Claim, Regenerate, SessionId, Tick};
+use history::{Claim, Lts, Regenerate, SessionId, Tick};
 use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -161,7 +161,11 @@ impl World {
             target: self.target.as_ref(),
             claim: &self.claim,
             log_folder: &self.log_folder,
-            unlogged: !self.plan.is_checked(),
+            logged_until: if self.plan.is_checked() {
+                Lts(u64::MAX)
+            } else {
+                Lts(0)
+            },
         }
     }
 

@@ -13,6 +13,7 @@
 //!
 //! Invariants: T1–T3 of [`target`], O1–O3 of [`outcome`], D1–D3 of `dialect`, L1–L2 of [`flaws`].
 
+pub mod bulk;
 mod cassandra;
 mod cell;
 #[cfg(test)]

@@ -224,12 +224,14 @@ fn help_teaches_with_examples_and_exit_codes() {
         |   replay       Runs the plan of a run again, with the overlaps that were recorded
         |   resume       Goes on with a run that was killed before its verdict
         |   shrink       Makes a finding small: takes out of its run whatever it fails without
-        |   check        Judges the answers that a run's folder still holds once more, without a database
+        |   check        Judges the answers of a run once more, and what a database still holds of it
         |   plan         Shows what a run would send, without connecting to anything
+        |   export       Writes the data set of a plan or a run as files, without a database
         |   selfcheck    Tries the judges: is every lie found, is every truthful run passed?
         |   list         Lists what this program knows, or the runs that are there
         |   clean        Removes what runs that were killed left on a target, or old folders of runs
-        |   report       Prints the verdict of a run again, and writes the files of its findings
+        |   report       Prints the verdict of a run again with its latencies, and writes the files of its
+        |                findings
         |   explain      Says what a kind or shape of finding means, and what to do
         |   completions  Prints completions for a shell
         |   man          Prints the man page, or writes those of all commands

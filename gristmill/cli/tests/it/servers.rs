@@ -256,3 +256,45 @@ fn a_server_that_is_too_old_is_refused_by_its_version() {
         !   help: use version 12 or newer
     "#]]);
 }
+
+#[test]
+fn psql_loads_an_exported_data_set_and_it_is_what_the_plan_says() {
+    let desk = Desk::new();
+    let folder = tempfile::tempdir().unwrap();
+    let Some((_server, port, password)) = server(folder.path()) else {
+        return;
+    };
+    let url = format!("postgres://gristmill@127.0.0.1:{port}/postgres");
+    let environment = [("PGPASSWORD", password.as_str())];
+    for (form, seed, scripts) in [
+        ("csv", "7", &["load.sql"][..]),
+        ("insert", "8", &["schema.sql", "data.sql"]),
+    ] {
+        let args = [
+            "export", &url, "--seed", seed, "--visits", "900", "--as", form, "--to", form,
+        ];
+        let said = desk.run_with(&args, &environment);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        for script in scripts {
+            let mut command = Command::new("psql");
+            command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", &url, "-f", script]);
+            let loaded = command
+                .current_dir(desk.path().join(form))
+                .envs(environment)
+                .output()
+                .unwrap();
+            assert!(
+                loaded.status.success(),
+                "{}",
+                String::from_utf8_lossy(&loaded.stderr)
+            );
+        }
+        let said = desk.run_with(&["check", form, "--target", &url], &environment);
+        assert_eq!(said.code, Some(0), "{form}: {said:?}");
+        assert!(
+            said.out
+                .starts_with("clean: what postgres://gristmill@127.0.0.1:"),
+            "{said:?}"
+        );
+    }
+}

@@ -13,12 +13,17 @@ const ALIGNED: usize = 100;
 
 /// The finding of a cause as a block of lines. `run` is what `gristmill replay` takes.
 pub fn finding(cause: &Cause, run: &str, style: Style) -> String {
+    found(cause, &format!("gristmill replay {run}"), style)
+}
+
+/// The same where another command shows it again.
+pub(super) fn found(cause: &Cause, rerun: &str, style: Style) -> String {
     let mut out = title(cause, style);
     out += &style.labelled("promised", &cause.promised);
     out += &style.labelled("seen", &cause.seen);
     out += &style.labelled("proof", &cause.proof);
     out += &statements(&cause.statements, style);
-    out += &style.labelled("rerun", &format!("gristmill replay {run}"));
+    out += &style.labelled("rerun", rerun);
     out += &style.labelled("how sure", &cause.how_sure);
     out
 }

@@ -1,6 +1,7 @@
 //! What `gristmill check RUN` says of a database that still holds the run's data.
 
-use super::{Style, Tone, counted, finding, number};
+use super::finding::found;
+use super::{Style, Tone, counted, number};
 use crate::json::Look;
 use history::Status;
 
@@ -8,7 +9,8 @@ use history::Status;
 pub fn look(look: &Look<'_>, run: &str, style: Style) -> String {
     let mut out = String::new();
     for cause in look.causes {
-        out += &finding(cause, run, style);
+        let rerun = format!("gristmill check {run} --at {} --target {}", look.at, look.target);
+        out += &found(cause, &rerun, style);
         out.push('\n');
     }
     let word = match look.status {

@@ -37,8 +37,8 @@ pub(crate) struct Archive<'a> {
     pub(crate) target: &'a dyn Target,
     pub(crate) claim: &'a Claim,
     pub(crate) log_folder: &'a Path,
-    /// The log has no visits: nothing is checked.
-    pub(crate) unlogged: bool,
+    /// The last visit that the log may know: 0 where nothing is checked.
+    pub(crate) logged_until: Lts,
 }
 
 /// Renders findings.
@@ -70,7 +70,7 @@ impl Statements {
             let visit = agreed(archive, read.lts, logged)?;
             let said = said.unwrap_or_else(|| in_words(finding));
             statements.extend(of_visit(archive, &visit, logged, &Shown::Read(read, said)));
-        } else if archive.unlogged
+        } else if read.lts > archive.logged_until
             && let Some(visit) = archive.history.visit(read.lts)
         {
             let logged = Logged {
@@ -150,9 +150,14 @@ pub(crate) fn sent_digest(archive: &Archive<'_>, visit: &Visit, steps: usize) ->
 /// One reading of the log for all cited visits; of each the last attempt.
 fn look_up(archive: &Archive<'_>, cited: &[Lts]) -> Result<BTreeMap<Lts, Logged>, RunError> {
     let mut found: BTreeMap<Lts, Logged> = BTreeMap::new();
-    if archive.unlogged && !archive.log_folder.exists() {
+    if !archive.log_folder.exists() {
         return Ok(found);
     }
+    let cited: Vec<Lts> = cited
+        .iter()
+        .copied()
+        .filter(|lts| *lts <= archive.logged_until)
+        .collect();
     for record in Reader::open(archive.log_folder)? {
         match record.what {
             What::Invoke { lts, attempt, digest } if cited.contains(&lts) => {

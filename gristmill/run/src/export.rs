@@ -1,0 +1,346 @@
+//! A data set without a database: what a run's tables hold after a visit, as files that a database loads by itself.
+//!
+//! ```text
+//! plan, or a run's folder ─▶ the model after visit `at` ─▶ schema.sql, rows, load.sql
+//! ```
+//! The folder of files is the folder of a plan as well: `check` compares a database into which it was loaded.
+//!
+//! Invariants:
+//! * D1 equal arguments make equal bytes: rows stand in the order of table, partition and key.
+//! * D2 nothing is connected to.
+
+use crate::RunError;
+use crate::life::{environment, open_target, read_plan};
+use crate::look::Frozen;
+use crate::plan::{Length, Plan, PlanError};
+use check::PartitionState;
+use datagen::value::Type;
+use history::artefact::Folder;
+use history::{Discipline, End, Lts, Op, Part, Regenerate, State, Step};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use targets::bulk::Bulk;
+use targets::{Request, Target, Unusable};
+
+/// What files are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// One CSV file a table, for COPY and its likes.
+    Csv,
+    /// INSERT statements.
+    Insert,
+    /// Every statement that led there, in the order of the visits.
+    Statements,
+}
+
+/// Where a data set comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a> {
+    /// A plan: every visit does what it planned.
+    Plan(&'a Plan),
+    /// A run, with what became of its visits.
+    Run(&'a Folder),
+}
+
+/// What was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exported {
+    /// The visit whose state it is.
+    pub at: Lts,
+    /// Partitions, and rows in them; shared cells are a row of their own.
+    pub partitions: u64,
+    /// Rows.
+    pub rows: u64,
+    /// The files, in the order in which they were made.
+    pub files: Vec<PathBuf>,
+    /// The command that loads them, to be run in their folder.
+    pub load: &'static str,
+    /// What should be known beside it.
+    pub notes: Vec<String>,
+}
+
+/// Rows of one transaction of a script.
+const AT_ONCE: u64 = 1000;
+
+/// Makes the files in a folder that is not there yet.
+///
+/// Errors: the folder is there; the source has no such visit; the target has no such form.
+pub fn export(source: Source<'_>, at: Option<Lts>, form: Form, into: &Path) -> Result<Exported, RunError> {
+    let mut plan = match source {
+        Source::Plan(plan) => plan.clone(),
+        Source::Run(folder) => read_plan(folder)?,
+    };
+    let frozen = match (source, at, plan.length) {
+        (Source::Run(folder), at, _) => Frozen::of(folder, &plan, at)?,
+        (Source::Plan(plan), Some(at), _) => Frozen::planned(plan, at)?,
+        (Source::Plan(plan), None, Length::Visits(visits)) => Frozen::planned(plan, Lts(visits))?,
+        (Source::Plan(_), None, _) => {
+            return Err(unusable(
+                &plan,
+                "no visit was named to end with",
+                "give --at LTS or --visits N",
+            ));
+        }
+    };
+    if plan.discipline == Discipline::Lww && form != Form::Statements {
+        let what = "the cells of discipline lww have timestamps, which rows alone do not say";
+        return Err(unusable(&plan, what, "export the statements: --as statements"));
+    }
+    if into.exists() {
+        let what = format!("{} is there already", into.display());
+        return Err(unusable(
+            &plan,
+            &what,
+            "name a folder that is not: nothing is overwritten",
+        ));
+    }
+    let target = open_target(&plan, into, &environment(None), BTreeMap::new())?;
+    // Whatever the visits of the run were, the data set is what they left.
+    plan.length = Length::Visits(frozen.at.0);
+    let folder = Folder::create(into)?;
+    let mut making = Making {
+        plan: &plan,
+        frozen: &frozen,
+        target: target.as_ref(),
+        into,
+        made: Exported {
+            at: frozen.at,
+            partitions: 0,
+            rows: 0,
+            files: Vec::new(),
+            load: "",
+            notes: notes(&plan, &frozen),
+        },
+    };
+    making.schema()?;
+    match form {
+        Form::Csv => making.csv()?,
+        Form::Insert => making.inserts()?,
+        Form::Statements => making.statements()?,
+    }
+    let made = making.made;
+    if let (Source::Run(run), true) = (source, frozen.is_recorded) {
+        let to = folder.tracker();
+        std::fs::copy(run.tracker(), &to).map_err(|e| RunError::io(to.display().to_string(), e))?;
+    }
+    folder.write("plan.toml", plan.write().as_bytes())?;
+    Ok(made)
+}
+
+fn notes(plan: &Plan, frozen: &Frozen) -> Vec<String> {
+    let mut notes = frozen.notes();
+    let columns = plan.schema.tables.iter().flat_map(|table| table.columns());
+    let floats = columns
+        .filter(|c| matches!(c.ty, Type::Float32 | Type::Float64))
+        .count();
+    if plan.target.starts_with("sqlite:") && floats > 0 {
+        let text = "SQLite before 3.47 reads some floating point numbers of a text one bit off: load with a later one";
+        notes.push(text.to_owned());
+    }
+    notes
+}
+
+fn unusable(plan: &Plan, what: &str, remedy: &str) -> RunError {
+    RunError::Plan(PlanError::Target(Unusable::usage(
+        plan.target.clone(),
+        what.to_owned(),
+        remedy.to_owned(),
+    )))
+}
+
+struct Making<'a> {
+    plan: &'a Plan,
+    frozen: &'a Frozen,
+    target: &'a dyn Target,
+    into: &'a Path,
+    made: Exported,
+}
+
+/// A file that says its own name when it cannot be written.
+struct Sink {
+    path: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl Sink {
+    fn put(&mut self, text: &str) -> Result<(), RunError> {
+        let written = self.file.write_all(text.as_bytes());
+        written.map_err(|e| RunError::io(self.path.display().to_string(), e))
+    }
+
+    fn end(mut self) -> Result<(), RunError> {
+        let flushed = self.file.flush();
+        flushed.map_err(|e| RunError::io(self.path.display().to_string(), e))
+    }
+}
+
+impl Making<'_> {
+    fn file(&mut self, name: &str) -> Result<Sink, RunError> {
+        let path = self.into.join(name);
+        let file = File::create(&path).map_err(|e| RunError::io(path.display().to_string(), e))?;
+        self.made.files.push(path.clone());
+        Ok(Sink {
+            path,
+            file: BufWriter::new(file),
+        })
+    }
+
+    fn schema(&mut self) -> Result<(), RunError> {
+        let mut sink = self.file("schema.sql")?;
+        for statement in self.target.plan_of_objects(&self.plan.schema) {
+            sink.put(&ended(&statement))?;
+        }
+        sink.end()
+    }
+
+    /// The partitions that may hold anything, sorted (D1).
+    fn parts(&self) -> BTreeSet<Part> {
+        self.frozen.history.parts().into_iter().collect()
+    }
+
+    /// The state of every partition, one after another.
+    fn each(
+        &mut self,
+        each: &mut dyn FnMut(Part, &PartitionState) -> Result<(), RunError>,
+    ) -> Result<(), RunError> {
+        let judge = self.frozen.judge(self.plan, self.target);
+        for part in self.parts() {
+            let state = judge.state_of(part, self.frozen.at);
+            let rows = state.rows.len() as u64 + u64::from(state.shared.is_some());
+            self.made.rows += rows;
+            self.made.partitions += u64::from(rows > 0);
+            each(part, &state)?;
+        }
+        Ok(())
+    }
+
+    fn csv(&mut self) -> Result<(), RunError> {
+        let Some(bulk) = Bulk::of(&self.plan.target, &self.plan.schema, &self.plan.prefix) else {
+            let what = "there is no bulk loader that we know";
+            return Err(unusable(self.plan, what, "export INSERT statements: --as insert"));
+        };
+        let sheets = bulk.sheets();
+        let mut sinks = Vec::new();
+        for sheet in &sheets {
+            let mut sink = self.file(&sheet.file)?;
+            sink.put(&bulk.header(sheet))?;
+            sinks.push(sink);
+        }
+        let mut line = String::new();
+        self.each(&mut |part, state| {
+            for (sheet, sink) in sheets
+                .iter()
+                .zip(&mut sinks)
+                .filter(|(s, _)| s.table == part.table)
+            {
+                line.clear();
+                if sheet.shared {
+                    if let Some(cells) = &state.shared {
+                        bulk.line(sheet, part.position, 0, cells, &mut line);
+                    }
+                } else {
+                    for (row, cells) in &state.rows {
+                        bulk.line(sheet, part.position, *row, cells, &mut line);
+                    }
+                }
+                sink.put(&line)?;
+            }
+            Ok(())
+        })?;
+        for sink in sinks {
+            sink.end()?;
+        }
+        let (script, load) = bulk.script(&sheets);
+        self.made.load = load;
+        let mut sink = self.file("load.sql")?;
+        sink.put(&script)?;
+        sink.end()
+    }
+
+    fn inserts(&mut self) -> Result<(), RunError> {
+        let mut sink = self.file("data.sql")?;
+        let (target, plan) = (self.target, self.plan);
+        let (schema, level) = (&plan.schema, plan.level);
+        let begin = Request::Begin { level, writes: true };
+        let between = |request: &Request<'_>| -> String {
+            target.text(schema, request).iter().map(|s| ended(s)).collect()
+        };
+        let (begin, commit) = (between(&begin), between(&Request::Commit));
+        let mut rows = 0_u64;
+        self.each(&mut |part, state| {
+            let inserts = state.rows.iter().map(|(row, cells)| Op::Insert {
+                part,
+                row: *row,
+                cells: cells.clone(),
+                strict: true,
+            });
+            let shared = state.shared.iter().map(|cells| Op::Shared {
+                part,
+                cells: cells.clone(),
+            });
+            for op in inserts.chain(shared) {
+                if rows.is_multiple_of(AT_ONCE) {
+                    sink.put(if rows > 0 { &commit } else { "" })?;
+                    sink.put(&begin)?;
+                }
+                rows += 1;
+                sink.put(&between(&Request::Step(&Step::Write(op))))?;
+            }
+            Ok(())
+        })?;
+        sink.put(if rows > 0 { &commit } else { "" })?;
+        sink.end()?;
+        self.made.load = shell(&self.plan.target);
+        Ok(())
+    }
+
+    /// What happened, without what was rolled back, and without reads.
+    fn statements(&mut self) -> Result<(), RunError> {
+        let mut sink = self.file("data.sql")?;
+        let (history, at) = (Arc::clone(&self.frozen.history), self.frozen.at);
+        let mut parts = BTreeSet::new();
+        let mut next = history.from(Lts(1));
+        while let Some(lts) = next.filter(|lts| *lts <= at) {
+            next = history.from(Lts(lts.0 + 1));
+            let committed = self.frozen.tracker.get(lts).state == State::Committed;
+            let Some(mut visit) = history.visit(lts).filter(|v| committed && !v.writes.is_empty()) else {
+                continue;
+            };
+            visit.steps.retain(|step| !matches!(step, Step::Read(_)));
+            for step in &mut visit.steps {
+                // By the plan alone nobody knows whether it met its key; if it did, it did nothing.
+                if let Step::Write(Op::Insert { strict, .. }) = step {
+                    *strict = false;
+                }
+            }
+            if visit.end == End::Rollback {
+                continue;
+            }
+            parts.extend(visit.writes.iter().copied());
+            self.made.rows += visit.steps.len() as u64;
+            let texts = Request::of(&visit).flat_map(|r| self.target.text(&self.plan.schema, &r));
+            let texts: String = texts.map(|s| ended(&s)).collect();
+            sink.put(&format!("-- visit {lts}\n{texts}"))?;
+        }
+        self.made.partitions = parts.len() as u64;
+        self.made.load = shell(&self.plan.target);
+        sink.end()
+    }
+}
+
+fn ended(statement: &str) -> String {
+    format!("{};\n", statement.trim_end_matches(';'))
+}
+
+/// The command that runs the scripts.
+fn shell(url: &str) -> &'static str {
+    match url.split_once(':').map_or(url, |(scheme, _)| scheme) {
+        "postgres" | "postgresql" => "psql URL -v ON_ERROR_STOP=1 -f schema.sql -f data.sql",
+        "sqlite" => "cat schema.sql data.sql | sqlite3 -bail FILE",
+        "cassandra" => "cqlsh HOST -f schema.sql && cqlsh HOST -f data.sql",
+        _ => "",
+    }
+}

@@ -1,0 +1,347 @@
+//! Rows as files for a database's own bulk loader: CSV, and the script that its shell loads them with.
+//!
+//! ```text
+//! (table, partition, row, cells) ──▶ a line of CSV ──▶ psql \copy, sqlite3 .import
+//! ```
+//! A field holds what the dialect writes as a literal, without its quotes and casts: COPY reads exactly these.
+//!
+//! Invariants:
+//! * B1 equal rows make equal bytes, and lines are written in the order in which rows are given.
+//! * B2 NULL and the empty text are told apart in every format.
+
+use crate::cell::Cell;
+use crate::dialect::{Dialect, POSTGRES, SQLITE};
+use crate::layout::{Col, Layout, TableLayout};
+use datagen::schema::Schema;
+use datagen::value::Type;
+use history::Cells;
+use std::fmt::Write;
+
+/// How a database's shell is told to load files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shell {
+    Psql,
+    Sqlite3,
+}
+
+/// The sheets of a schema, one for each table and one for each companion.
+pub struct Bulk {
+    shell: Shell,
+    dialect: &'static Dialect,
+    layout: Layout,
+}
+
+/// One file of rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sheet {
+    /// The table of the schema.
+    pub table: u16,
+    /// Its companion, with the shared cells, instead of its rows.
+    pub shared: bool,
+    /// The file's name.
+    pub file: String,
+    /// The table's name on the database, quoted where it must be.
+    pub name: String,
+}
+
+impl Bulk {
+    /// Of the database that a URL names; `None` where it has no bulk loader that we know.
+    pub fn of(url: &str, schema: &Schema, prefix: &str) -> Option<Bulk> {
+        let (shell, dialect) = match url.split_once(':').map_or(url, |(scheme, _)| scheme) {
+            "postgres" | "postgresql" => (Shell::Psql, &POSTGRES),
+            "sqlite" => (Shell::Sqlite3, &SQLITE),
+            _ => return None,
+        };
+        Some(Bulk {
+            shell,
+            dialect,
+            layout: Layout::new(schema, prefix),
+        })
+    }
+
+    /// The sheets, in the order of the schema.
+    pub fn sheets(&self) -> Vec<Sheet> {
+        let sheet = |table: &TableLayout, shared: bool, name: &str| Sheet {
+            table: u16::try_from(table.index).expect("tables are numbered in 16 bits"),
+            shared,
+            file: format!("{}.csv", name.trim_matches('"')),
+            name: name.to_owned(),
+        };
+        let both = self.layout.tables.iter().flat_map(|table| {
+            let companion = table.companion.as_deref().map(|name| sheet(table, true, name));
+            [sheet(table, false, &table.name)].into_iter().chain(companion)
+        });
+        both.collect()
+    }
+
+    /// The first line: the columns' names.
+    pub fn header(&self, sheet: &Sheet) -> String {
+        let names = self
+            .columns(sheet)
+            .into_iter()
+            .map(|c| csv(c.name.trim_matches('"')));
+        names.collect::<Vec<_>>().join(",") + "\n"
+    }
+
+    /// One line: the row at `row` of the partition at `part`, or the partition's shared cells where the sheet has these.
+    /// Cells that are not listed are NULL.
+    pub fn line(&self, sheet: &Sheet, part: u64, row: u64, cells: &Cells, out: &mut String) {
+        let table = self.layout.table(sheet.table);
+        let mut bytes = Vec::new();
+        table.parts.universe.inflate_into(part, &mut bytes);
+        let filled = if sheet.shared {
+            table.fill_shared(None, cells)
+        } else {
+            table.rows.universe.inflate_into(row, &mut bytes);
+            table.fill_regular(None, cells)
+        };
+        let columns = if sheet.shared {
+            &table.shared
+        } else {
+            &table.regular
+        };
+        for (column, descriptor) in columns.iter().zip(filled) {
+            match descriptor {
+                Some(descriptor) => column.inflate_into(descriptor, &mut bytes),
+                None => Cell::Null.put(&mut bytes),
+            }
+        }
+        let mut rest = bytes.as_slice();
+        let mut first = true;
+        while !rest.is_empty() {
+            if !first {
+                out.push(',');
+            }
+            first = false;
+            self.field(Cell::take(&mut rest), out);
+        }
+        out.push('\n');
+    }
+
+    /// The script that loads every sheet after `schema.sql`, and the command that runs it.
+    pub fn script(&self, with: &[Sheet]) -> (String, &'static str) {
+        let mut out = String::new();
+        match self.shell {
+            Shell::Psql => {
+                out += "\\set ON_ERROR_STOP on\nBEGIN;\n\\i schema.sql\n";
+                for sheet in with {
+                    let names = self.names(sheet);
+                    writeln!(
+                        out,
+                        "\\copy {} ({names}) FROM '{}' WITH (FORMAT csv, HEADER)",
+                        sheet.name, sheet.file
+                    )
+                    .expect("a String takes everything");
+                }
+                out += "COMMIT;\n";
+                (out, "psql URL -f load.sql")
+            }
+            Shell::Sqlite3 => {
+                out += ".bail on\n.read schema.sql\nBEGIN;\n";
+                for sheet in with {
+                    self.import(sheet, &mut out);
+                }
+                out += "COMMIT;\n";
+                (out, "sqlite3 FILE < load.sql")
+            }
+        }
+    }
+
+    /// Everything is text when it comes in: it is kept aside first, then brought into the columns' types.
+    fn import(&self, sheet: &Sheet, out: &mut String) {
+        let aside = format!("aside_{}", sheet.file.trim_end_matches(".csv"));
+        let columns = self.columns(sheet);
+        let declared: Vec<String> = (0..columns.len()).map(|n| format!("c{n} TEXT")).collect();
+        let typed: Vec<String> = (0..)
+            .zip(&columns)
+            .map(|(n, column)| typed(n, column.ty))
+            .collect();
+        if columns.iter().any(|c| matches!(c.ty, Type::Bytes | Type::Uuid)) {
+            out.push_str("-- unhex() is there from SQLite 3.41 on\n");
+        }
+        writeln!(out, "CREATE TABLE temp.\"{aside}\" ({});", declared.join(", "))
+            .expect("a String takes everything");
+        writeln!(out, ".import --csv --skip 1 --schema temp {} {aside}", sheet.file)
+            .expect("a String takes everything");
+        writeln!(
+            out,
+            "INSERT INTO {} ({}) SELECT\n  {}\nFROM temp.\"{aside}\";",
+            sheet.name,
+            self.names(sheet),
+            typed.join(",\n  ")
+        )
+        .expect("a String takes everything");
+    }
+
+    fn columns(&self, sheet: &Sheet) -> Vec<&Col> {
+        let table = self.layout.table(sheet.table);
+        let keys = table.parts.columns.iter();
+        if sheet.shared {
+            keys.chain(&table.shared).collect()
+        } else {
+            keys.chain(&table.rows.columns).chain(&table.regular).collect()
+        }
+    }
+
+    fn names(&self, sheet: &Sheet) -> String {
+        let names: Vec<&str> = self.columns(sheet).iter().map(|c| c.name.as_str()).collect();
+        names.join(", ")
+    }
+
+    fn field(&self, cell: Cell<'_>, out: &mut String) {
+        match (cell, self.shell) {
+            // An empty field without quotes.
+            (Cell::Null, Shell::Psql) => {}
+            (Cell::Null, Shell::Sqlite3) => out.push_str("\\N"),
+            // What begins with the sign of NULL has one sign more.
+            (Cell::Text(text), Shell::Sqlite3) if text.starts_with('\\') => {
+                out.push_str(&csv(&format!("\\{text}")));
+            }
+            (Cell::Text(text), _) => out.push_str(&csv(text)),
+            (cell, _) => {
+                let mut literal = String::new();
+                (self.dialect.literal)(cell, &mut literal);
+                out.push_str(bare(&literal));
+            }
+        }
+    }
+}
+
+/// A column of the imported text in its own type.
+fn typed(n: usize, ty: Type) -> String {
+    let null = format!("nullif(c{n}, '\\N')");
+    match ty {
+        Type::Float32 | Type::Float64 => format!("CAST({null} AS REAL)"),
+        Type::Text | Type::Ascii => format!(
+            "CASE WHEN c{n} = '\\N' THEN NULL WHEN substr(c{n}, 1, 1) = '\\' THEN substr(c{n}, 2) ELSE c{n} END"
+        ),
+        Type::Bytes | Type::Uuid => format!("unhex({null})"),
+        _ => format!("CAST({null} AS INTEGER)"),
+    }
+}
+
+/// What stands between the quotes of a literal that is no text: `'\x00ff'::bytea`, `date '2024-02-29'`, `12`.
+fn bare(literal: &str) -> &str {
+    match (literal.find('\''), literal.rfind('\'')) {
+        (Some(first), Some(last)) if first < last => &literal[first + 1..last],
+        _ => literal,
+    }
+}
+
+/// A text as a field: always in quotes, so that an empty one is not NULL.
+fn csv(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{OpenOptions, open};
+    use datagen::schema::ddl;
+    use expect_test::expect;
+
+    fn bulk(url: &str) -> (Bulk, Schema) {
+        let target = open(url, &OpenOptions::new("/nowhere", "gmtest")).unwrap();
+        let text = "CREATE TABLE t (p int, c date, v text, b bytea, n numeric(5,2), s text STATIC, PRIMARY KEY ((p), c));";
+        let schema = ddl::read(text, 1, &|ty| target.limits(&ty)).unwrap();
+        (Bulk::of(url, &schema, "gmtest").unwrap(), schema)
+    }
+
+    fn shown(url: &str) -> String {
+        let (bulk, schema) = bulk(url);
+        let mut out = String::new();
+        for sheet in bulk.sheets() {
+            out += &format!("{}: {}", sheet.file, bulk.header(&sheet));
+        }
+        let columns = &schema.table(0).definition().regular;
+        let cells: Cells = columns.iter().map(|c| (c.id, None)).collect();
+        bulk.line(&bulk.sheets()[0], 3, 5, &cells, &mut out);
+        let values = [
+            Cell::Text("it's \"so\""),
+            Cell::Text(""),
+            Cell::Text("\\N"),
+            Cell::Null,
+            Cell::Bytes(&[0, 255]),
+            Cell::Bytes(&[]),
+            Cell::Numeric(-150, 2),
+            Cell::Bool(true),
+            Cell::Float64(f64::NEG_INFINITY),
+            Cell::Uuid([7; 16]),
+            Cell::Timestamp(-1),
+            Cell::Date(-800_000),
+        ];
+        for value in values {
+            bulk.field(value, &mut out);
+            out.push('\n');
+        }
+        out + &bulk.script(&bulk.sheets()).0
+    }
+
+    #[test]
+    fn rows_are_lines_that_copy_reads() {
+        expect![[r#"
+            gmtest_t.csv: "p","c","v","b","n"
+            gmtest_t_s.csv: "p","s"
+            -2147483641,4414-10-17 BC,,,
+            "it's ""so"""
+            ""
+            "\N"
+
+            \x00ff
+            \x
+            -1.50
+            true
+            -Infinity
+            07070707-0707-0707-0707-070707070707
+            1969-12-31 23:59:59.999999
+            0222-09-04 BC
+            \set ON_ERROR_STOP on
+            BEGIN;
+            \i schema.sql
+            \copy "gmtest_t" ("p", "c", "v", "b", "n") FROM 'gmtest_t.csv' WITH (FORMAT csv, HEADER)
+            \copy "gmtest_t_s" ("p", "s") FROM 'gmtest_t_s.csv' WITH (FORMAT csv, HEADER)
+            COMMIT;
+        "#]].assert_eq(&shown("postgres://me@host/db"));
+    }
+
+    #[test]
+    fn rows_are_lines_that_import_reads() {
+        expect![[r#"
+            gmtest_t.csv: "p","c","v","b","n"
+            gmtest_t_s.csv: "p","s"
+            -2147483641,-714026,\N,\N,\N
+            "it's ""so"""
+            ""
+            "\\N"
+            \N
+            00ff
+
+            -150
+            1
+            -9e999
+            07070707070707070707070707070707
+            -1
+            -800000
+            .bail on
+            .read schema.sql
+            BEGIN;
+            -- unhex() is there from SQLite 3.41 on
+            CREATE TABLE temp."aside_gmtest_t" (c0 TEXT, c1 TEXT, c2 TEXT, c3 TEXT, c4 TEXT);
+            .import --csv --skip 1 --schema temp gmtest_t.csv aside_gmtest_t
+            INSERT INTO "gmtest_t" ("p", "c", "v", "b", "n") SELECT
+              CAST(nullif(c0, '\N') AS INTEGER),
+              CAST(nullif(c1, '\N') AS INTEGER),
+              CASE WHEN c2 = '\N' THEN NULL WHEN substr(c2, 1, 1) = '\' THEN substr(c2, 2) ELSE c2 END,
+              unhex(nullif(c3, '\N')),
+              CAST(nullif(c4, '\N') AS INTEGER)
+            FROM temp."aside_gmtest_t";
+            CREATE TABLE temp."aside_gmtest_t_s" (c0 TEXT, c1 TEXT);
+            .import --csv --skip 1 --schema temp gmtest_t_s.csv aside_gmtest_t_s
+            INSERT INTO "gmtest_t_s" ("p", "s") SELECT
+              CAST(nullif(c0, '\N') AS INTEGER),
+              CASE WHEN c1 = '\N' THEN NULL WHEN substr(c1, 1, 1) = '\' THEN substr(c1, 2) ELSE c1 END
+            FROM temp."aside_gmtest_t_s";
+            COMMIT;
+        "#]].assert_eq(&shown("sqlite:"));
+    }
+}
