@@ -7,6 +7,7 @@ use super::clock::Clock;
 use super::config::{Config, Ends, Mistake, Reads, Writes};
 use super::dice::Dice;
 use super::view::View;
+use datagen::schema::ColumnId;
 use datagen::stream::{Stream, draw};
 use history::{
     Aggregate, Condition, Consistency, End, Extras, From, Op, Parts, Query, Relation, RowChoice, Select,
@@ -324,6 +325,14 @@ pub(super) fn fit(lww: &Lww, dice: &mut Dice, view: &View, position: u64, mut qu
             if dice.in_16(lww.shared_in_16) {
                 let shared = view.shared.iter().map(|column| column.id);
                 columns.extend(shared.filter(|id| !columns.contains(id)).collect::<Vec<_>>());
+            }
+            // CQL chooses no rows where it is asked for nothing of a row.
+            let of_a_row = |id: &ColumnId| {
+                view.clustering.iter().any(|(c, _)| c == id) || view.regular.iter().any(|c| c.id == *id)
+            };
+            if !columns.iter().any(of_a_row) {
+                let clustering = view.clustering.first().map(|(id, _)| *id);
+                columns.extend(clustering.or_else(|| view.regular.first().map(|c| c.id)));
             }
         }
         Select::Distinct(_) | Select::Group { .. } => panic!("no such read is drawn under lww"),
