@@ -29,6 +29,13 @@ const BENCHES: &[Bench] = &[
         what: "the model: operations applied, and generated and applied",
     },
     Bench {
+        name: "lww",
+        package: "gristmill-run",
+        target: "gristmill",
+        argument: Some("lww"),
+        what: "the model where the greatest timestamp wins: operations merged, and generated and merged",
+    },
+    Bench {
         name: "visit",
         package: "gristmill-run",
         target: "gristmill",

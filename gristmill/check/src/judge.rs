@@ -451,6 +451,6 @@ pub(crate) fn is_made_of_several(select: &Select) -> bool {
 }
 
 #[cfg(test)]
-mod planted;
+pub(crate) mod planted;
 #[cfg(test)]
 mod tests;

@@ -10,4 +10,4 @@ mod visits;
 pub(crate) use apply::effective;
 pub(crate) use partition::{Enc, EncView, EncWriter, Partition, SharedRow, cells};
 pub(crate) use store::{Entry, Store, Tail};
-pub(crate) use visits::Visits;
+pub(crate) use visits::{KEPT, Visits};

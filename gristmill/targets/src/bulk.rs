@@ -301,7 +301,8 @@ mod tests {
             \copy "gmtest_t" ("p", "c", "v", "b", "n") FROM 'gmtest_t.csv' WITH (FORMAT csv, HEADER)
             \copy "gmtest_t_s" ("p", "s") FROM 'gmtest_t_s.csv' WITH (FORMAT csv, HEADER)
             COMMIT;
-        "#]].assert_eq(&shown("postgres://me@host/db"));
+        "#]]
+        .assert_eq(&shown("postgres://me@host/db"));
     }
 
     #[test]
@@ -342,6 +343,7 @@ mod tests {
               CASE WHEN c1 = '\N' THEN NULL WHEN substr(c1, 1, 1) = '\' THEN substr(c1, 2) ELSE c1 END
             FROM temp."aside_gmtest_t_s";
             COMMIT;
-        "#]].assert_eq(&shown("sqlite:"));
+        "#]]
+        .assert_eq(&shown("sqlite:"));
     }
 }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A visit and what became of it: `3: delete t0/1/2 | auto ## s1 10..12 committed`.
-fn parse(line: &str) -> (Visit, Track) {
+pub(crate) fn parse(line: &str) -> (Visit, Track) {
     let (visit, rest) = line.split_once("##").expect("a track after ##");
     let visit: Visit = visit.trim().parse().unwrap_or_else(|e| panic!("{line}: {e}"));
     let mut rest = rest.split_whitespace();

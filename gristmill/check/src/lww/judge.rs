@@ -17,6 +17,8 @@ use history::{
 };
 use std::sync::{Arc, Mutex};
 
+const SERIAL: &str = "a serial read of lightweight transactions";
+
 /// See the module.
 pub(crate) struct Racing {
     pub(crate) history: Arc<dyn Regenerate>,
@@ -87,6 +89,9 @@ impl Racing {
         rows: &Rows,
         lazily: bool,
     ) -> Stage {
+        if super::effects::stamp(visit).consistency == Consistency::Serial {
+            return Stage::NotCompared(SERIAL);
+        }
         let layout = self.layout(visit.lts);
         let table = layout.table(query.table);
         let plan = Plan::new(query, table, self.semantics.nulls, true);

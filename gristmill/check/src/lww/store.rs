@@ -19,7 +19,7 @@ use super::merged::{Dirty, Merged};
 use super::see::{Promise, Seen, Viewer};
 use crate::judged::{Options, Overlap};
 use crate::layout::TableLayout;
-use crate::model::{Enc, Partition, Visits};
+use crate::model::{Enc, KEPT, Partition, Visits};
 use history::{Consistency, Lts, Part, Regenerate, Semantics, Tick, Ties, Tracker, Visit};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Visits merged into a head before it is looked over for what can be forgotten.
-const TIDY_EVERY: u32 = 64;
+const TIDY_EVERY: u32 = if cfg!(test) { 2 } else { 64 };
 
 /// What is known of a partition, for readers who need writes to be taken by so many replicas.
 pub(crate) struct Entry {
@@ -212,7 +212,7 @@ impl Store {
             })
         };
         Self {
-            visits: Visits::new(Arc::clone(&history)),
+            visits: Visits::new(Arc::clone(&history), if options.bytes_max > 0 { KEPT } else { 1 }),
             history,
             tracker,
             promise: Promise {
@@ -291,6 +291,11 @@ impl Store {
         };
         entry.keep_for(viewer);
         entry.settle(final_by);
+        if entry.since_tidy >= TIDY_EVERY {
+            // Then every writer up to `through` that is not in the head is pending.
+            entry.take_back(0);
+            self.tidy(entry);
+        }
         let mut tail = Tail::default();
         let mut must = self.gather(entry, part, viewer, &mut tail)?;
         must.sort_unstable();
@@ -351,7 +356,9 @@ impl Store {
             }
         }
         let mut more = Vec::new();
-        let (mut late, mut passed) = (0, 0);
+        // Those that are late wait, if another one follows that is not.
+        let mut late: Vec<Lts> = Vec::new();
+        let mut passed = 0;
         for i in 0.. {
             if i == entry.ahead.len() {
                 let last = entry.ahead.back().copied().unwrap_or(entry.through);
@@ -363,27 +370,24 @@ impl Store {
             };
             match sees(lts)? {
                 // Each session holds one visit: more than that, and all that follows is later still.
-                Seen::Late if late >= self.options.sessions => break,
+                Seen::Late if late.len() >= self.options.sessions as usize => break,
                 Seen::Late => {
-                    late += 1;
+                    late.push(lts);
                     continue;
                 }
                 Seen::Must(by) => must.push((by, lts)),
-                Seen::May(overlap) => may.push(overlap),
+                Seen::May(overlap) => {
+                    may.push(overlap);
+                    left.push(lts);
+                }
                 Seen::Not => continue,
             }
-            late = 0;
+            left.append(&mut late);
             passed = i + 1;
         }
-        // Those in between that are late, or may be visible, wait.
         if let Some(last) = passed.checked_sub(1) {
             entry.through = entry.ahead[last];
-            for lts in entry.ahead.drain(..passed) {
-                match sees(lts)? {
-                    Seen::May(_) | Seen::Late => left.push(lts),
-                    Seen::Must(_) | Seen::Not => {}
-                }
-            }
+            entry.ahead.drain(..passed);
         }
         left.sort_unstable();
         entry.pending = left;
@@ -430,15 +434,15 @@ impl Store {
         } else {
             refresh(&mut entry.image, &entry.merged, table, &mut dirty, &[]);
         }
-        entry.since_tidy += u32::try_from(visits.len()).unwrap_or(u32::MAX / 2);
-        if entry.since_tidy >= TIDY_EVERY {
-            entry.since_tidy = 0;
-            self.tidy(entry);
-        }
+        let more = u32::try_from(visits.len()).unwrap_or(u32::MAX);
+        entry.since_tidy = entry.since_tidy.saturating_add(more);
     }
 
-    /// Forgets deletions that no visit to come can fall under.
+    /// Forgets deletions that no visit to come can fall under. Nothing stands.
     fn tidy(&self, entry: &mut Entry) {
+        entry.since_tidy = 0;
+        entry.merged.stop();
+        entry.image.stop();
         entry.merged.tidy_expiries();
         let oldest = entry.pending.first().copied().unwrap_or(entry.through);
         let Some(visit) = self

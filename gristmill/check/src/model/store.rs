@@ -289,7 +289,7 @@ impl Store {
             })
         };
         Self {
-            visits: Visits::new(Arc::clone(&history)),
+            visits: Visits::new(Arc::clone(&history), super::visits::KEPT),
             history,
             tracker,
             claim,

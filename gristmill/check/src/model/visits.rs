@@ -3,8 +3,8 @@
 use history::{Lts, Regenerate, Visit};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// How many visits are kept: enough for what overlaps, few enough to lie in the processor's cache still when they go.
-const KEPT: usize = 1024;
+/// How many visits a run keeps: enough for what overlaps, few enough to lie in the processor's cache still when they go.
+pub(crate) const KEPT: usize = 1024;
 
 /// A direct-mapped cache over [`Regenerate::visit`].
 pub(crate) struct Visits {
@@ -13,10 +13,11 @@ pub(crate) struct Visits {
 }
 
 impl Visits {
-    pub(crate) fn new(history: Arc<dyn Regenerate>) -> Self {
+    /// Keeps so many; at least one.
+    pub(crate) fn new(history: Arc<dyn Regenerate>, kept: usize) -> Self {
         Self {
             history,
-            slots: (0..KEPT).map(|_| Mutex::new(None)).collect(),
+            slots: (0..kept.max(1)).map(|_| Mutex::new(None)).collect(),
         }
     }
 
@@ -44,7 +45,7 @@ impl Visits {
     }
 
     fn slot(&self, lts: Lts) -> MutexGuard<'_, Option<Arc<Visit>>> {
-        let slot = usize::try_from(lts.0 % KEPT as u64).expect("below KEPT");
+        let slot = usize::try_from(lts.0 % self.slots.len() as u64).expect("below the number of slots");
         self.slots[slot]
             .lock()
             .expect("nobody panics while holding a slot")

@@ -34,6 +34,7 @@ pub(crate) fn draw_write(draws: &mut Draws, schema: &Schema, part: Part, lts: Lt
 /// What a visit says beside its statements.
 pub(crate) fn stamp(draws: &mut Draws, times: usize) -> Stamp {
     Stamp {
+        condition: None,
         timestamp: 1_000 + draws.below(times) as i64,
         ttl: draws.one_in(5).then_some(100),
         consistency: Consistency::One,

@@ -159,6 +159,14 @@ fn draw(draws: &mut Draws, schema: &Schema, lts: Lts, kind: Kind) -> Visit {
         let mut query = draw_query(draws, schema, kind.slow);
         if matches!(query.select, Select::Columns(_)) {
             query.extras.stamps = draws.one_in(2);
+            let shared = schema.table(query.table).shared.first().map(|c| c.id);
+            if let (Select::Columns(columns), Some(shared), true) = (
+                &mut query.select,
+                shared,
+                query.from == history::From::Table && draws.one_in(2),
+            ) {
+                columns.push(shared);
+            }
         }
         if draws.one_in(6) {
             query.extras.per_partition = Some(1 + u32::try_from(draws.below(3)).expect("small"));

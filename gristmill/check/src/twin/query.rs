@@ -175,7 +175,7 @@ fn chosen(query: &Query, table: &Table, contents: &BTreeMap<Part, Content>, cql:
             if !wanted {
                 continue;
             }
-            let mut row = base(if query.from == From::Table {
+            let mut row = base(if query.from == From::Table && !cql {
                 None
             } else {
                 content.shared.as_ref()

@@ -18,6 +18,7 @@ fn main() {
         match name.as_str() {
             "datagen" => self::datagen::run(ROUNDS),
             "model" => model::run(ROUNDS),
+            "lww" => model::lww(ROUNDS),
             "visit" => visit::run(ROUNDS),
             "verified" => verified::run(ROUNDS),
             other => panic!("no benchmark {other}"),

@@ -5,41 +5,56 @@ use crate::datagen::{per_second, schema, writing};
 use crate::rounds::{self, Turn, interleaved};
 use check::{Judge, Options};
 use history::{
-    Affected, Atomic, Claim, Level, Lts, Nulls, Part, Regenerate, Semantics, SessionId, Snapshot, State,
-    Tick, Track, Tracker,
+    Affected, Atomic, Claim, Discipline, Level, Lts, Nulls, Part, Regenerate, Semantics, SessionId, Snapshot,
+    State, Tick, Track, Tracker,
 };
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 use workload::Partitions;
+use workload::partitions::Config;
 
 const VISITS: u64 = 60_000;
-const OPS_PER_VISIT: u64 = 5;
 
+/// Visits one after another.
 pub(crate) fn run(rounds: usize) {
     // A model may forget what a partition delete removed; without one, every operation counts.
     let mut config = writing();
     config.writes.delete_partition = 0;
+    let alone = measure(rounds, config, Discipline::Ordered);
+    rounds::goal(&alone.0, 3e6, 1e6, "M operations/s");
+    rounds::goal(&alone.1, 5e6, 1e6, "M operations/s");
+}
+
+/// Visits that race: batches at timestamps that go back and meet, every kind of deletion.
+pub(crate) fn lww(rounds: usize) {
+    let alone = measure(rounds, writing().lww(), Discipline::Lww);
+    rounds::goal(&alone.1, 5e6, 1e6, "M operations/s");
+}
+
+fn measure(rounds: usize, config: Config, discipline: Discipline) -> (rounds::Series, rounds::Series) {
     let visits = Arc::new(Partitions::new(config, 7, schema()).expect("the workload fits the table"));
     let mut last: BTreeMap<Part, Lts> = BTreeMap::new();
     let mut parts = Vec::new();
+    let mut ops = 0;
     for lts in (1..=VISITS).map(Lts) {
         visits.writes(lts, &mut parts);
         for part in &parts {
             last.insert(*part, lts);
         }
+        let made = visits.visit(lts).map_or(0, |v| v.steps.len());
+        ops += made as u64;
     }
-    let ops = VISITS * OPS_PER_VISIT;
     let turns: Vec<Turn<'_>> = vec![
         ("generated", Box::new(|| per_second(ops, || generate(&visits)))),
         (
             "generated and applied",
-            Box::new(|| per_second(ops, || replay(&visits, &last))),
+            Box::new(|| per_second(ops, || replay(&visits, &last, discipline))),
         ),
     ];
-    let series = interleaved(rounds, turns);
+    let mut series = interleaved(rounds, turns);
     println!(
-        "the model, one thread, by its CPU time; {VISITS} visits of {OPS_PER_VISIT} operations on {} partitions",
+        "the model, one thread, by its CPU time; {VISITS} visits, {ops} operations on {} partitions",
         last.len()
     );
     for one in &series {
@@ -52,8 +67,7 @@ pub(crate) fn run(rounds: usize) {
         |both, generated| 1.0 / (1.0 / both - 1.0 / generated).max(1e-12),
     );
     rounds::print(&alone, 1e6, "M operations/s");
-    rounds::goal(&series[1], 3e6, 1e6, "M operations/s");
-    rounds::goal(&alone, 5e6, 1e6, "M operations/s");
+    (series.swap_remove(1), alone)
 }
 
 fn generate(visits: &Partitions) {
@@ -62,7 +76,7 @@ fn generate(visits: &Partitions) {
     }
 }
 
-fn replay(visits: &Arc<Partitions>, last: &BTreeMap<Part, Lts>) {
+fn replay(visits: &Arc<Partitions>, last: &BTreeMap<Part, Lts>, discipline: Discipline) {
     let claim = Claim {
         level: Level::Serializable,
         real_time: true,
@@ -80,6 +94,8 @@ fn replay(visits: &Arc<Partitions>, last: &BTreeMap<Part, Lts>) {
     };
     let options = Options {
         bytes_max: 0,
+        discipline,
+        sessions: 1,
         ..Options::default()
     };
     let history = Arc::clone(visits) as Arc<dyn Regenerate>;
