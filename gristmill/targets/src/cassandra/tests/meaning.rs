@@ -393,6 +393,15 @@ pub(super) fn what_cql_cannot_say_is_refused_and_said_beforehand(world: &World<'
         "read t0/{0,1}/{2,3} select c6",
         "read t0/0 group c0,c1 with count,max:c6",
         "read t0/* of-shared select c0,c20",
+        "read t0/0[0:1..] select c20,c0 order c1,-c2 stamps",
+        "read t0/0[0:1..] select c0",
+        "read t0/0/3 select c21",
+        "read t0/0/{3,4} select c21",
+        "read t0/0[:1..] aggregate max:c20,count",
+        "read t0/0/3 aggregate count:c20",
+        "read t0/0[:1..] aggregate count",
+        "read t0/0 select c20 where c4=3",
+        "read t0/0 aggregate max:c20 where c6>=3",
     ] {
         let (said, answer) = check(text, &mut stage);
         assert_eq!(said, Ok(()), "{text}");

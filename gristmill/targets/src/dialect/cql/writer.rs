@@ -395,6 +395,11 @@ impl Writer<'_> {
                 self.aggregates(table, aggregates, &mut first);
             }
         }
+        if chooses_rows(q) && !table.rows.columns.is_empty() && only_of_partition(table, q) {
+            // Who chooses rows must select something of them. Nobody reads it.
+            self.comma(&mut first);
+            self.push(&table.rows.columns[0].name);
+        }
         self.push(" FROM ");
         self.push(&table.name);
         let filtering = self.conditions(table, q);
@@ -520,5 +525,33 @@ impl Writer<'_> {
         if self.texts {
             self.statement.answer.push(want);
         }
+    }
+}
+
+/// Whether a read selects static columns and none of a row.
+fn only_of_partition(table: &TableLayout, q: &Query) -> bool {
+    let of = |aggregate: &Aggregate| match aggregate {
+        Aggregate::CountRows => None,
+        Aggregate::Count(id) | Aggregate::Min(id) | Aggregate::Max(id) | Aggregate::Sum(id) => Some(*id),
+    };
+    let columns: Vec<ColumnId> = match &q.select {
+        Select::Columns(ids) | Select::Distinct(ids) => ids.clone(),
+        Select::Aggregates(aggregates) => aggregates.iter().filter_map(of).collect(),
+        Select::Group { by, aggregates } => by
+            .iter()
+            .copied()
+            .chain(aggregates.iter().filter_map(of))
+            .collect(),
+    };
+    let partition = |id: &ColumnId| table.parts.columns.iter().any(|c| c.id == *id);
+    !columns.is_empty() && columns.iter().all(|id| partition(id) || table.is_shared(*id))
+}
+
+/// Whether a read names clustering columns in its conditions.
+fn chooses_rows(q: &Query) -> bool {
+    match &q.rows {
+        RowChoice::All => false,
+        RowChoice::Slice(s) => !s.prefix.is_empty() || s.lower.is_some() || s.upper.is_some(),
+        RowChoice::One(_) | RowChoice::In(_) => true,
     }
 }
