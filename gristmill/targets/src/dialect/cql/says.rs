@@ -149,9 +149,6 @@ fn grouping(table: &Table, by: &[ColumnId]) -> Says {
 pub(crate) const LEFT_OUT: &[&str] = &[
     "−0 (equal to 0 in SQL, below it in CQL)",
     "microseconds of timestamps (Cassandra keeps milliseconds)",
-    "transactions, savepoints, inserts that a row refuses",
-    "OR, IS NULL, <>, joins, OFFSET, ORDER BY of anything but the clustering key, DISTINCT and GROUP BY of regular columns",
-    "sum (0 over nothing, and it overflows in the column's own type)",
-    "static columns in tables without a clustering key",
-    "IN over a partition key of several columns, filters with IN",
+    "sum (0 over nothing there, and it overflows)",
+    "reads that CQL has no words for (OR, IS NULL, <>, joins, OFFSET, orders other than the clustering key's)",
 ];
