@@ -189,6 +189,14 @@ impl Settings {
         merge(&mut table, self.workload.clone());
         match table.try_into::<Config>() {
             Ok(mut config) => {
+                if config.lww.is_some() && self.discipline(&target.describe().url) == Discipline::Ordered {
+                    mistakes.push(Mistake {
+                        place: "workload.lww".to_owned(),
+                        what: "says how visits get their timestamps: give it with --discipline lww"
+                            .to_owned(),
+                    });
+                    config.lww = None;
+                }
                 if let Some(percent) = self.reads {
                     mistakes.extend(super::ratio::set(&mut config.visits, percent).err());
                 }

@@ -551,11 +551,16 @@ impl Settings {
     }
 }
 
-/// Tables are merged, everything else replaced.
+/// Tables are merged, everything else replaced: also a table that is one of several shapes, since it is not two of them.
 pub(super) fn merge(under: &mut toml::Table, over: toml::Table) {
+    const SHAPES: [&str; 5] = ["wide", "narrow", "walk", "policy", "popularity"];
     for (key, value) in over {
         match (under.get_mut(&key), value) {
-            (Some(toml::Value::Table(under)), toml::Value::Table(over)) => merge(under, over),
+            (Some(toml::Value::Table(under)), toml::Value::Table(over))
+                if !SHAPES.contains(&key.as_str()) =>
+            {
+                merge(under, over);
+            }
             (_, value) => {
                 under.insert(key, value);
             }

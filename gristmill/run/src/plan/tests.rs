@@ -1,6 +1,7 @@
 use super::mistake::nearest;
 use super::{Millis, Rate, Seed, Settings, Stop, split_password};
 use expect_test::{Expect, expect};
+use workload::partitions::{Policy, Popularity};
 
 fn mistakes(text: &str, expected: Expect) {
     let found = match Settings::parse(text, "run.toml") {
@@ -85,6 +86,25 @@ fn flags_go_over_the_file_and_a_number_of_visits_over_a_time() {
     assert_eq!(both.lies["dirty_read"], Rate { num: 1, den: 100 });
     assert_eq!(both.lies["torn_commit"], Rate { num: 1, den: 50 });
     assert_eq!(both.workload["reads"]["row"].as_integer(), Some(99));
+}
+
+#[test]
+fn what_has_one_of_several_shapes_is_replaced_as_a_whole() {
+    let file = "seed = \"1\"\n[workload.lww.clock.policy]\nties = { group = 3 }\n[workload.wide]\nzipf = { count = 15 }\n";
+    let plan = |discipline: &str| {
+        let mut settings = Settings::parse(file, "run.toml").unwrap();
+        settings.set("discipline", discipline, "--discipline").unwrap();
+        let nobody: targets::target::Environment = std::sync::Arc::new(|_| None);
+        settings.plan(&nobody)
+    };
+    let workload = plan("lww").unwrap().workload;
+    assert_eq!(workload.lww.unwrap().clock.policy, Policy::Ties { group: 3 });
+    assert_eq!(workload.wide, Popularity::Zipf { count: 15 });
+    let wrong = plan("ordered").unwrap_err().to_string();
+    assert_eq!(
+        wrong,
+        "workload.lww: says how visits get their timestamps: give it with --discipline lww"
+    );
 }
 
 #[test]

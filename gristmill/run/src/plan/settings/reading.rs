@@ -103,7 +103,8 @@ impl Reading<'_> {
 
     /// Keys and types are compared with those of the default configuration; what is deeper is judged when it is read.
     fn workload(&mut self, settings: &mut Settings, value: &Spanned<DeValue<'_>>) {
-        let template = toml::Table::try_from(workload::partitions::Config::default()).expect("plain data");
+        let template =
+            toml::Table::try_from(workload::partitions::Config::default().lww()).expect("plain data");
         let DeValue::Table(table) = value.get_ref() else {
             return;
         };
@@ -155,7 +156,11 @@ impl Reading<'_> {
 fn is_choice(path: &str) -> bool {
     matches!(
         path,
-        "workload.wide" | "workload.narrow" | "workload.rows.walk" | "workload.tables"
+        "workload.wide"
+            | "workload.narrow"
+            | "workload.rows.walk"
+            | "workload.tables"
+            | "workload.lww.clock.policy"
     )
 }
 
