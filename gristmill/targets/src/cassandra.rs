@@ -155,7 +155,7 @@ impl Cassandra {
     fn make(&self, schema: &Schema) -> Result<(), Unusable> {
         let layout = self.layouts.of(schema);
         let first = self.ask(|client| admin::first(client, None))?;
-        let keyspace = self.shared.keyspace();
+        let (keyspace, with) = (self.shared.keyspace(), &self.shared.server.words().with);
         let create = self
             .keyspace_statements()
             .into_iter()
@@ -163,7 +163,7 @@ impl Cassandra {
         for statement in create {
             self.ask(|client| client.ask(&statement))?;
         }
-        for statement in cql::objects(&layout, Some(keyspace), Self::index_kind(first.version)) {
+        for statement in cql::objects(&layout, Some(keyspace), with, Self::index_kind(first.version)) {
             self.ask(|client| client.ask(&statement))?;
         }
         for question in self.index_questions(&layout) {
@@ -352,7 +352,12 @@ impl Target for Cassandra {
     /// With the indexes of 5.0; an older server gets `CREATE INDEX` without `USING`.
     fn plan_of_objects(&self, schema: &Schema) -> Vec<String> {
         let mut out = self.keyspace_statements();
-        out.extend(cql::objects(&self.layouts.of(schema), None, IndexKind::Sai));
+        out.extend(cql::objects(
+            &self.layouts.of(schema),
+            None,
+            &self.shared.server.words().with,
+            IndexKind::Sai,
+        ));
         out
     }
 

@@ -1,6 +1,6 @@
 //! Where a Cassandra is and who we are to it: the URL, then the environment.
 //!
-//! Understood: `cassandra://user:password@host:port,host:port/keyspace?rf=&dc=&consistency=&serial=`, and
+//! Understood: `cassandra://user:password@host:port,host:port/keyspace?rf=&dc=&consistency=&serial=&with=`, and
 //! `CASSANDRA_PASSWORD`. The same parameters go after `cassandra:local`.
 //!
 //! Invariant: [`Config::shown`] never holds the password.
@@ -34,6 +34,8 @@ pub(super) struct Words {
     pub(super) rf: u16,
     /// The data centre whose replicas are counted; `None`: SimpleStrategy.
     pub(super) dc: Option<String>,
+    /// Options of every table that we make: `gc_grace_seconds = 60`.
+    pub(super) with: Vec<String>,
     /// Of requests without a stamp.
     pub(super) consistency: Consistency,
     /// Lightweight transactions see those of every data centre, not only of the coordinator's.
@@ -45,6 +47,7 @@ impl Default for Words {
         Self {
             rf: 1,
             dc: None,
+            with: Vec::new(),
             consistency: Consistency::Quorum,
             serial_everywhere: true,
         }
@@ -57,8 +60,7 @@ impl std::fmt::Debug for Config {
     }
 }
 
-const FORM: &str =
-    "the form is cassandra://user@host:port,host:port/keyspace?rf=1&dc=NAME&consistency=quorum&serial=serial";
+const FORM: &str = "the form is cassandra://user@host:port,host:port/keyspace?rf=1&dc=NAME&consistency=quorum&serial=serial&with=gc_grace_seconds=60";
 
 impl Words {
     /// Takes one parameter; `false` where it is not one of these. Errors: a value that makes no sense.
@@ -74,6 +76,13 @@ impl Words {
                 return bad(
                     format!("dc={value} is no data centre's name"),
                     "give letters, digits, - and _",
+                );
+            }
+            "with" if value.contains('=') => self.with.push(value.to_owned()),
+            "with" => {
+                return bad(
+                    format!("with={value} is no option of a table"),
+                    "write with=gc_grace_seconds=60",
                 );
             }
             "consistency" => {

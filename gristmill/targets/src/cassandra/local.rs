@@ -11,6 +11,7 @@
 //! Invariants:
 //! * P1 the ports never change in the life of a folder;
 //! * P2 what is acknowledged is on disk: `commitlog_sync: batch` unless the URL says otherwise. Durability is judged.
+//! * P3 of several nodes, a read at level one answers the copy of the node that is asked, if it keeps one.
 
 mod java;
 #[cfg(test)]
@@ -44,7 +45,7 @@ const PAUSES_MAX: u32 = 9_000;
 const NODES_MAX: u8 = 3;
 
 const REMEDY: &str = "known are nodes (1 to 3), version, bin (a folder of jars), heap (256m), set (name=value of cassandra.yaml), \
-                      rf, dc, consistency, serial";
+                      rf, dc, consistency, serial, with";
 
 /// One folder's cluster.
 pub(super) struct Local {
@@ -130,6 +131,10 @@ impl Local {
             }
         }
         words.rf = rf.unwrap_or_else(|| nodes.into());
+        if nodes > 1 {
+            // What a node answers at level one is its own copy: nobody else is asked, however long it takes.
+            words.with.push("speculative_retry = 'NONE'".to_owned());
+        }
         if words.rf > u16::from(nodes) {
             return Err(bad(
                 format!("rf={} needs as many nodes", words.rf),

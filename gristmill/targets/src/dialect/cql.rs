@@ -73,12 +73,17 @@ pub(crate) enum IndexKind {
 
 /// The statements that make the schema's tables and indexes, in order; one index a column, which is all that CQL has.
 ///
-/// `keyspace`: stands before the tables' names; `None`: whoever runs them is in it.
-pub(crate) fn objects(layout: &Layout, keyspace: Option<&str>, indexes: IndexKind) -> Vec<String> {
+/// `keyspace`: stands before the tables' names; `None`: whoever runs them is in it. `with`: options of every table.
+pub(crate) fn objects(
+    layout: &Layout,
+    keyspace: Option<&str>,
+    with: &[String],
+    indexes: IndexKind,
+) -> Vec<String> {
     let within = keyspace.map_or(String::new(), |k| format!("{k}."));
     let mut out = Vec::new();
     for table in &layout.tables {
-        out.push(create(table, &within));
+        out.push(create(table, &within, with));
         let mut indexed = BTreeSet::new();
         for (name, ids) in &table.indexes {
             // One column may be in several of ours, and can have one of theirs.
@@ -90,7 +95,7 @@ pub(crate) fn objects(layout: &Layout, keyspace: Option<&str>, indexes: IndexKin
     out
 }
 
-fn create(table: &TableLayout, within: &str) -> String {
+fn create(table: &TableLayout, within: &str, with: &[String]) -> String {
     let column = |col: &Col, word: &str| {
         let ty = column_type(col.ty).expect("every type has a name");
         format!("{} {ty}{word}", col.name)
@@ -110,13 +115,15 @@ fn create(table: &TableLayout, within: &str) -> String {
     }
     parts.push(format!("PRIMARY KEY ({key})"));
     let mut text = format!("CREATE TABLE {within}{} ({})", table.name, parts.join(", "));
-    if !table.rows.columns.is_empty() {
-        let order = |(j, c): (usize, &Col)| match table.rows.universe.order(j) {
-            Order::Asc => format!("{} ASC", c.name),
-            Order::Desc => format!("{} DESC", c.name),
-        };
-        let orders: Vec<String> = table.rows.columns.iter().enumerate().map(order).collect();
-        write!(text, " WITH CLUSTERING ORDER BY ({})", orders.join(", ")).expect("a String takes everything");
+    let order = |(j, c): (usize, &Col)| match table.rows.universe.order(j) {
+        Order::Asc => format!("{} ASC", c.name),
+        Order::Desc => format!("{} DESC", c.name),
+    };
+    let orders: Vec<String> = table.rows.columns.iter().enumerate().map(order).collect();
+    let clustered = (!orders.is_empty()).then(|| format!("CLUSTERING ORDER BY ({})", orders.join(", ")));
+    for (i, option) in clustered.iter().chain(with).enumerate() {
+        text.push_str(if i == 0 { " WITH " } else { " AND " });
+        text.push_str(option);
     }
     text
 }

@@ -13,7 +13,7 @@ fn parse(url: &str) -> Result<Config, String> {
 
 #[test]
 fn a_url_names_contact_points_a_keyspace_and_levels() {
-    let url = "cassandra://me:s%40cret@one,two:19042,[::1]/mine?rf=3&dc=dc-1&consistency=local-quorum&serial=local-serial";
+    let url = "cassandra://me:s%40cret@one,two:19042,[::1]/mine?rf=3&dc=dc-1&consistency=local-quorum&serial=local-serial&with=gc_grace_seconds%3D60";
     let config = parse(url).unwrap();
     assert_eq!(config.hosts, ["one:9042", "two:19042", "[::1]:9042"]);
     assert_eq!(config.credentials(), Some(("me", "s@cret")));
@@ -21,6 +21,7 @@ fn a_url_names_contact_points_a_keyspace_and_levels() {
     assert_eq!((config.words.rf, config.words.dc.as_deref()), (3, Some("dc-1")));
     assert_eq!(config.words.consistency, Consistency::LocalQuorum);
     assert!(!config.words.serial_everywhere);
+    assert_eq!(config.words.with, ["gc_grace_seconds=60"]);
     assert!(
         !config.shown.contains("cret") && !format!("{config:?}").contains("cret"),
         "{config:?}"
@@ -62,6 +63,7 @@ fn a_url_that_makes_no_sense_is_told_what_would() {
             "serial=x is no level; known are serial and local-serial",
         ),
         ("cassandra://h?dc=a'b", "dc=a'b is no data centre's name"),
+        ("cassandra://h?with=fast", "with=fast is no option of a table"),
         ("cassandra://h?what=1", "unknown parameter `what`"),
     ] {
         let said = parse(url).unwrap_err();

@@ -143,11 +143,18 @@ pub(super) fn yaml(
     );
     let (own, cql, storage) = (own.to_string(), cql.to_string(), storage.to_string());
     let hints = if nodes > 1 { "true" } else { "false" };
+    // This one prefers the node that is asked, and needs no file.
+    let snitch = if nodes > 1 {
+        "RackInferringSnitch"
+    } else {
+        "SimpleSnitch"
+    };
     let ours = [
         ("cluster_name", "gristmill"),
         ("num_tokens", "1"),
         ("partitioner", "org.apache.cassandra.dht.Murmur3Partitioner"),
-        ("endpoint_snitch", "SimpleSnitch"),
+        ("endpoint_snitch", snitch),
+        ("dynamic_snitch", "false"),
         ("seed_provider", &seeds),
         ("listen_address", &own),
         ("rpc_address", &own),

@@ -46,7 +46,13 @@ const VISITS: &str = "
 #[test]
 fn cassandra_is_asked_in_its_own_words() {
     let layout = layout();
-    let mut out = objects(&layout, None, IndexKind::Sai).join("\n");
+    let mut out = objects(
+        &layout,
+        None,
+        &["gc_grace_seconds = 9".to_owned()],
+        IndexKind::Sai,
+    )
+    .join("\n");
     out.push('\n');
     for line in VISITS.lines().map(str::trim).filter(|l| !l.is_empty()) {
         let visit: Visit = line.parse().unwrap_or_else(|e| panic!("{line}: {e}"));
@@ -77,9 +83,9 @@ fn cassandra_is_asked_in_its_own_words() {
         out.push('\n');
     }
     expect![[r#"
-        CREATE TABLE gm1_t0 (p0 text, p1 smallint, c0 int, c1 ascii, v0 smallint, v1 text, v2 decimal, v3 boolean, v4 double, "order" blob, v6 uuid, s0 timestamp STATIC, s1 bigint STATIC, PRIMARY KEY ((p0, p1), c0, c1)) WITH CLUSTERING ORDER BY (c0 DESC, c1 ASC)
+        CREATE TABLE gm1_t0 (p0 text, p1 smallint, c0 int, c1 ascii, v0 smallint, v1 text, v2 decimal, v3 boolean, v4 double, "order" blob, v6 uuid, s0 timestamp STATIC, s1 bigint STATIC, PRIMARY KEY ((p0, p1), c0, c1)) WITH CLUSTERING ORDER BY (c0 DESC, c1 ASC) AND gc_grace_seconds = 9
         CREATE INDEX gm1_t0_i0 ON gm1_t0 (v0) USING 'sai'
-        CREATE TABLE gm1_t1 (p0 date, p1 boolean, v0 tinyint, v1 float, v2 time, PRIMARY KEY ((p0, p1)))
+        CREATE TABLE gm1_t1 (p0 date, p1 boolean, v0 tinyint, v1 float, v2 time, PRIMARY KEY ((p0, p1))) WITH gc_grace_seconds = 9
         INSERT INTO gm1_t0 (p0, p1, c0, c1, v0, v1, "order") VALUES ('', -32768, 2147483647, 'kfqdgU6O3u', -32668, ' ', null) USING TIMESTAMP 5
         INSERT INTO gm1_t0 (p0, p1, c0, c1) VALUES ('', 32767, 2147483647, 'kfqdgU6O3u') USING TIMESTAMP -5 AND TTL 60
         UPDATE gm1_t0 USING TIMESTAMP 6 AND TTL 3 SET v0 = -32663, v6 = 00000000-0000-4007-aff2-118402ff0790 WHERE p0 = '' AND p1 = -32768 AND c0 = 2147483647 AND c1 = 'kfqdgU6O3u'
