@@ -115,6 +115,10 @@ impl Judge {
                 let racing = self.racing.as_ref().expect("only racing visits are explained so");
                 racing.conclude(&e, explanation, raced)
             }
+            Stage::Awaited(explanation, awaited) => {
+                let racing = self.racing.as_ref().expect("only racing visits are explained so");
+                racing.await_order(explanation, &awaited)
+            }
             Stage::NotCompared(why) => Judged::NotCompared(why),
             Stage::Broken(finding) => Judged::Broken(finding),
             Stage::Fits(explanation, ref choices) => {
@@ -125,6 +129,11 @@ impl Judge {
                 }
             }
         }
+    }
+
+    /// Findings that needed all answers: of lightweight transactions near the end. Once, when every answer is concluded.
+    pub fn finish(&self) -> Vec<Finding> {
+        self.racing.as_ref().map(Racing::finish).unwrap_or_default()
     }
 
     /// A promise of the caller: no answer whose snapshot began before this tick will be explained or concluded any more.
@@ -241,6 +250,13 @@ impl Judge {
         let Some(step) = visit.steps.get(usize::from(a.address.step)) else {
             return Stage::NotCompared(HOLE);
         };
+        if let Some(stage) = self
+            .racing
+            .as_ref()
+            .and_then(|racing| racing.awaited(&visit, step, a))
+        {
+            return stage;
+        }
         match (step, &a.answer) {
             (_, Answer::Unknown(_)) => Stage::NotCompared(NO_ANSWER),
             (Step::Savepoint(_) | Step::RollbackTo(_), _) => {

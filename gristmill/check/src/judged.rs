@@ -1,6 +1,6 @@
 //! What goes into the judge and what comes out of it.
 
-use crate::lww::Raced;
+use crate::lww::{Awaited, Raced};
 use history::{Address, Answered, Cells, Check, Discipline, Finding, Lts, Query, SessionId, Span, Tick};
 
 /// Settings and limits of the judge. Of the limits none changes a verdict but `choices_max`, which turns an answer into
@@ -103,6 +103,8 @@ pub(crate) enum Stage {
     Fits(Explanation, Choices),
     /// The same, where visits race.
     Raced(Explanation, Box<Raced>),
+    /// A lightweight transaction or a serial read: what it is worth is said later.
+    Awaited(Explanation, Box<Awaited>),
     NotCompared(&'static str),
     Broken(Box<Finding>),
 }

@@ -1,8 +1,8 @@
 //! History and claims into a verdict: what each answer must have been.
 //!
 //! [`Judge`] is the judge of partitions that are written in a known order (discipline `ordered`), or at once, where the
-//! greatest timestamp wins (`lww`). It is pure: it starts no thread, reads no clock, touches no file. Visits come from [`history::Regenerate`], what became of them from
-//! [`history::Tracker`], answers from whoever calls.
+//! greatest timestamp wins (`lww`). It is pure: it starts no thread, reads no clock, touches no file. Visits come from
+//! [`history::Regenerate`], what became of them from [`history::Tracker`], answers from whoever calls.
 //!
 //! ```text
 //!  Answered ──▶ explain (any thread, any order) ──▶ Explained ──▶ conclude (one thread, in order) ──▶ Judged

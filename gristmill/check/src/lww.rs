@@ -13,6 +13,7 @@
 //! Invariants:
 //! * W1 nothing here assumes that timestamps rise with the numbers of visits, but for [`crate::Options::displacement`].
 //! * W2 nothing settles an unknown visit: it may be visible in every later read, until it cannot matter any more.
+//! * W4 lightweight transactions have tables of their own and no timestamps of ours: `serial` judges them, nothing else does.
 //! * W3 visits that may be visible are chosen freely of each other: a read at a quorum may show a later one without an
 //!   earlier one.
 
@@ -27,6 +28,7 @@ mod ranges;
 mod scene;
 mod see;
 mod seen;
+mod serial;
 mod solve;
 mod store;
 mod trace;
@@ -35,6 +37,7 @@ pub(crate) use explain::BY_PLAN;
 pub(crate) use judge::Racing;
 pub(crate) use merged::Merged;
 pub(crate) use seen::Raced;
+pub(crate) use serial::Awaited;
 
 use crate::judged::Options;
 

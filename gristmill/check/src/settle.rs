@@ -13,7 +13,7 @@ pub(crate) fn settle(judge: &Judge, unknown: Lts, probes: &[Probe]) -> Settled {
         let rows = rows_of(probe);
         let asker = asker(unknown, probe);
         match judge.read(&asker, &probe.query, &probe.answered, rows, Some(unknown)) {
-            Stage::Raced(..) => unreachable!("nothing is settled where visits race"),
+            Stage::Raced(..) | Stage::Awaited(..) => unreachable!("nothing is settled where visits race"),
             Stage::NotCompared(why) => panic!("visit {unknown} cannot be settled by its probe: {why}"),
             Stage::Broken(mut finding) => {
                 finding.kind = Kind::Durability;

@@ -51,6 +51,9 @@ fn promised(shape: &Shape) -> &'static str {
         Shape::AcceptedDuplicate => "a key that is there is not inserted again",
         Shape::Torn { .. } => "a visit is seen as a whole or not at all",
         Shape::NotMonotonic { .. } => "what one read has shown, a read that begins later shows too",
+        Shape::NotLinearizable => {
+            "lightweight transactions on a partition happen one after another, as all answers tell"
+        }
         Shape::Unreadable { .. } => "an answer has the columns and types that were asked for",
         Shape::Refused { .. } => "a statement that can be done is done",
         Shape::Died { .. } => "the database keeps running",
@@ -168,6 +171,7 @@ impl Place<'_> {
             Shape::NotMonotonic { visit, shown_by } => {
                 format!("visit {visit} is not in it, though the answer to {shown_by} had shown it")
             }
+            Shape::NotLinearizable => "no order that real time allows gives this answer".to_owned(),
             Shape::Unreadable { what } => format!("the answer cannot be read: {what}"),
             Shape::Refused { code, text } if code.is_empty() => format!("refused: {text}"),
             Shape::Refused { code, text } => format!("refused: {text} ({code})"),
@@ -219,6 +223,13 @@ impl Place<'_> {
             Shape::NotMonotonic { visit, shown_by } => {
                 format!(
                     "the read {shown_by} ended before this one began, and needs visit {visit} to explain it"
+                )
+            }
+            Shape::NotLinearizable => {
+                let visits: Vec<String> = self.f.proof.iter().map(Lts::to_string).collect();
+                format!(
+                    "every order of the visits that were open then or over last was tried: {}",
+                    visits.join(", ")
                 )
             }
             _ => match self.f.proof.last() {

@@ -133,6 +133,8 @@ pub enum Shape {
         /// The read that had shown it.
         shown_by: Address,
     },
+    /// No order of a partition's lightweight transactions and serial reads that real time allows gives this answer.
+    NotLinearizable,
     /// The answer cannot be read: wrong number of columns, wrong type.
     Unreadable {
         /// What is wrong with it.
@@ -177,6 +179,7 @@ impl Shape {
             Self::AcceptedDuplicate => "accepted duplicate",
             Self::Torn { .. } => "torn visit",
             Self::NotMonotonic { .. } => "not monotonic",
+            Self::NotLinearizable => "not linearizable",
             Self::Unreadable { .. } => "unreadable answer",
             Self::Refused { .. } => "refused",
             Self::Died { .. } => "died",

@@ -34,6 +34,7 @@ pub(crate) fn title(finding: &Finding) -> String {
         Shape::AcceptedDuplicate => format!("{who} is accepted though its row is there"),
         Shape::Torn { .. } => format!("{who} sees half of a transaction"),
         Shape::NotMonotonic { .. } => format!("{who} loses what an earlier read had shown"),
+        Shape::NotLinearizable => format!("{who} fits no order of the lightweight transactions"),
         Shape::Unreadable { .. } => format!("{who} returns what cannot be read"),
         Shape::Refused { code, .. } if code.is_empty() => {
             format!("{who} is refused, and nothing explains it")

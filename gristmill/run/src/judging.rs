@@ -126,6 +126,14 @@ impl<'w> Judging<'w> {
         Ok(any)
     }
 
+    /// What could only be said when every answer was judged; the answers themselves are counted.
+    pub(crate) fn finish(&mut self) -> Result<(), RunError> {
+        for finding in self.world.judge.finish() {
+            self.world.causes.judged(finding);
+        }
+        self.look_at_findings()
+    }
+
     /// J3. Above the mark there may be answers whose snapshots began long before it.
     fn raise_floor(&mut self, mark: Tick) {
         while let Some(Reverse((sent, answered, at))) = self.began.peek() {

@@ -106,6 +106,12 @@ fn judge_again(
         }
         judge.floor(floor);
     }
+    for finding in judge.finish() {
+        if !causes.count(&finding) {
+            let repeats = signature(&finding);
+            causes.add(repeats, make(&archive, finding, None, &Known::default())?);
+        }
+    }
     let counts = compared.counts();
     Ok(Recheck {
         held: judged(&counts),

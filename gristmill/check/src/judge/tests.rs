@@ -70,7 +70,7 @@ fn truthful_histories_are_explained() {
 /// What the twin says of an answer alone, as sets of visible visits.
 fn sets(stage: &Stage) -> Option<BTreeSet<BTreeSet<Lts>>> {
     match stage {
-        Stage::NotCompared(_) | Stage::Raced(..) => None,
+        Stage::NotCompared(_) | Stage::Raced(..) | Stage::Awaited(..) => None,
         Stage::Broken(_) => Some(BTreeSet::new()),
         Stage::Fits(_, choices) if choices.masks.is_empty() => Some(BTreeSet::from([BTreeSet::new()])),
         Stage::Fits(_, choices) => {

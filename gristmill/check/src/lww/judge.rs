@@ -4,6 +4,7 @@ use super::explain::{Case, read};
 use super::scene::{Around, Clock, Scene};
 use super::see::Viewer;
 use super::seen::Seen;
+use super::serial::{self, Awaited, Serial};
 use super::store::Store;
 use crate::difference;
 use crate::evaluate::Plan;
@@ -12,12 +13,12 @@ use crate::layout::{Layout, Layouts};
 use crate::model::cells;
 use datagen::schema::ColumnId;
 use history::{
-    Answered, Cells, Claim, Consistency, Lts, Part, Query, Regenerate, Rows, Semantics, SessionId, Span,
-    Tick, Tracker, Visit,
+    Answer, Answered, Cells, Check, Claim, Consistency, Finding, Kind, Lts, Part, Query, Regenerate, Rows,
+    Semantics, SessionId, Shape, Span, Step, Tick, Tracker, Visit,
 };
 use std::sync::{Arc, Mutex};
 
-const SERIAL: &str = "a serial read of lightweight transactions";
+const SERIAL: &str = "by plan: lightweight transactions are judged together or not at all";
 
 /// See the module.
 pub(crate) struct Racing {
@@ -30,6 +31,7 @@ pub(crate) struct Racing {
     layouts: Layouts,
     clock: Option<Arc<Clock>>,
     seen: Mutex<Seen>,
+    serial: Mutex<Serial>,
 }
 
 impl Racing {
@@ -49,6 +51,7 @@ impl Racing {
                 options,
             ),
             layouts: Layouts::default(),
+            serial: Mutex::default(),
             clock: None,
             seen: Mutex::new(Seen::new(claim.real_time, semantics.replicas.max(1))),
             history,
@@ -89,9 +92,6 @@ impl Racing {
         rows: &Rows,
         lazily: bool,
     ) -> Stage {
-        if super::effects::stamp(visit).consistency == Consistency::Serial {
-            return Stage::NotCompared(SERIAL);
-        }
         let layout = self.layout(visit.lts);
         let table = layout.table(query.table);
         let plan = Plan::new(query, table, self.semantics.nulls, true);
@@ -105,6 +105,89 @@ impl Racing {
             plan: &plan,
         };
         read(&case, lazily)
+    }
+
+    /// The first stage of lightweight transactions and serial reads; `None`: it is neither.
+    pub(crate) fn awaited(&self, visit: &Arc<Visit>, step: &Step, a: &Answered) -> Option<Stage> {
+        let rows = match &a.answer {
+            Answer::Rows(rows) => Some(rows),
+            _ => None,
+        };
+        let part = match serial::part_of(visit, rows) {
+            Ok(part) => part?,
+            Err(why) => return Some(Stage::NotCompared(why)),
+        };
+        if self.options.check != Check::Exhaustive {
+            return Some(Stage::NotCompared(SERIAL));
+        }
+        let explanation = match step {
+            Step::Read(query) => Explanation {
+                kind: query.kind(),
+                read: true,
+                rows: rows.map_or(0, |rows| rows.len() as u64),
+                ..Explanation::default()
+            },
+            Step::Write(op) => Explanation {
+                kind: op.kind(),
+                ..Explanation::default()
+            },
+            Step::Savepoint(_) | Step::RollbackTo(_) => return None,
+        };
+        let awaited = Awaited {
+            visit: Arc::clone(visit),
+            answered: a.clone(),
+            part,
+        };
+        Some(Stage::Awaited(explanation, Box::new(awaited)))
+    }
+
+    /// Their second stage: walks on as far as everything is known.
+    pub(crate) fn await_order(&self, explanation: Explanation, awaited: &Awaited) -> Judged {
+        let layout = self.layout(awaited.visit.lts);
+        let mut serial = self.serial.lock().expect("nobody panics while holding it");
+        let table = layout.table(awaited.part.table);
+        match serial.conclude(&self.surroundings(), awaited, table) {
+            Err(why) => Judged::NotCompared(why),
+            Ok(Some(unordered)) => Judged::Broken(Box::new(self.unordered(&unordered))),
+            Ok(None) => match &awaited.answered.answer {
+                Answer::Affected(_) | Answer::Rows(_) => Judged::Explained(explanation),
+                Answer::Unknown(_) => Judged::NotCompared("no answer came"),
+                Answer::Refused(_) => Judged::NotCompared("refused, for another reason than its key"),
+            },
+        }
+    }
+
+    /// What could only be said when all answers were there.
+    pub(crate) fn finish(&self) -> Vec<Finding> {
+        let mut serial = self.serial.lock().expect("nobody panics while holding it");
+        let found = serial.finish(&self.surroundings(), |part, with| {
+            let layout = self.layout(Lts(1));
+            with(layout.table(part.table));
+        });
+        found.iter().map(|unordered| self.unordered(unordered)).collect()
+    }
+
+    fn surroundings(&self) -> serial::Around<'_> {
+        serial::Around {
+            history: &*self.history,
+            tracker: &*self.tracker,
+            sessions: self.options.sessions,
+            nulls: self.semantics.nulls,
+        }
+    }
+
+    fn unordered(&self, unordered: &serial::Unordered) -> Finding {
+        let a = &unordered.answered;
+        let visit = self.store.visits.once(a.address.lts);
+        let action = match visit.as_ref().and_then(|v| v.steps.first()) {
+            Some(Step::Read(query)) => query.kind(),
+            Some(Step::Write(op)) => op.kind(),
+            _ => "",
+        };
+        let mut finding = difference::simple(a, action, Some(unordered.part), Shape::NotLinearizable);
+        finding.kind = Kind::Isolation;
+        finding.proof = unordered.proof.clone();
+        finding
     }
 
     /// What a write was answered: whether it is there, the reads after it say; counts mean nothing here.
@@ -152,6 +235,10 @@ impl Racing {
             .lock()
             .expect("nobody panics while holding it")
             .floor(tick);
+        self.serial
+            .lock()
+            .expect("nobody panics while holding it")
+            .raise_floor(tick);
     }
 
     /// A partition after every committed visit up to and including `upto`; expiring values live.

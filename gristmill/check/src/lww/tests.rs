@@ -3,3 +3,4 @@
 mod histories;
 mod merging;
 mod planted;
+mod serial;

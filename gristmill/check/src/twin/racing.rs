@@ -16,6 +16,7 @@ const TOO_MANY: &str = "more overlapping visits than the twin tries";
 const LOST: &str = "its answer is no longer held";
 const PAGED: &str = "the twin does not cut answers into pages";
 const DOUBT: &str = "two expiring values with one timestamp";
+const ORDERS: &str = "all calls of a partition together are judged once";
 const OPEN: &str = "a visit that overlaps it is still open";
 
 /// Something that may or may not be: a visit (0), its values' expiry (1), or one of its effects (from 2).
@@ -31,6 +32,9 @@ pub(crate) enum Alone {
 
 /// See [`Judge::again`].
 pub(crate) fn again(judge: &Judge, held: &[Answered], read: &Answered, f: &Finding) -> Judged {
+    if f.shape == Shape::NotLinearizable {
+        return Judged::NotCompared(ORDERS);
+    }
     let (units, sets) = match alone(judge, read) {
         Alone::NotCompared(why) => return Judged::NotCompared(why),
         Alone::Sets(units, sets) => (units, sets),

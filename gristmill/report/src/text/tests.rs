@@ -590,6 +590,7 @@ fn every_kind_and_shape_has_a_title_and_an_explanation() {
                 step: 0,
             },
         },
+        Shape::NotLinearizable,
         Shape::Unreadable { what: text() },
         Shape::Refused {
             code: "XX000".into(),

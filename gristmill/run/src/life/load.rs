@@ -84,6 +84,7 @@ pub(super) fn load(
                 }
                 ticker.tick(&judging, watcher)?;
                 if ended && !any {
+                    judging.finish()?;
                     return Ok::<(), RunError>(());
                 }
             }
