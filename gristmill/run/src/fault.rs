@@ -42,6 +42,8 @@ pub(crate) struct Faults {
     all_ns: AtomicU64,
     /// Kills that were ordered and whose server is not up again.
     kills_pending: AtomicU64,
+    /// Something is being done to the server as a whole.
+    under_way: AtomicBool,
     kills: Mutex<Vec<Tick>>,
     done: Mutex<BTreeMap<String, u64>>,
     orders: Sender<Order>,
@@ -91,6 +93,7 @@ impl Faults {
             lives: (0..=sessions).map(|_| Life::default()).collect(),
             all_ns: AtomicU64::new(0),
             kills_pending: AtomicU64::new(0),
+            under_way: AtomicBool::new(false),
             kills: Mutex::new(Vec::new()),
             done: Mutex::new(BTreeMap::new()),
             orders,

@@ -26,8 +26,8 @@ use history::progress::Planned;
 use history::tracker::TrackerFile;
 use history::verdict::Cause;
 use history::{
-    Address, Answer, Answered, Atomic, Certainty, Claim, Counts, End, Finding, Lts, Progress, Regenerate,
-    SessionId, Span, State, Tick, Track, Tracker, Watcher,
+    Address, Answer, Answered, Atomic, Certainty, Check, Claim, Counts, End, Finding, Lts, Progress,
+    Regenerate, SessionId, Span, State, Tick, Track, Tracker, Watcher,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -138,6 +138,11 @@ impl Frozen {
 
     /// The judge of what a database holds now.
     pub(crate) fn judge(&self, plan: &Plan, target: &dyn Target) -> Judge {
+        // Whatever the load compared: this look is for everything.
+        let plan = &Plan {
+            check: Check::Exhaustive,
+            ..plan.clone()
+        };
         let history = Arc::clone(&self.history) as Arc<dyn Regenerate>;
         judge_of(
             plan,

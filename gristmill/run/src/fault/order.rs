@@ -40,6 +40,12 @@ pub(crate) fn serve(world: &World, done: &dyn Fn() -> bool) {
             Err(_) => continue,
         }
     }
+    // What was written down is done.
+    while let Ok(order) = faults.inbox.try_recv() {
+        if let Err(error) = carry_out(world, order) {
+            world.fail(error);
+        }
+    }
 }
 
 /// Does it, and returns when it is done.
@@ -91,9 +97,11 @@ pub(super) fn carry_out(world: &World, order: Order) -> Result<(), RunError> {
             // Whoever connected before this moment may have met the old server or the one that was starting.
             faults.all_ns.store(faults.clock.ns(), Ordering::SeqCst);
             faults.kills_pending.fetch_sub(1, Ordering::SeqCst);
+            faults.under_way.store(false, Ordering::SeqCst);
         }
         Order::Maintain(what) => {
             world.target.maintain(what)?;
+            faults.under_way.store(false, Ordering::SeqCst);
             if what == Maintenance::Restart {
                 faults.all_ns.store(faults.clock.ns(), Ordering::SeqCst);
                 faults.kills_pending.fetch_sub(1, Ordering::SeqCst);

@@ -29,6 +29,11 @@ impl Faults {
         let Some(kind) = Schedule::at(&self.schedule, address, ends) else {
             return Ok(None);
         };
+        let whole = matches!(kind.fault().needs, Needs::Kill | Needs::Maintain(_));
+        if whole && self.under_way.swap(true, Ordering::SeqCst) {
+            // One at a time: the load would be over before a queue of them was done.
+            return Ok(None);
+        }
         let when = if kind.after_send() {
             When::AfterSend
         } else {
