@@ -56,6 +56,7 @@ fn promised(shape: &Shape) -> &'static str {
         }
         Shape::Unreadable { .. } => "an answer has the columns and types that were asked for",
         Shape::Refused { .. } => "a statement that can be done is done",
+        Shape::Disagreement { .. } => "the same statements have the same answers on both databases",
         Shape::Died { .. } => "the database keeps running",
         Shape::Stalled { .. } => "a statement is answered in time",
     }
@@ -175,6 +176,7 @@ impl Place<'_> {
             Shape::Unreadable { what } => format!("the answer cannot be read: {what}"),
             Shape::Refused { code, text } if code.is_empty() => format!("refused: {text}"),
             Shape::Refused { code, text } => format!("refused: {text} ({code})"),
+            Shape::Disagreement { with, here, there } => format!("{here}; {with}: {there}"),
             Shape::Died { how } => format!("it ended by itself: {how}"),
             Shape::Stalled {
                 waited_ms,

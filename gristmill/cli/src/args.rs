@@ -20,6 +20,7 @@ const MAIN: &[&str] = &[
     "stages",
     "check",
     "keep",
+    "against",
     "profile",
     "swarm",
     "isolation",
@@ -128,6 +129,13 @@ fn settings_flags(command: Command) -> Command {
                 .value_name("FILE")
                 .value_hint(ValueHint::FilePath)
                 .help("Settings as TOML, under those of the environment and of flags"),
+        )
+        .arg(
+            Arg::new("harry")
+                .long("harry")
+                .value_name("FILE")
+                .value_hint(ValueHint::FilePath)
+                .help("A configuration of Apache Cassandra Harry, under all other settings; what has no counterpart is named"),
         );
     for key in keys().iter().filter(|key| key.name != "target") {
         let heading = if MAIN.contains(&key.name) {
@@ -198,6 +206,7 @@ fn value_name(key: &str) -> &'static str {
         "stop" => "first|never|N",
         "swarm" | "exclusion" | "keep" => "BOOL",
         "check" => "SETTING",
+        "against" => "URL",
         "stages" => "LIST",
         "known" | "schema" | "history" => "FILE",
         "outside" => "LIST",

@@ -83,6 +83,11 @@ impl Out {
             .write_all(text::mistake(what, remedy, self.stderr).as_bytes());
     }
 
+    /// Says on standard error what should be known and is no mistake.
+    pub(crate) fn remark(&self, what: &str) {
+        let _ = writeln!(io::stderr().lock(), "note: {what}");
+    }
+
     /// Prints what the argument parser says: help and version are no mistake.
     pub(crate) fn refused(&mut self, refused: &clap::Error) -> Exit {
         let to_stderr = refused.use_stderr();

@@ -1,8 +1,9 @@
 //! Settings from a file, the environment and flags, each over the one before; every mistake at once.
 
+use crate::out::Out;
 use crate::problem::Problem;
 use clap::ArgMatches;
-use run::plan::{Mistake, Settings, keys};
+use run::plan::{Mistake, Settings, harry, keys};
 
 /// The prefix of variables of the environment: `GRISTMILL_SESSIONS` is the key `sessions`.
 const ENVIRONMENT: &str = "GRISTMILL_";
@@ -13,7 +14,7 @@ pub(crate) fn variable(key: &str) -> String {
 }
 
 /// What the caller asked for. Keys that no source names stay open.
-pub(crate) fn gather(given: &ArgMatches) -> Result<Settings, Problem> {
+pub(crate) fn gather(given: &ArgMatches, out: &Out) -> Result<Settings, Problem> {
     let mut mistakes = Vec::new();
     let mut keep = |settings: Result<Settings, Vec<Mistake>>| {
         settings.unwrap_or_else(|all| {
@@ -34,10 +35,26 @@ pub(crate) fn gather(given: &ArgMatches) -> Result<Settings, Problem> {
             keep(Settings::parse(&text, path))
         }
     };
+    let harry = match given.try_get_one::<String>("harry").ok().flatten() {
+        None => Settings::default(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path);
+            let text = text.map_err(|e| {
+                Problem::usage(
+                    format!("cannot read {path}: {}", plain(&e)),
+                    "--harry takes a configuration of Apache Cassandra Harry",
+                )
+            })?;
+            keep(harry::read(&text, path).map(|read| {
+                read.remarks.iter().for_each(|remark| out.remark(remark));
+                read.settings
+            }))
+        }
+    };
     let environment = keep(from_environment());
     let flags = keep(from_flags(given));
     if mistakes.is_empty() {
-        Ok(flags.over(environment).over(file))
+        Ok(flags.over(environment).over(file).over(harry))
     } else {
         Err(mistakes.into())
     }

@@ -147,6 +147,15 @@ pub enum Shape {
         /// The server's words.
         text: String,
     },
+    /// A second database answers otherwise.
+    Disagreement {
+        /// Which, as a URL without password.
+        with: String,
+        /// The answer of the first.
+        here: String,
+        /// Its own.
+        there: String,
+    },
     /// The server, or the engine in our worker, ended by itself.
     Died {
         /// How it ended, in the operating system's words.
@@ -182,6 +191,7 @@ impl Shape {
             Self::NotLinearizable => "not linearizable",
             Self::Unreadable { .. } => "unreadable answer",
             Self::Refused { .. } => "refused",
+            Self::Disagreement { .. } => "disagreement",
             Self::Died { .. } => "died",
             Self::Stalled { .. } => "stalled",
         }

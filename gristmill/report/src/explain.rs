@@ -166,6 +166,12 @@ pub const ALL: &[Explained] = &[
         remedy: "The server's code and words are in `seen`.",
     },
     Explained {
+        name: "disagreement",
+        sort: "shape",
+        means: "The database that --against names gave another answer to the same statements.",
+        remedy: "Run without --against: where the judge finds the same, the first is wrong; else look at the second.",
+    },
+    Explained {
         name: "died",
         sort: "shape",
         means: "A process ended by itself; how is in the title.",

@@ -21,15 +21,17 @@ pub fn clean(url: &str, password: Option<&str>, store: &Path) -> Result<Vec<Stri
         }
         let folder = Folder::open(&store.join(&run.name))?.locked()?;
         let registry = Registry::open(&folder)?;
-        let Some((target, _)) = registry.open_entry() else {
-            continue;
-        };
-        if target != url {
+        if !registry.names(&url) {
             continue;
         }
-        let plan = read_plan(&folder)?;
-        let files = folder.target();
-        if head::lives_in_folder(&target) {
+        let mut plan = read_plan(&folder)?;
+        let mut files = folder.target();
+        if plan.target != url {
+            // The second database of a run.
+            plan.target.clone_from(&url);
+            files = folder.path().join("against");
+        }
+        if head::lives_in_folder(&url) {
             if files.exists() {
                 std::fs::remove_dir_all(&files).map_err(|e| RunError::io(files.display().to_string(), e))?;
                 removed.push(format!("{} of run {}", files.display(), run.name));
@@ -38,7 +40,7 @@ pub fn clean(url: &str, password: Option<&str>, store: &Path) -> Result<Vec<Stri
             let target = open_target(&plan, &files, &environment(password), BTreeMap::new())?;
             removed.extend(target.cleanup()?);
         }
-        registry.done()?;
+        registry.done_with(&url)?;
     }
     Ok(removed)
 }

@@ -22,6 +22,7 @@
 pub mod plan;
 
 mod account;
+mod against;
 mod baton;
 mod causes;
 mod clean;

@@ -10,6 +10,7 @@
 //! * P3 no password is ever part of a plan.
 
 mod draw;
+pub mod harry;
 mod history;
 mod mistake;
 mod ratio;
@@ -46,6 +47,9 @@ pub struct Plan {
     pub seed: Seed,
     /// URL of the target, without its password.
     pub target: String,
+    /// URL of a second database to which everything is sent too, without its password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<String>,
     /// The profile that the workload was drawn from.
     pub profile: String,
     /// Client sessions.

@@ -2,7 +2,6 @@
 //! next run knows what was ours.
 
 use crate::RunError;
-use crate::plan::Plan;
 use history::artefact::Folder;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -21,14 +20,14 @@ impl Registry {
     }
 
     /// Writes down what is about to be made: target, prefix, then one object a line. Returns when it is on disk.
-    pub(crate) fn note(&self, plan: &Plan, objects: &[String]) -> Result<(), RunError> {
+    pub(crate) fn note(&self, target: &str, prefix: &str, objects: &[String]) -> Result<(), RunError> {
         let error = |e| RunError::io(self.path.display().to_string(), e);
         let mut file = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&self.path)
             .map_err(error)?;
-        let mut text = format!("target {}\nprefix {}\n", plan.target, plan.prefix);
+        let mut text = format!("target {target}\nprefix {prefix}\n");
         for object in objects {
             let line = object.split_whitespace().collect::<Vec<_>>().join(" ");
             text.push_str(&format!("object {line}\n"));
@@ -47,6 +46,34 @@ impl Registry {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Everything on one target was removed. What is on others stays written down.
+    pub(crate) fn done_with(&self, target: &str) -> Result<(), RunError> {
+        let error = |e| RunError::io(self.path.display().to_string(), e);
+        let text = std::fs::read_to_string(&self.path).map_err(error)?;
+        let mut others = String::new();
+        let mut other = false;
+        for line in text.lines() {
+            if let Some(of) = line.strip_prefix("target ") {
+                other = of != target;
+            }
+            if other {
+                others += line;
+                others.push('\n');
+            }
+        }
+        if others.is_empty() {
+            return self.done();
+        }
+        std::fs::write(&self.path, others).map_err(error)
+    }
+
+    /// Whether something is on this target.
+    pub(crate) fn names(&self, target: &str) -> bool {
+        let text = std::fs::read_to_string(&self.path).unwrap_or_default();
+        text.lines()
+            .any(|line| line.strip_prefix("target ") == Some(target))
     }
 
     /// Target and prefix that are still to be cleaned up, if any.

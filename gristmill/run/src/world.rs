@@ -5,6 +5,7 @@
 //! * W2 the first thing that goes wrong on our side is kept, and ends the load; nobody waits for a session that is gone.
 
 use crate::RunError;
+use crate::against::Against;
 use crate::baton::Baton;
 use crate::causes::{Archive, Causes};
 use crate::clock::Clock;
@@ -54,6 +55,8 @@ pub(crate) struct World {
     pub(crate) inbox: Inbox,
     pub(crate) faults: Faults,
     pub(crate) causes: Causes,
+    /// The second database, where the plan has one.
+    pub(crate) against: Option<Against>,
     pub(crate) notes: Mutex<Vec<String>>,
     /// Why the verdict cannot be clean, beside what the counts say.
     pub(crate) doubts: Mutex<BTreeSet<String>>,
@@ -90,6 +93,7 @@ pub(crate) struct Parts {
     pub(crate) ring: Ring,
     pub(crate) faults: Faults,
     pub(crate) causes: Causes,
+    pub(crate) against: Option<Against>,
 }
 
 impl World {
@@ -116,6 +120,7 @@ impl World {
             inbox: Inbox::new(),
             faults: p.faults,
             causes: p.causes,
+            against: p.against,
             notes: Mutex::new(Vec::new()),
             doubts: Mutex::new(BTreeSet::new()),
             idle_ns: AtomicU64::new(0),

@@ -12,7 +12,7 @@ use run::export::{Exported, Form, Source, export as make};
 use std::path::Path;
 
 pub(super) fn export(given: &ArgMatches, out: &mut Out) -> Result<Exit, Problem> {
-    let settings = gather(given)?;
+    let settings = gather(given, out)?;
     let form = match text(given, "as") {
         "csv" => Form::Csv,
         "insert" => Form::Insert,

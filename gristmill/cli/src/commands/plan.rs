@@ -13,7 +13,7 @@ use run::plan::Length;
 const SHOWN: u64 = 20;
 
 pub(super) fn plan(given: &ArgMatches, out: &mut Out) -> Result<Exit, Problem> {
-    let Request { plan, password } = Request::new(gather(given)?)?;
+    let Request { plan, password } = Request::new(gather(given, out)?)?;
     let form = match text(given, "as") {
         "toml" => {
             out.print(&plan.write());

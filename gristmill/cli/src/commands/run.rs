@@ -21,7 +21,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub(super) fn run(given: &ArgMatches, out: &mut Out) -> Result<Exit, Problem> {
-    let settings = gather(given)?;
+    let settings = gather(given, out)?;
     let known = settings.known.clone();
     let Request { plan, password } = Request::new(settings)?;
     if given.get_flag("dry-run") {
@@ -170,7 +170,7 @@ fn again(given: &ArgMatches, plan: &Plan, visits: &BTreeMap<String, u64>) -> Str
         .iter()
         .map(|key| key.name)
         .filter(|name| !fixed.contains(name));
-    for name in flags.chain(["config", "fault", "lie"]) {
+    for name in flags.chain(["config", "harry", "fault", "lie"]) {
         for value in given.get_many::<String>(name).into_iter().flatten() {
             command += &match (name, value.as_str()) {
                 ("keep", "true") => " --keep".to_owned(),

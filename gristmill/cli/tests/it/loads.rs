@@ -113,3 +113,65 @@ fn memory_cannot_be_kept_and_a_visit_must_be_there() {
     let said = desk.run(&["check", "latest", "--answers", "--at", "4"]);
     assert_eq!(said.code, Some(3));
 }
+
+#[test]
+fn a_second_database_is_compared_and_its_password_stays_out_of_the_plan() {
+    let desk = Desk::new();
+    let args = [
+        "run",
+        "reference:",
+        "--against",
+        "sqlite:",
+        "--check",
+        "none",
+        "--lie",
+        "wrong_cell=1/10",
+        "--seed",
+        "7b3f0c",
+        "--visits",
+        "2000",
+        "--sessions",
+        "2",
+    ];
+    let said = desk.run(&args);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    for part in [
+        "is answered differently by the second database",
+        "   against    sqlite:: ",
+        "not checked",
+    ] {
+        assert!(said.out.contains(part), "{part}: {said:?}");
+    }
+    let said = desk.run(&[
+        "run",
+        "sqlite:",
+        "--against",
+        "postgres://me:secret@127.0.0.1:1/db",
+    ]);
+    assert_eq!(said.code, Some(3), "{said:?}");
+    assert!(
+        said.err.contains("GRISTMILL_AGAINST_PASSWORD") && !said.err.contains("secret"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_configuration_of_harry_is_a_plan_and_what_has_no_counterpart_is_named() {
+    let desk = Desk::new();
+    let text = "seed: 7\ntruncate_table: true\nrunner:\n  up_to_lts:\n    max_lts: 300\n    visitors:\n      - mutating: {}\n";
+    desk.file("conf.yaml", text);
+    let said = desk.run(&["run", "reference:", "--harry", "conf.yaml"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(
+        said.out.contains("seed 7 ") && said.out.contains("clean: 300 visits"),
+        "{said:?}"
+    );
+    let remark = "note: conf.yaml, line 2: truncate_table: no counterpart: ";
+    assert!(said.err.starts_with(remark), "{said:?}");
+    desk.file("conf.yaml", "seed: 7\nrunner_: {}\n");
+    let said = desk.run(&["plan", "--harry", "conf.yaml"]);
+    said.check(expect![[r#"
+        exit 3
+        ! error: conf.yaml, line 2: unknown key `runner_` (did you mean `runner`?)
+    "#]]);
+}

@@ -68,7 +68,12 @@ pub fn verdict(v: &Verdict, style: Style) -> String {
     if let Some(text) = latency::line(v) {
         out += &style.labelled("latency", &text);
     }
-    for (key, label) in [("kept", "kept"), ("again", "again"), ("folder", "folder")] {
+    for (key, label) in [
+        ("against", "against"),
+        ("kept", "kept"),
+        ("again", "again"),
+        ("folder", "folder"),
+    ] {
         if let Some(text) = v.setup.get(key) {
             out += &style.labelled(label, text);
         }

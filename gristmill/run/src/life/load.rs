@@ -3,6 +3,7 @@
 use super::Circumstances;
 use super::left_over::LeftOver;
 use crate::RunError;
+use crate::against::Against;
 use crate::fault;
 use crate::inbox::Batch;
 use crate::judging::Judging;
@@ -186,6 +187,9 @@ impl<'w> Ticker<'w> {
         let now = world.clock.elapsed();
         if self.load_ended.is_none() {
             self.end_load(now);
+        }
+        for finding in world.against.iter().flat_map(Against::found) {
+            world.causes.own(finding);
         }
         world.causes.gather(world)?;
         if world.plan.stop.reached(world.causes.total()) {

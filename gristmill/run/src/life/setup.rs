@@ -4,6 +4,7 @@ use super::left_over::LeftOver;
 use super::load::Loaded;
 use super::{Circumstances, head};
 use crate::RunError;
+use crate::against::Against;
 use crate::baton::Baton;
 use crate::causes::Causes;
 use crate::clock::Clock;
@@ -168,6 +169,7 @@ pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Resu
         (recorded, _) => recorded.clone(),
     };
     let schema = Arc::new(plan.schema.clone());
+    let against = Against::open(&plan, folder, &given.environment, target.as_ref())?;
     let registry = Registry::open(folder)?;
     let recorded = Recorded::read(folder, &plan)?;
     if recorded.is_new() {
@@ -175,8 +177,12 @@ pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Resu
             // An earlier life was killed before its first visit: what it had made is ours, and empty.
             target.cleanup()?;
         }
-        registry.note(&plan, &target.plan_of_objects(&schema))?;
+        registry.note(&plan.target, &plan.prefix, &target.plan_of_objects(&schema))?;
         target.prepare(&schema)?;
+        if let Some(against) = &against {
+            registry.note(against.url(), &plan.prefix, &against.objects())?;
+            against.prepare()?;
+        }
     }
     let Recorded {
         log,
@@ -210,6 +216,7 @@ pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Resu
         ring,
         faults: Faults::new(clock, faults, proxies, sessions, deadline),
         causes: Causes::new(given.known.clone(), left_over.account.causes.clone()),
+        against,
         plan,
     });
     world.go_on_from(&left_over);
@@ -378,11 +385,24 @@ impl Setup {
         let mut verdict = verdict::make(&world, &facts, &head::setup(&world.plan), loaded);
         world.log.close(world.clock.ns(), &|| world.ticks.take())?;
         // What lies in the run's folder stays there as it was at the finding.
+        if let Some(against) = &world.against {
+            let (words, any) = against.words();
+            verdict.setup.insert("against".to_owned(), words);
+            if !any {
+                let doubt = format!("no answer was compared with {}", against.url());
+                verdict.doubts.push(doubt);
+                verdict.status = verdict.status.max(Status::Unknown);
+            }
+        }
         if world.plan.keep {
             verdict.setup.insert("kept".to_owned(), kept(&world));
         } else if verdict.status != Status::Finding || !head::lives_in_folder(&world.plan.target) {
+            let second = world.against.as_ref().map_or(Ok(()), Against::cleanup);
             match world.target.cleanup() {
-                Ok(_) => registry.done()?,
+                Ok(_) => {
+                    second?;
+                    registry.done()?;
+                }
                 // The server may be what was found wanting: that must not cost the verdict.
                 Err(unusable) => {
                     verdict.doubts.push(format!(

@@ -2,18 +2,21 @@
 
 use super::mistake::Mistake;
 use super::settings::{merge, unknown};
-use super::{FORMAT, Length, Pace, Plan, Rate, Seed, Settings, Stop};
+use super::tables::Given;
+use super::{FORMAT, Length, Pace, Plan, Rate, Seed, Settings, Stop, split_password};
 use crate::clock;
 use crate::fault::{FaultKind, Needs};
+use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::stream::{Stream, draw};
+use datagen::value::Type;
 use history::notation::HistoryFile;
 use history::{Discipline, Explicit, Misfit, Regenerate};
 use std::collections::BTreeMap;
 use std::path::Path;
 use targets::target::Environment;
 use targets::{Lie, OpenOptions, Target, Unusable};
-use workload::partitions::Config;
+use workload::partitions::{Config, Shapes};
 
 /// Why settings make no plan.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +61,7 @@ impl Settings {
         let discipline = options.discipline;
         let target = targets::open(&url, &options)?;
         let mut mistakes = Vec::new();
+        let second = self.second(&options, &mut mistakes)?;
         let config = self.config(seed, target.as_ref(), &mut mistakes);
         let written = self.written(target.as_ref(), &mut mistakes);
         let lww = discipline == Discipline::Lww;
@@ -84,7 +88,7 @@ impl Settings {
         let schema = match &written {
             Some(history) => Ok(history.schema(history::Lts(1)).as_ref().clone()),
             None => self
-                .tables(seed, target.as_ref(), discipline)
+                .tables(seed, target.as_ref(), second.as_deref(), discipline)
                 .map_err(|wrong| mistakes.extend(wrong)),
         };
         let (Ok(schema), true) = (schema, mistakes.is_empty()) else {
@@ -103,6 +107,7 @@ impl Settings {
             format: FORMAT,
             seed,
             target: target.describe().url,
+            against: second.as_ref().map(|second| second.describe().url),
             profile: match &written {
                 Some(_) => "history".to_owned(),
                 None => self.profile.unwrap_or_else(|| "default".to_owned()),
@@ -144,6 +149,10 @@ impl Settings {
             workload: Config {
                 level,
                 sessions,
+                shapes: Shapes {
+                    numeric_sums: config.shapes.numeric_sums && second.as_deref().is_none_or(numeric_sums),
+                    ..config.shapes
+                },
                 ..config
             },
             schema,
@@ -267,6 +276,42 @@ impl Settings {
         }
     }
 
+    /// The database that `--against` names, if it does.
+    fn second(
+        &self,
+        options: &OpenOptions,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Result<Option<Box<dyn Target>>, Unusable> {
+        let Some(url) = &self.against else { return Ok(None) };
+        let mut mistake = |what: &str| {
+            mistakes.push(Mistake {
+                place: "against".to_owned(),
+                what: what.to_owned(),
+            });
+        };
+        if options.discipline == Discipline::Lww {
+            mistake(
+                "two databases are compared where visits of one partition run one after another: discipline ordered",
+            );
+        }
+        if split_password(url).1.is_some() {
+            mistake("a URL with a password: give the password in GRISTMILL_AGAINST_PASSWORD");
+        }
+        if !self.faults.is_empty() || !self.faults_at.is_empty() {
+            mistake("what a fault breaks in one database is whole in the other: leave out --fault");
+        }
+        let options = OpenOptions {
+            lies: Vec::new(),
+            discipline: Discipline::Ordered,
+            ..options.clone()
+        };
+        let second = targets::open(url, &options)?;
+        if second.describe().one_session && self.sessions.unwrap_or(8) > 1 {
+            mistake("it has room for one session: give --sessions 1");
+        }
+        Ok(Some(second))
+    }
+
     /// The history that `--history` names, on this target.
     fn written(&self, target: &dyn Target, mistakes: &mut Vec<Mistake>) -> Option<Explicit> {
         let path = self.history.as_deref()?;
@@ -301,10 +346,16 @@ impl Settings {
         &self,
         seed: Seed,
         target: &dyn Target,
+        second: Option<&dyn Target>,
         discipline: Discipline,
     ) -> Result<Schema, Vec<Mistake>> {
         let drawn = draw(seed.0, Stream::Plan, &[drawn::SCHEMA]);
-        super::tables::schema(drawn, self.schema.as_deref().map(Path::new), target, discipline)
+        let given = match (&self.schema, &self.schema_text) {
+            (Some(path), _) => Some(Given::File(Path::new(path))),
+            (None, Some((name, text))) => Some(Given::Ddl(name, text)),
+            (None, None) => None,
+        };
+        super::tables::schema(drawn, given, &kept_by(target, second), discipline)
     }
 }
 
@@ -316,6 +367,20 @@ pub(crate) fn lies(lies: &BTreeMap<String, Rate>) -> Vec<Lie> {
             per_million: rate.per_million(),
         })
         .collect()
+}
+
+/// What a column can keep on the target, and on the second one if there is one (F20).
+fn kept_by<'t>(
+    target: &'t dyn Target,
+    second: Option<&'t dyn Target>,
+) -> impl Fn(Type) -> Option<Limits> + use<'t> {
+    move |ty| {
+        let first = target.limits(&ty)?;
+        match second {
+            None => Some(first),
+            Some(second) => Some(first.intersect(&second.limits(&ty)?)),
+        }
+    }
 }
 
 /// Whether the target computes `sum` over numerics exactly.

@@ -34,6 +34,7 @@ pub struct Settings {
     pub stop: Option<Stop>,
     pub check: Option<Check>,
     pub keep: Option<bool>,
+    pub against: Option<String>,
     pub stages: Option<Stages>,
     pub retries: Option<u8>,
     pub look_ahead: Option<u32>,
@@ -49,6 +50,8 @@ pub struct Settings {
     pub outside: Option<Vec<String>>,
     pub known: Option<String>,
     pub schema: Option<String>,
+    /// DDL of the tables, and where it came from; no key.
+    pub schema_text: Option<(String, String)>,
     pub history: Option<String>,
     pub faults: BTreeMap<FaultKind, Rate>,
     pub faults_at: Vec<FaultAt>,
@@ -276,6 +279,13 @@ const KEYS: &[Key] = &[
         "leave what was made on the database, for `check RUN` later (default: false)",
         keep,
         |r| r.parse()
+    ),
+    key!(
+        "against",
+        "a URL such as sqlite: or postgres://user@host/database",
+        "a second database to which everything is sent too, and whose answers are compared (default: none)",
+        against,
+        |r| r.text()
     ),
     key!(
         "stages",
@@ -527,6 +537,7 @@ impl Settings {
             stop: self.stop.or(under.stop),
             check: self.check.or(under.check),
             keep: self.keep.or(under.keep),
+            against: self.against.or(under.against),
             stages: self.stages.or(under.stages),
             retries: self.retries.or(under.retries),
             look_ahead: self.look_ahead.or(under.look_ahead),
@@ -542,6 +553,7 @@ impl Settings {
             outside: self.outside.or(under.outside),
             known: self.known.or(under.known),
             schema: self.schema.or(under.schema),
+            schema_text: self.schema_text.or(under.schema_text),
             history: self.history.or(under.history),
             faults,
             faults_at,

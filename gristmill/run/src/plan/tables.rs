@@ -1,21 +1,30 @@
 //! The tables of a run: drawn from the seed, or given by a file.
 
 use super::mistake::Mistake;
+use datagen::domain::Limits;
 use datagen::schema::draw::{SchemaOptions, draw};
 use datagen::schema::{Definition, Schema, ddl, toml};
 use datagen::value::Type;
 use history::Discipline;
 use std::path::Path;
-use targets::Target;
 
-/// The schema, with every column's domain resolved for the target (F20). `given`: a `.toml` or `.sql` file.
+/// Tables that somebody gave.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Given<'a> {
+    /// A `.toml` or `.sql` file.
+    File(&'a Path),
+    /// DDL, and where it came from.
+    Ddl(&'a str, &'a str),
+}
+
+/// The schema, with every column's domain resolved for the target (F20).
 pub(super) fn schema(
     seed: u64,
-    given: Option<&Path>,
-    target: &dyn Target,
+    given: Option<Given<'_>>,
+    limits: &dyn Fn(Type) -> Option<Limits>,
     discipline: Discipline,
 ) -> Result<Schema, Vec<Mistake>> {
-    let made = resolved(seed, given, target)?;
+    let made = resolved(seed, given, limits)?;
     if discipline == Discipline::Ordered {
         return Ok(made);
     }
@@ -65,14 +74,27 @@ pub(super) fn schema(
     })
 }
 
-fn resolved(seed: u64, given: Option<&Path>, target: &dyn Target) -> Result<Schema, Vec<Mistake>> {
-    let limits = |ty: Type| target.limits(&ty);
-    let Some(path) = given else {
-        let mistake = |e: &dyn ToString| Mistake {
-            place: "schema".to_owned(),
-            what: e.to_string(),
-        };
-        return draw(seed, &SchemaOptions::default(), &limits).map_err(|e| vec![mistake(&e)]);
+fn resolved(
+    seed: u64,
+    given: Option<Given<'_>>,
+    limits: &dyn Fn(Type) -> Option<Limits>,
+) -> Result<Schema, Vec<Mistake>> {
+    let path = match given {
+        Some(Given::File(path)) => path,
+        Some(Given::Ddl(name, text)) => {
+            let mistake = |e: &dyn ToString| Mistake {
+                place: name.to_owned(),
+                what: e.to_string(),
+            };
+            return ddl::read(text, seed, limits).map_err(|all| all.iter().map(|e| mistake(e)).collect());
+        }
+        None => {
+            let mistake = |e: &dyn ToString| Mistake {
+                place: "schema".to_owned(),
+                what: e.to_string(),
+            };
+            return draw(seed, &SchemaOptions::default(), limits).map_err(|e| vec![mistake(&e)]);
+        }
     };
     let mistake = |what: String| Mistake {
         place: path.display().to_string(),
@@ -80,8 +102,8 @@ fn resolved(seed: u64, given: Option<&Path>, target: &dyn Target) -> Result<Sche
     };
     let text = std::fs::read_to_string(path).map_err(|e| vec![mistake(e.to_string())])?;
     let read = match path.extension().and_then(|e| e.to_str()) {
-        Some("toml") => toml::read(&text, seed, &limits),
-        Some("sql" | "ddl" | "cql") => ddl::read(&text, seed, &limits),
+        Some("toml") => toml::read(&text, seed, limits),
+        Some("sql" | "ddl" | "cql") => ddl::read(&text, seed, limits),
         _ => {
             return Err(vec![mistake(
                 "a schema is a .toml file or DDL in a .sql file".to_owned(),

@@ -1,6 +1,7 @@
 //! The connection of a session: opened again after it broke, and known to the server by an identity that settling asks for.
 
 use crate::RunError;
+use crate::against::Shadow;
 use crate::world::World;
 use history::log::What;
 use history::{Address, SessionId};
@@ -13,6 +14,8 @@ pub(super) struct Connection<'w> {
     me: SessionId,
     session: Option<Box<dyn Session>>,
     identity: Option<Identity>,
+    /// The way to the second database, where there is one.
+    shadow: Option<Shadow<'w>>,
 }
 
 /// Between two tries to reach a server that is coming back.
@@ -25,6 +28,7 @@ impl<'w> Connection<'w> {
             me,
             session: None,
             identity: None,
+            shadow: world.against.as_ref().map(|against| Shadow::new(against, me)),
         }
     }
 
@@ -72,6 +76,9 @@ impl<'w> Connection<'w> {
 
     /// Drops the connection; the identity stays, for whoever must see it gone.
     pub(super) fn close(&mut self) {
+        if let Some(shadow) = &mut self.shadow {
+            shadow.abandon();
+        }
         if self.session.take().is_some() {
             self.world.faults.disconnected(self.me);
         }
@@ -107,6 +114,13 @@ impl<'w> Connection<'w> {
     /// Sends one request. Panics without a connection.
     pub(super) fn execute(&mut self, at: Address, request: &Request<'_>) -> Executed {
         let session = self.session.as_mut().expect("a visit begins with a connection");
-        session.execute(at, request, self.world.plan.deadline())
+        let deadline = self.world.plan.deadline();
+        let Some(shadow) = &mut self.shadow else {
+            return session.execute(at, request, deadline);
+        };
+        let may = shadow.before(request);
+        let executed = session.execute(at, request, deadline);
+        shadow.after(at, request, may, &executed.answer, deadline);
+        executed
     }
 }

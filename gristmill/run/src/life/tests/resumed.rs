@@ -276,7 +276,7 @@ fn a_run_killed_before_its_first_visit_makes_its_tables_anew() {
     let schema = Arc::new(plan.schema.clone());
     Registry::open(&folder)
         .unwrap()
-        .note(&plan, &target.plan_of_objects(&schema))
+        .note(&plan.target, &plan.prefix, &target.plan_of_objects(&schema))
         .unwrap();
     target.prepare(&schema).unwrap();
     drop(target);
