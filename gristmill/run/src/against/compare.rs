@@ -42,7 +42,7 @@ pub(super) fn compare(
         .iter()
         .zip(&b)
         .position(|(a, b)| a != b)
-        .unwrap_or(a.len().min(b.len()));
+        .unwrap_or_else(|| a.len().min(b.len()));
     let shown = |rows: &[Vec<u8>]| {
         let row = rows.get(at).map_or_else(|| "no row".to_owned(), |row| words(row));
         format!("{} rows, there {row}", rows.len())

@@ -189,16 +189,16 @@ impl Reading<'_> {
                     self.settings.seed = seed.map(|n| Seed(n.cast_unsigned()));
                 }
                 "schema_provider" => self.schema_provider(entry),
-                "create_schema" => match self.yes(entry) {
-                    Some(false) => {
-                        self.remark(entry.line, "create_schema: a run makes its own tables always")
+                "create_schema" => {
+                    if self.yes(entry) == Some(false) {
+                        self.remark(entry.line, "create_schema: a run makes its own tables always");
                     }
-                    _ => {}
-                },
-                "drop_schema" => match self.yes(entry) {
-                    Some(false) => self.settings.keep = Some(true),
-                    _ => {}
-                },
+                }
+                "drop_schema" => {
+                    if self.yes(entry) == Some(false) {
+                        self.settings.keep = Some(true);
+                    }
+                }
                 "create_keyspace" | "keyspace_ddl" | "truncate_schema" | "truncate_table" => {
                     self.remark(
                         entry.line,
