@@ -20,18 +20,19 @@ pub(super) struct Verdict {
 }
 
 /// What the server's error means: its code in the protocol, its kind, and whether a write certainly did not happen.
+/// That it gave up waiting for replicas, or for another lightweight transaction, is how it says that it is busy.
 fn of_server(error: &DbError) -> (i32, ReasonKind, bool) {
-    use ReasonKind::{Deadline, Other, Unavailable};
+    use ReasonKind::{Busy, Other, Unavailable};
     match error {
         DbError::ServerError => (0x0000, Other, false),
         DbError::ProtocolError => (0x000A, Other, true),
         DbError::AuthenticationError => (0x0100, Other, true),
         DbError::Unavailable { .. } => (0x1000, Unavailable, true),
-        DbError::Overloaded => (0x1001, Unavailable, false),
+        DbError::Overloaded => (0x1001, Busy, false),
         DbError::IsBootstrapping => (0x1002, Unavailable, true),
         DbError::TruncateError => (0x1003, Other, false),
-        DbError::WriteTimeout { .. } => (0x1100, Deadline, false),
-        DbError::ReadTimeout { .. } => (0x1200, Deadline, false),
+        DbError::WriteTimeout { .. } => (0x1100, Busy, false),
+        DbError::ReadTimeout { .. } => (0x1200, Busy, false),
         DbError::ReadFailure { .. } => (0x1300, Other, false),
         DbError::FunctionFailure { .. } => (0x1400, Other, true),
         DbError::WriteFailure { .. } => (0x1500, Other, false),
@@ -41,6 +42,8 @@ fn of_server(error: &DbError) -> (i32, ReasonKind, bool) {
         DbError::ConfigError => (0x2300, Other, true),
         DbError::AlreadyExists { .. } => (0x2400, ReasonKind::Duplicate, true),
         DbError::Unprepared { .. } => (0x2500, Other, true),
+        // CAS_WRITE_UNKNOWN: another lightweight transaction came between.
+        DbError::Other(0x1700) => (0x1700, Busy, false),
         _ => (-1, Other, false),
     }
 }
@@ -76,9 +79,10 @@ pub(super) fn verdict(error: &ExecutionError, writes: bool) -> Verdict {
 }
 
 fn said(db: &DbError, text: &str, writes: bool) -> Verdict {
-    let (_, kind, promise) = of_server(db);
+    let (_, _, promise) = of_server(db);
     let reason = reason(db, text);
-    let answer = if promise || !writes && kind != ReasonKind::Deadline {
+    let late = matches!(db, DbError::ReadTimeout { .. });
+    let answer = if promise || !writes && !late {
         Answer::Refused(reason)
     } else {
         Answer::Unknown(reason)
@@ -166,7 +170,7 @@ pub(super) fn remedy(reason: &Reason) -> &'static str {
         }
         ("0x2300", _) => "see rf= and dc= in the URL",
         (_, ReasonKind::Unavailable) => "see that as many nodes are up as rf= and consistency= ask for",
-        (_, ReasonKind::Deadline) => "see that the server is not overloaded",
+        (_, ReasonKind::Busy | ReasonKind::Deadline) => "see that the server is not overloaded",
         (_, ReasonKind::Disconnected) => "see that the server runs",
         _ => "",
     }

@@ -60,7 +60,8 @@ impl std::fmt::Debug for Config {
     }
 }
 
-const FORM: &str = "the form is cassandra://user@host:port,host:port/keyspace?rf=1&dc=NAME&consistency=quorum&serial=serial&with=gc_grace_seconds=60";
+const FORM: &str = "the form is cassandra://user@host:port,host:port/keyspace?rf=1&dc=NAME&consistency=quorum&serial=serial\
+                    &with=gc_grace_seconds=60";
 
 impl Words {
     /// Takes one parameter; `false` where it is not one of these. Errors: a value that makes no sense.

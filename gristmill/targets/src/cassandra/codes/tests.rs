@@ -45,23 +45,24 @@ fn only_a_promise_refuses_a_write() {
         numfailures: 1,
         data_present: false,
     };
-    use ReasonKind::{Deadline, Other, Unavailable};
+    use ReasonKind::{Busy, Other, Unavailable};
     for (error, writes, refused, kind, code) in [
         (unavailable.clone(), true, true, Unavailable, "0x1000"),
         (unavailable, false, true, Unavailable, "0x1000"),
-        (write_timeout, true, false, Deadline, "0x1100"),
+        (write_timeout, true, false, Busy, "0x1100"),
         (write_failure, true, false, Other, "0x1500"),
-        (DbError::Overloaded, true, false, Unavailable, "0x1001"),
-        (DbError::Overloaded, false, true, Unavailable, "0x1001"),
+        (DbError::Overloaded, true, false, Busy, "0x1001"),
+        (DbError::Overloaded, false, true, Busy, "0x1001"),
         (DbError::IsBootstrapping, true, true, Unavailable, "0x1002"),
         (DbError::ServerError, true, false, Other, "0x0000"),
         (DbError::ServerError, false, true, Other, "0x0000"),
-        (read_timeout, false, false, Deadline, "0x1200"),
+        (read_timeout, false, false, Busy, "0x1200"),
         (read_failure, false, true, Other, "0x1300"),
         (DbError::Invalid, true, true, Other, "0x2200"),
         (DbError::SyntaxError, true, true, Other, "0x2000"),
         (DbError::Unauthorized, true, true, Other, "0x2100"),
-        (DbError::Other(0x1700), true, false, Other, ""),
+        (DbError::Other(0x1700), true, false, Busy, "0x1700"),
+        (DbError::Other(0x7777), true, false, Other, ""),
     ] {
         let Verdict { answer, broken } = of(error.clone(), writes);
         let (said, reason) = match answer {

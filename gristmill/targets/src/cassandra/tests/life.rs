@@ -257,7 +257,7 @@ fn what_one_of_two_nodes_missed_may_have_happened_and_is_repaired() {
     crate::process::signal(pid, Signal::SIGSTOP);
     let late = ask("3: upsert t0/0/0 c6=9 | auto at 20 all node 0");
     assert!(
-        matches!(&late, Answer::Unknown(r) if r.kind == ReasonKind::Deadline && r.code == "0x1100"),
+        matches!(&late, Answer::Unknown(r) if r.kind == ReasonKind::Busy && r.code == "0x1100"),
         "{late:?}"
     );
     crate::process::signal(pid, Signal::SIGCONT);
