@@ -22,6 +22,7 @@ use crate::machine::{Flow, Skew};
 use crate::maintenance::Pending;
 use crate::mutant::Mutant;
 use crate::retry::{Backoff, retry_external};
+use crate::riders::{Aboard, Change, Ride, Riders};
 use crate::rt::{Either, race};
 use crate::state::codec::{DecodeError, decode_diff, decode_rollup, encode_diff, encode_rollup};
 use crate::state::diff::StateDiff;
@@ -111,6 +112,7 @@ pub(crate) struct ShardCell {
     pub(crate) waiters: AtomicUsize,
     pub(crate) readers: Mutex<Vec<Weak<crate::read::ReaderCore>>>,
     skew: Mutex<Option<Skew>>,
+    pub(crate) riders: Riders,
 }
 
 impl fmt::Debug for ShardCell {
@@ -141,6 +143,7 @@ impl ShardCell {
             waiters: AtomicUsize::new(0),
             readers: Mutex::new(Vec::new()),
             skew: Mutex::new(None),
+            riders: Riders::default(),
         }))
     }
 
@@ -231,7 +234,7 @@ impl ShardCell {
         let _turn = self.turn.lock().await;
         loop {
             let base = self.current();
-            match self.attempt(&base, command).await? {
+            match self.attempt_riding(&base, command, Some(&self.riders)).await? {
                 Attempt::Committed(value) | Attempt::Answered(value) => return Ok(Applied::Done(value)),
                 Attempt::Doubtful(value) => {
                     if self.fetch().await?.seqno == base.seqno {
@@ -283,6 +286,16 @@ impl ShardCell {
         base: &Arc<State>,
         command: &mut (dyn FnMut(&mut State, u64) -> Flow<T> + Send),
     ) -> Result<Attempt<T>, ShardError> {
+        self.attempt_riding(base, command, None).await
+    }
+
+    /// [`ShardCell::attempt`] that takes along what waits for a commit.
+    async fn attempt_riding<T>(
+        &self,
+        base: &Arc<State>,
+        command: &mut (dyn FnMut(&mut State, u64) -> Flow<T> + Send),
+        riders: Option<&Riders>,
+    ) -> Result<Attempt<T>, ShardError> {
         let now = self.env.clock.now_ms();
         let mut next = State::clone(base);
         let value = match command(&mut next, now) {
@@ -290,6 +303,7 @@ impl ShardCell {
             Flow::Doubt(value) => return Ok(Attempt::Doubtful(value)),
             Flow::Commit(value) => value,
         };
+        let aboard = riders.map_or_else(Aboard::nobody, |riders| riders.board(&mut next));
         let skew = next.expire_at(now, base.walltime_ms, self.env.mutant);
         if skew.is_some() {
             *self.skew.lock() = skew;
@@ -322,13 +336,20 @@ impl ShardCell {
                 .await
             {
                 Ok(CasResult::Committed) => break,
-                Ok(CasResult::ExpectationMismatch) => return Ok(Attempt::Mismatch),
+                Ok(CasResult::ExpectationMismatch) => {
+                    self.riders.put_back(aboard);
+                    return Ok(Attempt::Mismatch);
+                }
                 Err(error) if error.is_determinate() => {
-                    backoff.after(error).await.map_err(|e| self.store_error(e))?;
+                    if let Err(error) = backoff.after(error).await {
+                        self.riders.put_back(aboard);
+                        return Err(self.store_error(error));
+                    }
                 }
                 Err(error) => return Ok(Attempt::InDoubt(error)),
             }
         }
+        aboard.arrived();
         self.pending.lock().note(&self.env, &next, gc);
         self.publish(Arc::new(next));
         if self.env.maintenance == Maintenance::Background && self.pending.lock().any() {
@@ -390,6 +411,16 @@ impl ShardCell {
                 return Ok(());
             }
         }
+    }
+
+    /// Leaves `change` to the next commit of this process, for a moment. Where maintenance is done by hand nobody else
+    /// moves meanwhile.
+    pub(crate) async fn ride(&self, change: Change) -> Ride {
+        let wait_ms = match self.env.maintenance {
+            Maintenance::Background => self.env.settings.get().upkeep_ride_ms,
+            Maintenance::Manual => 0,
+        };
+        self.riders.ride(&self.env.clock, wait_ms, change).await
     }
 
     /// Closes since and upper and leaves a tombstone.

@@ -14,7 +14,7 @@ use crate::applier::ShardCell;
 use crate::client::Env;
 use crate::clock::Clock;
 use crate::ids::ShardId;
-use crate::rt::{Either, block_on, join_limited, race};
+use crate::rt::{Boxed, Either, block_on, join_limited, race};
 use crate::store::Heads;
 
 /// What one of the threads does, until the client is gone.
@@ -24,6 +24,9 @@ type Body = fn(&Weak<Env>, &Clock, &Signals);
 const LOOK_FOR_BEATS_MS: u64 = 1000;
 /// Heartbeats of one client in flight at once.
 const HEARTBEATS_AT_ONCE: usize = 64;
+
+/// Shards of one client that are kept up at once: most of it is waiting, and their commits travel together.
+const UPKEEP_AT_ONCE: usize = 8;
 
 /// What wakes the threads.
 #[derive(Clone, Debug, Default)]
@@ -94,15 +97,20 @@ fn upkeep_loop(weak: &Weak<Env>, _: &Clock, signals: &Signals) {
         if signals.stopped.load(Ordering::SeqCst) {
             return;
         }
-        for cell in due_cells(weak, &signals.due) {
-            // A store that fails for good is reported to those who wait for it; upkeep is tried again when
-            // something becomes due next.
-            let _ = block_on(crate::maintenance::step_small(&cell));
+        let cells = due_cells(weak, &signals.due);
+        let mut steps: Vec<Boxed<'_, ()>> = Vec::new();
+        for cell in &cells {
             if std::mem::take(&mut cell.pending.lock().compact) {
                 signals.to_compact.lock().insert(cell.shard);
                 signals.compact.notify_one();
             }
+            steps.push(Box::pin(async move {
+                // A store that fails for good is reported to those who wait for it; upkeep is tried again when
+                // something becomes due next.
+                let _ = crate::maintenance::step_small(cell).await;
+            }));
         }
+        block_on(join_limited(steps, UPKEEP_AT_ONCE));
     }
 }
 

@@ -18,7 +18,6 @@ use crate::machine::merge::MergeRequest;
 use crate::merge::{Merge, RunCursor, Times};
 use crate::mutant::Mutant;
 use crate::retry::Backoff;
-use crate::state::codec::DecodeError;
 use crate::state::{BatchMeta, Description, Part, State};
 use crate::time::{Frontier, Timestamp};
 
@@ -118,12 +117,7 @@ pub(crate) async fn compact(cell: &Arc<ShardCell>, request: MergeRequest) -> Res
             error: PartError::Newer { found, ours },
             ..
         })) => {
-            let error = DecodeError::Newer {
-                what: "part",
-                found: u32::from(found),
-                ours: u32::from(ours),
-            };
-            return Err(ShardError::State { shard, error });
+            return Err(crate::verify::newer_part(shard, found, ours));
         }
         Err(Interrupted::Fetch(error)) => {
             return Err(ShardError::Corrupt {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::applier::ShardCell;
-use crate::format::{PartError, PartView, UpdateRef};
+use crate::format::{PartError, PartView, UpdateRef, blocks};
 use crate::ids::{ReaderId, SeqNo, ShardId};
 use crate::mutant::Mutant;
 use crate::retry::retry_external;
@@ -317,13 +317,19 @@ impl BatchFetcher {
             _ => part.part.decoded_bytes,
         };
         let permit = self.cell.env.memory.acquire(wanted, limit).await;
-        let view = fetch_view(&self.cell, &part.part, part.lower_time(), Some(part.reader)).await?;
+        let views = fetch_views(&self.cell, &part.part, part.lower_time(), Some(part.reader)).await?;
         let mut desc = part.desc;
         if self.cell.env.mutant == Mutant::BoundsIgnoredOnRead {
             (desc.lower, desc.upper) = (Frontier::MIN, Frontier::Closed);
         }
+        let mut len = 0;
+        let ends = views.iter().map(|view| {
+            len += view.len();
+            len
+        });
         Ok(FetchedPart {
-            view,
+            ends: ends.collect(),
+            views,
             desc,
             filter: part.filter,
             _permit: permit,
@@ -331,13 +337,13 @@ impl BatchFetcher {
     }
 }
 
-/// Gets and verifies the bytes of a part.
-pub(crate) async fn fetch_view(
+/// Gets and verifies the bytes of a part: its blocks.
+pub(crate) async fn fetch_views(
     cell: &ShardCell,
     part: &Part,
     time: Timestamp,
     reader: Option<ReaderId>,
-) -> Result<PartView, FetchError> {
+) -> Result<Vec<PartView>, FetchError> {
     let shard = cell.shard;
     let (bytes, sum, key) = match &part.body {
         PartBody::Inline(bytes) => (bytes.clone(), crc32c::crc32c(bytes), "inline"),
@@ -347,44 +353,58 @@ pub(crate) async fn fetch_view(
                 .await
                 .map_err(|error| FetchError::Store { shard, error })?;
             let Some((bytes, sum)) = got else {
-                let because = match cell.fetch().await {
-                    Err(_) => MissingBecause::Unknown,
-                    Ok(state) => match reader {
-                        Some(reader) if !state.leased.contains_key(&reader) => MissingBecause::LeaseExpired,
-                        _ => MissingBecause::StillHeld,
-                    },
-                };
-                return Err(FetchError::Missing {
-                    shard,
-                    key: key.clone(),
-                    time,
-                    because,
-                });
+                return Err(missing(cell, key, time, reader).await);
             };
             if cell.env.mutant != Mutant::ChecksumIgnored && crate::format::checksum(&bytes) != Some(*crc) {
-                let error = PartError::Damaged("it is not the part that was stored under this key");
-                return Err(FetchError::Damaged {
-                    shard,
-                    key: key.clone(),
-                    time,
-                    error,
-                });
+                return Err(damaged(shard, key, time, OTHER_PART));
             }
             (bytes, sum, key.as_str())
         }
     };
-    PartView::decode_summed(bytes, sum).map_err(|error| FetchError::Damaged {
+    blocks::decode(&bytes, sum).map_err(|error| damaged(shard, key, time, error))
+}
+
+/// What stands under a key has another checksum than the state knows.
+pub(crate) const OTHER_PART: PartError =
+    PartError::Damaged("it is not the part that was stored under this key");
+
+pub(crate) fn damaged(shard: ShardId, key: &str, time: Timestamp, error: PartError) -> FetchError {
+    FetchError::Damaged {
         shard,
         key: key.to_owned(),
         time,
         error,
-    })
+    }
+}
+
+/// The error of a blob that is not there.
+pub(crate) async fn missing(
+    cell: &ShardCell,
+    key: &str,
+    time: Timestamp,
+    reader: Option<ReaderId>,
+) -> FetchError {
+    let because = match cell.fetch().await {
+        Err(_) => MissingBecause::Unknown,
+        Ok(state) => match reader {
+            Some(reader) if !state.leased.contains_key(&reader) => MissingBecause::LeaseExpired,
+            _ => MissingBecause::StillHeld,
+        },
+    };
+    FetchError::Missing {
+        shard: cell.shard,
+        key: key.to_owned(),
+        time,
+        because,
+    }
 }
 
 /// A part in memory; its permit is given back on drop.
 #[derive(Debug)]
 pub struct FetchedPart {
-    view: PartView,
+    /// Its blocks, and where the updates of each end.
+    views: Vec<PartView>,
+    ends: Vec<usize>,
     desc: Description,
     filter: PartFilter,
     _permit: Permit,
@@ -393,12 +413,12 @@ pub struct FetchedPart {
 impl FetchedPart {
     /// Updates stored in the part; [`FetchedPart::get`] takes positions below this.
     pub fn len(&self) -> usize {
-        self.view.len()
+        self.ends.last().copied().unwrap_or(0)
     }
 
     /// Whether the part stores no update.
     pub fn is_empty(&self) -> bool {
-        self.view.is_empty()
+        self.len() == 0
     }
 
     /// The update at `position`, at the time at which it counts; none if it does not count here.
@@ -406,7 +426,15 @@ impl FetchedPart {
     /// # Panics
     /// If `position >= len()`.
     pub fn get(&self, position: usize) -> Option<UpdateRef<'_>> {
-        admit(self.view.get(position), self.desc, self.filter)
+        let update = match &self.views[..] {
+            [only] => only.get(position),
+            views => {
+                let block = self.ends.partition_point(|end| *end <= position);
+                let before = block.checked_sub(1).map_or(0, |before| self.ends[before]);
+                views[block].get(position - before)
+            }
+        };
+        admit(update, self.desc, self.filter)
     }
 
     /// All updates that count.

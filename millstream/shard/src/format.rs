@@ -1,7 +1,7 @@
 //! Bytes of one part: sorted updates in columns, with a checksum at the end.
 //!
-//! The layout is drawn in `docs/formats/shard-part.md`. A decoded part is a view into its bytes: nothing is
-//! copied per row. Must not know batches, bounds or stores.
+//! The layout is drawn in `docs/formats/shard-part.md`. A decoded part is a view into its bytes, or several, one a block
+//! ([`blocks`]): nothing is copied per row. Must not know batches, bounds or stores.
 //!
 //! Invariants:
 //! 1. `decode(encode(updates))` yields the same updates in the same order.
@@ -174,50 +174,56 @@ impl Columns {
         out
     }
 
-    /// Bytes of a part with these updates.
+    /// Bytes of a part with these updates: one block of format 1, or, if they are many, several of them (format 2).
     pub fn encode(&self) -> Bytes {
-        let n = self.len();
+        blocks::encode(self, blocks::BLOCK_BYTES)
+    }
+
+    /// Appends the updates at `range` as one block.
+    fn encode_block(&self, range: Range<usize>, out: &mut Vec<u8>) {
+        let begin = out.len();
+        let n = range.len();
+        let first = range.start.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let (times, diffs) = (&self.times[range.clone()], &self.diffs[range.clone()]);
+        let ends = self.ends[range].iter().map(|end| end - first);
         let mut flags = 0;
-        let time = self.times.first().copied().unwrap_or(0);
-        let diff = self.diffs.first().copied().unwrap_or(0);
-        let width = self.ends.first().copied().unwrap_or(0);
-        if self.times.iter().all(|t| *t == time) {
+        let time = times.first().copied().unwrap_or(0);
+        let diff = diffs.first().copied().unwrap_or(0);
+        let width = ends.clone().next().unwrap_or(0);
+        let row_bytes = ends.clone().next_back().unwrap_or(0);
+        if times.iter().all(|t| *t == time) {
             flags |= CONST_TIME;
         }
-        if self.diffs.iter().all(|d| *d == diff) {
+        if diffs.iter().all(|d| *d == diff) {
             flags |= CONST_DIFF;
         }
-        if (0..n).all(|i| self.ends[i] as usize == (i + 1) * width as usize) {
+        if ends
+            .clone()
+            .enumerate()
+            .all(|(i, end)| end as usize == (i + 1) * width as usize)
+        {
             flags |= CONST_LEN;
         }
-        let mut out = Vec::with_capacity(HEADER + FOOTER + self.bytes());
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&[FORMAT, flags, 0, 0]);
         out.extend_from_slice(&u32::try_from(n).expect("checked on push").to_le_bytes());
         out.extend_from_slice(&width.to_le_bytes());
-        out.extend_from_slice(&(self.rows.len() as u64).to_le_bytes());
+        out.extend_from_slice(&u64::from(row_bytes).to_le_bytes());
         out.extend_from_slice(&time.to_le_bytes());
         out.extend_from_slice(&diff.to_le_bytes());
         if flags & CONST_TIME == 0 {
-            self.times
-                .iter()
-                .for_each(|t| out.extend_from_slice(&t.to_le_bytes()));
+            times.iter().for_each(|t| out.extend_from_slice(&t.to_le_bytes()));
         }
         if flags & CONST_DIFF == 0 {
-            self.diffs
-                .iter()
-                .for_each(|d| out.extend_from_slice(&d.to_le_bytes()));
+            diffs.iter().for_each(|d| out.extend_from_slice(&d.to_le_bytes()));
         }
         if flags & CONST_LEN == 0 {
-            self.ends
-                .iter()
-                .for_each(|e| out.extend_from_slice(&e.to_le_bytes()));
+            ends.for_each(|e| out.extend_from_slice(&e.to_le_bytes()));
         }
-        out.extend_from_slice(&self.rows);
-        let crc = crc32c::crc32c(&out);
+        out.extend_from_slice(&self.rows[first as usize..(first + row_bytes) as usize]);
+        let crc = crc32c::crc32c(&out[begin..]);
         out.extend_from_slice(&crc.to_le_bytes());
         out.extend_from_slice(&END);
-        Bytes::from(out)
     }
 }
 
@@ -227,7 +233,25 @@ pub fn checksum(bytes: &[u8]) -> Option<u32> {
     Some(u32_at(bytes, at))
 }
 
-/// A part whose checksum held: a view of its updates.
+/// Whether `bytes`, whose CRC-32C is `sum`, begin and end as a part and are what was written.
+///
+/// The checksum at the end is of what stands before it. It holds if and only if all bytes sum up to what that checksum
+/// makes of the bytes after it: a CRC tells apart any two beginnings of one end.
+fn check_whole(bytes: &[u8], sum: u32) -> Result<(), PartError> {
+    if bytes.len() < HEADER + FOOTER || bytes[..4] != MAGIC {
+        return Err(PartError::Damaged("it does not begin as a part"));
+    }
+    let body = bytes.len() - FOOTER;
+    if bytes[body + 4..] != END {
+        return Err(PartError::Damaged("it does not end as a part"));
+    }
+    if sum != crc32c::crc32c_append(u32_at(bytes, body), &bytes[body..]) {
+        return Err(PartError::Damaged("checksum differs"));
+    }
+    Ok(())
+}
+
+/// A block whose checksum held: a view of its updates.
 #[derive(Clone, Debug)]
 pub struct PartView {
     bytes: Bytes,
@@ -243,31 +267,28 @@ pub struct PartView {
 }
 
 impl PartView {
-    /// Checks `bytes` and opens them.
+    /// Checks `bytes`, one block, and opens them.
     pub fn decode(bytes: Bytes) -> Result<PartView, PartError> {
         let sum = crc32c::crc32c(&bytes);
         PartView::decode_summed(bytes, sum)
     }
 
     /// [`PartView::decode`] of bytes whose CRC-32C is known to be `sum`.
-    ///
-    /// The checksum at the end is of what stands before it. It holds if and only if all bytes sum up to what that checksum
-    /// makes of the bytes after it: a CRC tells apart any two beginnings of one end.
     pub(crate) fn decode_summed(bytes: Bytes, sum: u32) -> Result<PartView, PartError> {
+        check_whole(&bytes, sum)?;
+        PartView::open(bytes)
+    }
+
+    /// Opens bytes whose checksum held.
+    fn open(bytes: Bytes) -> Result<PartView, PartError> {
         if bytes.len() < HEADER + FOOTER || bytes[..4] != MAGIC {
-            return Err(PartError::Damaged("it does not begin as a part"));
+            return Err(PartError::Damaged("a block does not begin as one"));
         }
         let body = bytes.len() - FOOTER;
-        if bytes[body + 4..] != END {
-            return Err(PartError::Damaged("it does not end as a part"));
-        }
-        if sum != crc32c::crc32c_append(u32_at(&bytes, body), &bytes[body..]) {
-            return Err(PartError::Damaged("checksum differs"));
-        }
         if bytes[4] != FORMAT {
             return Err(PartError::Newer {
                 found: bytes[4],
-                ours: FORMAT,
+                ours: blocks::FORMAT,
             });
         }
         let flags = bytes[5];
@@ -299,17 +320,17 @@ impl PartView {
         Ok(view)
     }
 
-    /// Updates in the part.
+    /// Updates in the block.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether the part holds no update.
+    /// Whether the block holds no update.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Length of the part's bytes.
+    /// Length of the block's bytes.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
     }
@@ -383,6 +404,8 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }
+
+pub(crate) mod blocks;
 
 #[cfg(test)]
 mod tests;

@@ -14,8 +14,10 @@ use std::sync::Arc;
 
 use crate::applier::{ShardCell, ShardError, scan_all};
 use crate::ids::SeqNo;
+use crate::machine::Flow;
 use crate::mutant::Mutant;
 use crate::retry::retry_external;
+use crate::riders::Ride;
 use crate::rt::{Boxed, join_limited};
 use crate::state::codec::{decode_diff, decode_rollup};
 use crate::state::diff::StateDiff;
@@ -160,7 +162,10 @@ pub(crate) async fn collect(cell: &Arc<ShardCell>, wanted: SeqNo) -> Result<Opti
             .range(..earliest)
             .map(|(seqno, _)| *seqno)
             .collect();
-        if !gone.is_empty() {
+        let removed = gone.clone();
+        let change = move |state: &mut State| matches!(state.remove_rollups(&removed), Flow::Commit(true));
+        // One that is not committed, or nobody knows, is done once more: it is the same twice.
+        if !gone.is_empty() && cell.ride(Box::new(change)).await != Ride::Committed {
             cell.apply_idempotent(&mut |state, _| state.remove_rollups(&gone))
                 .await?;
         }

@@ -13,8 +13,10 @@ use bytes::Bytes;
 use crate::applier::{Applied, ShardCell, ShardError, rollup_key};
 use crate::client::Env;
 use crate::ids::{ReaderId, SeqNo};
+use crate::machine::Flow;
 use crate::mutant::Mutant;
 use crate::retry::{Backoff, retry_external};
+use crate::riders::Ride;
 use crate::state::codec::encode_rollup;
 use crate::state::{RollupRef, State};
 
@@ -133,7 +135,11 @@ pub(crate) async fn write_rollup(cell: &Arc<ShardCell>) -> Result<Option<SeqNo>,
             .await
             .map_err(store_error)?;
     }
-    let mut doubted = false;
+    let mut doubted = match list_riding(cell, seqno, rollup.clone()).await {
+        Ride::Committed => return Ok(Some(seqno)),
+        Ride::Not => false,
+        Ride::Unknown => true,
+    };
     let mut backoff = Backoff::new(env);
     loop {
         match cell
@@ -155,4 +161,10 @@ pub(crate) async fn write_rollup(cell: &Arc<ShardCell>) -> Result<Option<SeqNo>,
             .map_err(store_error)?;
     }
     Ok(None)
+}
+
+/// Lists a rollup with the next commit of somebody else.
+async fn list_riding(cell: &ShardCell, seqno: SeqNo, rollup: RollupRef) -> Ride {
+    let change = move |state: &mut State| matches!(state.add_rollup(seqno, &rollup), Flow::Commit(true));
+    cell.ride(Box::new(change)).await
 }

@@ -1,6 +1,7 @@
 //! Merging sorted runs of parts into one stream of consolidated updates.
 //!
-//! Memory is one fetched part a run, whatever the runs hold. Must not know why: snapshots in order and
+//! Memory is one block of a part a run and one on its way, or one part where the store reads parts whole, whatever the
+//! runs hold. Must not know why: snapshots in order and
 //! compaction both read this way.
 //!
 //! The run that stands first is walked in place, without a copy or an await a row, for as long as it stays first:
@@ -15,9 +16,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::applier::ShardCell;
-use crate::fetch::{FetchError, PartFilter, Permit, admit, fetch_view};
+use crate::fetch::{FetchError, PartFilter, admit};
 use crate::format::{PartView, UpdateRef};
 use crate::ids::ReaderId;
+use crate::pieces::PartBlocks;
 use crate::rt::{Boxed, join_limited};
 use crate::state::{Description, Part};
 use crate::time::Timestamp;
@@ -63,7 +65,9 @@ pub(crate) struct RunCursor {
     times: Times,
     reader: Option<ReaderId>,
     ahead: VecDeque<Part>,
-    view: Option<(PartView, Permit)>,
+    /// The part being walked, and the block of it.
+    part: Option<PartBlocks>,
+    view: Option<PartView>,
     position: usize,
     /// The update at `position`, after bounds; its row is taken from the view.
     time: Timestamp,
@@ -83,6 +87,7 @@ impl RunCursor {
             times,
             reader,
             ahead: parts.into(),
+            part: None,
             view: None,
             position: 0,
             time: 0,
@@ -91,7 +96,7 @@ impl RunCursor {
 
     /// Stands on the first update that counts at `position` or after it, as far as the fetched part goes.
     fn stand(&mut self) -> bool {
-        let Some((view, _)) = &self.view else { return false };
+        let Some(view) = &self.view else { return false };
         while self.position < view.len() {
             if let Some(update) = self.times.apply(view.get(self.position), self.desc) {
                 self.time = update.time;
@@ -106,28 +111,29 @@ impl RunCursor {
     async fn advance(&mut self) -> Result<bool, FetchError> {
         while !self.stand() {
             self.view = None;
+            self.position = 0;
+            if let Some(part) = &mut self.part {
+                self.view = part.next().await?;
+                if self.view.is_some() {
+                    continue;
+                }
+                self.part = None;
+            }
             let Some(part) = self.ahead.pop_front() else {
                 return Ok(false);
             };
             let time = self.desc.lower.time().unwrap_or(0);
-            let bytes = match self.times {
-                Times::Read(_) => part.decoded_bytes,
-                Times::Advance(_) => 0,
-            };
-            let permit = self.cell.env.memory.take(bytes);
-            let view = fetch_view(&self.cell, &part, time, self.reader).await?;
-            self.view = Some((view, permit));
-            self.position = 0;
+            let counts = matches!(self.times, Times::Read(_));
+            let part = PartBlocks::open(&self.cell, &part, time, self.reader, counts).await?;
+            self.part = Some(part);
         }
         Ok(true)
     }
 
     fn view(&self) -> &PartView {
-        let (view, _) = self
-            .view
+        self.view
             .as_ref()
-            .expect("a cursor in the heap stands on an update");
-        view
+            .expect("a cursor in the heap stands on an update")
     }
 
     fn current(&self) -> UpdateRef<'_> {

@@ -28,6 +28,17 @@ pub(crate) async fn race<A: Future, B: Future>(a: A, b: B) -> Either<A::Output, 
 /// A future on the heap.
 pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// Polls `future` once: it is under way then, if something else does its work. Answers what it answers at once.
+pub(crate) async fn begin<T>(future: &mut Boxed<'_, T>) -> Option<T> {
+    poll_fn(|cx| {
+        Poll::Ready(match future.as_mut().poll(cx) {
+            Poll::Ready(value) => Some(value),
+            Poll::Pending => None,
+        })
+    })
+    .await
+}
+
 /// Runs `futures`, at most `limit` at once, and answers in their order.
 pub(crate) async fn join_limited<T>(futures: Vec<Boxed<'_, T>>, limit: usize) -> Vec<T> {
     let total = futures.len();

@@ -38,6 +38,9 @@ pub struct Settings {
     pub critical_downgrade_interval_ms: u64,
     /// Versions between two rollups.
     pub rollup_threshold: u64,
+    /// Rollups and garbage collection wait this long for a commit of their shard to travel with before they commit by
+    /// themselves, so that appends do not wait for them; 0: not at all.
+    pub upkeep_ride_ms: u64,
     /// Diffs read in one scan.
     pub recent_diffs_limit: usize,
     /// A part is cut when its rows reach this many bytes.
@@ -77,6 +80,7 @@ impl Default for Settings {
             writer_lease_ms: 60 * 60_000,
             critical_downgrade_interval_ms: 30_000,
             rollup_threshold: 128,
+            upkeep_ride_ms: 20,
             recent_diffs_limit: 30 * 128,
             blob_target_bytes: 16 << 20,
             outstanding_uploads: 2,

@@ -11,6 +11,7 @@
 //! 4. A blob is seen whole or not at all.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -154,6 +155,22 @@ pub trait Blob: fmt::Debug + Send + Sync {
         Ok(got.map(|bytes| {
             let sum = crc32c::crc32c(&bytes);
             (bytes, sum)
+        }))
+    }
+
+    /// Whether a piece of a blob costs no more here than its bytes, so that a big blob is better read in pieces.
+    fn reads_pieces(&self) -> bool {
+        false
+    }
+
+    /// The bytes of `key` at `range`, as far as the blob goes, and their CRC-32C; or none.
+    async fn get_piece(&self, key: &str, range: Range<u64>) -> Result<Option<(Bytes, u32)>, StoreError> {
+        let got = self.get(key).await?;
+        Ok(got.map(|bytes| {
+            let at = |offset: u64| usize::try_from(offset).map_or(bytes.len(), |at| at.min(bytes.len()));
+            let piece = bytes.slice(at(range.start)..at(range.end));
+            let sum = crc32c::crc32c(&piece);
+            (piece, sum)
         }))
     }
 

@@ -11,5 +11,7 @@ mod holds;
 mod matrix;
 mod model;
 pub(crate) mod museum;
+mod pieces;
+mod riding;
 mod scanning;
 mod world;

@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 
 use crate::applier::{ShardError, load, scan_all};
 use crate::client::Client;
-use crate::fetch::fetch_view;
+use crate::fetch::{FetchError, fetch_views};
+use crate::format::PartError;
 use crate::ids::{SeqNo, ShardId};
 use crate::read::ReadHandle;
-use crate::state::codec::{decode_diff, decode_rollup};
+use crate::state::codec::{DecodeError, decode_diff, decode_rollup};
 use crate::state::diff::StateDiff;
 use crate::state::{Part, State};
 use crate::store::StoreError;
@@ -94,6 +95,7 @@ impl Client {
         for version in &versions {
             match decode_diff(&version.data) {
                 Ok(diff) => diffs.push(diff),
+                Err(error @ DecodeError::Newer { .. }) => return Err(ShardError::State { shard, error }),
                 Err(error) => {
                     out.problems.push(format!("SH-1: {}: {error}", version.seqno));
                     return Ok(out);
@@ -153,6 +155,7 @@ impl Client {
         };
         let mut state = match decode_rollup(&bytes) {
             Ok(state) => state,
+            Err(error @ DecodeError::Newer { .. }) => return Err(ShardError::State { shard, error }),
             Err(error) => {
                 out.problems.push(format!("SH-4: the rollup at {first}: {error}"));
                 return Ok(());
@@ -209,20 +212,36 @@ impl Client {
         };
         for batch in current.batches.values() {
             for part in batch.parts() {
-                match fetch_view(&cell, part, batch.desc.lower.time().unwrap_or(0), None).await {
-                    Ok(view) => {
+                match fetch_views(&cell, part, batch.desc.lower.time().unwrap_or(0), None).await {
+                    Ok(views) => {
                         out.parts += 1;
-                        out.updates += view.len() as u64;
-                        if view.len() as u64 != part.len {
-                            let (is, was) = (view.len(), part.len);
+                        let len: u64 = views.iter().map(|view| view.len() as u64).sum();
+                        out.updates += len;
+                        if len != part.len {
+                            let (is, was) = (len, part.len);
                             out.problems
                                 .push(format!("SH-6: a part holds {is} updates, not {was}"));
                         }
                     }
+                    // Not damaged: it cannot be judged by this program.
+                    Err(FetchError::Damaged {
+                        error: PartError::Newer { found, ours },
+                        ..
+                    }) => return Err(newer_part(shard, found, ours)),
                     Err(error) => out.problems.push(format!("SH-6: {error}")),
                 }
             }
         }
         Ok(())
     }
+}
+
+/// A part in a format that this program does not know.
+pub(crate) fn newer_part(shard: ShardId, found: u8, ours: u8) -> ShardError {
+    let error = DecodeError::Newer {
+        what: "part",
+        found: u32::from(found),
+        ours: u32::from(ours),
+    };
+    ShardError::State { shard, error }
 }

@@ -113,7 +113,7 @@ impl SourceOptions {
             audit_budget_bytes: 32 << 20,
             coalesce_bytes: 0,
             flow: None,
-            decode_rows_max: 100_000,
+            decode_rows_max: 512,
             start: StartSignal::Now,
             errors,
             seed: 0,

@@ -212,7 +212,7 @@ fn a_part_that_newer_software_wrote_is_left_alone() {
     });
     let shard = shard.to_string();
     let before = std::fs::read(part_of(folder.path())).unwrap();
-    for command in ["read", "compact"] {
+    for command in ["read", "compact", "verify"] {
         let wanted = [shard.as_str(), "part", "9", "upgrade"];
         is_unusable(command, &run(&[command, &location, &shard]), &wanted);
     }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
 
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 use shard::{Client, Frontier, ReadHandle, ShardId, Update, block_on};
 
 use crate::rounds::{ROUNDS, Rounds, Turns, seconds};
@@ -96,6 +98,27 @@ fn scan(reader: &ReadHandle, as_of: u64) -> u64 {
     seen
 }
 
+/// Does `work` with all threads of this process on the first of its cores: the next block is read while one is walked,
+/// and what that saves on a second core is left out.
+fn on_one_core(work: impl FnOnce()) {
+    let all = sched_getaffinity(Pid::from_raw(0)).expect("a process may ask where it runs");
+    let first = (0..CpuSet::count()).find(|cpu| all.is_set(*cpu).expect("a number of a core"));
+    let mut one = CpuSet::new();
+    one.set(first.expect("it runs somewhere"))
+        .expect("a number of a core");
+    let move_to = |cores: &CpuSet| {
+        for thread in std::fs::read_dir("/proc/self/task").expect("a process has threads") {
+            let name = thread.expect("an entry").file_name();
+            let id = name.to_string_lossy().parse().expect("a number");
+            // A thread may have ended.
+            let _ = sched_setaffinity(Pid::from_raw(id), cores);
+        }
+    };
+    move_to(&one);
+    work();
+    move_to(&all);
+}
+
 /// A consolidated run of rows of 100 bytes, a callback a row, beside reading the same files with a checksum, and
 /// beside a plain table of the same rows.
 pub(crate) fn snapshot() {
@@ -114,6 +137,18 @@ pub(crate) fn snapshot() {
             rounds.theirs(|| read_with_checksum(&files));
             rounds.ours(|| assert_eq!(scan(&reader, 0), rows));
         }
+        let mut one_core = Rounds::default();
+        on_one_core(|| {
+            for _ in 0..ROUNDS {
+                one_core.theirs(|| read_with_checksum(&files));
+                one_core.ours(|| assert_eq!(scan(&reader, 0), rows));
+            }
+        });
+        let (ours, theirs) = one_core.rates(rows as f64 / 1e6);
+        println!(
+            "snapshot   {rows} rows, all threads on one core: {ours:.2} M rows/s, read with checksum {theirs:.2} M rows/s, {}",
+            one_core.ratio(0.6),
+        );
         let (ours, theirs) = rounds.rates(rows as f64 / 1e6);
         println!(
             "snapshot   {rows} rows: {ours:.2} M rows/s, read with checksum {theirs:.2} M rows/s, {}; \

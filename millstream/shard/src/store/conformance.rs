@@ -233,6 +233,21 @@ pub(crate) async fn blob(
         store.get_summed("b/v2/x").await.map_err(say)?,
         Some((big, sum)),
     )?;
+    for (name, range, length) in [
+        ("a piece", 5..1_000_000, 999_995),
+        ("a piece beyond the end", 3 << 20..4 << 20, 0),
+        ("a piece across the end", (3 << 20) - 7..4 << 20, 7),
+    ] {
+        let piece = Bytes::from(vec![3u8; length]);
+        let sum = crc32c::crc32c(&piece);
+        let got = store.get_piece("b/v2/x", range).await.map_err(say)?;
+        expect(name, got, Some((piece, sum)))?;
+    }
+    expect(
+        "a piece of the unknown",
+        store.get_piece("b/v2/y", 0..1).await.map_err(say)?,
+        None,
+    )?;
     expect(
         "the checksum of the unknown",
         store.get_summed("b/v2/y").await.map_err(say)?,

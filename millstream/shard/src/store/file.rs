@@ -11,6 +11,8 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,6 +36,14 @@ pub(crate) trait Disk: std::fmt::Debug + Send + Sync {
     fn read(
         &self,
         path: &Path,
+        buffer: &mut dyn FnMut(usize) -> Vec<u8>,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> std::io::Result<Vec<u8>>;
+    /// [`Disk::read`] of the bytes at `range`, as far as the file goes.
+    fn read_at(
+        &self,
+        path: &Path,
+        range: Range<u64>,
         buffer: &mut dyn FnMut(usize) -> Vec<u8>,
         each: &mut dyn FnMut(&[u8]),
     ) -> std::io::Result<Vec<u8>>;
@@ -91,6 +101,30 @@ impl Disk for RealDisk {
         Ok(bytes)
     }
 
+    fn read_at(
+        &self,
+        path: &Path,
+        range: Range<u64>,
+        buffer: &mut dyn FnMut(usize) -> Vec<u8>,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> std::io::Result<Vec<u8>> {
+        let file = File::open(path)?;
+        let wanted = range.end.saturating_sub(range.start);
+        let mut bytes = buffer(usize::try_from(wanted).expect("a piece fits in memory"));
+        let mut at = 0;
+        while at < bytes.len() {
+            let to = bytes.len().min(at + PIECE);
+            match file.read_at(&mut bytes[at..to], range.start + at as u64)? {
+                0 => bytes.truncate(at),
+                n => {
+                    each(&bytes[at..at + n]);
+                    at += n;
+                }
+            }
+        }
+        Ok(bytes)
+    }
+
     fn size(&self, path: &Path) -> std::io::Result<u64> {
         Ok(std::fs::metadata(path)?.len())
     }
@@ -113,7 +147,7 @@ impl Disk for RealDisk {
 const PIECE: usize = 128 << 10;
 /// Buffers of at least this many bytes are used again, and together no more than so many wait for it: fresh memory costs
 /// more than reading a file that is in the page cache.
-const SPARE_LEAST: usize = 1 << 20;
+const SPARE_LEAST: usize = 256 << 10;
 const SPARE_BYTES: usize = 64 << 20;
 
 /// Buffers that wait to be used again.
@@ -361,14 +395,21 @@ impl Core {
             .map_err(|e| failure("sync", &folder, &e))
     }
 
-    /// A blob's bytes; `each` sees them piece by piece as they come.
-    fn get(&self, key: &str, each: &mut dyn FnMut(&[u8])) -> Result<Option<Bytes>, StoreError> {
+    /// A blob's bytes, or those at `range`, and their checksum.
+    fn get(&self, key: &str, range: Option<Range<u64>>) -> Result<Option<(Bytes, u32)>, StoreError> {
         let path = self.path(key);
-        match self.disk.read(&path, &mut |size| self.spare.take(size), each) {
-            Ok(bytes) => Ok(Some(Bytes::from_owner(Lent {
-                bytes,
-                spare: Arc::clone(&self.spare),
-            }))),
+        let mut sum = 0;
+        let each = &mut |piece: &[u8]| sum = crc32c::crc32c_append(sum, piece);
+        let buffer = &mut |size| self.spare.take(size);
+        let read = match range {
+            None => self.disk.read(&path, buffer, each),
+            Some(range) => self.disk.read_at(&path, range, buffer, each),
+        };
+        match read {
+            Ok(bytes) => {
+                let spare = Arc::clone(&self.spare);
+                Ok(Some((Bytes::from_owner(Lent { bytes, spare }), sum)))
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failure("read", &path, &error)),
         }
@@ -419,18 +460,22 @@ impl Core {
 #[async_trait]
 impl Blob for FileBlob {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        let (core, key) = (Arc::clone(&self.core), key.to_owned());
-        self.workers.run(move || core.get(&key, &mut |_| {})).await
+        let got = self.get_summed(key).await?;
+        Ok(got.map(|(bytes, _)| bytes))
     }
 
     async fn get_summed(&self, key: &str) -> Result<Option<(Bytes, u32)>, StoreError> {
         let (core, key) = (Arc::clone(&self.core), key.to_owned());
-        let read = move || {
-            let mut sum = 0;
-            let bytes = core.get(&key, &mut |piece| sum = crc32c::crc32c_append(sum, piece))?;
-            Ok(bytes.map(|bytes| (bytes, sum)))
-        };
-        self.workers.run(read).await
+        self.workers.run(move || core.get(&key, None)).await
+    }
+
+    fn reads_pieces(&self) -> bool {
+        true
+    }
+
+    async fn get_piece(&self, key: &str, range: Range<u64>) -> Result<Option<(Bytes, u32)>, StoreError> {
+        let (core, key) = (Arc::clone(&self.core), key.to_owned());
+        self.workers.run(move || core.get(&key, Some(range))).await
     }
 
     async fn set(&self, key: &str, value: Bytes) -> Result<(), StoreError> {

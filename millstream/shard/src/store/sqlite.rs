@@ -11,22 +11,26 @@
 //!    SQLite's locks. One store per canonical path and process.
 //! 3. WAL and `synchronous=FULL` are set on each connection and read back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use nix::fcntl::{Flock, FlockArg};
 use parking_lot::Mutex;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
+use self::checkpoint::{Checkpoints, Limits};
 use super::pool::Workers;
 use super::{CasResult, Consensus, ErrorClass, Heads, StoreError, Versioned, check_successor};
+use crate::clock::Clock;
 use crate::ids::SeqNo;
 use crate::mutant::Mutant;
 
@@ -145,16 +149,17 @@ impl SqliteConsensus {
                 StoreError::determinate(format!("cannot open {}: {e}", lock_path.display())).permanent()
             })?;
         let lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, e)| StoreError::determinate(e))?;
-        let writer = connect(path)?;
+        let mut writer = connect(path)?;
         writer.execute_batch(SCHEMA).map_err(|e| failure(&e))?;
         let lock = lock.unlock().map_err(|(_, e)| StoreError::determinate(e))?;
+        let checkpoints = Checkpoints::start(path, &mut writer, Limits::default())?;
         let readers = (0..READERS)
             .map(|_| connect(path))
             .collect::<Result<Vec<_>, _>>()?;
         let (sender, receiver) = channel();
         std::thread::Builder::new()
             .name("shard-sqlite".into())
-            .spawn(move || commit_loop(writer, lock, &receiver, mutant))
+            .spawn(move || commit_loop(writer, checkpoints, lock, &receiver, mutant))
             .expect("a thread can be started");
         let core = Core {
             path: path.to_owned(),
@@ -199,6 +204,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
         let mode = connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
         connection.execute_batch("PRAGMA synchronous=FULL")?;
         let synchronous = connection.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
+        // Else a statement is compiled again whenever another value is bound to it.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.set_prepared_statement_cache_capacity(32);
         Ok((mode, synchronous))
     };
@@ -256,12 +263,41 @@ fn failure_of(path: &str, error: &rusqlite::Error) -> StoreError {
     }
 }
 
+/// What a group waits for that is not there yet, at most: this much of what the last group took.
+const GATHERING_SHARE: u64 = 2;
+/// And no longer than this,
+const GATHERING_US_MAX: u64 = 2000;
+/// nor for one that has not come so long after the one before.
+const GATHERING_GAP_US: u64 = 100;
+
 /// Takes what has queued up and commits it, for ever.
-fn commit_loop(mut connection: Connection, lock: File, requests: &Receiver<Request>, mutant: Mutant) {
+///
+/// Those who were just answered are about to come again. Taken one by one, half of them would always find the others'
+/// group under way and wait for two commits, and each commit would carry half: so a group waits a moment for
+/// as many as there were lately. A writer that is alone never waits.
+fn commit_loop(
+    mut connection: Connection,
+    mut checkpoints: Checkpoints,
+    lock: File,
+    requests: &Receiver<Request>,
+    mutant: Mutant,
+) {
     let mut lock = Some(lock);
-    while let Ok(first) = requests.recv() {
-        let mut bytes = first.bytes();
-        let mut group = vec![first];
+    let mut waiting: VecDeque<Request> = VecDeque::new();
+    let (mut lately, mut took_us) = (0, 0);
+    loop {
+        if waiting.is_empty() {
+            let Ok(first) = requests.recv() else { return };
+            waiting.push_back(first);
+        }
+        let until = Clock::monotonic_us() + (took_us / GATHERING_SHARE).min(GATHERING_US_MAX);
+        while waiting.len() < lately {
+            let rest = until.saturating_sub(Clock::monotonic_us()).min(GATHERING_GAP_US);
+            match requests.recv_timeout(Duration::from_micros(rest)) {
+                Ok(next) => waiting.push_back(next),
+                Err(_) => break,
+            }
+        }
         let file = lock.take().expect("it is put back below");
         let how = match mutant {
             Mutant::NoTurns => FlockArg::LockShared,
@@ -271,20 +307,31 @@ fn commit_loop(mut connection: Connection, lock: File, requests: &Receiver<Reque
             Ok(guard) => guard,
             Err((file, error)) => {
                 lock = Some(file);
-                refuse_all(group, &StoreError::determinate(format!("flock: {error}")));
+                refuse_all(
+                    waiting.drain(..).collect(),
+                    &StoreError::determinate(format!("flock: {error}")),
+                );
                 continue;
             }
         };
-        while group.len() < GROUP_MAX && bytes < GROUP_BYTES_MAX {
-            let Ok(next) = requests.try_recv() else { break };
-            bytes += next.bytes();
-            group.push(next);
-        }
+        waiting.extend(requests.try_iter());
+        let mut bytes = 0;
+        let fits = |request: &&Request| {
+            bytes += request.bytes();
+            bytes < GROUP_BYTES_MAX
+        };
+        let count = waiting.iter().take(GROUP_MAX).take_while(fits).count().max(1);
+        let group: Vec<Request> = waiting.drain(..count).collect();
+        let began = Clock::monotonic_us();
         commit_group(&mut connection, group, mutant);
+        took_us = Clock::monotonic_us() - began;
+        checkpoints.after_commit(&connection);
         lock = Some(guard.unlock().unwrap_or_else(|(guard, _)| {
             // An unlock that fails is undone by closing the file; open descriptors share the lock's file.
             guard.try_clone().expect("a file can be cloned")
         }));
+        waiting.extend(requests.try_iter());
+        lately = count + waiting.len();
     }
 }
 
@@ -528,6 +575,8 @@ impl Consensus for SqliteConsensus {
             .await
     }
 }
+
+mod checkpoint;
 
 #[cfg(test)]
 pub(crate) mod tests;

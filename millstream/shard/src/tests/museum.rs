@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::format::{Columns, PartView, UpdateRef};
+use crate::format::{Columns, PartView, UpdateRef, blocks};
 use crate::ids::{CriticalId, ReaderId, SeqNo, ShardId, Token, WriterId};
 use crate::state::codec::{decode_diff, decode_rollup, encode_diff, encode_rollup};
 use crate::state::diff::StateDiff;
@@ -49,6 +49,10 @@ const PLAIN: [(&str, u64, i64); 3] = [("apple", 3, 1), ("apple", 7, -1), ("fig",
 const ALIKE: [(&str, u64, i64); 3] = [("aaaa", 9, 1), ("bbbb", 9, 1), ("cccc", 9, 1)];
 
 fn part(updates: &[(&str, u64, i64)]) -> Bytes {
+    columns(updates).encode()
+}
+
+fn columns(updates: &[(&str, u64, i64)]) -> Columns {
     let mut columns = Columns::default();
     for (row, time, diff) in updates {
         columns.push(UpdateRef {
@@ -57,7 +61,7 @@ fn part(updates: &[(&str, u64, i64)]) -> Bytes {
             diff: *diff,
         });
     }
-    columns.encode()
+    columns
 }
 
 #[test]
@@ -71,6 +75,17 @@ fn parts_of_every_format_are_read() {
             .collect();
         assert_eq!(found, wanted, "{name}");
     }
+    // Of several blocks.
+    is_newest("part-v2.hex", &blocks::encode(&columns(&PLAIN), 40));
+    let part = exhibit("part-v2.hex");
+    let views = blocks::decode(&part, crc32c::crc32c(&part)).unwrap();
+    assert_eq!(views.len(), 2);
+    let found: Vec<_> = views
+        .iter()
+        .flat_map(|view| (0..view.len()).map(|at| view.get(at)))
+        .map(|u| (std::str::from_utf8(u.row).unwrap(), u.time, u.diff))
+        .collect();
+    assert_eq!(found, PLAIN);
 }
 
 fn seqno(number: u64) -> SeqNo {

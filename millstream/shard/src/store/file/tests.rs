@@ -150,6 +150,22 @@ impl Disk for Volatile {
         Ok(copy)
     }
 
+    fn read_at(
+        &self,
+        path: &Path,
+        range: std::ops::Range<u64>,
+        buffer: &mut dyn FnMut(usize) -> Vec<u8>,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> Result<Vec<u8>> {
+        let whole = self.read(path, &mut |size| vec![0; size], &mut |_| {})?;
+        let end = whole.len().min(range.end as usize);
+        let piece = &whole[end.min(range.start as usize)..end];
+        let mut copy = buffer(piece.len());
+        copy.copy_from_slice(piece);
+        each(&copy);
+        Ok(copy)
+    }
+
     fn size(&self, path: &Path) -> Result<u64> {
         Ok(self.read(path, &mut |size| vec![0; size], &mut |_| {})?.len() as u64)
     }

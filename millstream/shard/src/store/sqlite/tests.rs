@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier};
 
 use parking_lot::Mutex;
 
-use super::{Request, SqliteConsensus};
+use super::{Checkpoints, Limits, Request, SqliteConsensus};
 use crate::ids::SeqNo;
 use crate::mutant::Mutant;
 use crate::rt::block_on;
@@ -39,6 +39,33 @@ fn a_file_that_is_no_database_is_refused_for_good() {
     .unwrap();
     let error = SqliteConsensus::open(&path).unwrap_err();
     assert!(error.permanent, "{error}");
+}
+
+#[test]
+fn the_log_stays_bounded_while_commits_go_on() {
+    const PAGE: u64 = 4096;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.sqlite");
+    let mut writer = super::connect(&path).unwrap();
+    writer.execute_batch(super::SCHEMA).unwrap();
+    let limits = Limits { thread: 8, own: 64 };
+    let mut checkpoints = Checkpoints::start(&path, &mut writer, limits).unwrap();
+    let insert = |writer: &rusqlite::Connection, seq: i64| {
+        let values = rusqlite::params!["a", seq, vec![7u8; 4000]];
+        writer
+            .execute("INSERT INTO consensus VALUES (?1, ?2, ?3)", values)
+            .unwrap()
+    };
+    for seq in 0..400 {
+        insert(&writer, seq);
+        checkpoints.after_commit(&writer);
+    }
+    let log = std::fs::metadata(folder.path().join("c.sqlite-wal")).unwrap().len();
+    assert!(log < 2 * 64 * PAGE, "the log has {log} bytes");
+    let rows: i64 = writer
+        .query_row("SELECT count(*) FROM consensus", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(rows, 400);
 }
 
 /// A group whose disk is full: the mismatch in it is not told before it is known that the group is lost.

@@ -1,0 +1,174 @@
+//! The blocks of one part, one after another.
+//!
+//! From a store that reads pieces ([`crate::store::Blob::reads_pieces`]) a big part is never in memory as a whole: its
+//! table comes first, and while one block is walked the next is on its way. From others the part is fetched whole.
+//! Must not know what walks it.
+//!
+//! Invariants:
+//! 1. A block is verified before it is given out (H14), and a blob that is missing or damaged is the same error
+//!    either way.
+//! 2. Of a part that is read in pieces, two blocks are in memory at most.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::applier::ShardCell;
+use crate::fetch::{FetchError, OTHER_PART, Permit, damaged, fetch_views, missing};
+use crate::format::blocks::{Block, HEAD, TAIL, begins, table};
+use crate::format::{PartView, checksum};
+use crate::ids::ReaderId;
+use crate::mutant::Mutant;
+use crate::retry::retry_external;
+use crate::rt::{Boxed, begin};
+use crate::state::{Part, PartBody};
+use crate::store::StoreError;
+use crate::time::Timestamp;
+
+/// A part of fewer bytes is fetched whole.
+const PIECES_FROM: u64 = 512 << 10;
+
+type Got = Result<Option<(Bytes, u32)>, StoreError>;
+
+/// A part on its way.
+pub(crate) struct PartBlocks {
+    cell: Arc<ShardCell>,
+    time: Timestamp,
+    reader: Option<ReaderId>,
+    source: Source,
+    /// For what is in memory.
+    _permit: Option<Permit>,
+}
+
+enum Source {
+    Whole(VecDeque<PartView>),
+    Pieces {
+        key: Arc<str>,
+        left: VecDeque<Block>,
+        under_way: Option<(Block, Boxed<'static, Got>)>,
+    },
+}
+
+impl PartBlocks {
+    /// Opens `part`, whose updates are at or beyond `time`; `counts` if its memory is that of a reader.
+    pub(crate) async fn open(
+        cell: &Arc<ShardCell>,
+        part: &Part,
+        time: Timestamp,
+        reader: Option<ReaderId>,
+        counts: bool,
+    ) -> Result<PartBlocks, FetchError> {
+        let pieces = match &part.body {
+            PartBody::Blob { key, crc } if part.encoded_bytes >= PIECES_FROM => {
+                pieces(cell, key, *crc, part.encoded_bytes, time, reader).await?
+            }
+            _ => None,
+        };
+        let take = |bytes| counts.then(|| cell.env.memory.take(bytes));
+        let (source, permit) = match pieces {
+            Some(source) => {
+                let Source::Pieces { left, .. } = &source else {
+                    unreachable!("made as pieces")
+                };
+                let longest = left.iter().map(|block| block.at.end - block.at.start).max();
+                let permit = take(2 * longest.unwrap_or(0));
+                (source, permit)
+            }
+            None => {
+                let permit = take(part.decoded_bytes);
+                let views = fetch_views(cell, part, time, reader).await?;
+                (Source::Whole(views.into()), permit)
+            }
+        };
+        Ok(PartBlocks {
+            cell: Arc::clone(cell),
+            time,
+            reader,
+            source,
+            _permit: permit,
+        })
+    }
+
+    /// The next block; none at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<PartView>, FetchError> {
+        let (key, left, under_way) = match &mut self.source {
+            Source::Whole(views) => return Ok(views.pop_front()),
+            Source::Pieces { key, left, under_way } => (key, left, under_way),
+        };
+        let (cell, time) = (&self.cell, self.time);
+        let Some((block, reading)) = under_way
+            .take()
+            .or_else(|| left.pop_front().map(|block| start(cell, key, block)))
+        else {
+            return Ok(None);
+        };
+        let shard = cell.shard;
+        let got = reading
+            .await
+            .map_err(|error| FetchError::Store { shard, error })?;
+        let Some((bytes, sum)) = got else {
+            return Err(missing(cell, key, time, self.reader).await);
+        };
+        if let Some(next) = left.pop_front() {
+            let (next, mut reading) = start(cell, key, next);
+            if let Some(got) = begin(&mut reading).await {
+                reading = Box::pin(std::future::ready(got));
+            }
+            *under_way = Some((next, reading));
+        }
+        block
+            .decode(bytes, sum)
+            .map(Some)
+            .map_err(|error| damaged(shard, key, time, error))
+    }
+}
+
+fn start(cell: &Arc<ShardCell>, key: &Arc<str>, block: Block) -> (Block, Boxed<'static, Got>) {
+    let (env, key, at) = (Arc::clone(&cell.env), Arc::clone(key), block.at.clone());
+    let reading = async move {
+        let blob = env.location.blob();
+        retry_external(&env, &mut || blob.get_piece(&key, at.clone())).await
+    };
+    (block, Box::pin(reading))
+}
+
+/// The blocks of a blob of `total` bytes, if its store reads pieces and it has a table.
+async fn pieces(
+    cell: &Arc<ShardCell>,
+    key: &str,
+    crc: u32,
+    total: u64,
+    time: Timestamp,
+    reader: Option<ReaderId>,
+) -> Result<Option<Source>, FetchError> {
+    let (env, shard) = (&cell.env, cell.shard);
+    let blob = env.location.blob();
+    if !blob.reads_pieces() {
+        return Ok(None);
+    }
+    let read = async |range: std::ops::Range<u64>| {
+        let got = retry_external(env, &mut || blob.get_piece(key, range.clone()))
+            .await
+            .map_err(|error| FetchError::Store { shard, error })?;
+        match got {
+            Some((bytes, _)) => Ok(bytes),
+            None => Err(missing(cell, key, time, reader).await),
+        }
+    };
+    let tail = read(total.saturating_sub(TAIL as u64)..total).await?;
+    if env.mutant != Mutant::ChecksumIgnored && checksum(&tail) != Some(crc) {
+        return Err(damaged(shard, key, time, OTHER_PART));
+    }
+    let Some(blocks) = table(&tail, total) else {
+        return Ok(None);
+    };
+    if !begins(&read(0..HEAD as u64).await?) {
+        return Ok(None);
+    }
+    Ok(Some(Source::Pieces {
+        key: key.into(),
+        left: blocks.into(),
+        under_way: None,
+    }))
+}

@@ -1,0 +1,107 @@
+//! Copies the write-ahead log into the database beside the commits, not in one of them.
+//!
+//! Left to itself SQLite copies in the commit that fills the thousandth page, and all of that group wait for a page
+//! of every shard and for the sync of another file. Must not know what is committed.
+//!
+//! Invariants:
+//! 1. Copying never waits for readers or writers, and nothing but SQLite touches the files.
+//! 2. The log stays bounded. It begins anew only when all of it was copied, and a thread that copies while commits
+//!    go on never gets that far: beyond [`Limits::own`] pages the committing thread copies the rest itself.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use rusqlite::Connection;
+use rusqlite::wal::CheckpointMode;
+
+use super::{connect, failure};
+use crate::store::StoreError;
+
+/// Lengths of the log, in pages of the database.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// The thread copies each time so many have come.
+    pub(super) thread: i32,
+    /// The committing thread copies from here on.
+    pub(super) own: i32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            thread: 1000,
+            own: 8000,
+        }
+    }
+}
+
+/// Copies the log of one writing connection.
+pub(super) struct Checkpoints {
+    limits: Limits,
+    /// Length of the log after the last commit, written by SQLite's hook.
+    pages: Arc<AtomicI32>,
+    seen: i32,
+    /// Where the thread copies next, and where the committing thread does.
+    next: (i32, i32),
+    wake: SyncSender<()>,
+}
+
+impl Checkpoints {
+    /// Takes over from SQLite's own copying on `writer`, a connection to the database at `path`.
+    pub(super) fn start(
+        path: &Path,
+        writer: &mut Connection,
+        limits: Limits,
+    ) -> Result<Checkpoints, StoreError> {
+        let copier = connect(path)?;
+        let pages = Arc::new(AtomicI32::new(0));
+        let length = Arc::clone(&pages);
+        writer
+            .wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
+                length.store(pages, Ordering::Relaxed);
+                Ok(())
+            }))
+            .map_err(|e| failure(&e))?;
+        let (wake, woken) = sync_channel(1);
+        std::thread::Builder::new()
+            .name("shard-sqlite-copy".into())
+            .spawn(move || {
+                while woken.recv().is_ok() {
+                    copy(&copier);
+                }
+            })
+            .expect("a thread can be started");
+        Ok(Checkpoints {
+            limits,
+            pages,
+            seen: 0,
+            next: (limits.thread, limits.own),
+            wake,
+        })
+    }
+
+    /// Called after each commit of `writer`, in its turn.
+    pub(super) fn after_commit(&mut self, writer: &Connection) {
+        let pages = self.pages.load(Ordering::Relaxed);
+        if pages < self.seen {
+            self.next = (self.limits.thread, self.limits.own);
+        }
+        self.seen = pages;
+        if pages >= self.next.1 {
+            copy(writer);
+            // Readers of old versions may have kept it from the end.
+            self.next.1 = pages + self.limits.thread;
+        } else if pages >= self.next.0 {
+            // A thread that is busy copies once more when it is done.
+            let _ = self.wake.try_send(());
+            self.next.0 = pages + self.limits.thread;
+        }
+    }
+}
+
+/// Copies what can be copied without waiting. What fails stays in the log, which is as durable, and is tried again.
+fn copy(connection: &Connection) {
+    let _ = connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE);
+}
