@@ -77,7 +77,10 @@ fn a_part_that_is_read_block_by_block_is_read_whole() {
     .unwrap();
     assert_eq!(seen, all.len());
     let whole = std::fs::metadata(file_of_the_part(folder.path())).unwrap().len();
-    assert!(most > 0 && most < whole * 3 / 4, "{most} of {whole} bytes in memory");
+    assert!(
+        most > 0 && most < whole * 3 / 4,
+        "{most} of {whole} bytes in memory"
+    );
     // A rewrite walks it as well, and leaves the same.
     block_on(reader.downgrade_since(Frontier::At(2))).unwrap();
     block_on(client.compact(shard)).unwrap();

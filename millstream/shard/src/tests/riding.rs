@@ -46,9 +46,13 @@ fn world() -> (World, WriteHandle, Arc<ShardCell>, Outcome<Ride>) {
 fn a_change_travels_with_the_next_append() -> Proof {
     let (mut w, writer, cell, ride) = world();
     let before = cell.current().seqno;
-    w.append(&writer, &[("b", 1, 1)], 1, 2).map_err(|e| e.to_string())?;
+    w.append(&writer, &[("b", 1, 1)], 1, 2)
+        .map_err(|e| e.to_string())?;
     ensure!(is_listed(&cell), "it was left behind");
-    ensure!(cell.current().seqno == before.next(), "it took a commit of its own");
+    ensure!(
+        cell.current().seqno == before.next(),
+        "it took a commit of its own"
+    );
     w.sim.settle();
     ensure!(ride.take() == Some(Ride::Committed), "nobody said so");
     Ok(())
@@ -61,7 +65,8 @@ fn a_change_waits_on_after_an_attempt_that_failed_for_certain() -> Proof {
     let theirs = w.writer_of(&other);
     // Ours aims at a version that is taken, looks again, and appends after it.
     w.append(&theirs, &[], 1, 1).map_err(|e| e.to_string())?;
-    w.append(&writer, &[("b", 1, 1)], 1, 2).map_err(|e| e.to_string())?;
+    w.append(&writer, &[("b", 1, 1)], 1, 2)
+        .map_err(|e| e.to_string())?;
     ensure!(is_listed(&cell), "it was lost with the attempt");
     w.sim.settle();
     ensure!(ride.take() == Some(Ride::Committed), "nobody said so");
@@ -73,7 +78,8 @@ fn what_became_of_a_change_in_doubt_is_not_guessed() -> Proof {
     for (fate, listed) in [(Fate::Unanswered, true), (Fate::Lost, false)] {
         let (mut w, writer, cell, ride) = world();
         w.stores.once(|op| matches!(op, Op::Cas(_)), fate);
-        w.append(&writer, &[("b", 1, 1)], 1, 2).map_err(|e| e.to_string())?;
+        w.append(&writer, &[("b", 1, 1)], 1, 2)
+            .map_err(|e| e.to_string())?;
         ensure!(is_listed(&cell) == listed, "listed: {}", is_listed(&cell));
         ensure!(cell.current().upper() == at(2), "the append itself was lost");
         w.sim.settle();
@@ -88,8 +94,12 @@ fn a_change_that_nobody_takes_stays_at_home() -> Proof {
     let clock = w.clock.clone();
     w.run(async move { clock.sleep(2000).await });
     ensure!(ride.take() == Some(Ride::Not), "nobody committed");
-    w.append(&writer, &[("b", 1, 1)], 1, 2).map_err(|e| e.to_string())?;
-    ensure!(!is_listed(&cell), "it was done although its owner does it himself");
+    w.append(&writer, &[("b", 1, 1)], 1, 2)
+        .map_err(|e| e.to_string())?;
+    ensure!(
+        !is_listed(&cell),
+        "it was done although its owner does it himself"
+    );
     Ok(())
 }
 
@@ -99,7 +109,8 @@ fn a_change_that_does_not_apply_is_not_committed() -> Proof {
     let (riding, clock) = (Arc::clone(&cell), w.clock.clone());
     let again = w.spawn(async move { riding.riders.ride(&clock, 1000, listing()).await });
     w.run(crate::rt::yield_now());
-    w.append(&writer, &[("b", 1, 1)], 1, 2).map_err(|e| e.to_string())?;
+    w.append(&writer, &[("b", 1, 1)], 1, 2)
+        .map_err(|e| e.to_string())?;
     w.sim.settle();
     ensure!(again.take() == Some(Ride::Not), "it is listed once");
     Ok(())

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 
+use parking_lot::Mutex;
 use rusqlite::Connection;
 use rusqlite::wal::CheckpointMode;
 
@@ -32,7 +33,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             thread: 1000,
-            own: 8000,
+            own: 16_000,
         }
     }
 }
@@ -46,6 +47,8 @@ pub(super) struct Checkpoints {
     /// Where the thread copies next, and where the committing thread does.
     next: (i32, i32),
     wake: SyncSender<()>,
+    /// Two cannot copy at once: SQLite turns the second away.
+    copying: Arc<Mutex<()>>,
 }
 
 impl Checkpoints {
@@ -64,12 +67,14 @@ impl Checkpoints {
                 Ok(())
             }))
             .map_err(|e| failure(&e))?;
+        let copying = Arc::new(Mutex::new(()));
+        let theirs = Arc::clone(&copying);
         let (wake, woken) = sync_channel(1);
         std::thread::Builder::new()
             .name("shard-sqlite-copy".into())
             .spawn(move || {
                 while woken.recv().is_ok() {
-                    copy(&copier);
+                    copy(&copier, &theirs);
                 }
             })
             .expect("a thread can be started");
@@ -79,6 +84,7 @@ impl Checkpoints {
             seen: 0,
             next: (limits.thread, limits.own),
             wake,
+            copying,
         })
     }
 
@@ -90,8 +96,8 @@ impl Checkpoints {
         }
         self.seen = pages;
         if pages >= self.next.1 {
-            copy(writer);
-            // Readers of old versions may have kept it from the end.
+            copy(writer, &self.copying);
+            // Readers of old versions, or another process that copies, may have kept it from the end.
             self.next.1 = pages + self.limits.thread;
         } else if pages >= self.next.0 {
             // A thread that is busy copies once more when it is done.
@@ -102,6 +108,7 @@ impl Checkpoints {
 }
 
 /// Copies what can be copied without waiting. What fails stays in the log, which is as durable, and is tried again.
-fn copy(connection: &Connection) {
+fn copy(connection: &Connection, copying: &Mutex<()>) {
+    let _one = copying.lock();
     let _ = connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE);
 }

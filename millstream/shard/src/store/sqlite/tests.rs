@@ -60,7 +60,9 @@ fn the_log_stays_bounded_while_commits_go_on() {
         insert(&writer, seq);
         checkpoints.after_commit(&writer);
     }
-    let log = std::fs::metadata(folder.path().join("c.sqlite-wal")).unwrap().len();
+    let log = std::fs::metadata(folder.path().join("c.sqlite-wal"))
+        .unwrap()
+        .len();
     assert!(log < 2 * 64 * PAGE, "the log has {log} bytes");
     let rows: i64 = writer
         .query_row("SELECT count(*) FROM consensus", [], |row| row.get(0))
