@@ -31,6 +31,7 @@ pub struct Trial {
     kill: Option<Rate>,
     pace: Pace,
     profile: &'static str,
+    discipline: Discipline,
 }
 
 /// What became of one trial.
@@ -38,7 +39,7 @@ pub struct Trial {
 pub struct Row {
     /// The lie.
     pub lie: String,
-    /// Who told it.
+    /// Who told it, and under which discipline where it is not the usual one.
     pub target: String,
     /// How often.
     pub told: u64,
@@ -67,6 +68,7 @@ pub fn trials() -> Vec<Trial> {
     let of = |line: &FlawLine, target: &'static str| Trial {
         lie: line.name,
         target,
+        discipline: Discipline::Ordered,
         // A crash is rare by itself, so its lie is told whenever there is one; so is an update of a row that two visits
         // have written before, even where few rows get most of the visits, and a read with LIMIT of more rows than that.
         rate: match (line.needs, line.flaw) {
@@ -98,7 +100,24 @@ pub fn trials() -> Vec<Trial> {
     let sqlite = ordered()
         .filter(|l| l.teller != Teller::Store)
         .map(|l| of(l, "sqlite:"));
-    reference.chain(sqlite).collect()
+    // Under lww what is told of writes and of the rows of a read; what is done to an answer does not know the discipline.
+    let lww = FLAWS
+        .iter()
+        .filter(|l| matches!(l.teller, Teller::Store | Teller::Anyone))
+        .filter(|l| l.disciplines.contains(&Discipline::Lww))
+        .map(|l| Trial {
+            rate: match (l.needs, l.flaw) {
+                (Needs::Crash, _) => Rate { num: 1, den: 1 },
+                // Seldom is there what they are told of: a timestamp that does not rise, a deleted range with a row at its end.
+                (_, Flaw::OlderWins | Flaw::RangeOffByOne | Flaw::StaticLost) => Rate { num: 1, den: 2 },
+                (_, Flaw::WrongCount | Flaw::IgnoredLimit | Flaw::TieWrong) => Rate { num: 1, den: 5 },
+                _ => seldom,
+            },
+            discipline: Discipline::Lww,
+            profile: "default",
+            ..of(l, "reference:")
+        });
+    reference.chain(sqlite).chain(lww).collect()
 }
 
 /// Makes every trial, in folders below `scratch`, which is the caller's to remove; `seen` hears of each as it ends.
@@ -131,7 +150,10 @@ impl Trial {
         let first = lying.causes.iter().min_by_key(|c| c.finding.span.answered);
         Ok(Row {
             lie: self.lie.to_owned(),
-            target: self.target.to_owned(),
+            target: match self.discipline {
+                Discipline::Ordered => self.target.to_owned(),
+                Discipline::Lww => format!("{} lww", self.target),
+            },
             told: lying.lies.get(self.lie).copied().unwrap_or(0),
             found: first.map(|c| c.finding.shape.name().to_owned()),
             first_after: first.map(|c| c.finding.read.lts.0),
@@ -145,6 +167,7 @@ impl Trial {
         let settings = Settings {
             seed: Some(seed),
             target: Some(self.target.to_owned()),
+            discipline: Some(self.discipline),
             sessions: Some(SESSIONS),
             visits: Some(VISITS_MAX),
             stop: Some(Stop::First),

@@ -10,8 +10,8 @@ use datagen::stream::{Stream, below, draw};
 use datagen::universe::Slice;
 use datagen::value::{Order, Value};
 use history::{
-    Aggregate, Answer, Cells, Consistency, Discipline, End, Extras, From, Level, Lts, Op, Outcome, Part,
-    Parts, Predicate, Query, Relation, RowChoice, Select, Stamp, Step, Visit,
+    Aggregate, Answer, Cells, Condition, Consistency, Discipline, End, Extras, From, Level, Lts, Op, Outcome,
+    Part, Parts, Predicate, Query, Relation, RowChoice, Select, Stamp, Step, Visit,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -728,6 +728,9 @@ fn what_is_not_offered_is_refused(stage: &mut Stage) {
     };
     let mut with_ttl = visit(part, vec![Step::Write(upsert)], 1, End::Autocommit);
     with_ttl.stamp.as_mut().unwrap().ttl = Some(9);
+    let mut conditional = with_ttl.clone();
+    let stamp = conditional.stamp.as_mut().unwrap();
+    (stamp.ttl, stamp.condition) = (None, Some(Condition::NotExists));
     let insert = Op::Insert {
         part,
         row: 1,
@@ -735,7 +738,7 @@ fn what_is_not_offered_is_refused(stage: &mut Stage) {
         strict: false,
     };
     let insert = visit(part, vec![Step::Write(insert)], 1, End::Autocommit);
-    for visit in [with_ttl, insert] {
+    for visit in [with_ttl, conditional, insert] {
         let request = Request::stamped(&visit).unwrap();
         let answer = stage.ask(0, (1, 0), &request);
         assert!(matches!(answer, Answer::Refused(_)), "{answer:?}");
