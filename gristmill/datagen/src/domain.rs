@@ -29,6 +29,7 @@ mod bytes;
 mod float;
 mod grid;
 mod limits;
+mod own;
 mod specials;
 mod text;
 

@@ -198,6 +198,18 @@ pub enum SchemaError {
         /// The column.
         column: String,
     },
+    /// A type without an order where one is needed.
+    #[error(
+        "table `{table}`: column `{column}` is in a key or an index, and a {ty} has no order: use another column"
+    )]
+    NoOrder {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// Its type.
+        ty: Type,
+    },
     /// An index on what is no regular column.
     #[error("table `{table}`: index `{index}` names column {column}, which is no regular column")]
     IndexColumn {

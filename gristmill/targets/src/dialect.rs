@@ -309,8 +309,6 @@ pub(crate) fn not_offered(request: &Request<'_>) -> Option<Answer> {
         "a time to live"
     } else if stamp.condition.is_some() {
         "a lightweight transaction"
-    } else if stamp.condition.is_some() {
-        "a lightweight transaction"
     } else if steps.iter().any(joined) {
         "a read of the shared columns alone, or by a join: they are read with their rows,"
     } else if steps.iter().any(insert) {

@@ -189,7 +189,8 @@ impl Target for Postgres {
         Level::ReadCommitted
     }
 
-    fn limits(&self, _: &Type) -> Option<Limits> {
+    fn limits(&self, ty: &Type) -> Option<Limits> {
+        (POSTGRES.column_type)(*ty)?;
         Some(Limits {
             nul_bytes: false,
             year_min: -4700,

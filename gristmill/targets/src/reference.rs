@@ -152,7 +152,9 @@ impl Target for Reference {
         Level::Snapshot
     }
 
-    fn limits(&self, _: &Type) -> Option<Limits> {
+    /// What PostgreSQL offers, whose words it is shown in.
+    fn limits(&self, ty: &Type) -> Option<Limits> {
+        (POSTGRES.column_type)(*ty)?;
         Some(Limits::default())
     }
 

@@ -249,11 +249,7 @@ impl Target for Sqlite {
     }
 
     fn limits(&self, ty: &Type) -> Option<Limits> {
-        if let Type::Numeric { precision, .. } = ty
-            && *precision > SQLITE_DIGITS_MAX
-        {
-            return None;
-        }
+        (SQLITE.column_type)(*ty)?;
         Some(Limits {
             nul_bytes: false,
             nan: false,

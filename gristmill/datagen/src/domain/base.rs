@@ -3,6 +3,7 @@
 use super::bytes::BytesBase;
 use super::float::FloatBase;
 use super::grid::Grid;
+use super::own::OwnBase;
 use super::text::TextBase;
 use super::{DomainError, Limits};
 use crate::calendar::{Civil, DAY_US, days};
@@ -23,6 +24,7 @@ pub(super) enum Base {
     Text(TextBase),
     Bytes(BytesBase),
     Uuid,
+    Own(OwnBase),
 }
 
 /// `first`, `first + step`, … `count` of them: integers, days, microseconds.
@@ -87,6 +89,14 @@ impl Base {
             Type::Ascii => Base::Text(TextBase::new(limits, false)?),
             Type::Bytes => Base::Bytes(BytesBase::new(limits)?),
             Type::Uuid => Base::Uuid,
+            Type::Varint => Base::Numeric {
+                grid: Grid::of_digits(limits.numeric_digits),
+                scale: 0,
+            },
+            Type::Inet => Base::Own(OwnBase::Inet),
+            Type::Decimal => Base::Own(OwnBase::decimal(limits)),
+            Type::Duration => Base::Own(OwnBase::Duration),
+            Type::TimeUuid => Base::Own(OwnBase::TimeUuid),
             Type::Date => Base::Steps(Steps {
                 tag: Tag::Date,
                 first: first_day,
@@ -109,6 +119,7 @@ impl Base {
             Base::Text(text) => u128::from(text.size()),
             Base::Bytes(bytes) => u128::from(bytes.size()),
             Base::Uuid => 1 << UUID_BITS,
+            Base::Own(own) => own.size(),
         }
     }
 
@@ -130,6 +141,7 @@ impl Base {
                 Value::Bytes(bytes.into())
             }
             Base::Uuid => Value::Uuid(uuid(d)),
+            Base::Own(own) => own.inflate(d),
         }
     }
 
@@ -145,6 +157,7 @@ impl Base {
             Base::Text(text) => run(Tag::Text, into, |into| text.write(d, into)),
             Base::Bytes(bytes) => run(Tag::Bytes, into, |into| bytes.write(d, into)),
             Base::Uuid => encode_uuid(uuid(d), into),
+            Base::Own(own) => own.inflate(d).encode(into),
         }
     }
 
@@ -164,6 +177,7 @@ impl Base {
                 let d = (high >> 16 << 12) | (high & 0xfff);
                 (uuid(d) == *v).then_some(d)
             }
+            (Base::Own(own), _) => own.deflate(value),
             _ => None,
         }
     }

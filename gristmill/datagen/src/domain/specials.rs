@@ -1,7 +1,7 @@
 //! Boundary and awkward values of every type, by name, and their places among the base's values.
 
 use super::base::Base;
-use super::{Extra, Limits};
+use super::{Extra, Limits, own};
 use crate::calendar::{Civil, DAY_US, days};
 use crate::value::{Nulls, Type, Value, ten_to};
 
@@ -19,6 +19,14 @@ pub(super) fn of(ty: Type, limits: &Limits) -> Vec<(&'static str, Value)> {
         Type::Text => texts(limits, limits.unicode),
         Type::Ascii => texts(limits, false),
         Type::Bytes => bytes(limits),
+        Type::Varint => numerics(limits.numeric_digits, 0),
+        Type::Decimal => decimals(limits.numeric_digits),
+        Type::Inet => inets(),
+        Type::Duration => durations(),
+        Type::TimeUuid => vec![
+            ("first", Value::Uuid(own::time_uuid(0))),
+            ("last", Value::Uuid(own::time_uuid(u64::from(u32::MAX)))),
+        ],
         Type::Uuid => vec![("nil", Value::Uuid([0; 16])), ("max", Value::Uuid([255; 16]))],
         Type::Date => dates(limits)
             .into_iter()
@@ -34,6 +42,41 @@ pub(super) fn of(ty: Type, limits: &Limits) -> Vec<(&'static str, Value)> {
             .map(|(name, us)| (name, Value::TimestampTz(us)))
             .collect(),
     }
+}
+
+/// None of them equals one of the base's: their first places behind the point are further away than three.
+fn decimals(digits: u8) -> Vec<(&'static str, Value)> {
+    let max = ten_to(digits) - 1;
+    vec![
+        ("min", Value::Numeric(-max, 0)),
+        ("greatest below zero", Value::Numeric(-1, 38)),
+        ("least above zero", Value::Numeric(1, 38)),
+        ("max", Value::Numeric(max, 0)),
+    ]
+}
+
+fn inets() -> Vec<(&'static str, Value)> {
+    let mut one = [0; 16];
+    one[15] = 1;
+    vec![
+        ("none", Value::Bytes([0; 4].into())),
+        ("this host", Value::Bytes([127, 0, 0, 1].into())),
+        ("broadcast", Value::Bytes([255; 4].into())),
+        ("none of version 6", Value::Bytes([0; 16].into())),
+        ("this host of version 6", Value::Bytes(one.into())),
+        ("max", Value::Bytes([255; 16].into())),
+    ]
+}
+
+fn durations() -> Vec<(&'static str, Value)> {
+    let of = |months: i32, days: i32, nanos| Value::Bytes(own::duration(months.into(), days.into(), nanos));
+    vec![
+        ("nothing", of(0, 0, 0)),
+        ("minus a nanosecond", of(0, 0, -1)),
+        ("minus a month", of(-1, 0, 0)),
+        ("min", of(i32::MIN, i32::MIN, i64::MIN)),
+        ("max", of(i32::MAX, i32::MAX, i64::MAX)),
+    ]
 }
 
 fn integers(bits: u32) -> Vec<(&'static str, Value)> {

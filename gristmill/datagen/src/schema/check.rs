@@ -43,6 +43,10 @@ pub(super) fn keys(table: &Definition) -> Result<(), SchemaError> {
         if key.column.nullable {
             return Err(SchemaError::NullableKey { table, column });
         }
+        if !key.column.ty.orders() {
+            let ty = key.column.ty;
+            return Err(SchemaError::NoOrder { table, column, ty });
+        }
         if !key.column.limits.identity {
             return Err(SchemaError::Identity { table, column });
         }
@@ -73,6 +77,13 @@ pub(super) fn indexes(table: &Definition) -> Result<(), SchemaError> {
                     column: id.0,
                 });
             };
+            if !column.ty.orders() {
+                return Err(SchemaError::NoOrder {
+                    table: name,
+                    column: column.name.clone(),
+                    ty: column.ty,
+                });
+            }
             if !column.limits.identity {
                 return Err(SchemaError::Identity {
                     table: name,

@@ -46,11 +46,21 @@ pub enum Type {
     Timestamp,
     /// An instant.
     TimestampTz,
+    /// An address of the internet, as its 4 or 16 bytes ([`super::Value::Bytes`]), which are its order.
+    Inet,
+    /// A whole number of any size, of which 38 digits are drawn ([`super::Value::Numeric`] without decimal places).
+    Varint,
+    /// A decimal in which each value has its own scale, 0 to 38 ([`super::Value::Numeric`]).
+    Decimal,
+    /// Months, days and nanoseconds, as CQL serializes them: three zigzag vints ([`super::Value::Bytes`]). Never a key.
+    Duration,
+    /// A UUID of version 1 ([`super::Value::Uuid`]); its order is that of its time, which is that of its bytes here.
+    TimeUuid,
 }
 
 impl Type {
-    /// One of every type, with `numeric(12,3)` and `numeric(38,6)` for the decimals.
-    pub const ALL: [Type; 17] = [
+    /// One of every type, with `numeric(12,3)` and `numeric(38,6)` for the numerics.
+    pub const ALL: [Type; 22] = [
         Type::Bool,
         Type::Int8,
         Type::Int16,
@@ -74,7 +84,18 @@ impl Type {
         Type::Time,
         Type::Timestamp,
         Type::TimestampTz,
+        Type::Inet,
+        Type::Varint,
+        Type::Decimal,
+        Type::Duration,
+        Type::TimeUuid,
     ];
+
+    /// Whether values of the type can be compared in every database that offers it: those of keys, indexes and conditions.
+    #[must_use]
+    pub const fn orders(self) -> bool {
+        !matches!(self, Type::Duration)
+    }
 
     /// Whether `sum()` over the type means something exact: integers and numeric.
     #[must_use]
@@ -105,6 +126,11 @@ impl fmt::Display for Type {
             Type::Time => "time",
             Type::Timestamp => "timestamp",
             Type::TimestampTz => "timestamptz",
+            Type::Inet => "inet",
+            Type::Varint => "varint",
+            Type::Decimal => "decimal",
+            Type::Duration => "duration",
+            Type::TimeUuid => "timeuuid",
         };
         f.write_str(name)
     }
@@ -114,7 +140,7 @@ impl fmt::Display for Type {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "unknown type `{0}`: use bool, int8, int16, int32, int64, float32, float64, numeric(P,S) with S <= P <= 38, \
-     text, ascii, bytes, uuid, date, time, timestamp or timestamptz"
+     text, ascii, bytes, uuid, date, time, timestamp, timestamptz, inet, varint, decimal, duration or timeuuid"
 )]
 pub struct UnknownType(pub String);
 

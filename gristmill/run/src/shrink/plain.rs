@@ -395,6 +395,11 @@ fn plain_of(domain: &Domain) -> Vec<u64> {
         Type::Time => vec![Value::Time(0)],
         Type::Timestamp => vec![Value::Timestamp(0)],
         Type::TimestampTz => vec![Value::TimestampTz(0)],
+        Type::Varint => [0, 1].map(|n| Value::Numeric(n, 0)).to_vec(),
+        // The least descriptors are plain enough.
+        Type::Inet | Type::Decimal | Type::Duration | Type::TimeUuid => {
+            [0, 1].map(|d| domain.inflate(d)).to_vec()
+        }
     };
     values.iter().filter_map(|value| domain.deflate(value)).collect()
 }

@@ -21,6 +21,7 @@ pub(super) fn encode(cell: Cell<'_>, slot: Slot, out: &mut Vec<u8>) -> bool {
         }
         Cell::Float32(v) => out.extend_from_slice(&v.to_be_bytes()),
         Cell::Float64(v) => out.extend_from_slice(&v.to_be_bytes()),
+        Cell::Numeric(unscaled, _) if slot == Slot::Value(Type::Varint) => put_varint(unscaled, out),
         Cell::Numeric(unscaled, scale) => {
             out.extend_from_slice(&i32::from(scale).to_be_bytes());
             put_varint(unscaled, out);
@@ -81,8 +82,9 @@ fn read<'a>(bytes: &'a [u8], ty: &ColumnType<'_>, want: Want) -> Option<Cell<'a>
             Some(Cell::Numeric(read_varint(unscaled)?, scale))
         }
         NativeType::Text | NativeType::Ascii => std::str::from_utf8(bytes).ok().map(Cell::Text),
-        NativeType::Blob => Some(Cell::Bytes(bytes)),
-        NativeType::Uuid => Some(Cell::Uuid(bytes.try_into().ok()?)),
+        NativeType::Varint => Some(Cell::Numeric(read_varint(bytes)?, 0)),
+        NativeType::Blob | NativeType::Inet | NativeType::Duration => Some(Cell::Bytes(bytes)),
+        NativeType::Uuid | NativeType::Timeuuid => Some(Cell::Uuid(bytes.try_into().ok()?)),
         NativeType::Date => {
             let day = i64::from(u32::from_be_bytes(bytes.try_into().ok()?)) - DAY_OFFSET;
             Some(Cell::Date(i32::try_from(day).ok()?))

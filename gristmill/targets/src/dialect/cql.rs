@@ -58,6 +58,11 @@ fn column_type(ty: Type) -> Option<String> {
         Type::Date => "date",
         Type::Time => "time",
         Type::Timestamp | Type::TimestampTz => "timestamp",
+        Type::Inet => "inet",
+        Type::Varint => "varint",
+        Type::Decimal => "decimal",
+        Type::Duration => "duration",
+        Type::TimeUuid => "timeuuid",
     };
     Some(name.to_owned())
 }

@@ -38,6 +38,8 @@ fn column_type(ty: Type) -> Option<String> {
             Type::Time => "time",
             Type::Timestamp => "timestamp",
             Type::TimestampTz => "timestamptz",
+            // Some of them it has, with another meaning or another order: Cassandra's own.
+            Type::Inet | Type::Varint | Type::Decimal | Type::Duration | Type::TimeUuid => return None,
         }
         .to_owned(),
     )

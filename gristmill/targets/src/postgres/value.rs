@@ -49,6 +49,9 @@ pub(super) fn slot_oid(slot: Slot) -> u32 {
             Type::Time => oid::TIME,
             Type::Timestamp => oid::TIMESTAMP,
             Type::TimestampTz => oid::TIMESTAMPTZ,
+            Type::Inet | Type::Varint | Type::Decimal | Type::Duration | Type::TimeUuid => {
+                unreachable!("{ty} is not offered")
+            }
         },
     }
 }

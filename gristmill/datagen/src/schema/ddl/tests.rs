@@ -79,6 +79,25 @@ fn cassandra_tables_are_read() {
 }
 
 #[test]
+fn types_that_only_cassandra_has_are_read() {
+    check(
+        "CREATE TABLE t (p inet, c timeuuid, v varint, d decimal, e decimal(9,2), f duration, PRIMARY KEY (p, c));",
+        expect![[r#"
+            t Wide, 4096 rows
+              Partition(0) p inet not null ≤500
+              Clustering(0) c timeuuid not null ≤500
+              Regular(0) v varint ≤10000
+              Regular(1) d decimal ≤10000
+              Regular(2) e numeric(9,2) ≤10000
+              Regular(3) f duration ≤10000
+        "#]],
+    );
+    check("CREATE TABLE u (p duration PRIMARY KEY);", expect![[r#"
+        table `u`: column `p` is in a key or an index, and a duration has no order: use another column
+    "#]]);
+}
+
+#[test]
 fn what_cannot_be_modelled_is_refused_by_name() {
     check(
         "CREATE TABLE a (id INT PRIMARY KEY, b INT UNIQUE, c INT REFERENCES x (y), d INT CHECK (d > 0),

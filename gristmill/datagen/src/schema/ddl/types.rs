@@ -37,6 +37,7 @@ pub(super) fn read(ty: &DataType) -> Result<Read, String> {
         DataType::Double(ExactNumberInfo::None) | DataType::DoublePrecision | DataType::Float8 => {
             Type::Float64
         }
+        DataType::Decimal(ExactNumberInfo::None) => Type::Decimal,
         DataType::Numeric(info) | DataType::Decimal(info) | DataType::Dec(info) => return numeric(ty, info),
         DataType::Varchar(length) | DataType::CharacterVarying(length) | DataType::CharVarying(length) => {
             return Ok(Read {
@@ -65,6 +66,9 @@ pub(super) fn read(ty: &DataType) -> Result<Read, String> {
         DataType::Timestamp(digits, zone) if zoned(zone) => return seconds(Type::TimestampTz, *digits),
         DataType::Timestamp(digits, _) => return seconds(Type::Timestamp, *digits),
         DataType::Custom(name, _) if name.to_string().eq_ignore_ascii_case("ascii") => Type::Ascii,
+        DataType::Custom(name, _) if own(&name.to_string()).is_some() => {
+            own(&name.to_string()).expect("it is looked at above")
+        }
         DataType::Char(_) | DataType::Character(_) => {
             return Err(format!("{ty} is padded with blanks: use varchar or text"));
         }
@@ -76,6 +80,13 @@ pub(super) fn read(ty: &DataType) -> Result<Read, String> {
         }
     };
     Ok(plain.into())
+}
+
+/// Types that only CQL has. Its `decimal` is another one: a keyword.
+fn own(name: &str) -> Option<Type> {
+    let all = [Type::Inet, Type::Varint, Type::Duration, Type::TimeUuid];
+    all.into_iter()
+        .find(|ty| name.eq_ignore_ascii_case(&ty.to_string()))
 }
 
 const fn zoned(zone: &TimezoneInfo) -> bool {

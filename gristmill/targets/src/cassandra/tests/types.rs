@@ -30,9 +30,14 @@ fn wide(target: &dyn Target) -> Schema {
     Schema::new(vec![table]).unwrap()
 }
 
+/// The types that can be in a key.
+fn ordered() -> Vec<Type> {
+    Type::ALL.into_iter().filter(|ty| ty.orders()).collect()
+}
+
 /// A table for each type, clustered by it, with a regular column of it in which equal means identical.
 fn clustered(target: &dyn Target) -> Schema {
-    let tables = (0..).zip(Type::ALL).map(|(i, ty)| {
+    let tables = (0..).zip(ordered()).map(|(i, ty)| {
         let order = if i % 2 == 0 { Order::Asc } else { Order::Desc };
         Definition {
             name: format!("y{i}"),
@@ -211,8 +216,8 @@ fn texts_mean_what_was_executed(
 pub(super) fn every_type_is_ordered_as_its_descriptors(world: &World<'_>) {
     let mut stage = world.stage(clustered);
     let schema = std::sync::Arc::clone(&stage.schema);
-    for number in 0..u16::try_from(Type::ALL.len()).unwrap() {
-        let (ty, table) = (Type::ALL[usize::from(number)], schema.table(number));
+    for (number, ty) in (0..).zip(ordered()) {
+        let table = schema.table(number);
         let (universe, domain) = (table.rows(), table.domain(ColumnId(2)));
         let last = u64::try_from(domain.size() - 1).unwrap();
         let count = universe.len();
@@ -281,6 +286,10 @@ pub(super) fn every_type_is_ordered_as_its_descriptors(world: &World<'_>) {
                     "{ty} {relation:?} {bound}"
                 );
             }
+        }
+        if ty == Type::TimeUuid {
+            // The driver cannot read the type that the server gives to its min and max: `says` leaves them out.
+            continue;
         }
         let extremes = Select::Aggregates(vec![
             Aggregate::Min(ColumnId(2)),

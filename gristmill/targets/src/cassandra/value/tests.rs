@@ -25,6 +25,11 @@ fn native(ty: Type) -> NativeType {
         Type::Date => NativeType::Date,
         Type::Time => NativeType::Time,
         Type::Timestamp | Type::TimestampTz => NativeType::Timestamp,
+        Type::Inet => NativeType::Inet,
+        Type::Varint => NativeType::Varint,
+        Type::Decimal => NativeType::Decimal,
+        Type::Duration => NativeType::Duration,
+        Type::TimeUuid => NativeType::Timeuuid,
     }
 }
 

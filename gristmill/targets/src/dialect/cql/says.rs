@@ -3,6 +3,7 @@
 //! Source: the grammar and the restrictions of `StatementRestrictions` and `SelectStatement`, each tried on 5.0.9 and 4.1.
 
 use datagen::schema::{ColumnId, Table};
+use datagen::value::Type;
 use history::{Aggregate, From, Op, Parts, Query, Relation, RowChoice, Select, Step};
 use std::collections::BTreeMap;
 
@@ -56,6 +57,7 @@ fn read(table: &Table, q: &Query) -> Says {
         return Err("OFFSET");
     }
     filter(q)?;
+    ordered(table, q)?;
     order(table, q)?;
     match &q.select {
         Select::Columns(_) => Ok(()),
@@ -94,6 +96,28 @@ fn filter(q: &Query) -> Says {
         kinds.push(kind);
     }
     Ok(())
+}
+
+/// Durations cannot be compared; of `min` and `max` of a timeuuid the server answers a type that the driver cannot read.
+fn ordered(table: &Table, q: &Query) -> Says {
+    let ty = |id: &ColumnId| table.column(*id).ty;
+    let aggregated = match &q.select {
+        Select::Aggregates(list) | Select::Group { aggregates: list, .. } => list.as_slice(),
+        Select::Columns(_) | Select::Distinct(_) => &[],
+    };
+    let extremes = aggregated.iter().filter_map(|aggregate| match aggregate {
+        Aggregate::Min(id) | Aggregate::Max(id) => Some(ty(id)),
+        Aggregate::CountRows | Aggregate::Count(_) | Aggregate::Sum(_) => None,
+    });
+    let extremes: Vec<Type> = extremes.collect();
+    if extremes.contains(&Type::TimeUuid) {
+        return Err("min or max of a timeuuid");
+    }
+    let mut compared = q.filter.iter().map(|p| ty(&p.column)).chain(extremes);
+    match compared.all(Type::orders) {
+        true => Ok(()),
+        false => Err("comparing durations"),
+    }
 }
 
 /// One partition, by the clustering key as declared or wholly reversed; columns of the partition key are constants.

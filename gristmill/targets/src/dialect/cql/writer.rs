@@ -8,7 +8,7 @@ use crate::layout::{Col, Keys, Layout, TableLayout};
 use crate::target::Request;
 use datagen::schema::ColumnId;
 use datagen::universe::Slice;
-use datagen::value::Order;
+use datagen::value::{Order, Type};
 use history::{
     Aggregate, Cells, Condition, Consistency, From, Op, Parts, Predicate, Query, Relation, RowChoice, Select,
     Stamp, Step,
@@ -111,7 +111,17 @@ impl Writer<'_> {
         }
         if self.literal {
             let mut rest = &self.statement.params[from..];
+            // Their bytes are ours to say, and the server's to read.
+            let as_bytes = match slot {
+                Slot::Value(Type::Inet) => "blobasinet(",
+                Slot::Value(Type::Duration) => "blobasduration(",
+                _ => "",
+            };
+            self.statement.sql.push_str(as_bytes);
             (self.d.literal)(Cell::take(&mut rest), &mut self.statement.sql);
+            self.statement
+                .sql
+                .push_str(if as_bytes.is_empty() { "" } else { ")" });
             self.statement.params.truncate(from);
         } else {
             self.statement.slots.push(slot);
