@@ -166,6 +166,18 @@ pub const ALL: &[Explained] = &[
         remedy: "The server's code and words are in `seen`.",
     },
     Explained {
+        name: "wrong-timestamp",
+        sort: "shape",
+        means: "A cell's value is right, but not the timestamp that the database says it was written at.",
+        remedy: "Discipline lww: the visits that wrote the cell, with their timestamps, are in the proof.",
+    },
+    Explained {
+        name: "not-linearizable",
+        sort: "shape",
+        means: "No order of a partition's conditional writes and serial reads explains what they answered.",
+        remedy: "The answers that exclude each other are in the proof.",
+    },
+    Explained {
         name: "disagreement",
         sort: "shape",
         means: "The database that --against names gave another answer to the same statements.",

@@ -366,8 +366,7 @@ impl<'w> Shadow<'w> {
             column: None,
             proof: Vec::new(),
             certainty: Certainty::Likely,
-            doubt: "which of the two is wrong, their answers do not say: the judge says it of the first"
-                .to_owned(),
+            doubt: "it is the second database that is wrong".to_owned(),
         }
     }
 

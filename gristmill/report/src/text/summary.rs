@@ -44,7 +44,9 @@ pub fn verdict(v: &Verdict, style: Style) -> String {
         );
         out += &style.labelled("uncompared", &text);
     }
-    if v.status != Status::Unchecked {
+    // With nothing to compare there is nothing to exercise.
+    let vacuous = v.counts.answers == 0 && v.doubts.is_empty() && v.never_compared.is_empty();
+    if v.status != Status::Unchecked && !vacuous {
         out += &exercised(v, style);
     }
     if !v.left_out.is_empty() {
@@ -128,11 +130,12 @@ fn first_line(v: &Verdict, style: Style) -> String {
         format!(" ({})", shares.join(", "))
     };
     let visits = counted(all, "visit", "visits");
+    let indent = match v.status {
+        Status::Unchecked => "not checked: ",
+        Status::Clean | Status::Unknown | Status::Finding => "unknown: ",
+    };
     let text = format!("{found}{known}{visits} in {}{shares}", span(v.load_ms, false));
-    format!(
-        "{word}: {}\n",
-        style.wrapped(&text, "not checked: ".len()).join("\n   ")
-    )
+    format!("{word}: {}\n", style.wrapped(&text, indent.len()).join("\n   "))
 }
 
 fn compared(v: &Verdict) -> String {
