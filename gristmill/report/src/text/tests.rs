@@ -638,6 +638,7 @@ fn every_kind_and_shape_has_a_title_and_an_explanation() {
             |wrong result: an insert forgets a row
             |wrong result: an insert shows a row that must not be there
             |wrong result: an insert shows a wrong value
+            |wrong result: an insert shows a cell with a wrong timestamp
             |wrong result: an insert shows a value that nobody wrote
             |wrong result: an insert shows a row twice
             |wrong result: an insert returns its rows in a wrong order
@@ -648,6 +649,7 @@ fn every_kind_and_shape_has_a_title_and_an_explanation() {
             |wrong result: an insert is accepted though its row is there
             |wrong result: an insert sees half of a transaction
             |wrong result: an insert loses what an earlier read had shown
+            |wrong result: an insert fits no order of the lightweight transactions
             |wrong result: an insert returns what cannot be read
             |wrong result: an insert is refused with XX000, and nothing explains it
             |wrong result: the database ended by itself: signal 11
