@@ -2,16 +2,21 @@
 
 use super::{decode, encode, encode_numeric, slot_oid};
 use crate::cell::Cell;
-use crate::dialect::{Slot, Want};
+use crate::dialect::{POSTGRES, Slot, Want};
 use bytes::BytesMut;
 use datagen::domain::{Domain, Limits};
 use datagen::value::Type;
 use proptest::prelude::*;
 
+fn offered() -> Vec<Type> {
+    let offered = |ty: &Type| (POSTGRES.column_type)(*ty).is_some();
+    Type::ALL.into_iter().filter(offered).collect()
+}
+
 proptest! {
     #[test]
-    fn every_value_is_read_as_it_was_written(number in 0..Type::ALL.len(), bits in any::<u64>(), special in any::<usize>()) {
-        let ty = Type::ALL[number];
+    fn every_value_is_read_as_it_was_written(number in 0..offered().len(), bits in any::<u64>(), special in any::<usize>()) {
+        let ty = offered()[number];
         let domain = Domain::new(ty, Limits { nul_bytes: false, ..Limits::default() }).unwrap();
         let specials = domain.specials();
         let descriptor = match special % 3 {
