@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use targets::target::Environment;
 use targets::{Lie, OpenOptions, Target, Unusable};
-use workload::partitions::{Config, Shapes};
+use workload::partitions::{Config, Shapes, TableOptions};
 
 /// Why settings make no plan.
 #[derive(Debug, thiserror::Error)]
@@ -193,6 +193,15 @@ impl Settings {
         config.shapes.numeric_sums = numeric_sums(target);
         if self.discipline(&target.describe().url) == Discipline::Lww {
             config = config.lww();
+            if self.lightweight(target) {
+                let options = TableOptions {
+                    conditional: true,
+                    ..TableOptions::default()
+                };
+                config
+                    .tables
+                    .insert(super::tables::CONDITIONAL.to_owned(), options);
+            }
         }
         let mut table = toml::Table::try_from(&config).expect("plain data");
         merge(&mut table, self.workload.clone());
@@ -342,6 +351,12 @@ impl Settings {
         HistoryFile::parse(&text).ok()?.seed.map(Seed)
     }
 
+    /// Whether the drawn tables have one for lightweight transactions: on the one target, where that has them.
+    fn lightweight(&self, target: &dyn Target) -> bool {
+        let drawn = self.schema.is_none() && self.schema_text.is_none();
+        drawn && self.against.is_none() && target.describe().conditional
+    }
+
     fn tables(
         &self,
         seed: Seed,
@@ -355,7 +370,13 @@ impl Settings {
             (None, Some((name, text))) => Some(Given::Ddl(name, text)),
             (None, None) => None,
         };
-        super::tables::schema(drawn, given, &kept_by(target, second), discipline)
+        super::tables::schema(
+            drawn,
+            given,
+            &kept_by(target, second),
+            discipline,
+            self.lightweight(target),
+        )
     }
 }
 

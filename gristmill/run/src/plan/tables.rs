@@ -3,8 +3,8 @@
 use super::mistake::Mistake;
 use datagen::domain::Limits;
 use datagen::schema::draw::{SchemaOptions, draw};
-use datagen::schema::{Definition, Schema, ddl, toml};
-use datagen::value::Type;
+use datagen::schema::{Column, ColumnId, Definition, KeyColumn, Schema, SizeClass, ddl, toml};
+use datagen::value::{Order, Type};
 use history::Discipline;
 use std::path::Path;
 
@@ -17,12 +17,14 @@ pub(super) enum Given<'a> {
     Ddl(&'a str, &'a str),
 }
 
-/// The schema, with every column's domain resolved for the target (F20).
+/// The schema, with every column's domain resolved for the target (F20). `lightweight`: drawn ones under `lww` have a table for
+/// lightweight transactions.
 pub(super) fn schema(
     seed: u64,
     given: Option<Given<'_>>,
     limits: &dyn Fn(Type) -> Option<Limits>,
     discipline: Discipline,
+    lightweight: bool,
 ) -> Result<Schema, Vec<Mistake>> {
     let made = resolved(seed, given, limits)?;
     if discipline == Discipline::Ordered {
@@ -66,11 +68,51 @@ pub(super) fn schema(
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
+    if given.is_none() && lightweight {
+        tables.extend(conditional(seed, limits));
+    }
     Schema::new(tables).map_err(|e| {
         vec![Mistake {
             place: "schema".to_owned(),
             what: e.to_string(),
         }]
+    })
+}
+
+/// The name of the table whose writes are lightweight transactions.
+pub(super) const CONDITIONAL: &str = "cas";
+
+/// A small table for lightweight transactions: few partitions of few rows, so that sessions meet on them. Their timestamps
+/// are the database's, so nothing else may write it. `None` where the target has not the types.
+fn conditional(seed: u64, limits: &dyn Fn(Type) -> Option<Limits>) -> Option<Definition> {
+    let column = |id, name: &str, ty, key: bool| {
+        let limits = limits(ty)?;
+        Some(Column {
+            id: ColumnId(id),
+            name: name.to_owned(),
+            ty,
+            nullable: !key,
+            limits: if key { limits.for_key(64) } else { limits },
+        })
+    };
+    let key = |id, name| {
+        Some(KeyColumn {
+            column: column(id, name, Type::Int32, true)?,
+            order: Order::Asc,
+        })
+    };
+    Some(Definition {
+        name: CONDITIONAL.to_owned(),
+        size: SizeClass::Narrow { partitions: 8 },
+        rows_max: 4,
+        key_seed: seed >> 1,
+        partition: vec![key(0, "p")?],
+        clustering: vec![key(1, "c")?],
+        regular: vec![
+            column(2, "v", Type::Int64, false)?,
+            column(3, "w", Type::Text, false)?,
+        ],
+        ..Definition::default()
     })
 }
 

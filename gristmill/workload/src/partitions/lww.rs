@@ -216,6 +216,9 @@ pub(super) fn ending(
         condition = steps
             .first_mut()
             .and_then(|step| self::condition(step, view, &mut dice));
+        if let Some(Step::Read(query)) = steps.first_mut() {
+            serial(query, view, &mut dice);
+        }
     }
     let ops = steps.iter().filter(|step| matches!(step, Step::Write(_))).count();
     let dice = |what| Dice::new(draw(seed, Stream::Stamp, &[n, what]));
@@ -281,6 +284,17 @@ fn condition(step: &mut Step, view: &View, dice: &mut Dice) -> Option<Condition>
         }),
         _ => Some(Condition::Exists),
     }
+}
+
+/// A serial read is of one partition, on one page; the timestamps there are the database's own.
+fn serial(query: &mut Query, view: &View, dice: &mut Dice) {
+    query.extras = Extras::default();
+    let position = match &query.parts {
+        Parts::One(_) => return,
+        Parts::In(positions) => dice.pick(positions).copied(),
+        Parts::All => None,
+    };
+    query.parts = Parts::One(position.unwrap_or_else(|| view.order.at(0)));
 }
 
 /// One comparison over the rows of one partition, in no order: what ALLOW FILTERING and an index both answer.

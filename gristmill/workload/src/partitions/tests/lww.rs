@@ -70,6 +70,12 @@ fn a_table_may_have_lightweight_transactions_only() {
         assert_eq!(there, stamp.condition.is_some(), "{visit}");
         let read = queries(&visit).any(|query| query.table == 0);
         assert_eq!(read, stamp.consistency == Consistency::Serial, "{visit}");
+        for query in queries(&visit).filter(|_| read) {
+            assert!(
+                query.extras.is_none() && matches!(query.parts, Parts::One(_)),
+                "{visit}"
+            );
+        }
         if let Some(condition) = stamp.condition {
             let words = format!("{condition:?}");
             seen.insert((
