@@ -49,6 +49,7 @@ pub(crate) fn options(plan: &Plan, environment: &Environment) -> OpenOptions {
     options.sessions = plan.sessions;
     options.seed = plan.seed.0;
     options.level = Some(plan.level);
+    options.discipline = plan.discipline;
     options.environment = std::sync::Arc::clone(environment);
     options
 }

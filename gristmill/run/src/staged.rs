@@ -16,7 +16,7 @@
 use crate::plan::{Stage, Stages};
 use datagen::schema::{Schema, Table};
 use datagen::value::Order;
-use history::{End, From, Lts, Part, Parts, Query, Regenerate, RowChoice, Select, Step, Visit};
+use history::{End, From, Level, Lts, Part, Parts, Query, Regenerate, RowChoice, Select, Stamp, Step, Visit};
 use parking_lot::RwLock;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -97,6 +97,8 @@ pub(crate) struct Staged {
     base: Arc<dyn Regenerate>,
     stages: Stages,
     schema: Arc<Schema>,
+    /// What the load's reads of each table ask for beside their statements.
+    asked: Vec<(Level, Option<Stamp>)>,
     laid: RwLock<Laid>,
 }
 
@@ -106,8 +108,10 @@ impl Staged {
             !stages.round.is_empty() && stages.rounds > 0,
             "stages are at least one"
         );
+        let schema = base.schema(Lts(1));
         Staged {
-            schema: base.schema(Lts(1)),
+            asked: asked(base.as_ref(), schema.tables.len()),
+            schema,
             base,
             stages,
             laid: RwLock::default(),
@@ -245,6 +249,38 @@ impl Staged {
     }
 }
 
+/// Visits that are looked through for what reads ask for.
+const LOOKED_THROUGH: u64 = 4096;
+
+/// What the first reads of each table ask for; of a table that nobody reads, what the first visit does.
+fn asked(base: &dyn Regenerate, tables: usize) -> Vec<(Level, Option<Stamp>)> {
+    let mut found: Vec<Option<(Level, Option<Stamp>)>> = vec![None; tables];
+    let mut first = None;
+    let mut next = Lts(1);
+    while let Some(lts) = base.from(next).filter(|lts| lts.0 <= LOOKED_THROUGH) {
+        next = Lts(lts.0 + 1);
+        let Some(visit) = base.visit(lts) else { continue };
+        // What belongs to a write is nothing to a read.
+        let stamp = visit.stamp.map(|stamp| Stamp {
+            ttl: None,
+            condition: None,
+            ..stamp
+        });
+        let asks = (visit.level, stamp);
+        first = first.or(Some(asks));
+        for step in &visit.steps {
+            if let Step::Read(query) = step {
+                found[usize::from(query.table)].get_or_insert(asks);
+            }
+        }
+        if found.iter().all(Option::is_some) {
+            break;
+        }
+    }
+    let other = first.unwrap_or((Level::Serializable, None));
+    found.into_iter().map(|asks| asks.unwrap_or(other)).collect()
+}
+
 impl Regenerate for Staged {
     fn schema(&self, _: Lts) -> Arc<Schema> {
         Arc::clone(&self.schema)
@@ -259,15 +295,15 @@ impl Regenerate for Staged {
                 Some(Visit { lts, ..visit })
             }
             Kind::Validate(parts) => {
-                // It asks for what the load asks for: the same level, and where there are stamps, the same consistency.
-                let like = self.base.visit(self.base.from(Lts(1))?)?;
+                let read = self.read(parts, index);
+                let (level, stamp) = self.asked[usize::from(read.table)];
                 Some(Visit {
                     lts,
-                    level: like.level,
+                    level,
                     writes: Vec::new(),
-                    steps: vec![Step::Read(self.read(parts, index))],
+                    steps: vec![Step::Read(read)],
                     end: End::Autocommit,
-                    stamp: like.stamp,
+                    stamp,
                 })
             }
         }

@@ -14,7 +14,9 @@ pub(super) fn clean(given: &ArgMatches, out: &mut Out) -> Result<Exit, Problem> 
         return runs(given, out);
     };
     // A URL that nobody could have used is a mistake, not an empty list.
-    targets::open(target, &OpenOptions::new(PathBuf::new(), "gmclean"))?;
+    let mut options = OpenOptions::new(PathBuf::new(), "gmclean");
+    options.discipline = targets::disciplines(target).first().copied().unwrap_or_default();
+    targets::open(target, &options)?;
     let (url, password) = split_password(target);
     let removed = run::clean(&url, password.as_deref(), Path::new(text(given, "out")))?;
     for what in &removed {

@@ -91,12 +91,16 @@ const ACTIONS: [(&str, &str); 24] = [
 
 /// Which types each target offers, then what each leaves out.
 fn types(target: Option<&str>, out: &mut Out) -> Result<Exit, Problem> {
-    let options = OpenOptions::new(PathBuf::new(), "gmlist");
+    let options = |url: &str| {
+        let mut options = OpenOptions::new(PathBuf::new(), "gmlist");
+        options.discipline = targets::disciplines(url).first().copied().unwrap_or_default();
+        options
+    };
     let mut urls = Vec::new();
     let mut opened = Vec::new();
     match target {
         Some(url) => {
-            opened.push(targets::open(url, &options)?);
+            opened.push(targets::open(url, &options(url))?);
             urls.push(url.to_owned());
         }
         None => {
@@ -108,7 +112,7 @@ fn types(target: Option<&str>, out: &mut Out) -> Result<Exit, Problem> {
                 } else {
                     format!("{}:local", scheme.name)
                 };
-                opened.push(targets::open(&url, &options)?);
+                opened.push(targets::open(&url, &options(&url))?);
                 urls.push(format!("{}:", scheme.name));
             }
         }

@@ -449,7 +449,9 @@ impl Reading<'_> {
         if let (Some(index), Some(total)) = (index, total)
             && total > 1
         {
-            let words = format!("runner {index} of {total}: give --agent {}/{total}", index + 1);
+            let words = format!(
+                "runner {index} of {total}: several generators on one data set have no counterpart yet"
+            );
             self.remark(which.line, words);
         }
         for table in ["wide", "narrow"] {

@@ -92,9 +92,12 @@ fn types_that_only_cassandra_has_are_read() {
               Regular(3) f duration ≤10000
         "#]],
     );
-    check("CREATE TABLE u (p duration PRIMARY KEY);", expect![[r#"
+    check(
+        "CREATE TABLE u (p duration PRIMARY KEY);",
+        expect![[r#"
         table `u`: column `p` is in a key or an index, and a duration has no order: use another column
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
