@@ -22,11 +22,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The reads that show everything of a partition: its rows, forward and, where there can be several, reversed; then its
-/// shared cells, where its table has any.
-pub(crate) fn whole(table: &Table, part: Part) -> Vec<Query> {
+/// shared cells, where its table has any. `stamped`: each row carries the shared cells.
+pub(crate) fn whole(table: &Table, part: Part, stamped: bool) -> Vec<Query> {
     let clustering = table.clustering.iter().map(|k| k.column.id);
-    let rows: Vec<_> = clustering.chain(table.regular.iter().map(|c| c.id)).collect();
-    let shared: Vec<_> = table.shared.iter().map(|c| c.id).collect();
+    let mut rows: Vec<_> = clustering.chain(table.regular.iter().map(|c| c.id)).collect();
+    let mut shared: Vec<_> = table.shared.iter().map(|c| c.id).collect();
+    if stamped {
+        rows.append(&mut shared);
+    }
     let read = |from, columns, order| Query {
         extras: history::Extras::default(),
         table: part.table,
@@ -55,8 +58,8 @@ pub(crate) fn whole(table: &Table, part: Part) -> Vec<Query> {
 }
 
 /// How many queries [`whole`] gives.
-fn reads_of(table: &Table) -> u64 {
-    1 + u64::from(!table.clustering.is_empty()) + u64::from(!table.shared.is_empty())
+fn reads_of(table: &Table, stamped: bool) -> u64 {
+    1 + u64::from(!table.clustering.is_empty()) + u64::from(!stamped && !table.shared.is_empty())
 }
 
 /// What a stretch of numbers is.
@@ -192,7 +195,7 @@ impl Staged {
             for part in &writes {
                 if laid.seen.insert(*part) {
                     let before = laid.parts.last().map_or(0, |(_, reads)| *reads);
-                    let reads = reads_of(self.schema.table(part.table));
+                    let reads = reads_of(self.schema.table(part.table), self.is_stamped());
                     laid.parts.push((*part, before + reads));
                 }
             }
@@ -238,12 +241,16 @@ impl Staged {
         (within <= stretch.visits).then(|| Lts(stretch.first + within - 1))
     }
 
+    fn is_stamped(&self) -> bool {
+        self.asked.iter().any(|(_, stamp)| stamp.is_some())
+    }
+
     /// The read at an index of a validation.
     fn read(&self, parts: usize, index: u64) -> Query {
         let laid = self.laid.read();
         let at = laid.parts[..parts].partition_point(|(_, reads)| *reads <= index);
         let (part, until) = laid.parts[at];
-        let queries = whole(self.schema.table(part.table), part);
+        let queries = whole(self.schema.table(part.table), part, self.is_stamped());
         let back = usize::try_from(until - index).expect("reads of one partition are few");
         queries[queries.len() - back].clone()
     }

@@ -259,6 +259,11 @@ impl Maker<'_> {
                 Step::Write(Op::Insert { part, row, cells, .. }) => {
                     Step::Write(Op::Upsert { part, row, cells })
                 }
+                // Shared cells come with the rows.
+                Step::Read(query) if query.from == From::Shared => Step::Read(Query {
+                    from: From::Table,
+                    ..query
+                }),
                 step => step,
             };
             if let Step::Write(_) = step {
