@@ -19,10 +19,10 @@ pub(super) fn check(given: &ArgMatches, out: &mut Out) -> Result<Exit, Problem> 
         true => Some(look(given, &folder, out)?),
         false => None,
     };
-    // An exported data set has no answers, nor has a load that was not checked.
-    let judged = match folder.log().exists() {
-        true => Some(recheck::recheck(&folder)?),
-        false => None,
+    // An exported data set has no answers, nor has a load that was not checked: then the look is all there is.
+    let judged = match looked.is_some() && !folder.log().exists() {
+        true => None,
+        false => Some(recheck::recheck(&folder)?),
     }
     .filter(|judged| looked.is_none() || judged.held > 0);
     let database = looked.as_ref().map(|looked| report::json::Look {

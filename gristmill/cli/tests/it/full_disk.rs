@@ -124,10 +124,8 @@ fn a_run_that_has_no_room_to_begin_says_how_much_it_wanted() {
         exit 7
         ! error: no room for 4194304 more bytes in .gristmill/7/tracker
         !   help: make room there, or give another folder with --out
+        ! error: .gristmill/7/tracker is not a gristmill tracker
         | ran: 3
-        | unknown: 0 answers held and judged again; the run left no verdict
-        |    compared   0 rows, 0 cells
-        |    digests    0 visits of the log are those of the plan
-        | check: 2
+        | check: 3
     "#]]);
 }
