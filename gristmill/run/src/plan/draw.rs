@@ -62,7 +62,7 @@ impl Settings {
         let target = targets::open(&url, &options)?;
         let mut mistakes = Vec::new();
         let second = self.second(&options, &mut mistakes)?;
-        let config = self.config(seed, target.as_ref(), &mut mistakes);
+        let config = self.config(seed, target.as_ref(), discipline, &mut mistakes);
         let written = self.written(target.as_ref(), &mut mistakes);
         let lww = discipline == Discipline::Lww;
         let lines = written.iter().flat_map(|history| history.lines());
@@ -177,7 +177,13 @@ impl Settings {
     }
 
     /// The profile, the swarm's draws, the keys given one by one.
-    fn config(&self, seed: Seed, target: &dyn Target, mistakes: &mut Vec<Mistake>) -> Config {
+    fn config(
+        &self,
+        seed: Seed,
+        target: &dyn Target,
+        discipline: Discipline,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Config {
         let name = self.profile.as_deref().unwrap_or("default");
         let Some(mut config) = Config::named(name) else {
             let names: Vec<&str> = workload::partitions::names().map(|(name, _)| name).collect();
@@ -191,7 +197,7 @@ impl Settings {
             config = config.swarm(draw(seed.0, Stream::Plan, &[drawn::SWARM]));
         }
         config.shapes.numeric_sums = numeric_sums(target);
-        if self.discipline(&target.describe().url) == Discipline::Lww {
+        if discipline == Discipline::Lww {
             config = config.lww();
             if self.lightweight(target) {
                 let options = TableOptions {
@@ -207,7 +213,7 @@ impl Settings {
         merge(&mut table, self.workload.clone());
         match table.try_into::<Config>() {
             Ok(mut config) => {
-                if config.lww.is_some() && self.discipline(&target.describe().url) == Discipline::Ordered {
+                if config.lww.is_some() && discipline == Discipline::Ordered {
                     mistakes.push(Mistake {
                         place: "workload.lww".to_owned(),
                         what: "says how visits get their timestamps: give it with --discipline lww"

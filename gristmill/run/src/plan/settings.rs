@@ -563,9 +563,11 @@ impl Settings {
     }
 }
 
+/// Keys of the workload whose value has one of several shapes.
+const SHAPES: [&str; 5] = ["wide", "narrow", "walk", "policy", "popularity"];
+
 /// Tables are merged, everything else replaced: also a table that is one of several shapes, since it is not two of them.
 pub(super) fn merge(under: &mut toml::Table, over: toml::Table) {
-    const SHAPES: [&str; 5] = ["wide", "narrow", "walk", "policy", "popularity"];
     for (key, value) in over {
         match (under.get_mut(&key), value) {
             (Some(toml::Value::Table(under)), toml::Value::Table(over))

@@ -1,6 +1,6 @@
 //! A file of settings, read with the line of every mistake.
 
-use super::{KEYS, Raw, Settings, TABLES, unknown_key};
+use super::{KEYS, Raw, SHAPES, Settings, TABLES, unknown_key};
 use crate::plan::FaultAt;
 use crate::plan::mistake::{Mistake, line};
 use std::collections::BTreeMap;
@@ -152,16 +152,9 @@ impl Reading<'_> {
     }
 }
 
-/// Keys whose value is one of several shapes.
+/// Keys whose value is not like the default's: it has one of several shapes, or is by the names of tables.
 fn is_choice(path: &str) -> bool {
-    matches!(
-        path,
-        "workload.wide"
-            | "workload.narrow"
-            | "workload.rows.walk"
-            | "workload.tables"
-            | "workload.lww.clock.policy"
-    )
+    path == "workload.tables" || path.rsplit('.').next().is_some_and(|key| SHAPES.contains(&key))
 }
 
 fn raw<'v>(value: &'v DeValue<'_>) -> Raw<'v> {
