@@ -50,6 +50,7 @@ pub mod supervisor;
 mod ticks;
 mod turnstile;
 mod verdict;
+mod whole;
 pub mod worker;
 mod world;
 

@@ -14,50 +14,33 @@
 //! * V3 the last stage ends the history: there is nothing `from` there on.
 
 use crate::plan::{Stage, Stages};
+use crate::whole;
 use datagen::schema::{Schema, Table};
 use datagen::value::Order;
-use history::{End, From, Level, Lts, Part, Parts, Query, Regenerate, RowChoice, Select, Stamp, Step, Visit};
+use history::{End, Level, Lts, Part, Query, Regenerate, Stamp, Step, Visit};
 use parking_lot::RwLock;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The reads that show everything of a partition: its rows, forward and, where there can be several, reversed; then its
 /// shared cells, where its table has any. `stamped`: each row carries the shared cells.
-pub(crate) fn whole(table: &Table, part: Part, stamped: bool) -> Vec<Query> {
-    let clustering = table.clustering.iter().map(|k| k.column.id);
-    let mut rows: Vec<_> = clustering.chain(table.regular.iter().map(|c| c.id)).collect();
-    let mut shared: Vec<_> = table.shared.iter().map(|c| c.id).collect();
-    if stamped {
-        rows.append(&mut shared);
-    }
-    let read = |from, columns, order| Query {
-        extras: history::Extras::default(),
-        table: part.table,
-        from,
-        parts: Parts::One(part.position),
-        rows: RowChoice::All,
-        filter: Vec::new(),
-        select: Select::Columns(columns),
-        order,
-        limit: None,
-        offset: 0,
-    };
+fn reads(table: &Table, part: Part, stamped: bool) -> Vec<Query> {
     let keys = table.clustering.iter().map(|k| (k.column.id, k.order));
-    let mut queries = vec![read(From::Table, rows.clone(), keys.clone().collect())];
+    let mut queries = vec![whole::rows(table, part, keys.clone().collect(), stamped)];
     if !table.clustering.is_empty() {
         let reversed = keys.map(|(id, order)| match order {
             Order::Asc => (id, Order::Desc),
             Order::Desc => (id, Order::Asc),
         });
-        queries.push(read(From::Table, rows, reversed.collect()));
+        queries.push(whole::rows(table, part, reversed.collect(), stamped));
     }
-    if !shared.is_empty() {
-        queries.push(read(From::Shared, shared, Vec::new()));
+    if !stamped {
+        queries.extend(whole::shared(table, part));
     }
     queries
 }
 
-/// How many queries [`whole`] gives.
+/// How many queries [`reads`] gives.
 fn reads_of(table: &Table, stamped: bool) -> u64 {
     1 + u64::from(!table.clustering.is_empty()) + u64::from(!stamped && !table.shared.is_empty())
 }
@@ -250,7 +233,7 @@ impl Staged {
         let laid = self.laid.read();
         let at = laid.parts[..parts].partition_point(|(_, reads)| *reads <= index);
         let (part, until) = laid.parts[at];
-        let queries = whole(self.schema.table(part.table), part, self.is_stamped());
+        let queries = reads(self.schema.table(part.table), part, self.is_stamped());
         let back = usize::try_from(until - index).expect("reads of one partition are few");
         queries[queries.len() - back].clone()
     }

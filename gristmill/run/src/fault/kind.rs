@@ -128,7 +128,7 @@ pub const FAULTS: [Fault; 12] = [
     Fault {
         kind: FaultKind::Compact,
         name: "compact",
-        words: "the server merges its files (Cassandra: a major compaction; SQL: VACUUM)",
+        words: "the server merges its files (Cassandra: a major compaction; PostgreSQL: VACUUM)",
         needs: Needs::Maintain(Maintenance::Compact),
     },
     Fault {

@@ -3,12 +3,12 @@
 use super::{Attempt, Client};
 use crate::RunError;
 use crate::life::LeftOver;
+use crate::whole;
 use crate::world::World;
 use check::{Probe, Settled};
 use history::log::{Fate, What};
 use history::{
-    Address, Answer, Answered, Discipline, From, Lts, Outcome, Part, Parts, Query, RowChoice, Select, Span,
-    State, Step, Tick, Tracker, Visit,
+    Address, Answer, Answered, Discipline, Lts, Outcome, Part, Span, State, Step, Tick, Tracker, Visit,
 };
 use std::time::Duration;
 use targets::{Gone, Identity, Request};
@@ -165,7 +165,9 @@ impl Client<'_> {
         let mut number = PROBE;
         for part in &visit.writes {
             let mut rows = 0;
-            for query in self.whole(*part) {
+            let table = self.world.schema.table(part.table).clone();
+            let all = whole::rows(&table, *part, Vec::new(), false);
+            for query in std::iter::once(all).chain(whole::shared(&table, *part)) {
                 let step = Step::Read(query.clone());
                 let address = Address {
                     lts: visit.lts,
@@ -216,35 +218,6 @@ impl Client<'_> {
                 },
             )
             .map(|_| ())
-    }
-
-    /// The reads that show everything of a partition.
-    fn whole(&self, part: Part) -> Vec<Query> {
-        let table = self.world.schema.table(part.table);
-        let rows = table
-            .clustering
-            .iter()
-            .map(|k| k.column.id)
-            .chain(table.regular.iter().map(|c| c.id))
-            .collect();
-        let shared: Vec<_> = table.shared.iter().map(|c| c.id).collect();
-        let read = |from, columns| Query {
-            extras: history::Extras::default(),
-            table: part.table,
-            from,
-            parts: Parts::One(part.position),
-            rows: RowChoice::All,
-            filter: Vec::new(),
-            select: Select::Columns(columns),
-            order: Vec::new(),
-            limit: None,
-            offset: 0,
-        };
-        let mut queries = vec![read(From::Table, rows)];
-        if !shared.is_empty() {
-            queries.push(read(From::Shared, shared));
-        }
-        queries
     }
 
     /// It stays possible until it is seen: its partitions are written no more.

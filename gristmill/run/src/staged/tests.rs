@@ -1,7 +1,7 @@
 use super::*;
 use crate::testing::Listed;
 use datagen::schema::ddl;
-use history::Level;
+use history::{From, Parts};
 
 /// Visits of a list on tables that are there.
 struct OnTables(Listed, Arc<Schema>);
