@@ -58,8 +58,13 @@ pub struct Scheme {
     pub disciplines: &'static [Discipline],
 }
 
+/// Which order of writes a target is put through unless something else is asked for, by its URL.
+pub fn own_discipline(url: &str) -> Discipline {
+    disciplines(url).first().copied().unwrap_or_default()
+}
+
 /// Which orders of writes a target can be put through, by its URL; nothing of a scheme that is not known.
-pub fn disciplines(url: &str) -> &'static [Discipline] {
+fn disciplines(url: &str) -> &'static [Discipline] {
     let name = match url.split_once(':').map_or(url, |(scheme, _)| scheme) {
         "postgresql" => "postgres",
         name => name,

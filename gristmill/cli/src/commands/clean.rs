@@ -15,7 +15,7 @@ pub(super) fn clean(given: &ArgMatches, out: &mut Out) -> Result<Exit, Problem> 
     };
     // A URL that nobody could have used is a mistake, not an empty list.
     let mut options = OpenOptions::new(PathBuf::new(), "gmclean");
-    options.discipline = targets::disciplines(target).first().copied().unwrap_or_default();
+    options.discipline = targets::own_discipline(target);
     targets::open(target, &options)?;
     let (url, password) = split_password(target);
     let removed = run::clean(&url, password.as_deref(), Path::new(text(given, "out")))?;

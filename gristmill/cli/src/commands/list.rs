@@ -93,7 +93,7 @@ const ACTIONS: [(&str, &str); 24] = [
 fn types(target: Option<&str>, out: &mut Out) -> Result<Exit, Problem> {
     let options = |url: &str| {
         let mut options = OpenOptions::new(PathBuf::new(), "gmlist");
-        options.discipline = targets::disciplines(url).first().copied().unwrap_or_default();
+        options.discipline = targets::own_discipline(url);
         options
     };
     let mut urls = Vec::new();

@@ -161,11 +161,10 @@ impl Settings {
 
     /// What is asked for; else what the written visits are of, else the target's own.
     fn discipline(&self, url: &str) -> Discipline {
-        let own = || targets::disciplines(url).first().copied().unwrap_or_default();
         self.discipline.unwrap_or_else(|| match self.visits_of_history() {
             Some(true) => Discipline::Lww,
             Some(false) => Discipline::Ordered,
-            None => own(),
+            None => targets::own_discipline(url),
         })
     }
 
