@@ -168,7 +168,7 @@ impl Config {
             expect(
                 one,
                 format!("visits[{i}] ({})", visit.name),
-                &"more than that",
+                &format!("{p} partitions, {w} writes and {r} reads"),
                 remedy,
             );
         }
@@ -228,15 +228,12 @@ pub(super) fn ending(
         &lww.read_levels
     };
     let level = dice(drawn::LEVEL).pick(levels).copied();
-    let dies = ops > 0 && condition.is_none() && dice(drawn::TTL).in_16(lww.ttl_in_16);
+    let mut life = dice(drawn::TTL);
+    let dies = ops > 0 && condition.is_none() && life.in_16(lww.ttl_in_16);
     let stamp = Stamp {
         condition,
         timestamp: lww.clock.timestamp(seed, history::Lts(n + 1)),
-        ttl: if dies {
-            dice(drawn::TTL).pick(&lww.ttls).copied()
-        } else {
-            None
-        },
+        ttl: if dies { life.pick(&lww.ttls).copied() } else { None },
         consistency: match (conditional, ops) {
             (Some(_), 0) => Consistency::Serial,
             _ => level.expect("checked: there is at least one"),
@@ -294,7 +291,8 @@ fn serial(query: &mut Query, view: &View, dice: &mut Dice) {
         Parts::In(positions) => dice.pick(positions).copied(),
         Parts::All => None,
     };
-    query.parts = Parts::One(position.unwrap_or_else(|| view.order.at(0)));
+    let any = || view.order.at(dice.below(view.partitions as usize) as u64);
+    query.parts = Parts::One(position.unwrap_or_else(any));
 }
 
 /// One comparison over the rows of one partition, in no order: what ALLOW FILTERING and an index both answer.

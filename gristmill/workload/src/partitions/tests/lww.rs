@@ -114,3 +114,25 @@ fn reads_ask_for_what_only_cql_has() {
     assert!(has(&|q| q.extras.per_partition.is_some()));
     assert!(has(&|q| !q.order.is_empty() && q.limit.is_some()));
 }
+
+#[test]
+fn every_time_to_live_and_every_level_occurs() {
+    let mut config = Config::default().lww();
+    let lww = config.lww.as_mut().expect("under lww");
+    (lww.ttl_in_16, lww.ttls) = (4, vec![1, 2, 86_400]);
+    lww.write_levels = vec![Consistency::One, Consistency::All];
+    let p = workload(config, 9);
+    let writes = visits(&p, 1..3000).filter(|visit| !visit.writes.is_empty());
+    let stamps: Vec<_> = writes.filter_map(|visit| visit.stamp).collect();
+    let of = |ttl| stamps.iter().filter(|stamp| stamp.ttl == ttl).count();
+    let dying = [1, 2, 86_400].map(|ttl| of(Some(ttl)));
+    // A quarter of them, in equal parts.
+    assert!(
+        dying.iter().all(|n| n * 16 > stamps.len()),
+        "{dying:?} of {}",
+        stamps.len()
+    );
+    assert!(of(None) * 3 > stamps.len() * 2);
+    let levels: BTreeSet<_> = stamps.iter().map(|stamp| stamp.consistency).collect();
+    assert_eq!(levels.len(), 2);
+}
