@@ -111,7 +111,7 @@ impl Judge {
     /// Stage 2: what earlier answers showed must still be shown (F7). One thread, in order of [`Explained::answered`].
     pub fn conclude(&self, e: Explained) -> Judged {
         match e.stage {
-            Stage::Raced(explanation, ref raced) => {
+            Stage::Raced(ref explanation, ref raced) => {
                 let racing = self.racing.as_ref().expect("only racing visits are explained so");
                 racing.conclude(&e, explanation, raced)
             }
@@ -121,10 +121,10 @@ impl Judge {
             }
             Stage::NotCompared(why) => Judged::NotCompared(why),
             Stage::Broken(finding) => Judged::Broken(finding),
-            Stage::Fits(explanation, ref choices) => {
+            Stage::Fits(ref explanation, ref choices) => {
                 let mut monotone = self.monotone.lock().expect("nobody panics while holding it");
-                match monotone.conclude(&e, explanation.kind, choices) {
-                    None => Judged::Explained(explanation),
+                match monotone.conclude(&e, explanation.action(), choices) {
+                    None => Judged::Explained(explanation.clone()),
                     Some(finding) => Judged::Broken(Box::new(finding)),
                 }
             }
@@ -265,7 +265,7 @@ impl Judge {
             (Step::Write(op), answer) => match (&self.racing, answer) {
                 (None, _) => self.write(&visit, op, a, answer),
                 (Some(_), Answer::Refused(_)) => Stage::NotCompared(REFUSED),
-                (Some(_), _) => Racing::write(op, a),
+                (Some(_), _) => Racing::write(&visit, op, a),
             },
             (Step::Read(_), Answer::Refused(_)) => Stage::NotCompared(REFUSED),
             (Step::Read(query), Answer::Rows(rows)) if self.options.check == Check::Visible => {
@@ -351,12 +351,12 @@ impl Judge {
             return Stage::Broken(Box::new(difference::of_read(self, &case, unknown, &mut scene)));
         };
         let explanation = Explanation {
-            kind: query.kind(),
             read: true,
             rows: rows.len() as u64,
             cells: (rows.len() * plan.width()) as u64,
             overlapped: !scene.open.is_empty(),
             replayed: scene.replayed,
+            ..Explanation::of(query.kind())
         };
         Stage::Fits(explanation, choices(&mut scene, fits))
     }
@@ -425,12 +425,9 @@ impl Judge {
             return Stage::Broken(Box::new(difference::of_write(self, a, visit, op, &mut scene)));
         };
         let explanation = Explanation {
-            kind: op.kind(),
-            read: false,
-            rows: 0,
-            cells: 0,
             overlapped: !scene.open.is_empty(),
             replayed: scene.replayed,
+            ..Explanation::of(op.kind())
         };
         Stage::Fits(explanation, choices(&mut scene, fits))
     }

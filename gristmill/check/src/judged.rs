@@ -2,6 +2,7 @@
 
 use crate::lww::{Awaited, Raced};
 use history::{Address, Answered, Cells, Check, Discipline, Finding, Lts, Query, SessionId, Span, Tick};
+use smallvec::{SmallVec, smallvec};
 
 /// Settings and limits of the judge. Of the limits none changes a verdict but `choices_max`, which turns an answer into
 /// "not compared".
@@ -42,10 +43,11 @@ impl Default for Options {
 }
 
 /// What was compared in one answer that was explained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Explanation {
-    /// Kind of the op or query (`Op::kind`, `Query::kind`), "" where nothing is judged (BEGIN, savepoints, COMMIT).
-    pub kind: &'static str,
+    /// Kinds of the op or query (`Op::kind`, `Query::kind`): none where nothing is judged (BEGIN, savepoints, COMMIT), each
+    /// once for a batch, whose writes have one answer.
+    pub kinds: SmallVec<[&'static str; 1]>,
     /// Whether it was a read.
     pub read: bool,
     /// Rows compared.
@@ -56,6 +58,21 @@ pub struct Explanation {
     pub overlapped: bool,
     /// Visits that were applied to the model for it.
     pub replayed: u64,
+}
+
+impl Explanation {
+    /// Of one statement.
+    pub(crate) fn of(kind: &'static str) -> Self {
+        Self {
+            kinds: smallvec![kind],
+            ..Self::default()
+        }
+    }
+
+    /// What its answer is called in a finding: the first kind, "" where there is none.
+    pub(crate) fn action(&self) -> &'static str {
+        self.kinds.first().copied().unwrap_or_default()
+    }
 }
 
 /// The verdict on one answer.

@@ -72,11 +72,10 @@ pub(crate) fn read(judge: &Judge, visit: &Visit, query: &Query, a: &Answered, ro
     match seen.first() {
         None => {
             let explanation = Explanation {
-                kind: query.kind(),
                 read: true,
                 rows: rows.len() as u64,
                 cells: (rows.len() * plan.width()) as u64,
-                ..Explanation::default()
+                ..Explanation::of(query.kind())
             };
             Stage::Fits(explanation, Choices::default())
         }

@@ -21,7 +21,7 @@ pub struct Counts {
     pub overlapped: u64,
     /// Answers not compared, by reason.
     pub not_compared: BTreeMap<String, u64>,
-    /// Kinds of op and query whose answers were compared.
+    /// Kinds of op and query whose answers were compared; a batch has one answer, and counts for each kind of its writes.
     pub exercised: BTreeMap<String, u64>,
 }
 

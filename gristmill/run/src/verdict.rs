@@ -167,12 +167,7 @@ fn enabled(world: &World, loaded: &Loaded) -> Enabled {
         let ran = lts <= loaded.last
             && matches!(world.tracker.get(lts).state, State::Committed)
             && !loaded.interrupted;
-        // A batch is one statement, and counted under its first write.
-        let steps = match visit.end {
-            End::Batch { .. } => &visit.steps[..visit.steps.len().min(1)],
-            End::Autocommit | End::Commit | End::Rollback => &visit.steps[..],
-        };
-        for step in steps {
+        for step in &visit.steps {
             let kind = match step {
                 history::Step::Write(op) => op.kind(),
                 history::Step::Read(query) => query.kind(),

@@ -415,7 +415,7 @@ fn a_sum_may_come_as_a_numeric() {
             rows[0][0] = Value::Numeric(i128::from(sum) * 10, 1);
         },
         expect![[
-            r#"Explained(Explanation { kind: "read-aggregate", read: true, rows: 1, cells: 1, overlapped: false, replayed: 0 })"#
+            r#"Explained(Explanation { kinds: ["read-aggregate"], read: true, rows: 1, cells: 1, overlapped: false, replayed: 0 })"#
         ]],
     );
 }

@@ -102,12 +102,12 @@ pub(crate) fn read(case: &Case<'_>, lazily: bool) -> Stage {
         return Stage::NotCompared(BY_PLAN);
     }
     let explanation = Explanation {
-        kind: case.query.kind(),
         read: true,
         rows: case.rows.len() as u64,
         cells: (case.rows.len() * case.plan.width()) as u64,
         overlapped: open,
         replayed: scene.replayed(),
+        ..Explanation::of(case.query.kind())
     };
     match scene.under(&[], |views| explains(case.plan, views, case.rows)) {
         Some(true) if lazily || scene.vars.is_empty() => {

@@ -122,15 +122,11 @@ impl Racing {
         }
         let explanation = match step {
             Step::Read(query) => Explanation {
-                kind: query.kind(),
                 read: true,
                 rows: rows.map_or(0, |rows| rows.len() as u64),
-                ..Explanation::default()
+                ..Explanation::of(query.kind())
             },
-            Step::Write(op) => Explanation {
-                kind: op.kind(),
-                ..Explanation::default()
-            },
+            Step::Write(op) => Explanation::of(op.kind()),
             Step::Savepoint(_) | Step::RollbackTo(_) => return None,
         };
         let awaited = Awaited {
@@ -190,8 +186,8 @@ impl Racing {
         finding
     }
 
-    /// What a write was answered: whether it is there, the reads after it say; counts mean nothing here.
-    pub(crate) fn write(op: &history::Op, a: &Answered) -> Stage {
+    /// What a write was answered, or a whole batch: whether it is there, the reads after it say; counts mean nothing here.
+    pub(crate) fn write(visit: &Visit, op: &history::Op, a: &Answered) -> Stage {
         match &a.answer {
             history::Answer::Rows(rows) => {
                 let what = format!("{} rows where a count was due", rows.len());
@@ -199,17 +195,21 @@ impl Racing {
                 Stage::Broken(Box::new(difference::simple(a, op.kind(), Some(op.part()), shape)))
             }
             _ => {
-                let explanation = Explanation {
-                    kind: op.kind(),
-                    ..Explanation::default()
-                };
+                let mut explanation = Explanation::default();
+                for step in &visit.steps {
+                    if let Step::Write(op) = step
+                        && !explanation.kinds.contains(&op.kind())
+                    {
+                        explanation.kinds.push(op.kind());
+                    }
+                }
                 Stage::Fits(explanation, crate::judged::Choices::default())
             }
         }
     }
 
     /// The second stage.
-    pub(crate) fn conclude(&self, e: &Explained, explanation: Explanation, raced: &super::Raced) -> Judged {
+    pub(crate) fn conclude(&self, e: &Explained, explanation: &Explanation, raced: &super::Raced) -> Judged {
         let again = |a: &Answered| {
             let visit = self.store.visits.get(a.address.lts);
             let asked = visit
@@ -223,8 +223,8 @@ impl Racing {
             }
         };
         let mut seen = self.seen.lock().expect("nobody panics while holding it");
-        match seen.conclude(e, explanation.kind, raced, again) {
-            None => Judged::Explained(explanation),
+        match seen.conclude(e, explanation.action(), raced, again) {
+            None => Judged::Explained(explanation.clone()),
             Some(finding) => Judged::Broken(Box::new(finding)),
         }
     }

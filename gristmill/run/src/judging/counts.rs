@@ -16,7 +16,7 @@ pub(crate) struct Compared {
 impl Compared {
     pub(crate) fn explained(&mut self, e: &Explanation) {
         // BEGIN, savepoints: nothing to compare.
-        if e.kind.is_empty() {
+        if e.kinds.is_empty() {
             return;
         }
         self.counts.answers += 1;
@@ -25,13 +25,11 @@ impl Compared {
         self.counts.cells += e.cells;
         self.counts.replayed += e.replayed;
         self.counts.overlapped += u64::from(e.overlapped);
-        match self
-            .kinds
-            .iter_mut()
-            .find(|(kind, _)| std::ptr::eq(*kind, e.kind))
-        {
-            Some((_, n)) => *n += 1,
-            None => self.kinds.push((e.kind, 1)),
+        for one in &e.kinds {
+            match self.kinds.iter_mut().find(|(kind, _)| std::ptr::eq(*kind, *one)) {
+                Some((_, n)) => *n += 1,
+                None => self.kinds.push((*one, 1)),
+            }
         }
     }
 
@@ -59,3 +57,6 @@ impl Compared {
         counts
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -342,6 +342,22 @@ fn a_row_without_liveness_goes_with_its_last_cell() {
 }
 
 #[test]
+fn the_answer_to_a_batch_is_that_of_every_write_in_it() {
+    let world = world(&after(
+        "9: upsert t0/1/2 c3=7; delete t0/1/7; upsert t0/1/3 c3=8; shared t0/1 c7=1 | batch at 300 one ## s1 15..30 committed",
+    ));
+    let judge = judge(&world, PLAIN, Check::Exhaustive);
+    let answered = Answered {
+        answer: Answer::Affected(0),
+        ..answered(&world, Rows::default())
+    };
+    let Judged::Explained(e) = judge.conclude(judge.explain(answered)) else {
+        panic!("nothing can be wrong with it")
+    };
+    assert_eq!(e.kinds.as_slice(), ["upsert", "delete-row", "shared"]);
+}
+
+#[test]
 fn half_a_batch_is_torn() {
     let batch = "5: update t0/1/2 c3=7; update t0/1/7 c3=8 | batch at 300 one ## s1 15..30 committed";
     let half = schema().table(0).domain(datagen::schema::ColumnId(3)).inflate(7);
