@@ -177,8 +177,9 @@ impl Judge {
         twin::again(self, evidence, f)
     }
 
-    /// A partition after every committed visit up to and including `upto`.
-    pub fn state_of(&self, part: Part, upto: Lts) -> PartitionState {
+    /// A partition after every committed visit up to and including `upto`. `Err`: why nobody can tell, such as that the order
+    /// of its lightweight transactions is not known.
+    pub fn state_of(&self, part: Part, upto: Lts) -> Result<PartitionState, &'static str> {
         if let Some(racing) = &self.racing {
             return racing.state_of(part, upto);
         }
@@ -209,10 +210,8 @@ impl Judge {
             owner: true,
         };
         let entries = Entries::of(&self.store, part.table, std::iter::once(part.position));
-        let Ok(mut scene) = Scene::set(&self.store, &self.options, table, &asked, &entries) else {
-            return PartitionState::default();
-        };
-        scene.under(0, |views| {
+        let mut scene = Scene::set(&self.store, &self.options, table, &asked, &entries)?;
+        Ok(scene.under(0, |views| {
             let partition = &*views[0].partition;
             let rows = partition
                 .rows()
@@ -226,7 +225,7 @@ impl Judge {
                     .collect()
             });
             PartitionState { rows, shared }
-        })
+        }))
     }
 
     pub(crate) fn layout(&self, at: Lts) -> Arc<Layout> {

@@ -208,7 +208,16 @@ impl Making<'_> {
     ) -> Result<(), RunError> {
         let judge = self.frozen.judge(self.plan, self.target);
         for part in self.parts() {
-            let state = judge.state_of(part, self.frozen.at);
+            let state = judge.state_of(part, self.frozen.at).map_err(|why| {
+                let name = &self.plan.schema.table(part.table).name;
+                let what = format!(
+                    "what partition {} of {name} holds cannot be told: {why}",
+                    part.position
+                );
+                let remedy =
+                    "export the statements (--as statements), or end with an earlier visit (--at LTS)";
+                unusable(self.plan, &what, remedy)
+            })?;
             let rows = state.rows.len() as u64 + u64::from(state.shared.is_some());
             self.made.rows += rows;
             self.made.partitions += u64::from(rows > 0);

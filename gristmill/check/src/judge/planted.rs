@@ -677,7 +677,7 @@ fn the_state_of_a_partition_is_told_at_any_visit() {
         position: 1,
     };
     let tell = |upto: u64| {
-        let state = judge.state_of(part, Lts(upto));
+        let state = judge.state_of(part, Lts(upto)).expect("nothing is open");
         let row = |(at, cells): &(u64, history::Cells)| format!("{at}:{:?}", cells[0].1);
         state.rows.iter().map(row).collect::<Vec<_>>().join(" ")
     };

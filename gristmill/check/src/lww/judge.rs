@@ -1,5 +1,6 @@
 //! The judge of racing partitions: how its parts meet.
 
+use super::effects::stamp;
 use super::explain::{Case, read};
 use super::scene::{Around, Clock, Scene};
 use super::see::Viewer;
@@ -19,6 +20,8 @@ use history::{
 use std::sync::{Arc, Mutex};
 
 const SERIAL: &str = "by plan: lightweight transactions are judged together or not at all";
+/// W4.
+const UNORDERED: &str = "lightweight transactions have an order that nobody wrote down";
 
 /// See the module.
 pub(crate) struct Racing {
@@ -241,8 +244,13 @@ impl Racing {
             .raise_floor(tick);
     }
 
-    /// A partition after every committed visit up to and including `upto`; expiring values live.
-    pub(crate) fn state_of(&self, part: Part, upto: Lts) -> PartitionState {
+    /// A partition after every committed visit up to and including `upto`; expiring values live. `Err`: nobody can tell.
+    pub(crate) fn state_of(&self, part: Part, upto: Lts) -> Result<PartitionState, &'static str> {
+        let first = self.history.writer_after(part, Lts(0));
+        let first = first.and_then(|lts| self.history.visit(lts));
+        if first.is_some_and(|visit| stamp(&visit).condition.is_some()) {
+            return Err(UNORDERED);
+        }
         let layout = self.layout(upto);
         let table = layout.table(part.table);
         let end = Tick(u64::MAX);
@@ -276,9 +284,7 @@ impl Racing {
             clock: None,
         };
         let entries = vec![(part, store.entry(part, viewer.consistency))];
-        let Ok(scene) = Scene::set(&around, table, viewer, &entries) else {
-            return PartitionState::default();
-        };
+        let scene = Scene::set(&around, table, viewer, &entries)?;
         let (_, image) = scene.place(0);
         let rows: Vec<(u64, Cells)> = image
             .rows()
@@ -290,7 +296,7 @@ impl Racing {
                 |(i, d): (usize, &Option<u64>)| -> (ColumnId, Option<u64>) { (table.shared_id(i), *d) };
             row.iter().enumerate().map(cell).collect()
         });
-        PartitionState { rows, shared }
+        Ok(PartitionState { rows, shared })
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{Judge, words};
 use datagen::value::Value;
 use expect_test::{Expect, expect};
 use history::{
-    Address, Answer, Answered, Check, Discipline, Part, Regenerate, Rows, Span, State, Step, Tick, Ties,
+    Address, Answer, Answered, Check, Discipline, Lts, Part, Regenerate, Rows, Span, State, Step, Tick, Ties,
     Tracker, Visit,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -355,6 +355,31 @@ fn the_answer_to_a_batch_is_that_of_every_write_in_it() {
         panic!("nothing can be wrong with it")
     };
     assert_eq!(e.kinds.as_slice(), ["upsert", "delete-row", "shared"]);
+}
+
+#[test]
+fn the_state_of_a_partition_is_told_but_not_after_lightweight_transactions() {
+    let world = world(&with(
+        "5: update t0/1/2 c3=7 | auto at 300 one ## s1 7..8 committed
+         6: upsert t0/2/2 c3=7 | auto at 301 quorum if not-exists ## s1 9..10 committed
+         7: update t0/1/2 c3=8 | auto at 302 one ## s1 11..never unknown",
+    ));
+    let judge = judge(&world, PLAIN, Check::Exhaustive);
+    let state = |position: u64, upto: u64| judge.state_of(Part { table: 0, position }, Lts(upto));
+    let told = |upto: u64| {
+        let rows = state(1, upto).expect("told").rows;
+        let row = |(at, cells): &(u64, history::Cells)| format!("{at}:{:?}", cells[0].1);
+        rows.iter().map(row).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        [told(1), told(4), told(9)],
+        ["2:Some(5)", "2:Some(5) 7:Some(100)", "2:Some(7) 7:Some(100)"]
+    );
+    let why = state(2, 9).expect_err("nobody knows the order of lightweight transactions");
+    assert_eq!(
+        why,
+        "lightweight transactions have an order that nobody wrote down"
+    );
 }
 
 #[test]
