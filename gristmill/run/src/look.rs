@@ -330,6 +330,10 @@ impl Looking<'_> {
                 watcher.see(&self.progress(lts + 1 - first, last + 1 - first));
             }
         }
+        // Lightweight transactions are judged up to the floor: the last reads of them only now.
+        for finding in self.judge.finish() {
+            self.found(folder, finding, None)?;
+        }
         Ok(())
     }
 
@@ -342,35 +346,48 @@ impl Looking<'_> {
     }
 
     fn judge_one(&mut self, folder: &Folder, answered: Answered) -> Result<(), RunError> {
-        let said = in_a_word(&answered.answer);
+        // Nothing older comes after it.
+        self.judge.floor(answered.snapshot.sent);
         match self.judge.conclude(self.judge.explain(answered.clone())) {
             Judged::Explained(e) => self.compared.explained(&e),
             Judged::NotCompared(why) => self.compared.not_compared(why),
             Judged::Broken(finding) => {
                 self.compared.broken(&finding);
-                if !self.causes.count(&finding) {
-                    let finding = self.judge_again(answered, *finding)?;
-                    let archive = Archive {
-                        history: self.frozen.history.as_ref(),
-                        schema: &self.plan.schema,
-                        target: self.target,
-                        claim: &self.plan.claim,
-                        log_folder: &folder.log(),
-                        logged_until: self.frozen.logged_until(self.plan),
-                    };
-                    let repeats = signature(&finding);
-                    let cause = make(&archive, finding, Some(said), &Known::default())?;
-                    self.causes.add(repeats, cause);
-                }
+                self.found(folder, *finding, Some(answered))?;
             }
         }
-        self.judge.floor(Tick(self.tick));
+        Ok(())
+    }
+
+    /// Takes a finding in; `answered`: where it is about one answer.
+    fn found(
+        &mut self,
+        folder: &Folder,
+        finding: Finding,
+        answered: Option<Answered>,
+    ) -> Result<(), RunError> {
+        if self.causes.count(&finding) {
+            return Ok(());
+        }
+        let said = answered.as_ref().map(|a| in_a_word(&a.answer));
+        let finding = self.judge_again(answered, finding)?;
+        let archive = Archive {
+            history: self.frozen.history.as_ref(),
+            schema: &self.plan.schema,
+            target: self.target,
+            claim: &self.plan.claim,
+            log_folder: &folder.log(),
+            logged_until: self.frozen.logged_until(self.plan),
+        };
+        let repeats = signature(&finding);
+        let cause = make(&archive, finding, said, &Known::default())?;
+        self.causes.add(repeats, cause);
         Ok(())
     }
 
     /// The second judge looks too, as for any finding.
-    fn judge_again(&self, answered: Answered, mut finding: Finding) -> Result<Finding, RunError> {
-        match self.judge.again(&mut std::iter::once(answered), &finding) {
+    fn judge_again(&self, answered: Option<Answered>, mut finding: Finding) -> Result<Finding, RunError> {
+        match self.judge.again(&mut answered.into_iter(), &finding) {
             Judged::Broken(_) => Ok(finding),
             Judged::Explained(_) => Err(RunError::Disagreement {
                 signature: signature(&finding),
