@@ -5,6 +5,7 @@ use datagen::domain::Domain;
 use datagen::schema::{ColumnId, Place, Schema, SizeClass, Table};
 use datagen::universe::{Slice, Universe};
 use datagen::value::{Order, Value};
+use history::{Lts, Part, Parts, Query};
 use std::ops::Range;
 use std::sync::{Arc, RwLock};
 
@@ -79,6 +80,23 @@ pub(crate) struct TableLayout {
 }
 
 impl TableLayout {
+    /// The partitions that a query of the table is about, in their order. Panics where that is every one of a wide table.
+    pub(crate) fn parts_of(&self, query: &Query, asker: Lts) -> Vec<Part> {
+        let positions: Vec<u64> = match &query.parts {
+            Parts::One(p) => vec![*p],
+            Parts::In(list) => list.clone(),
+            Parts::All => match self.size() {
+                SizeClass::Narrow { partitions } => (0..u64::from(*partitions)).collect(),
+                SizeClass::Wide => panic!("visit {asker}: a read of a whole wide table"),
+            },
+        };
+        let part = |position| Part {
+            table: query.table,
+            position,
+        };
+        positions.into_iter().map(part).collect()
+    }
+
     fn new(table: &Table) -> Self {
         let mut sources = Vec::new();
         for column in table.columns() {

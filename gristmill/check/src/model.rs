@@ -4,10 +4,12 @@
 
 mod apply;
 mod partition;
+mod shards;
 mod store;
 mod visits;
 
 pub(crate) use apply::effective;
 pub(crate) use partition::{Enc, EncView, EncWriter, Partition, SharedRow, cells};
+pub(crate) use shards::{Booked, Keep, Shards};
 pub(crate) use store::{Entry, Store, Tail};
 pub(crate) use visits::{KEPT, Visits};

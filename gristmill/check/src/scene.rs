@@ -56,19 +56,26 @@ impl Entries {
 /// One partition of a scene.
 struct Place<'a> {
     part: Part,
-    held: Held<'a>,
+    held: Held<'a, Entry>,
     tail: Tail,
     own: bool,
 }
 
 /// A kept entry, or one for this viewer alone.
-enum Held<'a> {
-    Kept(MutexGuard<'a, Entry>),
-    Past(Box<Entry>),
+pub(crate) enum Held<'a, E> {
+    Kept(MutexGuard<'a, E>),
+    Past(Box<E>),
 }
 
-impl Held<'_> {
-    fn entry(&mut self) -> &mut Entry {
+impl<E> Held<'_, E> {
+    pub(crate) fn entry(&mut self) -> &mut E {
+        match self {
+            Held::Kept(guard) => guard,
+            Held::Past(entry) => entry,
+        }
+    }
+
+    pub(crate) fn seen(&self) -> &E {
         match self {
             Held::Kept(guard) => guard,
             Held::Past(entry) => entry,
@@ -135,7 +142,7 @@ impl<'a> Scene<'a> {
                 own,
             });
         }
-        scene.choose(options.choices_max, asked.viewer)?;
+        scene.choose(options.choices_max)?;
         Ok(scene)
     }
 
@@ -265,7 +272,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn choose(&mut self, most: u32, viewer: Viewer) -> Result<(), &'static str> {
+    fn choose(&mut self, most: u32) -> Result<(), &'static str> {
         for place in &self.places {
             self.open.extend(place.tail.visits.iter().filter_map(|(_, o)| *o));
         }
@@ -276,12 +283,12 @@ impl<'a> Scene<'a> {
         self.open.dedup_by_key(|o| o.lts);
         let masks = choices(&self.open, most).ok_or(TOO_MANY)?;
         // Where acknowledgement proves nothing to others, the order of a partition still holds.
-        self.masks = masks.into_iter().filter(|m| self.in_order(*m, viewer)).collect();
+        self.masks = masks.into_iter().filter(|m| self.in_order(*m)).collect();
         Ok(())
     }
 
     /// Whether no known visit of a partition is left out whose successor in the partition is in.
-    fn in_order(&self, mask: u64, _viewer: Viewer) -> bool {
+    fn in_order(&self, mask: u64) -> bool {
         self.places.iter().all(|place| {
             let mut missing = false;
             place

@@ -10,7 +10,7 @@ use crate::judge::Judge;
 use crate::judged::{Choices, Explanation, Stage};
 use crate::layout::{Source, TableLayout};
 use crate::lww;
-use datagen::schema::{ColumnId, SizeClass};
+use datagen::schema::ColumnId;
 use datagen::value::Value;
 use history::finding::Why;
 use history::{
@@ -46,7 +46,7 @@ pub(crate) fn read(judge: &Judge, visit: &Visit, query: &Query, a: &Answered, ro
         Ok(seen) => seen,
         Err(shape) => return Stage::Broken(Box::new(difference::simple(a, query.kind(), None, shape))),
     };
-    let parts = parts(query, table, visit.lts);
+    let parts = table.parts_of(query, visit.lts);
     let mut excuses: Vec<(usize, Why, Lts)> = Vec::new();
     for part in &parts {
         let mut writers = Writers::new(judge, *part, visit.lts);
@@ -168,22 +168,6 @@ fn cells(plan: &Plan<'_>, query: &Query, rows: &Rows) -> Result<Vec<Seen>, Shape
         }
     }
     Ok(seen)
-}
-
-fn parts(query: &Query, table: &TableLayout, asker: Lts) -> Vec<Part> {
-    let positions: Vec<u64> = match &query.parts {
-        Parts::One(p) => vec![*p],
-        Parts::In(list) => list.clone(),
-        Parts::All => match table.size() {
-            SizeClass::Narrow { partitions } => (0..u64::from(*partitions)).collect(),
-            SizeClass::Wide => panic!("visit {asker}: a read of a whole wide table"),
-        },
-    };
-    let part = |position| Part {
-        table: query.table,
-        position,
-    };
-    positions.into_iter().map(part).collect()
 }
 
 fn regenerated(judge: &Judge, lts: Lts) -> Option<Visit> {

@@ -20,7 +20,6 @@ use crate::lww::difference;
 use crate::lww::effects::stamp;
 use crate::lww::seen::{Open, Raced};
 use crate::scene::TOO_MANY;
-use datagen::schema::SizeClass;
 use datagen::value::Value;
 use history::{Answered, Atomic, Check, From, Parts, Query, RowChoice, Rows, Select, Visit};
 use std::collections::BTreeMap;
@@ -63,24 +62,8 @@ pub(crate) struct Case<'a> {
 
 /// The places of a read: its partitions at its level.
 pub(crate) fn entries(racing: &Racing, query: &Query, table: &TableLayout, visit: &Visit) -> Entries {
-    let positions: Vec<u64> = match &query.parts {
-        Parts::One(p) => vec![*p],
-        Parts::In(list) => list.clone(),
-        Parts::All => match table.size() {
-            SizeClass::Narrow { partitions } => (0..u64::from(*partitions)).collect(),
-            SizeClass::Wide => panic!("visit {}: a read of a whole wide table", visit.lts),
-        },
-    };
-    positions
-        .into_iter()
-        .map(|position| {
-            let part = history::Part {
-                table: query.table,
-                position,
-            };
-            (part, racing.store.entry(part, stamp(visit).consistency))
-        })
-        .collect()
+    let entry = |part| (part, racing.store.entry(part, stamp(visit).consistency));
+    table.parts_of(query, visit.lts).into_iter().map(entry).collect()
 }
 
 /// Judges a read by itself. `lazily`: where nothing chosen fits, the choices are not looked for.

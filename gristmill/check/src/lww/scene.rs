@@ -16,10 +16,11 @@ use super::store::{Entry, Store};
 use crate::evaluate::View;
 use crate::judged::Overlap;
 use crate::layout::TableLayout;
+use crate::scene::Held;
 use history::{Lts, Part, State, Tick, Track, Tracker};
 use smallvec::SmallVec;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
 /// A tick in nanoseconds of the run's clock, where that is known.
 pub(crate) type Clock = dyn Fn(Tick) -> Option<u64> + Send + Sync;
@@ -77,31 +78,10 @@ pub(crate) struct Cells {
 
 struct Place<'a> {
     part: Part,
-    held: Held<'a>,
+    held: Held<'a, Entry>,
     /// Which expiring values are surely gone, by their number less one.
     gone: Vec<bool>,
     replayed: u64,
-}
-
-enum Held<'a> {
-    Kept(MutexGuard<'a, Entry>),
-    Past(Box<Entry>),
-}
-
-impl Held<'_> {
-    fn entry(&mut self) -> &mut Entry {
-        match self {
-            Held::Kept(guard) => guard,
-            Held::Past(entry) => entry,
-        }
-    }
-
-    fn seen(&self) -> &Entry {
-        match self {
-            Held::Kept(guard) => guard,
-            Held::Past(entry) => entry,
-        }
-    }
 }
 
 /// Entries of the partitions, before they are locked.
@@ -359,13 +339,12 @@ impl<'a> Scene<'a> {
             let mut dirty = Dirty::default();
             let mut gone = std::mem::take(&mut place.gone);
             let before = gone.clone();
-            for (n, var) in self
+            for (_, var) in self
                 .vars
                 .iter()
                 .enumerate()
                 .filter(|(n, v)| v.place == i && chosen.get(*n) == Some(&true))
             {
-                debug_assert!(chosen[n], "only what is chosen");
                 if var.expired != 0 {
                     gone[var.expired as usize - 1] = true;
                 }
@@ -611,7 +590,7 @@ impl Drop for Scene<'_> {
     fn drop(&mut self) {
         for place in &mut self.places {
             if let Held::Kept(guard) = &mut place.held {
-                self.store.release(place.part, self.viewer.consistency, guard);
+                self.store.release(place.part, guard);
             }
         }
     }

@@ -19,10 +19,9 @@ use super::merged::{Dirty, Merged};
 use super::see::{Promise, Seen, Viewer};
 use crate::judged::{Options, Overlap};
 use crate::layout::TableLayout;
-use crate::model::{Enc, KEPT, Partition, Visits};
+use crate::model::{Booked, Enc, KEPT, Keep, Partition, Shards, Visits};
 use history::{Consistency, Lts, Part, Regenerate, Semantics, Tick, Ties, Tracker, Visit};
-use std::collections::{BTreeMap, VecDeque};
-use std::ops::Bound;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -44,8 +43,7 @@ pub(crate) struct Entry {
     ahead: VecDeque<Lts>,
     since_tidy: u32,
     key: Option<Enc>,
-    used: bool,
-    bytes: usize,
+    booked: Booked,
 }
 
 impl Default for Entry {
@@ -62,8 +60,7 @@ impl Default for Entry {
             ahead: VecDeque::new(),
             since_tidy: 0,
             key: None,
-            used: false,
-            bytes: 0,
+            booked: Booked::default(),
         }
     }
 }
@@ -167,21 +164,24 @@ impl Entry {
             s.mark.image -= mark.image;
         }
     }
+}
 
+impl Keep for Entry {
     fn size(&self) -> usize {
         size_of::<Self>()
             + self.merged.bytes()
             + self.image.bytes()
             + 8 * (self.ahead.len() + self.pending.len())
     }
-}
 
-type Key = (Part, u16);
+    /// There is nothing between a head and nothing.
+    fn shrink(&mut self) -> bool {
+        false
+    }
 
-struct Shard {
-    entries: BTreeMap<Key, Arc<Mutex<Entry>>>,
-    bytes: usize,
-    hand: Option<Key>,
+    fn booked(&mut self) -> &mut Booked {
+        &mut self.booked
+    }
 }
 
 /// See the module.
@@ -191,7 +191,8 @@ pub(crate) struct Store {
     pub(crate) promise: Promise,
     ties: Ties,
     options: Options,
-    shards: Box<[Mutex<Shard>]>,
+    /// By partition, and by how many replicas must have taken a write.
+    shards: Shards<(Part, u16), Entry>,
     pub(crate) visits: Visits,
     floor: AtomicU64,
 }
@@ -204,13 +205,6 @@ impl Store {
         semantics: &Semantics,
         options: Options,
     ) -> Self {
-        let shard = || {
-            Mutex::new(Shard {
-                entries: BTreeMap::new(),
-                bytes: 0,
-                hand: None,
-            })
-        };
         Self {
             visits: Visits::new(Arc::clone(&history), if options.bytes_max > 0 { KEPT } else { 1 }),
             history,
@@ -220,7 +214,7 @@ impl Store {
                 replicas: semantics.replicas.max(1),
             },
             ties: semantics.ties,
-            shards: (0..options.shards.max(1)).map(|_| shard()).collect(),
+            shards: Shards::new(&options),
             options,
             floor: AtomicU64::new(0),
         }
@@ -241,38 +235,14 @@ impl Store {
         if !self.keeps() {
             return Arc::default();
         }
-        let key = (part, self.promise.need(read));
-        let mut shard = self
-            .shard(part)
-            .lock()
-            .expect("nobody panics while holding a shard");
-        Arc::clone(shard.entries.entry(key).or_default())
-    }
-
-    fn shard(&self, part: Part) -> &Mutex<Shard> {
-        let spread =
-            part.position.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(20) ^ u64::from(part.table);
-        let at = spread % self.shards.len() as u64;
-        &self.shards[usize::try_from(at).expect("below the number of shards")]
+        self.shards.entry(part, (part, self.promise.need(read)))
     }
 
     /// Books an entry's memory after use, and forgets others where there is too much.
-    pub(crate) fn release(&self, part: Part, read: Consistency, entry: &mut Entry) {
-        if !self.keeps() {
-            return;
+    pub(crate) fn release(&self, part: Part, entry: &mut Entry) {
+        if self.keeps() {
+            self.shards.release(part, entry);
         }
-        entry.used = true;
-        let size = entry.size();
-        let before = std::mem::replace(&mut entry.bytes, size);
-        let mut shard = self
-            .shard(part)
-            .lock()
-            .expect("nobody panics while holding a shard");
-        if !shard.entries.contains_key(&(part, self.promise.need(read))) {
-            return;
-        }
-        shard.bytes = (shard.bytes + size).saturating_sub(before);
-        shard.evict(self.options.bytes_max / self.shards.len());
     }
 
     /// Brings an entry to what a viewer must see; what he may see is returned. `Err`: why the answer cannot be compared.
@@ -465,32 +435,5 @@ impl Store {
                 .apply(table, visit.lts, op, stamp(visit), Some(&mut dirty));
         }
         refresh(&mut entry.image, &entry.merged, table, &mut dirty, &[]);
-    }
-}
-
-impl Shard {
-    /// Second chance: whoever was used since the hand passed is spared once.
-    fn evict(&mut self, limit: usize) {
-        let mut spared = 2 * self.entries.len();
-        while self.bytes > limit && spared > 0 {
-            spared -= 1;
-            let from = self.hand.map_or(Bound::Unbounded, Bound::Excluded);
-            let next = self.entries.range((from, Bound::Unbounded)).next();
-            let Some((key, entry)) = next.or_else(|| self.entries.iter().next()) else {
-                return;
-            };
-            let key = *key;
-            self.hand = Some(key);
-            let Ok(mut held) = entry.try_lock() else { continue };
-            if std::mem::take(&mut held.used) {
-                continue;
-            }
-            let bytes = held.bytes;
-            if Arc::strong_count(entry) == 1 {
-                drop(held);
-                self.entries.remove(&key);
-                self.bytes = self.bytes.saturating_sub(bytes);
-            }
-        }
     }
 }

@@ -10,13 +10,12 @@
 //! * S4 entries are locked in the order of their partitions, shards never while an entry is waited for.
 
 use super::apply::{apply, effective, plain, takes_back};
-use super::{Enc, Partition, Visits, partition::Compact};
+use super::{Booked, Enc, Keep, Partition, Shards, Visits, partition::Compact};
 use crate::judged::{Options, Overlap};
 use crate::layout::TableLayout;
 use crate::span::{Seen, Viewer};
 use history::{Claim, End, Lts, Op, Part, Regenerate, Step, Tick, Tracker, Visit};
-use std::collections::{BTreeMap, VecDeque};
-use std::ops::Bound;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -45,8 +44,7 @@ pub(crate) struct Entry {
     ahead: VecDeque<Lts>,
     /// The partition key's canonical bytes.
     key: Option<Enc>,
-    used: bool,
-    bytes: usize,
+    booked: Booked,
 }
 
 impl Default for Entry {
@@ -62,8 +60,7 @@ impl Default for Entry {
             since_checkpoint: 0,
             ahead: VecDeque::new(),
             key: None,
-            used: false,
-            bytes: 0,
+            booked: Booked::default(),
         }
     }
 }
@@ -215,14 +212,6 @@ impl Entry {
         }
     }
 
-    fn size(&self) -> usize {
-        let head = self.head.as_ref().map_or(0, Partition::bytes);
-        size_of::<Self>()
-            + 8 * self.ahead.len()
-            + head
-            + self.checkpoints.iter().map(|c| c.state.bytes()).sum::<usize>()
-    }
-
     fn keep_checkpoint(&mut self) {
         let Some(head) = &self.head else { return };
         if self.checkpoints.back().is_some_and(|c| c.lts == self.lts) {
@@ -238,8 +227,18 @@ impl Entry {
         }
         self.since_checkpoint = 0;
     }
+}
 
-    /// Gives memory back: the head first (a checkpoint stays), then everything. Whether something is left.
+impl Keep for Entry {
+    fn size(&self) -> usize {
+        let head = self.head.as_ref().map_or(0, Partition::bytes);
+        size_of::<Self>()
+            + 8 * self.ahead.len()
+            + head
+            + self.checkpoints.iter().map(|c| c.state.bytes()).sum::<usize>()
+    }
+
+    /// The head first (a checkpoint stays), then everything.
     fn shrink(&mut self) -> bool {
         if self.head.is_some() {
             self.take_back();
@@ -253,12 +252,10 @@ impl Entry {
             false
         }
     }
-}
 
-struct Shard {
-    entries: BTreeMap<Part, Arc<Mutex<Entry>>>,
-    bytes: usize,
-    hand: Option<Part>,
+    fn booked(&mut self) -> &mut Booked {
+        &mut self.booked
+    }
 }
 
 /// See the module.
@@ -268,7 +265,7 @@ pub(crate) struct Store {
     claim: Claim,
     update_creates_rows: bool,
     options: Options,
-    shards: Box<[Mutex<Shard>]>,
+    shards: Shards<Part, Entry>,
     visits: Visits,
     floor: AtomicU64,
 }
@@ -281,20 +278,13 @@ impl Store {
         update_creates_rows: bool,
         options: Options,
     ) -> Self {
-        let shard = || {
-            Mutex::new(Shard {
-                entries: BTreeMap::new(),
-                bytes: 0,
-                hand: None,
-            })
-        };
         Self {
             visits: Visits::new(Arc::clone(&history), super::visits::KEPT),
             history,
             tracker,
             claim,
             update_creates_rows,
-            shards: (0..options.shards.max(1)).map(|_| shard()).collect(),
+            shards: Shards::new(&options),
             options,
             floor: AtomicU64::new(0),
         }
@@ -325,11 +315,7 @@ impl Store {
         if !self.keeps() {
             return Arc::default();
         }
-        let mut shard = self
-            .shard(part)
-            .lock()
-            .expect("nobody panics while holding a shard");
-        Arc::clone(shard.entries.entry(part).or_default())
+        self.shards.entry(part, part)
     }
 
     /// Accounts for what the entry has become, and forgets others where memory is short.
@@ -340,27 +326,7 @@ impl Store {
         if let Some(head) = &mut entry.head {
             head.clean();
         }
-        entry.used = true;
-        let size = entry.size();
-        let before = std::mem::replace(&mut entry.bytes, size);
-        if size == before {
-            return;
-        }
-        let limit = self.options.bytes_max / self.shards.len();
-        let mut shard = self
-            .shard(part)
-            .lock()
-            .expect("nobody panics while holding a shard");
-        shard.bytes = shard.bytes + size - before;
-        if shard.bytes > limit {
-            shard.evict(limit);
-        }
-    }
-
-    fn shard(&self, part: Part) -> &Mutex<Shard> {
-        let mixed = (part.position ^ u64::from(part.table) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        let n = self.shards.len() as u64;
-        &self.shards[usize::try_from(mixed % n).expect("below the number of shards")]
+        self.shards.release(part, entry);
     }
 
     /// Brings an entry to where everything that must be visible is applied, up to the first writer that only may be; what
@@ -664,39 +630,5 @@ impl Store {
         entry.by = by;
         entry.since_checkpoint = 0;
         Ok(replayed)
-    }
-}
-
-impl Shard {
-    /// Second chance: whoever was used since the hand passed is spared once.
-    fn evict(&mut self, limit: usize) {
-        let mut spared = 2 * self.entries.len();
-        while self.bytes > limit && spared > 0 {
-            spared -= 1;
-            let from = self.hand.map_or(Bound::Unbounded, Bound::Excluded);
-            let Some((part, entry)) = self
-                .entries
-                .range((from, Bound::Unbounded))
-                .next()
-                .or_else(|| self.entries.iter().next())
-            else {
-                return;
-            };
-            let part = *part;
-            self.hand = Some(part);
-            let Ok(mut held) = entry.try_lock() else { continue };
-            if std::mem::take(&mut held.used) {
-                continue;
-            }
-            let before = held.bytes;
-            if held.shrink() {
-                held.bytes = held.size();
-                self.bytes = self.bytes + held.bytes - before;
-            } else if Arc::strong_count(entry) == 1 {
-                drop(held);
-                self.entries.remove(&part);
-                self.bytes -= before;
-            }
-        }
     }
 }
