@@ -32,7 +32,7 @@ use config::{Config, Words};
 use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::{Nulls, Type};
-use history::{Affected, Atomic, Claim, Level, Semantics, SessionId, Snapshot, Step, Ties};
+use history::{Affected, Atomic, Claim, Level, Semantics, SessionId, Snapshot, Ties};
 use local::Local;
 use std::net::ToSocketAddrs;
 use std::sync::Arc;
@@ -265,13 +265,14 @@ impl Target for Cassandra {
         cql::LEFT_OUT.iter().map(|words| (*words).to_owned()).collect()
     }
 
-    fn says(&self, schema: &Schema, step: &Step) -> Result<(), String> {
-        let number = match step {
-            Step::Write(op) => op.part().table,
-            Step::Read(query) => query.table,
-            Step::Savepoint(_) | Step::RollbackTo(_) => 0,
+    fn says(&self, schema: &Schema, request: &Request<'_>) -> Result<(), String> {
+        let steps = match request {
+            Request::Stamped { steps, .. } => *steps,
+            Request::Step(step) => std::slice::from_ref(*step),
+            Request::Begin { .. } | Request::Commit | Request::Rollback => &[],
         };
-        cql::says(schema.table(number), step).map_err(str::to_owned)
+        let mut all = steps.iter().map(|step| cql::says(schema, step));
+        all.try_for_each(|said| said).map_err(str::to_owned)
     }
 
     fn facts(&self) -> Result<Facts, Unusable> {

@@ -118,8 +118,8 @@ impl Target for Corruptor {
         self.inner.left_out()
     }
 
-    fn says(&self, schema: &Schema, step: &Step) -> Result<(), String> {
-        self.inner.says(schema, step)
+    fn says(&self, schema: &Schema, request: &Request<'_>) -> Result<(), String> {
+        self.inner.says(schema, request)
     }
 
     fn maintain(&self, what: Maintenance) -> Result<(), Unusable> {

@@ -298,24 +298,29 @@ fn put_shape(dialect: &Dialect, request: &Request<'_>, into: &mut Vec<u8>) {
     }
 }
 
-/// The refusal of what SQL targets and the reference leave out under `lww`: time to live, and inserts that look first.
-pub(crate) fn not_offered(request: &Request<'_>) -> Option<Answer> {
+/// What SQL targets and the reference leave out of a request under `lww`, in a few words.
+pub(crate) fn not_offered(request: &Request<'_>) -> Option<&'static str> {
     let Request::Stamped { steps, stamp, .. } = request else {
         return None;
     };
     let insert = |step: &Step| matches!(step, Step::Write(Op::Insert { .. }));
     let joined = |step: &Step| matches!(step, Step::Read(query) if !matches!(query.from, From::Table | From::LeftJoin));
-    let what = if stamp.ttl.is_some() {
-        "a time to live"
+    if stamp.ttl.is_some() {
+        Some("a time to live")
     } else if stamp.condition.is_some() {
-        "a lightweight transaction"
+        Some("a lightweight transaction")
     } else if steps.iter().any(joined) {
-        "a read of the shared columns alone, or by a join: they are read with their rows,"
+        Some("a read of the shared columns alone or by a join (they are read with their rows)")
     } else if steps.iter().any(insert) {
-        "an insert that does nothing where the row exists"
+        Some("an insert that does nothing where the row exists")
     } else {
-        return None;
-    };
+        None
+    }
+}
+
+/// The refusal of what is [`not_offered`].
+pub(crate) fn refusal(request: &Request<'_>) -> Option<Answer> {
+    let what = not_offered(request)?;
     Some(Answer::Refused(Reason {
         kind: ReasonKind::Other,
         code: String::new(),
@@ -323,11 +328,14 @@ pub(crate) fn not_offered(request: &Request<'_>) -> Option<Answer> {
     }))
 }
 
-/// What [`not_offered`] refuses, for `Target::left_out`.
+/// What is [`not_offered`], for `Target::left_out`; and pages, which are passed over: a read is one.
 pub(crate) fn left_out_of(discipline: Discipline) -> impl Iterator<Item = String> {
     let words: &[&str] = match discipline {
         Discipline::Ordered => &[],
-        Discipline::Lww => &["under lww time to live, inserts that look first, and pages"],
+        Discipline::Lww => &[
+            "under lww time to live, lightweight transactions, inserts that look first, reads of the shared columns \
+             alone or by a join, and pages (a read is one)",
+        ],
     };
     words.iter().map(|words| (*words).to_owned())
 }

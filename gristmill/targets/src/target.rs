@@ -8,7 +8,7 @@
 //! * T3 the digest that [`Session::execute`] reports equals that of [`Target::renderer`] for the same request.
 
 use crate::Unusable;
-use crate::dialect::{Renderer, Script};
+use crate::dialect::{self, Renderer, Script};
 use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
@@ -287,10 +287,10 @@ pub trait Target: Send + Sync {
     /// What it cannot keep or do, in words, one thing each: "NaN (SQLite stores it as NULL)".
     fn left_out(&self) -> Vec<String>;
 
-    /// Whether it has words for a step on these tables, and if not, what it cannot say, in a few words; needs no
-    /// connection. A plan for it draws no other.
-    fn says(&self, _schema: &Schema, _step: &Step) -> Result<(), String> {
-        Ok(())
+    /// Whether it has words for a request on these tables, and if not, what it cannot say, in a few words; needs no
+    /// connection. Workloads draw no other, and a written history with another is a mistake.
+    fn says(&self, _schema: &Schema, request: &Request<'_>) -> Result<(), String> {
+        dialect::not_offered(request).map_or(Ok(()), |what| Err(what.to_owned()))
     }
 
     /// Version, settings, rights; connects. Errors: [`Unusable::Server`] when it cannot be used.

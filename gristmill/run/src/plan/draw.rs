@@ -14,7 +14,7 @@ use history::notation::HistoryFile;
 use history::{Discipline, Explicit, Misfit, Regenerate};
 use std::collections::BTreeMap;
 use std::path::Path;
-use targets::target::Environment;
+use targets::target::{Environment, Request};
 use targets::{Lie, OpenOptions, Target, Unusable};
 use workload::partitions::{Config, Shapes, TableOptions};
 
@@ -37,6 +37,20 @@ pub enum PlanError {
 
 const WITHOUT: &str = "it has no timestamp, and others have, or --discipline is lww: `| auto at 1000 quorum`";
 const WITH: &str = "it has a timestamp, and others have none, or --discipline is ordered";
+
+/// What the target cannot be asked of a written history, visit by visit.
+fn unsaid(history: &Explicit, target: &dyn Target) -> Vec<Mistake> {
+    let schema = history.schema(history::Lts(1));
+    let wrong = history.lines().iter().filter_map(|line| {
+        let said = Request::of(&line.visit).try_for_each(|request| target.says(&schema, &request));
+        let what = format!("{} cannot be asked for {}", target.describe().url, said.err()?);
+        Some(Mistake {
+            place: format!("history, visit {}", line.visit.lts),
+            what: format!("{what}: leave it out"),
+        })
+    });
+    wrong.collect()
+}
 
 /// What is drawn for a plan, by its number in [`Stream::Plan`].
 mod drawn {
@@ -73,6 +87,11 @@ impl Settings {
             place: format!("history, visit {lts}"),
             what: if lww { WITHOUT } else { WITH }.to_owned(),
         }));
+        mistakes.extend(
+            written
+                .iter()
+                .flat_map(|history| unsaid(history, target.as_ref())),
+        );
         let sessions = match &written {
             Some(history) => history.sessions().max(1),
             None => self.sessions.unwrap_or(8),

@@ -1,6 +1,7 @@
 use super::mistake::nearest;
 use super::{Millis, Rate, Seed, Settings, Stop, split_password};
 use expect_test::{Expect, expect};
+use targets::target::Request;
 use workload::partitions::{Policy, Popularity};
 
 fn mistakes(text: &str, expected: Expect) {
@@ -195,4 +196,73 @@ fn a_password_is_taken_out_of_a_url() {
             "{url}"
         );
     }
+}
+
+/// The plan of settings in a file's words.
+fn plan(text: &str) -> Result<super::Plan, String> {
+    let nobody: targets::target::Environment = std::sync::Arc::new(|_| None);
+    let settings = Settings::parse(text, "run.toml").unwrap();
+    settings.plan(&nobody).map_err(|e| e.to_string())
+}
+
+#[test]
+fn a_workload_asks_every_target_only_what_it_can_be_asked() {
+    for (target, discipline) in [
+        ("cassandra://host", "lww"),
+        ("postgres://host/db", "lww"),
+        ("sqlite:", "lww"),
+        ("reference:", "lww"),
+        ("sqlite:", "ordered"),
+    ] {
+        for (seed, profile) in (1..=4).flat_map(|seed| profiles().map(move |profile| (seed, profile))) {
+            let text = format!(
+                "seed = \"{seed}\"\ntarget = \"{target}\"\ndiscipline = \"{discipline}\"\nprofile = \"{profile}\"\nswarm = true\n"
+            );
+            let plan = plan(&text).unwrap();
+            let options = targets::OpenOptions {
+                discipline: plan.discipline,
+                ..targets::OpenOptions::new("/nowhere", "gm1")
+            };
+            let target = targets::open(&plan.target, &options).unwrap();
+            let history = crate::life::history(&plan).unwrap();
+            for visit in (1..=300).map(|lts| history.visit(history::Lts(lts)).unwrap()) {
+                let said = Request::of(&visit).try_for_each(|asked| target.says(&plan.schema, &asked));
+                assert_eq!(said, Ok(()), "{} {seed} {profile}: {visit}", plan.target);
+            }
+        }
+    }
+}
+
+fn profiles() -> impl Iterator<Item = &'static str> {
+    workload::partitions::names().map(|(name, _)| name)
+}
+
+#[test]
+fn a_written_history_is_refused_where_the_target_has_no_words_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("it.history");
+    let wrong = |target: &str, visits: &str| {
+        let tables = "gristmill history, format 1\n\
+                      table t0 t\n  \
+                        c0 p int64 partition\n  \
+                        c1 c int64 clustering\n  \
+                        c2 s int64 shared\n  \
+                        c3 v int64\n";
+        std::fs::write(&file, format!("{tables}{visits}")).unwrap();
+        let path = file.display();
+        plan(&format!(
+            "target = \"{target}\"\nhistory = \"{path}\"\ndiscipline = \"lww\"\n"
+        ))
+        .err()
+        .unwrap_or_default()
+    };
+    let visits = "s1 1: upsert t0/0/0 c3=1 | auto at 5 one ttl 60\n\
+                  s1 2: delete t0/0[:..] | auto at 6 one\n\
+                  s1 3: read t0/0 select c3 order c1 limit 2 offset 1 | auto at 7 one\n\
+                  s1 4: read t0/0 select c3 | auto at 7 one\n";
+    expect![[r#"
+        history, visit 2: cassandra://host cannot be asked for a deletion of all rows but not of the static cells: leave it out
+        history, visit 3: cassandra://host cannot be asked for OFFSET: leave it out"#]].assert_eq(&wrong("cassandra://host", visits));
+    expect!["history, visit 1: sqlite: cannot be asked for a time to live: leave it out"]
+        .assert_eq(&wrong("sqlite:", visits));
 }

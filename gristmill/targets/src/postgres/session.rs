@@ -4,7 +4,7 @@ use super::codes;
 use super::config::Config;
 use super::value::{decode, encode, slot_oid};
 use super::wire::{self, Failure, Lost, Wire};
-use crate::dialect::{Renderer, Statement, not_offered};
+use crate::dialect::{Renderer, Statement, refusal};
 use crate::target::{Cancel, Executed, Identity, Rendered, Request, Session};
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
@@ -287,7 +287,7 @@ impl Session for PostgresSession {
         let script = std::mem::take(&mut self.renderer.script);
         let batch = matches!(request, Request::Stamped { batch: Some(_), .. });
         let commit = batch || matches!(request, Request::Commit);
-        let answer = not_offered(request).unwrap_or_else(|| {
+        let answer = refusal(request).unwrap_or_else(|| {
             let answer = self.answer(script.statements(), commit, true);
             if batch && matches!(answer, Answer::Refused(_)) {
                 self.take_back();

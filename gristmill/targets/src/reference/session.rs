@@ -4,7 +4,7 @@ use super::evaluate::{Source, Twist, evaluate};
 use super::store::{Changes, Key, Row};
 use super::{Shared, World, parts_of};
 use crate::Unusable;
-use crate::dialect::{Renderer, not_offered};
+use crate::dialect::{Renderer, refusal};
 use crate::flaws::Flaw;
 use crate::layout::TableLayout;
 use crate::target::{Cancel, Executed, Identity, Request, Session};
@@ -189,7 +189,7 @@ impl ReferenceSession {
             }
             Request::Step(step) => self.step(&mut world, at, step),
             Request::Stamped { steps, stamp, .. } => {
-                not_offered(request).unwrap_or_else(|| self.stamped(&mut world, at, steps, stamp))
+                refusal(request).unwrap_or_else(|| self.stamped(&mut world, at, steps, stamp))
             }
         }
     }

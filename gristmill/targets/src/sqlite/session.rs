@@ -2,7 +2,7 @@
 
 use super::value::{Bound, decode};
 use super::{Shared, codes, incarnation};
-use crate::dialect::{Renderer, Statement, not_offered};
+use crate::dialect::{Renderer, Statement, refusal};
 use crate::target::{Cancel, Executed, Identity, Rendered, Request, Session};
 use crate::watchdog::Watched;
 use history::{Address, Answer, Reason, ReasonKind, Rows, SessionId};
@@ -81,7 +81,7 @@ impl SqliteSession {
         if let Some(answer) = self.rolled_back_by_itself(request) {
             return answer;
         }
-        if let Some(answer) = not_offered(request) {
+        if let Some(answer) = refusal(request) {
             return answer;
         }
         let batch = matches!(request, Request::Stamped { batch: Some(_), .. });

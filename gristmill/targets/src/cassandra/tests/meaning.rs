@@ -357,7 +357,8 @@ pub(super) fn what_cql_cannot_say_is_refused_and_said_beforehand(world: &World<'
         let visit: Visit = format!("1: {text} | auto at 5 one")
             .parse()
             .unwrap_or_else(|e| panic!("{text}: {e}"));
-        let said = stage.target.says(&stage.schema, &visit.steps[0]);
+        let request = crate::Request::stamped(&visit).unwrap();
+        let said = stage.target.says(&stage.schema, &request);
         (said, play(stage, &visit))
     };
     for text in [

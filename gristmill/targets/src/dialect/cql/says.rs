@@ -1,8 +1,9 @@
-//! What CQL can be asked: a function of the schema and the step, so that a plan draws nothing that the server refuses.
+//! What CQL can be asked: a function of the schema and the step, so that a history is refused before the server does it, or
+//! is asked for something else.
 //!
 //! Source: the grammar and the restrictions of `StatementRestrictions` and `SelectStatement`, each tried on 5.0.9 and 4.1.
 
-use datagen::schema::{ColumnId, Table};
+use datagen::schema::{ColumnId, Schema, Table};
 use datagen::value::Type;
 use history::{Aggregate, From, Op, Parts, Query, Relation, RowChoice, Select, Step};
 use std::collections::BTreeMap;
@@ -10,11 +11,11 @@ use std::collections::BTreeMap;
 /// Whether a target can be asked something, and if not, what of it cannot be said, in a few words.
 pub(crate) type Says = Result<(), &'static str>;
 
-/// Whether CQL has words for a step on a table.
-pub(crate) fn says(table: &Table, step: &Step) -> Says {
+/// Whether CQL has words for a step on a table of the schema.
+pub(crate) fn says(schema: &Schema, step: &Step) -> Says {
     match step {
         Step::Write(op) => write(op),
-        Step::Read(query) => read(table, query),
+        Step::Read(query) => read(schema.table(query.table), query),
         Step::Savepoint(_) | Step::RollbackTo(_) => Err("savepoints"),
     }
 }
