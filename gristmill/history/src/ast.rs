@@ -355,6 +355,32 @@ pub enum RowChoice {
     Slice(Slice),
 }
 
+impl RowChoice {
+    /// Whether it is every row, by whichever name.
+    pub fn is_every(&self) -> bool {
+        match self {
+            Self::All => true,
+            Self::Slice(slice) => *slice == Slice::default(),
+            Self::One(_) | Self::In(_) => false,
+        }
+    }
+}
+
+impl Select {
+    /// The columns that it names in its answer, those inside of aggregates too.
+    pub fn columns(&self) -> impl Iterator<Item = ColumnId> {
+        let (plain, aggregates): (&[ColumnId], &[Aggregate]) = match self {
+            Self::Columns(ids) | Self::Distinct(ids) => (ids, &[]),
+            Self::Aggregates(aggregates) => (&[], aggregates),
+            Self::Group { by, aggregates } => (by, aggregates),
+        };
+        plain
+            .iter()
+            .copied()
+            .chain(aggregates.iter().filter_map(Aggregate::column))
+    }
+}
+
 /// One condition on a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Predicate {

@@ -11,6 +11,7 @@ mod says;
 mod tests;
 mod writer;
 
+use super::ddl::with_suffix;
 use super::{Dialect, Tuples, literal};
 use crate::cell::Cell;
 use crate::layout::{Col, Layout, TableLayout};
@@ -136,10 +137,9 @@ fn create(table: &TableLayout, within: &str, with: &[String]) -> String {
 /// SAI has no index of bytes.
 fn index(table: &TableLayout, within: &str, name: &str, i: usize, id: ColumnId, kind: IndexKind) -> String {
     let col = table.any(id);
-    let name = match (i, name.strip_suffix('"')) {
-        (0, _) => name.to_owned(),
-        (_, Some(open)) => format!("{open}_{i}\""),
-        (_, None) => format!("{name}_{i}"),
+    let name = match i {
+        0 => name.to_owned(),
+        _ => with_suffix(name, &format!("_{i}")),
     };
     let using = match kind {
         IndexKind::Sai if col.ty != Type::Bytes => " USING 'sai'",

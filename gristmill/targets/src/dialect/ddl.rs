@@ -131,7 +131,7 @@ fn key_columns(keys: &[&Keys], directions: bool) -> String {
 }
 
 /// The name with something behind it, inside the quotes if it has some.
-fn with_suffix(name: &str, suffix: &str) -> String {
+pub(super) fn with_suffix(name: &str, suffix: &str) -> String {
     match name.strip_suffix('"') {
         Some(open) => format!("{open}{suffix}\""),
         None => format!("{name}{suffix}"),

@@ -493,18 +493,16 @@ impl Writer<'_> {
                 and(self);
                 self.keys_in(&table.rows, keys, rows);
             }
-            RowChoice::Slice(slice) => {
-                if !slice.prefix.is_empty() || slice.lower.is_some() || slice.upper.is_some() {
-                    and(self);
-                    // The slice writes ` AND ` before each of its conditions; the first one is ours.
-                    let at = self.statement.sql.len();
-                    self.slice(&table.rows, keys, slice);
-                    if self.texts {
-                        self.statement.sql.replace_range(at..at + " AND ".len(), "");
-                    }
+            RowChoice::Slice(slice) if !q.rows.is_every() => {
+                and(self);
+                // The slice writes ` AND ` before each of its conditions; the first one is ours.
+                let at = self.statement.sql.len();
+                self.slice(&table.rows, keys, slice);
+                if self.texts {
+                    self.statement.sql.replace_range(at..at + " AND ".len(), "");
                 }
             }
-            RowChoice::All | RowChoice::One(_) | RowChoice::In(_) => {}
+            RowChoice::All | RowChoice::One(_) | RowChoice::In(_) | RowChoice::Slice(_) => {}
         }
         for predicate in &q.filter {
             and(self);

@@ -285,14 +285,6 @@ fn twist(
 /// What a query reads, in the order of partitions and rows. A partition that has nothing but shared cells is one row where
 /// whole partitions are asked for without a condition.
 fn sources(table: &TableLayout, query: &Query, seen: &BTreeMap<Part, Seen>) -> Vec<Source> {
-    let unbounded = |slice: &datagen::universe::Slice| {
-        slice.prefix.is_empty() && slice.lower.is_none() && slice.upper.is_none()
-    };
-    let whole = match &query.rows {
-        RowChoice::All => true,
-        RowChoice::Slice(slice) => unbounded(slice),
-        RowChoice::One(_) | RowChoice::In(_) => false,
-    };
     let mut out = Vec::new();
     for (part, seen) in seen {
         let source = |row: Option<u64>, regular: Option<&SeenRow>| Source {
@@ -311,7 +303,7 @@ fn sources(table: &TableLayout, query: &Query, seen: &BTreeMap<Part, Seen>) -> V
                 .map(|(row, cells)| source(Some(*row), Some(cells))),
         );
         let alone = seen.rows.is_empty() && seen.shared.cells.iter().any(Option::is_some);
-        if whole && query.filter.is_empty() && alone {
+        if query.rows.is_every() && query.filter.is_empty() && alone {
             out.push(source(None, None));
         }
     }

@@ -4,6 +4,7 @@
 //! Source: the grammar and the restrictions of `StatementRestrictions` and `SelectStatement`, each tried on 5.0.9 and 4.1.
 
 use datagen::schema::{ColumnId, Schema, Table};
+use datagen::universe::Slice;
 use datagen::value::Type;
 use history::{Aggregate, From, Op, Parts, Query, Relation, RowChoice, Select, Step};
 use std::collections::BTreeMap;
@@ -23,9 +24,7 @@ pub(crate) fn says(schema: &Schema, step: &Step) -> Says {
 fn write(op: &Op) -> Says {
     match op {
         Op::Insert { strict: true, .. } => Err("an insert that a row refuses"),
-        Op::DeleteSlice { slice, .. }
-            if slice.prefix.is_empty() && slice.lower.is_none() && slice.upper.is_none() =>
-        {
+        Op::DeleteSlice { slice, .. } if *slice == Slice::default() => {
             Err("a deletion of all rows but not of the static cells")
         }
         _ => Ok(()),
@@ -43,12 +42,7 @@ fn read(table: &Table, q: &Query) -> Says {
     if matches!(q.parts, Parts::In(_)) && !single {
         return Err("IN over a partition key of several columns");
     }
-    let restricted = match &q.rows {
-        RowChoice::All => false,
-        RowChoice::Slice(s) => !s.prefix.is_empty() || s.lower.is_some() || s.upper.is_some(),
-        RowChoice::One(_) | RowChoice::In(_) => true,
-    };
-    if matches!(q.parts, Parts::All) && restricted && !definition.clustering.is_empty() {
+    if matches!(q.parts, Parts::All) && !q.rows.is_every() && !definition.clustering.is_empty() {
         return Err("rows by their clustering key in all partitions");
     }
     if !q.filter.is_empty() && (matches!(q.parts, Parts::In(_)) || matches!(q.rows, RowChoice::In(_))) {

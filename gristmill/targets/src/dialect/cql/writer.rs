@@ -405,7 +405,7 @@ impl Writer<'_> {
                 self.aggregates(table, aggregates, &mut first);
             }
         }
-        if chooses_rows(q) && !table.rows.columns.is_empty() && only_of_partition(table, q) {
+        if !q.rows.is_every() && !table.rows.columns.is_empty() && only_of_partition(table, q) {
             // Who chooses rows must select something of them. Nobody reads it.
             self.comma(&mut first);
             self.push(&table.rows.columns[0].name);
@@ -540,28 +540,7 @@ impl Writer<'_> {
 
 /// Whether a read selects static columns and none of a row.
 fn only_of_partition(table: &TableLayout, q: &Query) -> bool {
-    let of = |aggregate: &Aggregate| match aggregate {
-        Aggregate::CountRows => None,
-        Aggregate::Count(id) | Aggregate::Min(id) | Aggregate::Max(id) | Aggregate::Sum(id) => Some(*id),
-    };
-    let columns: Vec<ColumnId> = match &q.select {
-        Select::Columns(ids) | Select::Distinct(ids) => ids.clone(),
-        Select::Aggregates(aggregates) => aggregates.iter().filter_map(of).collect(),
-        Select::Group { by, aggregates } => by
-            .iter()
-            .copied()
-            .chain(aggregates.iter().filter_map(of))
-            .collect(),
-    };
-    let partition = |id: &ColumnId| table.parts.columns.iter().any(|c| c.id == *id);
-    !columns.is_empty() && columns.iter().all(|id| partition(id) || table.is_shared(*id))
-}
-
-/// Whether a read names clustering columns in its conditions.
-fn chooses_rows(q: &Query) -> bool {
-    match &q.rows {
-        RowChoice::All => false,
-        RowChoice::Slice(s) => !s.prefix.is_empty() || s.lower.is_some() || s.upper.is_some(),
-        RowChoice::One(_) | RowChoice::In(_) => true,
-    }
+    let partition = |id: ColumnId| table.parts.columns.iter().any(|c| c.id == id);
+    let mut columns = q.select.columns().peekable();
+    columns.peek().is_some() && columns.all(|id| partition(id) || table.is_shared(id))
 }

@@ -12,7 +12,7 @@ use crate::layout::{Col, Keys, TableLayout};
 use datagen::schema::ColumnId;
 use datagen::universe::Slice;
 use datagen::value::{Order, Type};
-use history::{Aggregate, Op, Query, RowChoice, Select, Step};
+use history::{Op, Query, Select, Step};
 use std::fmt::Write as _;
 
 /// The steps of a batch in the order of what they lock: companions, rows, tombstones, each by its key.
@@ -324,10 +324,10 @@ impl Writer<'_> {
             self.push(&hidden.live);
             return self.push(" x");
         };
-        if q.filter.is_empty() && every_row(q) {
+        if q.filter.is_empty() && q.rows.is_every() {
             self.push(all);
             self.push(" x");
-        } else if table.shared.iter().any(|col| names(&q.select, col.id)) {
+        } else if q.select.columns().any(|id| table.is_shared(id)) {
             self.push("(SELECT * FROM ");
             self.push(all);
             self.push(" WHERE ");
@@ -400,25 +400,6 @@ fn name_of(covers: &Covers<'_>) -> String {
         }
     }
     name
-}
-
-/// Whether a read names a column in its answer.
-fn names(select: &Select, id: ColumnId) -> bool {
-    let over = |aggregates: &[Aggregate]| aggregates.iter().any(|a| a.column() == Some(id));
-    match select {
-        Select::Columns(ids) | Select::Distinct(ids) => ids.contains(&id),
-        Select::Aggregates(aggregates) => over(aggregates),
-        Select::Group { by, aggregates } => by.contains(&id) || over(aggregates),
-    }
-}
-
-/// Whether a read asks for every row of its partitions.
-fn every_row(q: &Query) -> bool {
-    match &q.rows {
-        RowChoice::All => true,
-        RowChoice::Slice(slice) => *slice == Slice::default(),
-        RowChoice::One(_) | RowChoice::In(_) => false,
-    }
 }
 
 /// Whether a read is sorted against the order in which the table is clustered.
