@@ -36,6 +36,20 @@ const BENCHES: &[Bench] = &[
         what: "the model where the greatest timestamp wins: operations merged, and generated and merged",
     },
     Bench {
+        name: "cql",
+        package: "gristmill-run",
+        target: "gristmill",
+        argument: Some("cql"),
+        what: "operations made and written as CQL by one thread",
+    },
+    Bench {
+        name: "cassandra",
+        package: "gristmill-run",
+        target: "gristmill",
+        argument: Some("cassandra"),
+        what: "checked runs beside the same with --check none, on a Cassandra node of our own",
+    },
+    Bench {
         name: "visit",
         package: "gristmill-run",
         target: "gristmill",

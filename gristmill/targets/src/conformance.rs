@@ -8,7 +8,9 @@ mod suite;
 mod tables;
 
 pub(crate) use differential::texts_mean_what_was_executed;
-pub(crate) use lww::greatest_timestamp_wins;
+pub(crate) use lww::{
+    every_pair_of_operations_in_every_order, greatest_timestamp_wins, small_histories_in_any_order, wide,
+};
 pub(crate) use stage::Stage;
 pub(crate) use suite::{essentials, everything};
 pub(crate) use tables::two_tables;

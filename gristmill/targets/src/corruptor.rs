@@ -12,7 +12,7 @@ mod tests;
 
 use crate::Unusable;
 use crate::dialect::Renderer;
-use crate::flaws::{Flaw, Liar, Teller};
+use crate::flaws::{FLAWS, Flaw, FlawLine, Liar, Needs, Teller};
 use crate::layout::{Layout, Layouts};
 use crate::target::{
     Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, Maintenance, OpenOptions, Rendered,
@@ -38,6 +38,7 @@ const ORDER: &[Flaw] = &[
     Flaw::ShownValue,
     Flaw::HiddenValue,
     Flaw::WrongTimestamp,
+    Flaw::ConditionDenied,
 ];
 
 /// A target whose answers are damaged.
@@ -77,6 +78,18 @@ impl Corruptor {
                 url,
                 "a lie in the database needs a second connection, and there is one only",
                 "use sqlite: for a temporary file, or a lie without `db_`",
+            ));
+        }
+        let conditional = |l: &&FlawLine| l.needs == Needs::Conditional && liar.has(l.flaw);
+        if let Some(line) = FLAWS
+            .iter()
+            .find(conditional)
+            .filter(|_| !inner.describe().conditional)
+        {
+            return Err(Unusable::usage(
+                format!("--lie {}", line.name),
+                format!("{url} has no lightweight transactions"),
+                "tell it of cassandra: or of reference:, or tell another lie",
             ));
         }
         let layouts = Layouts::new(&options.prefix);
@@ -245,6 +258,11 @@ impl Session for CorruptSession {
                     if *flaw == Flaw::WrongCount && matches!(request, Request::Step(_)) =>
                 {
                     Some(Answer::Affected(n + 1))
+                }
+                (Some(Step::Write(_)), Answer::Affected(n))
+                    if *flaw == Flaw::ConditionDenied && request.condition().is_some() =>
+                {
+                    Some(Answer::Affected(u64::from(*n == 0)))
                 }
                 (Some(Step::Read(query)), Answer::Rows(rows)) => {
                     let table = self.layout.table(query.table);

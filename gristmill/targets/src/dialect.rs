@@ -298,8 +298,9 @@ fn put_shape(dialect: &Dialect, request: &Request<'_>, into: &mut Vec<u8>) {
     }
 }
 
-/// What SQL targets and the reference leave out of a request under `lww`, in a few words.
-pub(crate) fn not_offered(request: &Request<'_>) -> Option<&'static str> {
+/// What SQL targets and the reference leave out of a request under `lww`, in a few words. `conditional`: lightweight transactions
+/// are offered.
+pub(crate) fn not_offered(request: &Request<'_>, conditional: bool) -> Option<&'static str> {
     let Request::Stamped { steps, stamp, .. } = request else {
         return None;
     };
@@ -307,7 +308,7 @@ pub(crate) fn not_offered(request: &Request<'_>) -> Option<&'static str> {
     let joined = |step: &Step| matches!(step, Step::Read(query) if !matches!(query.from, From::Table | From::LeftJoin));
     if stamp.ttl.is_some() {
         Some("a time to live")
-    } else if stamp.condition.is_some() {
+    } else if stamp.condition.is_some() && !conditional {
         Some("a lightweight transaction")
     } else if steps.iter().any(joined) {
         Some("a read of the shared columns alone or by a join (they are read with their rows)")
@@ -319,8 +320,8 @@ pub(crate) fn not_offered(request: &Request<'_>) -> Option<&'static str> {
 }
 
 /// The refusal of what is [`not_offered`].
-pub(crate) fn refusal(request: &Request<'_>) -> Option<Answer> {
-    let what = not_offered(request)?;
+pub(crate) fn refusal(request: &Request<'_>, conditional: bool) -> Option<Answer> {
+    let what = not_offered(request, conditional)?;
     Some(Answer::Refused(Reason {
         kind: ReasonKind::Other,
         code: String::new(),

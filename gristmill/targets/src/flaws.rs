@@ -44,6 +44,8 @@ pub enum Flaw {
     DbHideValue = 23,
     DbChangeValue = 24,
     DbShowValue = 25,
+    ConditionIgnored = 30,
+    ConditionDenied = 31,
 }
 
 /// Who can tell it.
@@ -72,7 +74,7 @@ pub struct FlawLine {
     pub does: &'static str,
     /// Under which claim, and with what company, it can be seen.
     pub visible: &'static str,
-    /// It needs at least two sessions, or a crash.
+    /// What it needs to be told at all.
     pub needs: Needs,
     /// Under which disciplines it can be told.
     pub disciplines: &'static [Discipline],
@@ -91,6 +93,8 @@ pub enum Needs {
     Partner,
     /// A crash of the server.
     Crash,
+    /// A target that has lightweight transactions.
+    Conditional,
 }
 
 /// Every lie.
@@ -319,6 +323,24 @@ pub const FLAWS: &[FlawLine] = &[
         visible: "always, by the read that comes next and all after it",
         disciplines: BOTH,
         needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::ConditionIgnored,
+        name: "condition_ignored",
+        teller: Teller::Store,
+        does: "a lightweight transaction is done though its condition does not hold, and says so: two of them win one race",
+        visible: "always, by lightweight transactions",
+        disciplines: LWW,
+        needs: Needs::Conditional,
+    },
+    FlawLine {
+        flaw: Flaw::ConditionDenied,
+        name: "condition_denied",
+        teller: Teller::Anyone,
+        does: "a lightweight transaction that was done says that it was not, or the other way round",
+        visible: "always, by lightweight transactions",
+        disciplines: LWW,
+        needs: Needs::Conditional,
     },
 ];
 

@@ -61,6 +61,8 @@ struct World {
     volatile: BTreeSet<u64>,
     /// What is kept instead of rows and versions where the greatest timestamp wins.
     stamped: Partitions,
+    /// The server's own clock: the timestamp of the last lightweight transaction.
+    clock: i64,
 }
 
 impl Reference {
@@ -78,6 +80,7 @@ impl Reference {
             leaks: BTreeMap::new(),
             volatile: BTreeSet::new(),
             stamped: Partitions::default(),
+            clock: 0,
         };
         let layouts = Layouts::new(&options.prefix);
         let shared = Shared {
@@ -102,7 +105,7 @@ impl Target for Reference {
             can_kill: true,
             can_cancel: false,
             can_terminate: true,
-            conditional: false,
+            conditional: self.shared.options.discipline == Discipline::Lww,
             maintains: Vec::new(),
             one_session: false,
             can_proxy: false,

@@ -12,7 +12,9 @@ use crate::dialect::{self, Renderer, Script};
 use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
-use history::{Address, Answer, Claim, Discipline, End, Level, Semantics, SessionId, Stamp, Step, Visit};
+use history::{
+    Address, Answer, Claim, Condition, Discipline, End, Level, Semantics, SessionId, Stamp, Step, Visit,
+};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -234,6 +236,14 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// What must hold for a lightweight transaction to be done; `None` of any other request.
+    pub fn condition(&self) -> Option<&'a Condition> {
+        match self {
+            Request::Stamped { stamp, .. } => stamp.condition.as_ref(),
+            _ => None,
+        }
+    }
+
     /// The one request of a visit under `lww`; `None` of any other.
     pub fn stamped(visit: &'a Visit) -> Option<Request<'a>> {
         let stamp = visit.stamp.as_ref()?;
@@ -290,7 +300,7 @@ pub trait Target: Send + Sync {
     /// Whether it has words for a request on these tables, and if not, what it cannot say, in a few words; needs no
     /// connection. Workloads draw no other, and a written history with another is a mistake.
     fn says(&self, _schema: &Schema, request: &Request<'_>) -> Result<(), String> {
-        dialect::not_offered(request).map_or(Ok(()), |what| Err(what.to_owned()))
+        dialect::not_offered(request, self.describe().conditional).map_or(Ok(()), |what| Err(what.to_owned()))
     }
 
     /// Version, settings, rights; connects. Errors: [`Unusable::Server`] when it cannot be used.

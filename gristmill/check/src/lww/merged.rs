@@ -18,6 +18,7 @@ use super::cell::{CLASH, Cell, Expiring, Kind, NEVER, Rule};
 use super::ranges::Ranges;
 use crate::layout::TableLayout;
 use history::{Lts, Op, Stamp, Ties};
+use std::cmp::Ordering;
 use std::ops::Range;
 
 /// A write that does not stay.
@@ -194,18 +195,17 @@ impl Merged {
         match op {
             Op::Insert { row, cells, .. } | Op::Upsert { row, cells, .. } => {
                 let expiring = self.expiring(lts, stamp.ttl);
-                let live = Cell::written(timestamp, Some(0), expiring);
                 let listed = cells.iter().map(|(c, d)| (1 + table.regular_index(*c), *d));
-                self.write(table, *row, Some(live), timestamp, expiring, listed, dirty);
+                self.write(table, *row, true, timestamp, expiring, listed, dirty);
             }
             Op::Update { row, cells, .. } => {
                 let expiring = self.expiring(lts, stamp.ttl);
                 let listed = cells.iter().map(|(c, d)| (1 + table.regular_index(*c), *d));
-                self.write(table, *row, None, timestamp, expiring, listed, dirty);
+                self.write(table, *row, false, timestamp, expiring, listed, dirty);
             }
             Op::DeleteCells { row, columns, .. } => {
                 let listed = columns.iter().map(|c| (1 + table.regular_index(*c), None));
-                self.write(table, *row, None, timestamp, 0, listed, dirty);
+                self.write(table, *row, false, timestamp, 0, listed, dirty);
             }
             Op::Shared { cells, .. } => {
                 let expiring = self.expiring(lts, stamp.ttl);
@@ -254,7 +254,7 @@ impl Merged {
         &mut self,
         table: &TableLayout,
         row: u64,
-        live: Option<Cell>,
+        live: bool,
         timestamp: i64,
         expiring: Expiring,
         listed: impl Iterator<Item = (usize, Option<u64>)>,
@@ -269,12 +269,23 @@ impl Merged {
         let ties = self.ties;
         let base = slot as usize * self.stride;
         let cells = &mut self.cells[base..base + self.stride];
-        if let Some(live) = live {
-            cells[0].merge(&live, deleted, &rule(ties, table, 0));
+        let mut put = |column: usize, d: Option<u64>| {
+            let cell = &mut cells[column];
+            // Above every deletion already: most writes win by their timestamp alone.
+            match timestamp.cmp(&cell.timestamp) {
+                Ordering::Greater => *cell = Cell::written(timestamp, d, expiring),
+                Ordering::Equal => {
+                    let new = Cell::written(timestamp, d, expiring);
+                    cell.merge(&new, deleted, &rule(ties, table, column));
+                }
+                Ordering::Less => {}
+            }
+        };
+        if live {
+            put(0, Some(0));
         }
         for (column, d) in listed {
-            let cell = Cell::written(timestamp, d, expiring);
-            cells[column].merge(&cell, deleted, &rule(ties, table, column));
+            put(column, d);
         }
         if let Some(dirty) = dirty {
             dirty.rows.push(row);

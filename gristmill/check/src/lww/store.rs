@@ -384,12 +384,15 @@ impl Store {
         let many = visits.len() > 8;
         for (by, lts) in visits {
             entry.by = entry.by.max(*by);
-            let Some(visit) = self.visits.once(*lts) else {
+            let merged = &mut entry.merged;
+            let there = self.visits.look(*lts, |visit| {
+                for op in writes(visit, part) {
+                    let changed = if many { None } else { Some(&mut dirty) };
+                    merged.apply(table, *lts, op, stamp(visit), changed);
+                }
+            });
+            if there.is_none() {
                 continue;
-            };
-            for op in writes(&visit, part) {
-                let changed = if many { None } else { Some(&mut dirty) };
-                entry.merged.apply(table, *lts, op, stamp(&visit), changed);
             }
             tail.replayed += 1;
         }

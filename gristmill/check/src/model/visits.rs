@@ -44,6 +44,15 @@ impl Visits {
         kept.or_else(|| self.history.visit(lts).map(Arc::new))
     }
 
+    /// What `with` makes of the visit, which is not kept: [`Self::once`] without a place on the heap for it.
+    pub(crate) fn look<R>(&self, lts: Lts, with: impl FnOnce(&Visit) -> R) -> Option<R> {
+        let kept = self.slot(lts).as_ref().filter(|v| v.lts == lts).map(Arc::clone);
+        match kept {
+            Some(visit) => Some(with(&visit)),
+            None => self.history.visit(lts).map(|visit| with(&visit)),
+        }
+    }
+
     fn slot(&self, lts: Lts) -> MutexGuard<'_, Option<Arc<Visit>>> {
         let slot = usize::try_from(lts.0 % self.slots.len() as u64).expect("below the number of slots");
         self.slots[slot]

@@ -142,6 +142,42 @@ pub(crate) fn run(rounds: usize) {
     rounds::ratio(&series[1], &series[3], None);
 }
 
+/// `cql`: how fast one thread makes operations and writes them as CQL, batches and their timestamps included.
+pub(crate) fn cql(rounds: usize) {
+    let schema = schema();
+    let visits =
+        Partitions::new(writing().lww(), 7, Arc::clone(&schema)).expect("the workload fits the table");
+    let count = OPS / u64::from(OPS_PER_VISIT);
+    let ops: u64 = (1..=count)
+        .map(|lts| visits.visit(Lts(lts)).map_or(0, |v| v.steps.len() as u64))
+        .sum();
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let options = targets::OpenOptions {
+        discipline: history::Discipline::Lww,
+        ..targets::OpenOptions::new(folder.path(), "gmbench")
+    };
+    // Nothing is asked of it, so no node starts.
+    let target = targets::open("cassandra:local", &options).expect("the URL is a good one");
+    let turns: Vec<Turn<'_>> = vec![
+        (
+            "descriptors",
+            Box::new(|| per_second(ops, || descriptors(&visits, count))),
+        ),
+        (
+            "with CQL text, as sent",
+            Box::new(|| per_second(ops, || statements(&visits, &schema, target.as_ref(), count))),
+        ),
+    ];
+    let series = interleaved(rounds, turns);
+    println!(
+        "operations under lww made by one thread, by its CPU time, {ops} a turn, {rounds} rounds in turn"
+    );
+    for one in &series {
+        rounds::print(one, 1e6, "M/s");
+    }
+    rounds::goal(&series[1], 1.5e6, 1e6, "M/s");
+}
+
 pub(crate) fn per_second<T>(units: u64, work: impl FnOnce() -> T) -> f64 {
     units as f64 / cpu_seconds(work)
 }
@@ -159,6 +195,10 @@ fn statements(visits: &Partitions, schema: &Schema, target: &dyn targets::Target
         let Some(visit) = visits.visit(Lts(lts)) else {
             continue;
         };
+        if let Some(request) = targets::Request::stamped(&visit) {
+            black_box(renderer.render(&request));
+            continue;
+        }
         for step in &visit.steps {
             black_box(renderer.render(&targets::Request::Step(step)));
         }

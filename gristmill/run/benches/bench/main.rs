@@ -1,5 +1,6 @@
 //! Gristmill's benchmarks, one program: `cargo xtask bench NAME` starts it with a name.
 
+mod cassandra;
 mod datagen;
 mod model;
 mod rounds;
@@ -19,6 +20,8 @@ fn main() {
             "datagen" => self::datagen::run(ROUNDS),
             "model" => model::run(ROUNDS),
             "lww" => model::lww(ROUNDS),
+            "cql" => self::datagen::cql(ROUNDS),
+            "cassandra" => cassandra::run(ROUNDS),
             "visit" => visit::run(ROUNDS),
             "verified" => verified::run(ROUNDS),
             other => panic!("no benchmark {other}"),

@@ -63,7 +63,7 @@ fn cassandra_means_what_the_judge_takes_it_to_mean() {
     if !installed() {
         return;
     }
-    let checks: [(&str, Check); 15] = [
+    let checks: [(&str, Check); 16] = [
         (
             "values of every type come back",
             types::values_of_every_type_come_back,
@@ -79,6 +79,10 @@ fn cassandra_means_what_the_judge_takes_it_to_mean() {
         (
             "ties",
             meaning::a_deletion_beats_a_value_and_between_values_the_greater_bytes_win,
+        ),
+        (
+            "every pair of writes",
+            meaning::every_pair_of_writes_meets_in_every_order,
         ),
         (
             "a row lives by its liveness or a cell",

@@ -1,7 +1,7 @@
 //! Damage is done where it is drawn, counted where it is done, and nothing else changes.
 
 use crate::conformance::{Stage, two_tables};
-use crate::flaws::{FLAWS, Teller};
+use crate::flaws::{FLAWS, Needs, Teller};
 use crate::target::{Lie, OpenOptions, Request};
 use datagen::schema::Schema;
 use history::{Address, Answer, Discipline, Lts, SessionId, Visit};
@@ -98,7 +98,7 @@ fn every_lie_about_a_stamped_answer_is_told_on_sqlite() {
     let tellers = FLAWS
         .iter()
         .filter(|l| matches!(l.teller, Teller::Anyone | Teller::Corruptor))
-        .filter(|l| l.disciplines.contains(&Discipline::Lww));
+        .filter(|l| l.disciplines.contains(&Discipline::Lww) && l.needs == Needs::Nothing);
     for line in tellers {
         let (lies, told) = play(line.name, 1_000_000);
         assert!(told > 0, "{} was never told", line.name);
@@ -139,6 +139,19 @@ fn a_lie_of_the_store_is_refused_on_a_real_database() {
     };
     let error = crate::open("postgres://h/d", &options).err().unwrap();
     assert_eq!(error.to_string(), "cannot use --lie x: there is no such lie");
+    let options = OpenOptions {
+        discipline: Discipline::Lww,
+        lies: vec![Lie {
+            name: "condition_denied".into(),
+            per_million: 1,
+        }],
+        ..options
+    };
+    let error = crate::open("sqlite::memory:", &options).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "cannot use --lie condition_denied: sqlite::memory: has no lightweight transactions"
+    );
 }
 
 #[test]

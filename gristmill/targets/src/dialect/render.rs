@@ -10,7 +10,7 @@ use datagen::schema::ColumnId;
 use datagen::universe::Slice;
 use datagen::value::Order;
 use history::{
-    Aggregate, Cells, From, Level, Op, Parts, Predicate, Query, Relation, RowChoice, Select, Step,
+    Aggregate, Cells, Condition, From, Level, Op, Parts, Predicate, Query, Relation, RowChoice, Select, Step,
 };
 pub(crate) use stamped::in_key_order;
 use std::fmt::Write as _;
@@ -48,6 +48,14 @@ pub(super) fn request(
             let one = |script: &mut Script, step: &Step| match step {
                 Step::Write(op) => w(script, &|w| {
                     w.stamped_op(layout.table(op.part().table), op, stamp.timestamp);
+                    if let (Some(condition), true) = (&stamp.condition, w.texts) {
+                        // SQL has no words for it: the reference does it, and people are told.
+                        w.push(match condition {
+                            Condition::NotExists => " /* if the row is not there */",
+                            Condition::Exists => " /* if the row is there */",
+                            Condition::Equals { .. } => " /* if a cell has a certain value */",
+                        });
+                    }
                 }),
                 Step::Read(query) => {
                     w(script, &|w| w.stamped_query(layout.table(query.table), query));

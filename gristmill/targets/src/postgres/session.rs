@@ -287,7 +287,7 @@ impl Session for PostgresSession {
         let script = std::mem::take(&mut self.renderer.script);
         let batch = matches!(request, Request::Stamped { batch: Some(_), .. });
         let commit = batch || matches!(request, Request::Commit);
-        let answer = refusal(request).unwrap_or_else(|| {
+        let answer = refusal(request, false).unwrap_or_else(|| {
             let answer = self.answer(script.statements(), commit, true);
             if batch && matches!(answer, Answer::Refused(_)) {
                 self.take_back();

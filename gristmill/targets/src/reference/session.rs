@@ -189,7 +189,7 @@ impl ReferenceSession {
             }
             Request::Step(step) => self.step(&mut world, at, step),
             Request::Stamped { steps, stamp, .. } => {
-                refusal(request).unwrap_or_else(|| self.stamped(&mut world, at, steps, stamp))
+                refusal(request, true).unwrap_or_else(|| self.stamped(&mut world, at, steps, stamp))
             }
         }
     }

@@ -10,8 +10,8 @@ use super::evaluate::{Source, Stamps, Twist, evaluate};
 use super::session::ReferenceSession;
 use super::{World, parts_of};
 use crate::flaws::Flaw;
-use crate::layout::TableLayout;
-use history::{Address, Answer, Op, Part, Query, RowChoice, Rows, Stamp, Step};
+use crate::layout::{Place, TableLayout};
+use history::{Address, Answer, Condition, Op, Part, Query, RowChoice, Rows, Stamp, Step};
 use std::collections::{BTreeMap, BTreeSet};
 pub(super) use store::Partitions;
 use store::{Bend, Seen, SeenRow};
@@ -48,11 +48,50 @@ impl ReferenceSession {
                 other => panic!("{other:?} in a batch of writes"),
             })
             .collect();
+        if let (Some(condition), [op]) = (&stamp.condition, ops.as_slice()) {
+            return Answer::Affected(u64::from(self.conditional(world, at, op, condition)));
+        }
         for part in ops.iter().map(|op| op.part()).collect::<BTreeSet<Part>>() {
             let ops: Vec<&Op> = ops.iter().copied().filter(|op| op.part() == part).collect();
             self.stamped_write(world, at, part, &ops, stamp.timestamp);
         }
         Answer::Affected(u64::try_from(ops.len()).expect("fewer writes than 2^64"))
+    }
+
+    /// A lightweight transaction: looks and writes under one lock, at a timestamp of the server's own. Whether it says that it
+    /// was done.
+    fn conditional(&self, world: &mut World, at: Address, op: &Op, condition: &Condition) -> bool {
+        let part = op.part();
+        let table = self.renderer.layout().table(part.table);
+        let row = op.row().expect("a lightweight transaction writes one row");
+        let seen = world.stamped.of(part, table).seen(false);
+        let stands = seen.rows.get(&row);
+        let holds = match condition {
+            Condition::NotExists => stands.is_none(),
+            Condition::Exists => stands.is_some(),
+            Condition::Equals { column, value } => {
+                let Place::Regular(i) = table.place(*column) else {
+                    panic!("{} is not a regular column", table.any(*column).name);
+                };
+                stands.and_then(|row| row.cells[i]) == *value
+            }
+        };
+        let liar = &self.shared.liar;
+        let ignored = !holds && liar.wants(Flaw::ConditionIgnored, at);
+        if ignored {
+            liar.tell(Flaw::ConditionIgnored, 1);
+        }
+        let done = holds || ignored;
+        if done {
+            world.clock += 1;
+            let timestamp = world.clock;
+            self.stamped_write(world, at, part, &[op], timestamp);
+        }
+        let denied = liar.wants(Flaw::ConditionDenied, at);
+        if denied {
+            liar.tell(Flaw::ConditionDenied, 1);
+        }
+        done != denied
     }
 
     fn stamped_write(&self, world: &mut World, at: Address, part: Part, ops: &[&Op], timestamp: i64) {

@@ -101,6 +101,41 @@ fn every_lie_about_timestamps_is_told_and_its_honest_twin_is_silent() {
     }
 }
 
+const CONDITIONAL: &str = "
+     1: upsert t0/0/3 c4=100 | auto at 0 quorum if not-exists
+     2: upsert t0/0/3 c4=101 | auto at 0 quorum if not-exists
+     3: update t0/0/3 c4=102 | auto at 0 quorum if c4=100
+     4: update t0/0/3 c4=103 | auto at 0 quorum if c4=100
+     5: update t0/0/4 c4=1 | auto at 0 quorum if exists
+     6: update t0/0/4 c4=1 | auto at 0 quorum if c4=null
+     7: delete t0/0/3 | auto at 0 quorum if exists
+     8: delete t0/0/3 | auto at 0 quorum if exists
+     9: read t0/0 select c4 order c2,-c3 | auto at 0 serial";
+
+#[test]
+fn a_lightweight_transaction_is_done_where_its_condition_holds_and_lies_about_it_are_told() {
+    let truth = stamped("wrong_cell", 0).script(CONDITIONAL);
+    expect_test::expect![[r#"
+        1: affected 1 -> Committed
+        2: affected 0 -> Committed
+        3: affected 1 -> Committed
+        4: affected 0 -> Committed
+        5: affected 0 -> Committed
+        6: affected 1 -> Committed
+        7: affected 1 -> Committed
+        8: affected 0 -> Committed
+        9: rows (-32767) -> Committed
+    "#]]
+    .assert_eq(&truth);
+    for line in FLAWS.iter().filter(|l| l.needs == Needs::Conditional) {
+        let mut liar = stamped(line.name, 1_000_000);
+        assert_ne!(truth, liar.script(CONDITIONAL), "{} changed nothing", line.name);
+        assert!(liar.target.lies()[line.name] > 0, "{} was not counted", line.name);
+        let mut honest = stamped(line.name, 0);
+        assert_eq!(truth, honest.script(CONDITIONAL), "{} at rate 0", line.name);
+    }
+}
+
 #[test]
 fn a_lie_of_the_other_discipline_is_refused() {
     let lies = |name: &str| {

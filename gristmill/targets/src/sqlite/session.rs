@@ -81,7 +81,7 @@ impl SqliteSession {
         if let Some(answer) = self.rolled_back_by_itself(request) {
             return answer;
         }
-        if let Some(answer) = refusal(request) {
+        if let Some(answer) = refusal(request, false) {
             return answer;
         }
         let batch = matches!(request, Request::Stamped { batch: Some(_), .. });

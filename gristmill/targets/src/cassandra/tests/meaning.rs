@@ -120,6 +120,17 @@ pub(super) fn a_deletion_beats_a_value_and_between_values_the_greater_bytes_win(
     .assert_eq(&answers(&mut stage, &script));
 }
 
+pub(super) fn every_pair_of_writes_meets_in_every_order(world: &World<'_>) {
+    let mut stage = world.stage(crate::conformance::wide);
+    let pairs = crate::conformance::every_pair_of_operations_in_every_order(&mut stage, 0, true);
+    println!("{pairs} partitions");
+    assert!(pairs > 3_000, "{pairs} partitions");
+    for _ in 1..3 {
+        stage.connect();
+    }
+    crate::conformance::small_histories_in_any_order(&mut stage);
+}
+
 pub(super) fn a_row_lives_by_its_liveness_or_a_cell(world: &World<'_>) {
     let mut stage = world.stage(one_table);
     let script = "
