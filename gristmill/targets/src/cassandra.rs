@@ -34,6 +34,7 @@ use datagen::schema::Schema;
 use datagen::value::{Nulls, Type};
 use history::{Affected, Atomic, Claim, Level, Semantics, SessionId, Snapshot, Ties};
 use local::Local;
+pub(crate) use local::is_installed;
 use std::net::ToSocketAddrs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -58,6 +58,11 @@ pub struct Scheme {
     pub disciplines: &'static [Discipline],
 }
 
+/// Whether `cassandra:local` finds a Cassandra to start on this machine (`cargo xtask servers cassandra`): tests ask.
+pub fn cassandra_is_installed() -> bool {
+    cassandra::is_installed()
+}
+
 /// Which order of writes a target is put through unless something else is asked for, by its URL.
 pub fn own_discipline(url: &str) -> Discipline {
     disciplines(url).first().copied().unwrap_or_default()

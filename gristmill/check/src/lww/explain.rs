@@ -21,7 +21,7 @@ use crate::lww::effects::stamp;
 use crate::lww::seen::{Open, Raced};
 use crate::scene::TOO_MANY;
 use datagen::value::Value;
-use history::{Answered, Atomic, Check, From, Parts, Query, RowChoice, Rows, Select, Visit};
+use history::{Answered, Atomic, Check, From, Part, Parts, Query, RowChoice, Rows, Select, Visit};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -149,15 +149,30 @@ fn choose(case: &Case<'_>, around: &Around<'_>, scene: &mut Scene<'_>) -> Result
     if case.racing.store.promise.replicas > 1 {
         scene.vary(around, &Grain::Cell);
     } else if paged {
-        let pages = shown.as_ref().and_then(|_| pages(case));
+        let pages = shown.as_ref().and_then(|_| pages(case, &scene.parts()));
         let Some(pages) = pages else {
-            return Err(Stage::NotCompared(PAGES));
+            return as_one_page(case, scene);
         };
         scene.vary(around, &Grain::Pages(pages));
     }
     match shown {
         Some(shown) => by_sites(case, scene, &shown, paged),
         None => by_trying(case, scene),
+    }
+}
+
+/// Where nobody can tell which row was on which page: whether they may have come on one. Then it is explained, though which
+/// visits it shows is not certain; else nobody knows.
+fn as_one_page(case: &Case<'_>, scene: &mut Scene<'_>) -> Result<Solution, Stage> {
+    match by_trying(case, scene) {
+        // What has expired on one page has expired on those after it, too.
+        Ok(solution) if !scene.has_open() => Ok(solution),
+        Ok(_) => Ok(Solution {
+            fixed: vec![None; scene.vars.len()],
+            groups: Vec::new(),
+        }),
+        Err(Stage::Broken(_)) => Err(Stage::NotCompared(PAGES)),
+        Err(other) => Err(other),
     }
 }
 
@@ -435,49 +450,56 @@ fn shown(case: &Case<'_>, scene: &Scene<'_>) -> Option<Vec<Shown>> {
     Some(all)
 }
 
-/// The positions of each page; `None` where they do not follow each other. The last one goes on to the end; where it is
-/// full, an empty one after it was a read of its own.
-fn pages(case: &Case<'_>) -> Option<Vec<Range<u64>>> {
+/// The positions of each page, place by place; `None` where rows do not follow each other. What comes after a full page is read
+/// with the next one, and be it nothing.
+fn pages(case: &Case<'_>, parts: &[Part]) -> Option<Vec<Vec<Range<u64>>>> {
     let backwards = case.plan.natural?;
-    if !matches!(case.query.parts, Parts::One(_)) || case.query.limit.is_some() {
-        return None;
-    }
+    let one = matches!(case.query.parts, Parts::One(_));
     let columns = projected(&case.query.select);
-    let mut positions = Vec::with_capacity(case.rows.len());
-    for row in case.rows.iter() {
-        let values = decode(row)?;
-        positions.push(case.table.locate(columns, &values).1?);
-    }
-    if backwards {
-        positions.reverse();
-    }
-    if !positions.windows(2).all(|w| w[0] < w[1]) {
-        return None;
-    }
     let size = case.query.extras.page? as usize;
-    let n = positions.len();
-    // Where pages begin, counted in the order of the answer.
-    let cuts = (1..n.div_ceil(size) + usize::from(n.is_multiple_of(size))).map(|i| i * size);
-    let mut pages = Vec::new();
-    if backwards {
-        // The answer's first page holds the greatest positions.
-        let mut end = u64::MAX;
-        for cut in cuts {
-            let begin = positions[n - cut];
-            pages.push(begin..end);
-            end = begin;
+    // Positions in the order of the answer, and whether a page ends there.
+    let mut seen: Vec<Vec<(u64, bool)>> = vec![Vec::new(); parts.len()];
+    let mut before = None;
+    for (i, row) in case.rows.iter().enumerate() {
+        let values = decode(row)?;
+        let (part, position) = case.table.locate(columns, &values);
+        let place = match part {
+            _ if one => 0,
+            Some(position) => parts.iter().position(|p| p.position == position)?,
+            None => return None,
+        };
+        // Partitions come one after another.
+        if before.replace(place) != Some(place) && !seen[place].is_empty() {
+            return None;
         }
-        pages.push(0..end);
-    } else {
-        let mut begin = 0;
-        for cut in cuts {
-            let end = positions[cut - 1] + 1;
-            pages.push(begin..end);
-            begin = end;
+        // Without a position: a row of shared cells alone.
+        if let Some(position) = position {
+            seen[place].push((position, (i + 1).is_multiple_of(size)));
         }
-        pages.push(begin..u64::MAX);
     }
-    Some(pages)
+    let cut = |rows: Vec<(u64, bool)>| {
+        let follows = |w: &[(u64, bool)]| match backwards {
+            true => w[1].0 < w[0].0,
+            false => w[0].0 < w[1].0,
+        };
+        if !rows.windows(2).all(follows) {
+            return None;
+        }
+        let mut pages = Vec::new();
+        let mut left = 0..u64::MAX;
+        for (at, _) in rows.into_iter().filter(|(_, ends)| *ends) {
+            if backwards {
+                pages.push(at..left.end);
+                left.end = at;
+            } else {
+                pages.push(left.start..at + 1);
+                left.start = at + 1;
+            }
+        }
+        pages.push(left);
+        Some(pages)
+    };
+    seen.into_iter().map(cut).collect()
 }
 
 fn decode(mut row: &[u8]) -> Option<Vec<Value>> {

@@ -32,8 +32,8 @@ const SECOND: u64 = 1_000_000_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Grain {
     Visit,
-    /// Each page of rows by itself: intervals of positions, in the order of the pages.
-    Pages(Vec<Range<u64>>),
+    /// Each page of rows by itself: for each place its intervals of positions.
+    Pages(Vec<Vec<Range<u64>>>),
     /// Each cell by itself, and each row that a deletion covers: replicas answer for themselves, and what one read repairs is
     /// as much as it read.
     Cell,
@@ -211,7 +211,7 @@ impl<'a> Scene<'a> {
             match grain {
                 Grain::Visit => push(What::Visit, all),
                 Grain::Pages(pages) => {
-                    for (n, page) in pages.iter().enumerate() {
+                    for (n, page) in pages[*place].iter().enumerate() {
                         push(
                             What::Page(n),
                             all.iter().filter_map(|e| clip(e, page, n == 0)).collect(),

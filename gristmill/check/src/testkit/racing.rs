@@ -105,8 +105,8 @@ struct Work {
     stage: u8,
     sent: Tick,
     rows: Option<Rows>,
-    /// The first page, as it was seen before the rest.
-    first: Option<Vec<Vec<Value>>>,
+    /// The first page, as it was seen before the rest, and the partition and row that it ended with.
+    first: Option<(Vec<Vec<Value>>, (u64, u64))>,
 }
 
 /// Runs a drawn history of so many visits.
@@ -379,19 +379,26 @@ impl Sim {
         };
         match (page, work.first.take()) {
             (Some(n), None) if lines.len() > n => {
-                let mut first = all(&lines[..n]);
-                first.push(keys(query, &self.schema, &lines[n - 1].0));
-                work.first = Some(first);
+                let last = place(query, &self.schema, &lines[n - 1].0);
+                work.first = Some((all(&lines[..n]), last));
             }
-            (Some(_), Some(mut first)) => {
-                let last = first.pop().expect("the last key");
-                let rows = self.schema.table(query.table).rows();
-                let at = rows.deflate(&last).expect("its own key");
-                let rest = lines.iter().filter(|(row, _)| {
-                    let key = keys(query, &self.schema, row);
-                    rows.deflate(&key).is_some_and(|p| p > at)
-                });
+            (Some(_), Some((mut first, last))) => {
+                let unlimited = Query {
+                    limit: None,
+                    ..query.clone()
+                };
+                let lines = rows_of(
+                    &unlimited,
+                    &self.schema,
+                    &merged,
+                    self.clock,
+                    &self.kind.semantics(),
+                );
+                let rest = lines
+                    .iter()
+                    .filter(|(row, _)| place(query, &self.schema, row) > last);
                 first.extend(rest.map(|(_, line)| line.clone()));
+                first.truncate(query.limit.map_or(usize::MAX, |n| n as usize));
                 work.rows = Some(encode(first.into_iter()));
             }
             _ => work.rows = Some(encode(all(&lines).into_iter())),
@@ -399,18 +406,23 @@ impl Sim {
     }
 }
 
-fn keys(query: &Query, schema: &Schema, row: &query::Row) -> Vec<Value> {
+/// The partition and the row of a line; after the last row, where it is one of shared cells alone.
+fn place(query: &Query, schema: &Schema, row: &query::Row) -> (u64, u64) {
     let table = schema.table(query.table);
-    let key = table.clustering.iter().map(|k| k.column.id);
-    key.map(|c| row.get(&c).cloned().unwrap_or(Value::Null)).collect()
+    let key = |columns: &[datagen::schema::KeyColumn]| -> Vec<Value> {
+        let ids = columns.iter().map(|k| k.column.id);
+        ids.map(|c| row.get(&c).cloned().unwrap_or(Value::Null)).collect()
+    };
+    let part = table.partitions().deflate(&key(&table.partition));
+    let at = table.rows().deflate(&key(&table.clustering));
+    (part.unwrap_or(u64::MAX), at.unwrap_or(u64::MAX))
 }
 
 /// Whether a read can go on after a key.
 fn pages_by_key(query: &Query) -> bool {
     matches!(query.select, Select::Columns(_))
-        && matches!(query.parts, Parts::One(_))
         && query.order.is_empty()
-        && query.limit.is_none()
+        && query.offset == 0
         && query.extras.per_partition.is_none()
         && query.from != history::From::Shared
 }

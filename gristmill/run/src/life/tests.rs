@@ -1,5 +1,6 @@
 mod again;
 mod kept;
+mod lww;
 mod paced;
 mod pooled;
 mod postgres;

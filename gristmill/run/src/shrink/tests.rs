@@ -135,6 +135,30 @@ fn what_a_corruptor_says_of_sqlite_shrinks_too() {
 }
 
 #[test]
+fn a_race_that_two_lightweight_transactions_win_shrinks_to_them() {
+    let small = shrinks(
+        "reference:",
+        "discipline=lww sessions=4 visits=1500 lie:condition_ignored=1/10",
+        6,
+    );
+    assert!(small.history.contains(" if "), "{}", small.history);
+}
+
+#[test]
+fn what_a_corruptor_says_of_racing_writes_shrinks_too() {
+    shrinks(
+        "sqlite:",
+        "discipline=lww sessions=4 visits=600 lie:wrong_cell=1/40",
+        6,
+    );
+    shrinks(
+        "reference:",
+        "discipline=lww sessions=8 visits=1500 lie:torn_commit=1/5",
+        6,
+    );
+}
+
+#[test]
 fn a_truthful_run_has_nothing_to_shrink() {
     let store = memory();
     let run = ending(&plan("reference:", "sessions=2 visits=100"), store.path());

@@ -25,8 +25,7 @@ use crate::process;
 use crate::target::{Maintenance, OpenOptions};
 use crate::url::{decode, split_query};
 use java::Jars;
-#[cfg(test)]
-pub(super) use java::is_installed;
+pub(crate) use java::is_installed;
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;

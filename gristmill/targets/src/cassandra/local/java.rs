@@ -95,7 +95,6 @@ fn installed() -> Vec<PathBuf> {
 }
 
 /// Whether `cassandra:local` would find something to start.
-#[cfg(test)]
 pub(crate) fn is_installed() -> bool {
     !installed().is_empty()
 }

@@ -1,0 +1,101 @@
+//! Whole runs where the greatest timestamp wins, lightweight transactions among them; the last ones on a real Cassandra.
+
+use super::{assert_clean, ending, plan};
+use history::{Kind, Shape, Status, Verdict};
+
+fn run(target: &str, flags: &str) -> Verdict {
+    let store = tempfile::tempdir().unwrap();
+    ending(&plan(target, flags), store.path()).verdict
+}
+
+/// Under CI there must be a Cassandra to test with.
+fn cassandra() -> bool {
+    let there = targets::cassandra_is_installed();
+    assert!(
+        there || std::env::var("CI").as_deref() != Ok("true"),
+        "Cassandra is not installed: cargo xtask servers cassandra"
+    );
+    if !there {
+        println!("left out: Cassandra is not installed (cargo xtask servers cassandra)");
+    }
+    there
+}
+
+/// A machine that does much else must not make a timeout of every slow request.
+const LOCAL: &str =
+    "cassandra:local?set=write_request_timeout=60s&set=read_request_timeout=60s&set=request_timeout=60s";
+
+#[test]
+fn the_truthful_reference_is_clean_where_writes_race() {
+    let verdict = run("reference:", "discipline=lww sessions=8 visits=3000");
+    assert_clean(&verdict);
+    assert!(verdict.counts.overlapped > 0, "{:?}", verdict.counts);
+    let left: u64 = verdict.counts.not_compared.values().sum();
+    assert!(
+        left * 100 < verdict.counts.answers,
+        "less than 1 of 100: {:?}",
+        verdict.counts.not_compared
+    );
+}
+
+#[test]
+fn two_lightweight_transactions_that_win_one_race_are_a_lost_update() {
+    for lie in ["condition_ignored", "condition_denied"] {
+        let flags = format!("discipline=lww sessions=8 visits=2000 stop=never lie:{lie}=1/10");
+        let verdict = run("reference:", &flags);
+        assert_eq!(verdict.status, Status::Finding, "{lie}");
+        assert!(verdict.lies[lie] > 0);
+        for cause in &verdict.causes {
+            let finding = &cause.finding;
+            assert_eq!(
+                (finding.kind, &finding.shape),
+                (Kind::Isolation, &Shape::NotLinearizable),
+                "{lie}: {finding:#?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn cassandra_is_flushed_compacted_restarted_and_killed_in_mid_run_and_keeps_what_it_acknowledged() {
+    if !cassandra() {
+        return;
+    }
+    let flags =
+        "sessions=6 visits=1500 fault:kill=1/500 fault:restart=1/300 fault:flush=1/60 fault:compact=1/120";
+    let verdict = run(LOCAL, flags);
+    println!("{:?} {:?} {:?}", verdict.visits, verdict.faults, verdict.counts);
+    assert_clean(&verdict);
+    for what in ["kill", "restart", "flush", "compact"] {
+        assert!(
+            verdict.faults.get(what).is_some_and(|n| *n > 0),
+            "{what}: {:?}",
+            verdict.faults
+        );
+    }
+    let left: u64 = verdict.counts.not_compared.values().sum();
+    assert!(
+        left * 100 < verdict.counts.answers,
+        "less than 1 of 100: {:?}",
+        verdict.counts.not_compared
+    );
+}
+
+#[test]
+fn what_a_corruptor_says_of_cassandra_and_does_to_it_is_found() {
+    if !cassandra() {
+        return;
+    }
+    let store = tempfile::tempdir().unwrap();
+    for (lie, visits) in [
+        ("condition_denied=1/10", 1_500),
+        ("wrong_timestamp=1/50", 800),
+        ("db_hide_row=1/50", 800),
+        ("db_change_value=1/50", 800),
+    ] {
+        let flags = format!("sessions=6 visits={visits} stop=first lie:{lie}");
+        let verdict = ending(&plan(LOCAL, &flags), store.path()).verdict;
+        assert_eq!(verdict.status, Status::Finding, "{lie}: {:?}", verdict.lies);
+        println!("{lie}: {}", verdict.causes[0].finding.shape.name());
+    }
+}
