@@ -46,6 +46,8 @@ pub(crate) struct Dialect {
     pub(crate) literal: fn(Cell<'_>, &mut String),
     /// BEGIN at a level, for writing or only for reading.
     pub(crate) begin: fn(Level, bool) -> &'static str,
+    /// What stands before and after the statements of a batch (logged, or not), each a statement of its own.
+    pub(crate) batch: fn(bool) -> (&'static str, &'static str),
     /// Whether a primary key keeps DESC; where not, an index of its own does.
     pub(crate) descending_keys: bool,
     /// What follows the closing bracket of CREATE TABLE, by the table's index.
@@ -159,23 +161,28 @@ impl Statement {
 /// The statements of one request; its buffers are used again for the next.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Script {
-    /// The statements of a request stand in the place that the hash of its shape gives.
-    kept: Vec<Kept>,
-    /// The place of the last request, and how many statements it has.
-    now: usize,
+    /// Those of the last request, in order.
+    statements: Vec<Statement>,
+    /// How many of them the walk has begun.
     used: usize,
     /// Whether the walk writes only values, into statements whose text is there.
     values_only: bool,
+    /// Statements whose text was written for requests before, in the place that the hash of their shape gives.
+    kept: Vec<Kept>,
+    /// Where the statements of the last request go back to: place, shape's hash, how many.
+    lent: Vec<(usize, u64, usize)>,
     shape: Vec<u8>,
     /// Of the last request, where the dialect has something beside its statements.
     pub(crate) beside: Beside,
 }
 
-/// The statements of one shape.
+/// The statements of one shape that nobody uses: as many times `each` as one request had.
 #[derive(Debug, Clone, Default)]
 struct Kept {
     shape: Vec<u8>,
-    statements: Vec<Statement>,
+    hash: u64,
+    each: usize,
+    spare: Vec<Statement>,
 }
 
 /// Shapes whose texts a session keeps: a workload has some dozens.
@@ -184,9 +191,7 @@ const SHAPES: usize = 256;
 impl Script {
     /// The statements, in order.
     pub(crate) fn statements(&self) -> &[Statement] {
-        self.kept
-            .get(self.now)
-            .map_or(&[], |kept| &kept.statements[..self.used])
+        &self.statements
     }
 
     /// The digest of them all (F4).
@@ -197,11 +202,10 @@ impl Script {
     }
 
     fn next(&mut self) -> &mut Statement {
-        let statements = &mut self.kept[self.now].statements;
-        if self.used == statements.len() {
-            statements.push(Statement::default());
+        if self.used == self.statements.len() {
+            self.statements.push(Statement::default());
         }
-        let statement = &mut statements[self.used];
+        let statement = &mut self.statements[self.used];
         if self.values_only {
             statement.params.clear();
         } else {
@@ -213,51 +217,116 @@ impl Script {
 
     /// Renders a request with placeholders.
     fn render(&mut self, dialect: &Dialect, layout: &Layout, request: &Request<'_>) {
-        self.write(0, dialect, layout, request, false);
-        self.kept[0].shape.clear();
+        self.write(dialect, layout, request, false);
     }
 
-    /// The same where dialect and layout never change: each text is written once (D4).
+    /// The same where dialect and layout never change: each text is written once (D4). The statements of a batch are kept one
+    /// by one: hardly two batches are alike.
     fn render_next(&mut self, dialect: &Dialect, layout: &Layout, request: &Request<'_>) {
+        self.take_back();
+        let Request::Stamped {
+            steps,
+            stamp,
+            batch: Some(logged),
+        } = request
+        else {
+            self.lend(dialect, layout, request);
+            return;
+        };
+        let (begin, end) = (dialect.batch)(*logged);
+        self.lend_words(begin);
+        for step in render::in_key_order(steps) {
+            let steps = std::slice::from_ref(step);
+            let batch = None;
+            self.lend(dialect, layout, &Request::Stamped { steps, stamp, batch });
+        }
+        self.lend_words(end);
+    }
+
+    /// Adds the statements of a request, of which one shape has one text.
+    fn lend(&mut self, dialect: &Dialect, layout: &Layout, request: &Request<'_>) {
         let mut shape = std::mem::take(&mut self.shape);
         shape.clear();
         put_shape(dialect, request, &mut shape);
+        let (from, place) = (self.statements.len(), self.find(&shape));
+        self.shape = shape;
+        self.used = from;
+        self.values_only = self.take(place);
+        (dialect.walk)(self, dialect, layout, request, false);
+        if !std::mem::take(&mut self.values_only) {
+            self.statements[from..].iter_mut().for_each(Statement::seal);
+        }
+        self.note(place, from);
+    }
+
+    /// Adds a statement that is always the same.
+    fn lend_words(&mut self, words: &'static str) {
+        let mut shape = std::mem::take(&mut self.shape);
+        shape.clear();
+        shape.push(u8::MAX);
+        shape.extend_from_slice(words.as_bytes());
+        let (from, place) = (self.statements.len(), self.find(&shape));
+        self.shape = shape;
+        if !self.take(place) {
+            self.statements.push(Statement::of(words));
+        }
+        self.note(place, from);
+    }
+
+    /// The place of a shape; whatever else was kept there is forgotten.
+    fn find(&mut self, shape: &[u8]) -> usize {
         if self.kept.len() < SHAPES {
             self.kept.resize_with(SHAPES, Kept::default);
         }
-        let place = usize::try_from(xxh3_64(&shape) % SHAPES as u64).expect("below SHAPES");
-        if self.kept[place].shape == shape {
-            self.values_only = true;
-            (dialect.walk)(self.at(place), dialect, layout, request, false);
-            self.values_only = false;
-            self.shape = shape;
-        } else {
-            self.write(place, dialect, layout, request, false);
-            self.shape = std::mem::replace(&mut self.kept[place].shape, shape);
+        let hash = xxh3_64(shape);
+        let place = usize::try_from(hash % SHAPES as u64).expect("below SHAPES");
+        let kept = &mut self.kept[place];
+        if kept.shape != shape {
+            kept.spare.clear();
+            kept.shape.clear();
+            kept.shape.extend_from_slice(shape);
+            (kept.hash, kept.each) = (hash, 0);
         }
+        place
     }
 
-    fn write(
-        &mut self,
-        place: usize,
-        dialect: &Dialect,
-        layout: &Layout,
-        request: &Request<'_>,
-        literal: bool,
-    ) {
-        if self.kept.is_empty() {
-            self.kept.push(Kept::default());
-        }
-        (dialect.walk)(self.at(place), dialect, layout, request, literal);
-        let used = self.used;
-        self.kept[place].statements[..used]
-            .iter_mut()
-            .for_each(Statement::seal);
+    /// Takes the statements of a place, where there are some to spare.
+    fn take(&mut self, place: usize) -> bool {
+        let kept = &mut self.kept[place];
+        let Some(rest) = kept.spare.len().checked_sub(kept.each).filter(|_| kept.each > 0) else {
+            return false;
+        };
+        self.statements.extend(kept.spare.drain(rest..));
+        true
     }
 
-    fn at(&mut self, place: usize) -> &mut Script {
-        (self.now, self.used) = (place, 0);
-        self
+    /// Notes where the statements from one on belong.
+    fn note(&mut self, place: usize, from: usize) {
+        let kept = &mut self.kept[place];
+        kept.each = self.statements.len() - from;
+        self.lent.push((place, kept.hash, kept.each));
+    }
+
+    /// Puts the statements of the last request back.
+    fn take_back(&mut self) {
+        let mut statements = self.statements.drain(..);
+        for (place, hash, many) in self.lent.drain(..) {
+            let kept = &mut self.kept[place];
+            let theirs = statements.by_ref().take(many);
+            if kept.hash == hash {
+                kept.spare.extend(theirs);
+            } else {
+                theirs.for_each(drop);
+            }
+        }
+        drop(statements);
+        self.used = 0;
+    }
+
+    fn write(&mut self, dialect: &Dialect, layout: &Layout, request: &Request<'_>, literal: bool) {
+        self.take_back();
+        (dialect.walk)(self, dialect, layout, request, literal);
+        self.statements.iter_mut().for_each(Statement::seal);
     }
 }
 
@@ -378,7 +447,7 @@ impl Renderer {
 /// The statements of a request with their values in place.
 pub(crate) fn text(dialect: &Dialect, layout: &Layout, request: &Request<'_>) -> Vec<String> {
     let mut script = Script::default();
-    script.write(0, dialect, layout, request, true);
+    script.write(dialect, layout, request, true);
     script.statements().iter().map(|s| s.sql.clone()).collect()
 }
 

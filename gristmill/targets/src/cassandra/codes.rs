@@ -19,6 +19,18 @@ pub(super) struct Verdict {
     pub(super) broken: bool,
 }
 
+/// The server has forgotten a prepared statement, for want of memory.
+const UNPREPARED: i32 = 0x2500;
+
+/// Whether the server did nothing but say that it has forgotten the statement.
+pub(super) fn is_unprepared(verdict: &Verdict) -> bool {
+    matches!(&verdict.answer, Answer::Refused(reason) if reason.code == code_words(UNPREPARED))
+}
+
+fn code_words(code: i32) -> String {
+    format!("0x{code:04X}")
+}
+
 /// What the server's error means: its code in the protocol, its kind, and whether a write certainly did not happen.
 /// That it gave up waiting for replicas, or for another lightweight transaction, is how it says that it is busy.
 fn of_server(error: &DbError) -> (i32, ReasonKind, bool) {
@@ -41,7 +53,7 @@ fn of_server(error: &DbError) -> (i32, ReasonKind, bool) {
         DbError::Invalid => (0x2200, Other, true),
         DbError::ConfigError => (0x2300, Other, true),
         DbError::AlreadyExists { .. } => (0x2400, ReasonKind::Duplicate, true),
-        DbError::Unprepared { .. } => (0x2500, Other, true),
+        DbError::Unprepared { .. } => (UNPREPARED, Busy, true),
         // CAS_WRITE_UNKNOWN: another lightweight transaction came between.
         DbError::Other(0x1700) => (0x1700, Busy, false),
         _ => (-1, Other, false),
@@ -97,11 +109,7 @@ fn reason(db: &DbError, text: &str) -> Reason {
     let (code, kind, _) = of_server(db);
     Reason {
         kind,
-        code: if code < 0 {
-            String::new()
-        } else {
-            format!("0x{code:04X}")
-        },
+        code: if code < 0 { String::new() } else { code_words(code) },
         text: text.to_owned(),
     }
 }

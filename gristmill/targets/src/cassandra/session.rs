@@ -19,6 +19,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How often a statement is prepared again that the server has forgotten. It says so before it does anything, so nothing is
+/// done twice; a server with little memory may forget it between the two messages.
+const FORGOTTEN_MAX: u32 = 8;
+
 /// Statements that are kept prepared; then we begin anew, so that a session's memory stays bounded.
 const PREPARED_MAX: usize = 1_000;
 
@@ -84,7 +88,9 @@ impl CassandraSession {
             .first()
             .and_then(|s| BATCHES.iter().position(|b| *b == s.sql));
         let done = match (logged, statements) {
-            (Some(kind), [_, members @ .., _]) => self.batch(kind == 0, members, &beside, deadline),
+            (Some(kind), [_, members @ .., _]) => {
+                self.remembered(members, |me| me.batch(kind == 0, members, &beside, deadline))
+            }
             _ => self.each(statements, &beside, deadline, keep),
         };
         match done {
@@ -107,9 +113,30 @@ impl CassandraSession {
     ) -> Result<Done, Verdict> {
         let mut done = Done::Affected(0);
         for statement in statements {
-            done = self.run(statement, beside, deadline, keep)?;
+            done = self.remembered(std::slice::from_ref(statement), |me| {
+                me.run(statement, beside, deadline, keep)
+            })?;
         }
         Ok(done)
+    }
+
+    /// Asks again where the server has forgotten what was prepared.
+    fn remembered(
+        &mut self,
+        statements: &[Statement],
+        mut ask: impl FnMut(&mut Self) -> Result<Done, Verdict>,
+    ) -> Result<Done, Verdict> {
+        for _ in 0..FORGOTTEN_MAX {
+            match ask(self) {
+                Err(verdict) if codes::is_unprepared(&verdict) => {
+                    for statement in statements {
+                        self.prepared.remove(&statement.sql);
+                    }
+                }
+                done => return done,
+            }
+        }
+        ask(self)
     }
 
     fn run(

@@ -34,6 +34,7 @@ pub(crate) const CQL: Dialect = Dialect {
     column_type,
     literal: write_literal,
     begin: |_, _| "BEGIN TRANSACTION",
+    batch: |logged| (BATCHES[usize::from(!logged)], APPLY),
     descending_keys: true,
     table_options: |_| "",
     extreme: |_, _| ("", ""),

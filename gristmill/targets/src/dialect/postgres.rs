@@ -13,6 +13,7 @@ pub(crate) const POSTGRES: Dialect = Dialect {
     column_type,
     literal: write_literal,
     begin,
+    batch: |_| (begin(Level::ReadCommitted, true), "COMMIT"),
     descending_keys: false,
     table_options: |_| "",
     extreme,

@@ -16,6 +16,7 @@ pub(crate) const SQLITE: Dialect = Dialect {
     column_type,
     literal: write_literal,
     begin,
+    batch: |_| (begin(Level::ReadCommitted, true), "COMMIT"),
     descending_keys: true,
     table_options,
     extreme: |_, which| match which {

@@ -80,6 +80,19 @@ fn only_a_promise_refuses_a_write() {
 }
 
 #[test]
+fn only_a_forgotten_statement_is_prepared_again() {
+    let said = |error: DbError| {
+        let error = ExecutionError::LastAttemptError(RequestAttemptError::DbError(error, String::new()));
+        super::is_unprepared(&verdict(&error, true))
+    };
+    let forgotten = DbError::Unprepared {
+        statement_id: vec![1].into(),
+    };
+    assert!(said(forgotten));
+    assert!(!said(DbError::Overloaded) && !said(DbError::Invalid) && !said(DbError::IsBootstrapping));
+}
+
+#[test]
 fn what_was_never_sent_never_happened_and_silence_says_nothing() {
     let unsent = verdict(
         &ExecutionError::ConnectionPoolError(ConnectionPoolError::Initializing),

@@ -17,20 +17,21 @@ use std::fmt::Write as _;
 
 /// The steps of a batch in the order of what they lock: companions, rows, tombstones, each by its key.
 pub(crate) fn in_key_order(steps: &[Step]) -> Vec<&Step> {
+    fn lock(step: &Step) -> (u8, u64, Option<&Slice>) {
+        match step {
+            Step::Write(op) => match op {
+                Op::Shared { .. } => (0, 0, None),
+                Op::Insert { row, .. } | Op::Upsert { row, .. } | Op::Update { row, .. } => (1, *row, None),
+                Op::DeleteCells { row, .. } => (1, *row, None),
+                Op::DeletePartition { .. } => (2, 0, None),
+                Op::DeleteRow { row, .. } => (3, *row, None),
+                Op::DeleteSlice { slice, .. } => (4, 0, Some(slice)),
+            },
+            Step::Read(_) | Step::Savepoint(_) | Step::RollbackTo(_) => (5, 0, None),
+        }
+    }
     let mut all: Vec<&Step> = steps.iter().collect();
-    all.sort_by_cached_key(|step| match step {
-        Step::Write(op) => match op {
-            Op::Shared { .. } => (0, 0, Slice::default()),
-            Op::Insert { row, .. } | Op::Upsert { row, .. } | Op::Update { row, .. } => {
-                (1, *row, Slice::default())
-            }
-            Op::DeleteCells { row, .. } => (1, *row, Slice::default()),
-            Op::DeletePartition { .. } => (2, 0, Slice::default()),
-            Op::DeleteRow { row, .. } => (3, *row, Slice::default()),
-            Op::DeleteSlice { slice, .. } => (4, 0, slice.clone()),
-        },
-        Step::Read(_) | Step::Savepoint(_) | Step::RollbackTo(_) => (5, 0, Slice::default()),
-    });
+    all.sort_by(|a, b| lock(a).cmp(&lock(b)));
     all
 }
 
