@@ -105,9 +105,12 @@ struct Work {
     stage: u8,
     sent: Tick,
     rows: Option<Rows>,
-    /// The first page, as it was seen before the rest, and the partition and row that it ended with.
-    first: Option<(Vec<Vec<Value>>, (u64, u64))>,
+    /// The first page, as it was seen before the rest.
+    first: Option<FirstPage>,
 }
+
+/// Its rows, and the partition and row that it ended with.
+type FirstPage = (Vec<Vec<Value>>, (u64, u64));
 
 /// Runs a drawn history of so many visits.
 pub(crate) fn run(seed: u64, visits: usize, kind: Kind) -> Run {
