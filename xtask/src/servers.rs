@@ -59,6 +59,12 @@ pub(crate) const SERVERS: &[Server] = &[
                 millstream-shard, millstream)",
     },
     Server {
+        name: "MariaDB",
+        way: Way::Debian(&["mariadb-server"]),
+        found: mariadb,
+        tests: "conformance, faults and durability on MariaDB (gristmill-targets, gristmill-run)",
+    },
+    Server {
         name: "versitygw",
         way: Way::Go("github.com/versity/versitygw/cmd/versitygw@v1.8.0"),
         found: versitygw,
@@ -97,6 +103,12 @@ fn postgres() -> Option<PathBuf> {
     folders
         .into_iter()
         .find(|f| f.join("postgres").exists() && f.join("initdb").exists())
+}
+
+fn mariadb() -> Option<PathBuf> {
+    let folders = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"].map(PathBuf::from);
+    let has = |name: &str| folders.iter().map(|f| f.join(name)).find(|p| p.is_file());
+    has("mariadb-install-db").and_then(|_| has("mariadbd"))
 }
 
 /// Prints what there is.

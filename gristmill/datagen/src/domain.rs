@@ -34,7 +34,7 @@ mod specials;
 mod text;
 
 use base::Base;
-pub use limits::Limits;
+pub use limits::{KEY_BYTES_MAX, Limits};
 
 /// How often a draw takes a special value, as a ratio of integers. Written as `1/16`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

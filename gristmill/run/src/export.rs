@@ -348,6 +348,9 @@ fn ended(statement: &str) -> String {
 fn shell(url: &str) -> &'static str {
     match url.split_once(':').map_or(url, |(scheme, _)| scheme) {
         "postgres" | "postgresql" => "psql URL -v ON_ERROR_STOP=1 -f schema.sql -f data.sql",
+        "mysql" | "mariadb" => {
+            "cat schema.sql data.sql | mariadb --init-command=\"SET sql_mode='ANSI_QUOTES,NO_BACKSLASH_ESCAPES'\" DATABASE"
+        }
         "sqlite" => "cat schema.sql data.sql | sqlite3 -bail FILE",
         "cassandra" => "cqlsh HOST -f schema.sql && cqlsh HOST -f data.sql",
         _ => "",

@@ -12,6 +12,7 @@
 pub(crate) mod cql;
 mod ddl;
 mod literal;
+mod mysql;
 mod postgres;
 mod render;
 mod sqlite;
@@ -20,7 +21,7 @@ mod tests;
 mod views;
 
 use crate::cell::Cell;
-use crate::layout::Layout;
+use crate::layout::{Col, Layout};
 use crate::target::{Rendered, Request};
 use datagen::value::Type;
 use history::{Answer, Condition, Discipline, From, Level, Op, Reason, ReasonKind, Stamp, Step};
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 pub(crate) use ddl::objects;
+pub(crate) use mysql::{BYTES_MAX as MARIADB_BYTES_MAX, MARIADB, MODE as MARIADB_MODE};
 pub(crate) use postgres::POSTGRES;
 
 pub(crate) use sqlite::{DIGITS_MAX as SQLITE_DIGITS_MAX, SQLITE};
@@ -36,20 +38,26 @@ pub(crate) use sqlite::{DIGITS_MAX as SQLITE_DIGITS_MAX, SQLITE};
 pub(crate) struct Dialect {
     /// Writes the statements of a request.
     pub(crate) walk: Walk,
-    /// What placeholders begin with: `$1` or `?1`.
+    /// What placeholders begin with.
     pub(crate) placeholder: char,
+    /// Whether their number follows: `$1`, `?1`, or only `?`.
+    pub(crate) numbered: bool,
+    /// What an insert says that may meet a row of its key.
+    pub(crate) conflict: Conflict,
     /// How a list of composite keys is written.
     pub(crate) tuples: Tuples,
     /// The column's type with its collation; `None` where the type is not offered.
     pub(crate) column_type: fn(Type) -> Option<String>,
     /// Appends a literal of a column's value.
     pub(crate) literal: fn(Cell<'_>, &mut String),
-    /// BEGIN at a level, for writing or only for reading.
+    /// BEGIN at a level, for writing or only for reading; statements with `; ` between them where it takes several.
     pub(crate) begin: fn(Level, bool) -> &'static str,
     /// What stands before and after the statements of a batch (logged, or not), each a statement of its own.
     pub(crate) batch: fn(bool) -> (&'static str, &'static str),
     /// Whether a primary key keeps DESC; where not, an index of its own does.
     pub(crate) descending_keys: bool,
+    /// What follows a column's name in a key or an index: how much of it is kept there, where that must be said.
+    pub(crate) indexed: fn(&Col) -> String,
     /// What follows the closing bracket of CREATE TABLE, by the table's index.
     pub(crate) table_options: fn(usize) -> &'static str,
     /// `min` and `max` of a type: what stands before and after the column. Types without them have a way round.
@@ -80,6 +88,15 @@ pub(crate) enum Tuples {
     Rows,
     /// `(a, b) IN (VALUES (1, 2), (3, 4))`
     Values,
+}
+
+/// How an insert speaks of a row that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Conflict {
+    /// `INSERT INTO t … ON CONFLICT (k) DO UPDATE SET v = excluded.v`, `… ON CONFLICT DO NOTHING`
+    OnConflict,
+    /// `INSERT INTO t … ON DUPLICATE KEY UPDATE v = VALUES(v)`, `INSERT IGNORE INTO t …`
+    OnDuplicateKey,
 }
 
 /// Which end of a column an aggregate looks for.

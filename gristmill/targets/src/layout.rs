@@ -8,7 +8,7 @@
 
 mod hidden;
 
-use datagen::domain::Domain;
+use datagen::domain::{Domain, Limits};
 use datagen::schema::{Column, ColumnId, KeyColumn, Schema, Table};
 use datagen::universe::Universe;
 use datagen::value::{Type, Value};
@@ -86,6 +86,11 @@ impl Col {
     /// The descriptor of a value; `None` for NULL and for what is nobody's image.
     pub(crate) fn deflate(&self, value: &Value) -> Option<u64> {
         self.domain.deflate(value)
+    }
+
+    /// What the target's limits are for it.
+    pub(crate) fn limits(&self) -> &Limits {
+        self.domain.limits()
     }
 
     /// Some other descriptor of the column than this one: the next, or the first.

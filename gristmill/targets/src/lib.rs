@@ -23,12 +23,14 @@ mod dialect;
 pub mod exhausted;
 pub mod flaws;
 mod layout;
+mod mysql;
 pub mod outcome;
 mod postgres;
 mod process;
 mod reference;
 mod sqlite;
 pub mod target;
+mod throwaway;
 pub mod unusable;
 mod url;
 mod watchdog;
@@ -72,6 +74,7 @@ pub fn own_discipline(url: &str) -> Discipline {
 fn disciplines(url: &str) -> &'static [Discipline] {
     let name = match url.split_once(':').map_or(url, |(scheme, _)| scheme) {
         "postgresql" => "postgres",
+        "mariadb" => "mysql",
         name => name,
     };
     let scheme = SCHEMES.iter().find(|scheme| scheme.name == name);
@@ -91,6 +94,12 @@ pub const SCHEMES: &[Scheme] = &[
         form: "postgres://USER@HOST:PORT/DATABASE",
         words: "a server, or postgres:local for a throw-away one (?bin=, ?set=name=value)",
         disciplines: &[Discipline::Ordered, Discipline::Lww],
+    },
+    Scheme {
+        name: "mysql",
+        form: "mysql://USER@HOST:PORT/DATABASE",
+        words: "MariaDB: a server, or mysql:local for a throw-away one (?bin=, ?set=name=value)",
+        disciplines: &[Discipline::Ordered],
     },
     Scheme {
         name: "cassandra",
@@ -138,6 +147,11 @@ pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn Target>, Unusabl
         ),
         "postgres" | "postgresql" => Corruptor::before(
             Box::new(postgres::Postgres::open(url, options)?),
+            options,
+            options.lies.clone(),
+        ),
+        "mysql" | "mariadb" => Corruptor::before(
+            Box::new(mysql::Mysql::open(url, options)?),
             options,
             options.lies.clone(),
         ),

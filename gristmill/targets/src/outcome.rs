@@ -4,6 +4,8 @@
 //! * PostgreSQL: COMMIT of a failed transaction is answered by the tag ROLLBACK: the session says `Refused(RolledBack)`.
 //!   An ERROR is a promise that nothing happened, and it arrives before ReadyForQuery; a FATAL is none, because a server
 //!   that dies may do so between its commit and its answer: the session says `Unknown`.
+//! * MariaDB: a COMMIT is refused to the victim of a deadlock or a conflict, whose transaction has ended by that; of any
+//!   other error the session says `Unknown`.
 //! * SQLite: COMMIT that is refused (BUSY) leaves the transaction open: [`Rules::refused_commit_ends`] is false, and only
 //!   our ROLLBACK, or the end of the connection inside our own process, makes a rejection of it.
 //!
@@ -28,7 +30,7 @@ impl Rules {
     /// The rules of a scheme; unknown ones get the strictest.
     pub fn of(scheme: &str) -> Self {
         match scheme {
-            "reference" | "postgres" | "cassandra" => Self {
+            "reference" | "postgres" | "cassandra" | "mysql" => Self {
                 refused_commit_ends: true,
             },
             _ => Self {

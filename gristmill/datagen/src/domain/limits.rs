@@ -4,6 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use super::DomainError;
 
+/// Bytes that text and bytes may have in all columns of one key or index together, unless the target takes fewer: servers
+/// bound the size of an index entry.
+pub const KEY_BYTES_MAX: u32 = 1000;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_usual(bytes: &u32) -> bool {
+    *bytes == KEY_BYTES_MAX
+}
+
 /// What a set of targets can keep of each type. The default is everything our types can say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -34,6 +43,9 @@ pub struct Limits {
     pub year_max: i32,
     /// Decimal places of seconds, 0 to 6.
     pub subsecond_digits: u8,
+    /// The most bytes of text or bytes in all columns of a key or an index together.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub key_bytes_max: u32,
     /// Values that compare equal must be identical: for keys, indexes, GROUP BY, DISTINCT, min and max.
     pub identity: bool,
 }
@@ -54,6 +66,7 @@ impl Default for Limits {
             year_min: 1,
             year_max: 9999,
             subsecond_digits: 6,
+            key_bytes_max: KEY_BYTES_MAX,
             identity: false,
         }
     }
@@ -77,15 +90,19 @@ impl Limits {
             year_min: self.year_min.max(other.year_min),
             year_max: self.year_max.min(other.year_max),
             subsecond_digits: self.subsecond_digits.min(other.subsecond_digits),
+            key_bytes_max: self.key_bytes_max.min(other.key_bytes_max),
             identity: self.identity || other.identity,
         }
     }
 
     /// These limits where equal must mean identical, and values short enough to be indexed.
     ///
-    /// `bytes_each` bounds text and bytes, because servers bound the bytes of an index entry.
+    /// `bytes_each` bounds text and bytes, because servers bound the bytes of an index entry; it is this column's share of
+    /// [`KEY_BYTES_MAX`], and less where the target bounds them more.
     #[must_use]
     pub fn for_key(&self, bytes_each: u32) -> Limits {
+        let share = u64::from(bytes_each) * u64::from(self.key_bytes_max) / u64::from(KEY_BYTES_MAX);
+        let bytes_each = bytes_each.min(u32::try_from(share).unwrap_or(u32::MAX));
         Limits {
             identity: true,
             text_bytes_max: self.text_bytes_max.min(bytes_each),

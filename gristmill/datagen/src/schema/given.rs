@@ -6,16 +6,12 @@
 use std::collections::BTreeMap;
 
 use super::{Column, ColumnId, Definition, Index, KeyColumn, Schema, SchemaError, SizeClass};
-use crate::domain::{Domain, Limits};
+use crate::domain::{Domain, KEY_BYTES_MAX, Limits};
 use crate::stream::{Stream, draw};
 use crate::value::{Order, Type};
 
 /// What the targets of a plan can keep of a type; `None` where one of them does not offer it.
 pub type LimitsOf<'a> = dyn Fn(Type) -> Option<Limits> + 'a;
-
-/// Bytes that text and bytes may have in all columns of one key or index together: servers bound
-/// the size of an index entry, the strictest of them near this.
-const KEY_BYTES_MAX: u32 = 1000;
 
 /// Rows of a partition where nothing else is said.
 const ROWS_MAX: u64 = 4096;

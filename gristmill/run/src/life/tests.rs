@@ -1,6 +1,7 @@
 mod again;
 mod kept;
 mod lww;
+mod mysql;
 mod paced;
 mod pooled;
 mod postgres;

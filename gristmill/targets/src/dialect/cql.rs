@@ -12,7 +12,7 @@ mod tests;
 mod writer;
 
 use super::ddl::with_suffix;
-use super::{Dialect, Tuples, literal};
+use super::{Conflict, Dialect, Tuples, literal};
 use crate::cell::Cell;
 use crate::layout::{Col, Layout, TableLayout};
 use datagen::schema::ColumnId;
@@ -30,12 +30,15 @@ pub(crate) const APPLY: &str = "APPLY BATCH";
 pub(crate) const CQL: Dialect = Dialect {
     walk: writer::request,
     placeholder: '?',
+    numbered: true,
+    conflict: Conflict::OnConflict,
     tuples: Tuples::Rows,
     column_type,
     literal: write_literal,
     begin: |_, _| "BEGIN TRANSACTION",
     batch: |logged| (BATCHES[usize::from(!logged)], APPLY),
     descending_keys: true,
+    indexed: |_| String::new(),
     table_options: |_| "",
     extreme: |_, _| ("", ""),
     sum: |_| ("", ""),

@@ -29,11 +29,14 @@ pub(crate) fn objects(dialect: &Dialect, layout: &Layout, discipline: Discipline
         let descending = (0..table.rows.columns.len()).any(|j| table.rows.universe.order(j) == Order::Desc);
         if descending && !dialect.descending_keys {
             let name = with_suffix(&table.name, "_o");
-            let columns = key_columns(&[&table.parts, &table.rows], true);
+            let columns = key_columns(dialect, &[&table.parts, &table.rows], true);
             out.push(format!("CREATE INDEX {name} ON {} ({columns})", table.name));
         }
         for (name, ids) in &table.indexes {
-            let columns: Vec<&str> = ids.iter().map(|id| table.any(*id).name.as_str()).collect();
+            let columns = ids.iter().map(|id| table.any(*id));
+            let columns: Vec<String> = columns
+                .map(|c| format!("{}{}", c.name, (dialect.indexed)(c)))
+                .collect();
             let on = if ids.iter().all(|id| table.is_shared(*id)) {
                 table.companion()
             } else {
@@ -78,7 +81,7 @@ fn create(dialect: &Dialect, table: &TableLayout, name: &str, keys: &[&Keys], ce
     parts.extend(cells);
     parts.push(format!(
         "PRIMARY KEY ({})",
-        key_columns(keys, dialect.descending_keys)
+        key_columns(dialect, keys, dialect.descending_keys)
     ));
     format!(
         "CREATE TABLE {name} ({}){}",
@@ -104,7 +107,7 @@ fn tombstones(dialect: &Dialect, table: &TableLayout) -> String {
         }
     }
     parts.push(declared(dialect, &hidden.at, Type::Int64, false));
-    let key = key_columns(&[&table.parts], false);
+    let key = key_columns(dialect, &[&table.parts], false);
     parts.push(format!("PRIMARY KEY ({key}, {})", hidden.what));
     format!(
         "CREATE TABLE {} ({}){}",
@@ -114,7 +117,7 @@ fn tombstones(dialect: &Dialect, table: &TableLayout) -> String {
     )
 }
 
-fn key_columns(keys: &[&Keys], directions: bool) -> String {
+fn key_columns(dialect: &Dialect, keys: &[&Keys], directions: bool) -> String {
     let columns = keys.iter().flat_map(|k| {
         k.columns
             .iter()
@@ -123,8 +126,8 @@ fn key_columns(keys: &[&Keys], directions: bool) -> String {
     });
     let columns: Vec<String> = columns
         .map(|(c, order)| match order {
-            Order::Desc if directions => format!("{} DESC", c.name),
-            _ => c.name.clone(),
+            Order::Desc if directions => format!("{}{} DESC", c.name, (dialect.indexed)(c)),
+            _ => format!("{}{}", c.name, (dialect.indexed)(c)),
         })
         .collect();
     columns.join(", ")

@@ -1,6 +1,6 @@
 //! PostgreSQL's words. Also the words of the reference, which speaks no SQL but is shown as if it did.
 
-use super::{Dialect, Extreme, Tuples, literal, render};
+use super::{Conflict, Dialect, Extreme, Tuples, literal, render};
 use crate::cell::Cell;
 use datagen::value::{Type, Value};
 use history::Level;
@@ -9,12 +9,15 @@ use std::fmt::Write;
 pub(crate) const POSTGRES: Dialect = Dialect {
     walk: render::request,
     placeholder: '$',
+    numbered: true,
+    conflict: Conflict::OnConflict,
     tuples: Tuples::Rows,
     column_type,
     literal: write_literal,
     begin,
     batch: |_| (begin(Level::ReadCommitted, true), "COMMIT"),
     descending_keys: false,
+    indexed: |_| String::new(),
     table_options: |_| "",
     extreme,
     sum,

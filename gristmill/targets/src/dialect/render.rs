@@ -2,7 +2,7 @@
 
 mod stamped;
 
-use super::{Dialect, Extreme, Script, Slot, Statement, Tuples, Want};
+use super::{Conflict, Dialect, Extreme, Script, Slot, Statement, Tuples, Want};
 use crate::cell::Cell;
 use crate::layout::{Col, Keys, Layout, TableLayout};
 use crate::target::Request;
@@ -18,6 +18,8 @@ use std::fmt::Write as _;
 /// How the two tables of a join are called.
 const ROWS: &str = "t";
 const SHARED: &str = "s";
+
+const INSERT: &str = "INSERT INTO ";
 
 pub(super) fn request(
     script: &mut Script,
@@ -38,7 +40,10 @@ pub(super) fn request(
         });
     };
     match request {
-        Request::Begin { level, writes } => w(script, &|w| w.push((d.begin)(*level, *writes))),
+        Request::Begin { level, writes } => {
+            let words = (d.begin)(*level, *writes);
+            words.split("; ").for_each(|word| w(script, &|w| w.push(word)));
+        }
         Request::Commit => w(script, &|w| w.push("COMMIT")),
         Request::Rollback => w(script, &|w| w.push("ROLLBACK")),
         Request::Step(Step::Savepoint(n)) => w(script, &|w| w.name("SAVEPOINT s", *n)),
@@ -136,7 +141,9 @@ impl Writer<'_> {
         let Statement { sql, slots, .. } = &mut *self.statement;
         slots.push(slot);
         sql.push(self.d.placeholder);
-        sql.push_str(itoa::Buffer::new().format(slots.len()));
+        if self.d.numbered {
+            sql.push_str(itoa::Buffer::new().format(slots.len()));
+        }
     }
 
     /// A value of a column by its descriptor; `None` is NULL.
@@ -262,17 +269,19 @@ impl Writer<'_> {
                 cells,
                 strict,
             } => {
-                self.insert(table, part.position, Some(*row), cells);
-                if !strict {
+                let ignore = !strict && self.d.conflict == Conflict::OnDuplicateKey;
+                let word = if ignore { "INSERT IGNORE INTO " } else { INSERT };
+                self.insert(word, table, part.position, Some(*row), cells);
+                if !strict && self.d.conflict == Conflict::OnConflict {
                     self.push(" ON CONFLICT DO NOTHING");
                 }
             }
             Op::Upsert { part, row, cells } => {
-                self.insert(table, part.position, Some(*row), cells);
+                self.insert(INSERT, table, part.position, Some(*row), cells);
                 self.on_conflict_update(table, &[&table.parts, &table.rows], cells);
             }
             Op::Shared { part, cells } => {
-                self.insert(table, part.position, None, cells);
+                self.insert(INSERT, table, part.position, None, cells);
                 self.on_conflict_update(table, &[&table.parts], cells);
             }
             Op::Update { part, row, cells } => {
@@ -328,8 +337,9 @@ impl Writer<'_> {
     }
 
     /// `INSERT INTO t (p, c, v) VALUES (1, 2, 3)`; without a row it is the companion that is written.
-    fn insert(&mut self, table: &TableLayout, partition: u64, row: Option<u64>, cells: &Cells) {
+    fn insert(&mut self, word: &str, table: &TableLayout, partition: u64, row: Option<u64>, cells: &Cells) {
         if self.texts {
+            self.push(word);
             self.insert_into(table, row, cells);
         }
         self.push(") VALUES (");
@@ -346,9 +356,8 @@ impl Writer<'_> {
         self.push(")");
     }
 
-    /// `INSERT INTO t (p, c, v`
+    /// `t (p, c, v`
     fn insert_into(&mut self, table: &TableLayout, row: Option<u64>, cells: &Cells) {
-        self.push("INSERT INTO ");
         self.push(if row.is_some() {
             &table.name
         } else {
@@ -376,12 +385,17 @@ impl Writer<'_> {
         if !self.texts {
             return;
         }
-        self.push(" ON CONFLICT (");
-        for (i, col) in keys.iter().flat_map(|k| &k.columns).enumerate() {
-            self.push(if i == 0 { "" } else { ", " });
-            self.push(&col.name);
+        match self.d.conflict {
+            Conflict::OnConflict => {
+                self.push(" ON CONFLICT (");
+                for (i, col) in keys.iter().flat_map(|k| &k.columns).enumerate() {
+                    self.push(if i == 0 { "" } else { ", " });
+                    self.push(&col.name);
+                }
+                self.push(") DO UPDATE SET ");
+            }
+            Conflict::OnDuplicateKey => self.push(" ON DUPLICATE KEY UPDATE "),
         }
-        self.push(") DO UPDATE SET ");
         let first_key = [table.parts.columns[0].id];
         let set: &mut dyn Iterator<Item = &ColumnId> = if cells.is_empty() {
             &mut first_key.iter()
@@ -392,8 +406,17 @@ impl Writer<'_> {
             let name = &table.any(*id).name;
             self.push(if i == 0 { "" } else { ", " });
             self.push(name);
-            self.push(" = excluded.");
-            self.push(name);
+            match self.d.conflict {
+                Conflict::OnConflict => {
+                    self.push(" = excluded.");
+                    self.push(name);
+                }
+                Conflict::OnDuplicateKey => {
+                    self.push(" = VALUES(");
+                    self.push(name);
+                    self.push(")");
+                }
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 //! SQLite has five storage classes; the others live in them in a way that keeps their order: a numeric as its unscaled
 //! integer, a date as days and a time as microseconds, a uuid as its 16 bytes.
 
-use super::{Dialect, Extreme, Tuples, literal, render};
+use super::{Conflict, Dialect, Extreme, Tuples, literal, render};
 use crate::cell::Cell;
 use datagen::value::Type;
 use history::Level;
@@ -12,12 +12,15 @@ use std::fmt::Write;
 pub(crate) const SQLITE: Dialect = Dialect {
     walk: render::request,
     placeholder: '?',
+    numbered: true,
+    conflict: Conflict::OnConflict,
     tuples: Tuples::Values,
     column_type,
     literal: write_literal,
     begin,
     batch: |_| (begin(Level::ReadCommitted, true), "COMMIT"),
     descending_keys: true,
+    indexed: |_| String::new(),
     table_options,
     extreme: |_, which| match which {
         Extreme::Min => ("min(", ")"),

@@ -17,23 +17,18 @@ use super::wire::Wire;
 use crate::Unusable;
 use crate::process;
 use crate::target::OpenOptions;
+use crate::throwaway::{self, PAUSE, PAUSES_MAX, last_lines, stop, wait_until};
 use crate::url::{decode, split_query};
 use nix::sys::signal::Signal;
 use nix::unistd::{User, geteuid};
 use parking_lot::Mutex;
 use std::fs;
-use std::io::{self, Read};
-use std::net::{Ipv4Addr, TcpListener};
+use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
-
-const PAUSE: Duration = Duration::from_millis(20);
-/// Pauses until a server that starts or stops is given up: one minute.
-const PAUSES_MAX: u32 = 3_000;
 
 /// One folder's server.
 pub(super) struct Local {
@@ -165,12 +160,12 @@ impl Local {
             owner().map_err(|what| Unusable::server(self.url.clone(), what, "create a user `postgres`"))?;
         let home = self.home(owner.as_ref())?;
         let data = home.join("data");
-        let password = self.password(&home)?;
+        let password = throwaway::password(&home).map_err(|e| self.broken("no password can be made", &e))?;
         if !data.join("PG_VERSION").exists() {
             self.init(&bin, &home, owner.as_ref(), &password)?;
         }
         await_end_of_old(&data);
-        let port = self.port(&home)?;
+        let port = throwaway::port(&home).map_err(|e| self.broken("no port is free", &e))?;
         let mut command = self.command(&bin.join("postgres"), &home, owner.as_ref(), "log")?;
         command.arg("-D").arg(&data);
         for setting in [
@@ -275,25 +270,8 @@ impl Local {
         owner: Option<&User>,
         log: &str,
     ) -> Result<Command, Unusable> {
-        let log = home.join(log);
-        let open = || -> io::Result<(fs::File, fs::File)> {
-            let file = fs::File::options().create(true).append(true).open(&log)?;
-            Ok((file.try_clone()?, file))
-        };
-        let (out, err) = open().map_err(|e| self.broken(&log.display().to_string(), &e))?;
-        let mut command = Command::new(program);
-        // A language or settings of the person who tests must not leak into the server.
-        command
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .env("LC_ALL", "C")
-            .env("TZ", "UTC");
-        command
-            .current_dir(home)
-            .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(err)
-            .process_group(0);
+        let mut command = throwaway::command(program, home, log)
+            .map_err(|e| self.broken(&home.join(log).display().to_string(), &e))?;
         if let Some(user) = owner {
             command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
         }
@@ -326,39 +304,6 @@ impl Local {
             Ok(other)
         };
         done().map_err(|e| self.broken(&self.folder.display().to_string(), &e))
-    }
-
-    fn password(&self, home: &Path) -> Result<String, Unusable> {
-        let file = home.join("password");
-        if let Ok(password) = fs::read_to_string(&file) {
-            return Ok(password);
-        }
-        let make = || -> io::Result<String> {
-            let mut bytes = [0; 16];
-            fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-            let password: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-            fs::write(&file, &password)?;
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
-            Ok(password)
-        };
-        make().map_err(|e| self.broken("no password can be made", &e))
-    }
-
-    /// A free port the first time, the same one ever after.
-    fn port(&self, home: &Path) -> Result<u16, Unusable> {
-        let file = home.join("port");
-        if let Some(port) = fs::read_to_string(&file)
-            .ok()
-            .and_then(|text| text.trim().parse().ok())
-        {
-            return Ok(port);
-        }
-        let find = || -> io::Result<u16> {
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-            fs::write(&file, port.to_string())?;
-            Ok(port)
-        };
-        find().map_err(|e| self.broken("no port is free", &e))
     }
 
     /// The folder of `initdb` and `postgres`: as said, as `pg_config` says, or the newest where Debian keeps them.
@@ -445,55 +390,7 @@ fn await_end_of_old(data: &Path) {
     let Some(pid) = text.lines().next().and_then(|l| l.trim().parse::<u32>().ok()) else {
         return;
     };
-    // The number may be somebody else's by now.
-    let ours = || {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        process::is_alive(pid) && String::from_utf8_lossy(&line).contains(&data.display().to_string())
-    };
-    for signal in [Signal::SIGQUIT, Signal::SIGKILL] {
-        if !ours() {
-            return;
-        }
-        process::signal(pid, signal);
-        for _ in 0..250 {
-            if !ours() {
-                return;
-            }
-            process::pause(PAUSE);
-        }
-    }
-}
-
-fn wait_until(done: impl Fn() -> bool) -> bool {
-    for _ in 0..PAUSES_MAX {
-        if done() {
-            return true;
-        }
-        process::pause(PAUSE);
-    }
-    false
-}
-
-/// Asks it to end, and sees that it does.
-fn stop(child: &mut Child, how: Signal) {
-    process::signal(child.id(), how);
-    for _ in 0..500 {
-        if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
-            return;
-        }
-        process::pause(PAUSE);
-    }
-    // One of its processes does not hear it; none may be left.
-    for pid in process::children(child.id()).iter().chain([&child.id()]) {
-        process::signal(*pid, Signal::SIGKILL);
-    }
-    drop(child.wait());
-}
-
-fn last_lines(file: &Path) -> String {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().rev().take(3).collect();
-    lines.into_iter().rev().collect::<Vec<_>>().join(" / ")
+    throwaway::end_old(pid, data, &[Signal::SIGQUIT, Signal::SIGKILL]);
 }
 
 impl Drop for Local {

@@ -1,0 +1,64 @@
+//! The same promises on a throw-away MariaDB.
+
+use super::{assert_clean, ending, plan};
+
+/// Whether there is a server to test with; under CI there must be.
+fn installed() -> bool {
+    let places = [
+        "/usr/sbin/mariadbd",
+        "/usr/bin/mariadbd",
+        "/usr/local/sbin/mariadbd",
+    ];
+    let there = places.iter().any(|place| std::path::Path::new(place).exists());
+    assert!(
+        there || std::env::var("CI").as_deref() != Ok("true"),
+        "MariaDB is not installed"
+    );
+    if !there {
+        println!("left out: MariaDB is not installed");
+    }
+    there
+}
+
+#[test]
+fn a_run_on_mariadb_is_clean_at_every_level_and_finds_a_lie_at_each() {
+    if !installed() {
+        return;
+    }
+    let lies = ["forgotten_row", "db_hide_value", "hidden_value"];
+    for (level, lie) in ["read-committed", "repeatable-read", "serializable"]
+        .iter()
+        .zip(lies)
+    {
+        let flags =
+            format!("sessions=4 visits=500 rejected-percent=60 isolation={level} settle=60s deadline=20s");
+        let store = tempfile::tempdir().unwrap();
+        assert_clean(&ending(&plan("mysql:local", &flags), store.path()).verdict);
+        let lying = plan("mysql:local", &format!("{flags} lie:{lie}=1/20"));
+        let verdict = ending(&lying, store.path()).verdict;
+        assert!(!verdict.causes.is_empty(), "{level}: {lie} was not found");
+    }
+}
+
+#[test]
+fn a_killed_mariadb_keeps_what_it_acknowledged_and_every_statement_is_settled() {
+    if !installed() {
+        return;
+    }
+    let faults = "fault:kill=1/900 fault:cut-before-commit=1/60 fault:cut-after-commit=1/60 fault:cancel=1/60 \
+                  fault:terminate=1/100 fault:restart=1/900";
+    let flags = format!("sessions=4 visits=800 rejected-percent=60 settle=60s deadline=20s {faults}");
+    let store = tempfile::tempdir().unwrap();
+    let verdict = ending(&plan("mysql:local", &flags), store.path()).verdict;
+    for fault in [
+        "kill",
+        "cut-before-commit",
+        "cut-after-commit",
+        "cancel",
+        "terminate",
+    ] {
+        let count = verdict.faults.get(fault).copied().unwrap_or(0);
+        assert!(count > 0, "{fault}: {:?}", verdict.faults);
+    }
+    assert_clean(&verdict);
+}

@@ -1,0 +1,120 @@
+//! What throw-away servers have in common, whichever they are: files in the folder of the run, a port and a password that
+//! never change in its life, an environment without anything of the person who tests, an end that leaves nothing behind.
+
+use crate::process;
+use nix::sys::signal::Signal;
+use std::fs;
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Between two looks at a server that starts or stops.
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);
+/// Looks until it is given up: one minute.
+pub(crate) const PAUSES_MAX: u32 = 3_000;
+
+/// A free port of 127.0.0.1 the first time, the same one ever after.
+pub(crate) fn port(home: &Path) -> io::Result<u16> {
+    let file = home.join("port");
+    let known = fs::read_to_string(&file).ok();
+    if let Some(port) = known.and_then(|text| text.trim().parse().ok()) {
+        return Ok(port);
+    }
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+    fs::write(&file, port.to_string())?;
+    Ok(port)
+}
+
+/// 32 random digits the first time, the same ever after; nobody else may read the file.
+pub(crate) fn password(home: &Path) -> io::Result<String> {
+    let file = home.join("password");
+    if let Ok(password) = fs::read_to_string(&file) {
+        return Ok(password);
+    }
+    let mut bytes = [0; 16];
+    fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    let password: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    fs::write(&file, &password)?;
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
+    Ok(password)
+}
+
+/// A command in a folder that writes into a log there. A language or settings of the person who tests must not leak into
+/// the server.
+pub(crate) fn command(program: &Path, home: &Path, log: &str) -> io::Result<Command> {
+    let file = fs::File::options()
+        .create(true)
+        .append(true)
+        .open(home.join(log))?;
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LC_ALL", "C")
+        .env("TZ", "UTC")
+        .current_dir(home)
+        .stdin(Stdio::null())
+        .stdout(file.try_clone()?)
+        .stderr(file)
+        .process_group(0);
+    Ok(command)
+}
+
+/// Whether something comes true within a minute.
+pub(crate) fn wait_until(done: impl Fn() -> bool) -> bool {
+    for _ in 0..PAUSES_MAX {
+        if done() {
+            return true;
+        }
+        process::pause(PAUSE);
+    }
+    false
+}
+
+/// Asks a server to end, and sees that it does.
+pub(crate) fn stop(child: &mut Child, how: Signal) {
+    process::signal(child.id(), how);
+    for _ in 0..500 {
+        if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
+            return;
+        }
+        process::pause(PAUSE);
+    }
+    // One of its processes does not hear it; none may be left.
+    for pid in process::children(child.id()).iter().chain([&child.id()]) {
+        process::signal(*pid, Signal::SIGKILL);
+    }
+    drop(child.wait());
+}
+
+/// Ends a server of an earlier life of ours that did not hear of our death, if this process is one: its command line names
+/// the folder, for the number may be somebody else's by now.
+pub(crate) fn end_old(pid: u32, folder: &Path, signals: &[Signal]) {
+    let ours = || {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        process::is_alive(pid) && String::from_utf8_lossy(&line).contains(&folder.display().to_string())
+    };
+    for signal in signals {
+        if !ours() {
+            return;
+        }
+        process::signal(pid, *signal);
+        for _ in 0..250 {
+            if !ours() {
+                return;
+            }
+            process::pause(PAUSE);
+        }
+    }
+}
+
+/// The last three lines of a log.
+pub(crate) fn last_lines(file: &Path) -> String {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().rev().take(3).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join(" / ")
+}
