@@ -2,7 +2,7 @@
 //! else knows.
 //!
 //! ```text
-//!   FOLDER/mariadb/   data/  log  install.log  password  port  pid  init.sql
+//!   FOLDER/mariadb/   data/  tmp/  log  install.log  password  port  pid  init.sql
 //! ```
 //!
 //! Started by its first use; found running by a second target of the same folder in this process; started again from its
@@ -154,6 +154,8 @@ impl Local {
         let file = |e| self.broken(&home.display().to_string(), &e);
         fs::create_dir_all(home).map_err(file)?;
         fs::set_permissions(home, fs::Permissions::from_mode(0o700)).map_err(file)?;
+        // Not the system's: two servers that make their tables at one time have met there.
+        fs::create_dir_all(home.join("tmp")).map_err(file)?;
         let password = throwaway::password(home).map_err(|e| self.broken("no password can be made", &e))?;
         let port = throwaway::port(home).map_err(|e| self.broken("no port is free", &e))?;
         let data = home.join("data");
@@ -173,6 +175,7 @@ impl Local {
         }
         command
             .arg(format!("--datadir={}", data.display()))
+            .arg(format!("--tmpdir={}", home.join("tmp").display()))
             .arg(format!("--port={port}"))
             .arg(format!("--socket={}", home.join("socket").display()))
             .arg(format!("--pid-file={}", home.join("pid").display()))
@@ -242,11 +245,14 @@ impl Local {
         if geteuid().is_root() {
             command.arg("--user=root");
         }
-        command.arg(format!("--datadir={}", data.display())).args([
-            "--auth-root-authentication-method=normal",
-            "--skip-test-db",
-            "--skip-name-resolve",
-        ]);
+        command
+            .arg(format!("--datadir={}", data.display()))
+            .arg(format!("--tmpdir={}", self.folder.join("tmp").display()))
+            .args([
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+                "--skip-name-resolve",
+            ]);
         let log = self.folder.join("install.log");
         let status = process::spawn(command, Signal::SIGKILL).and_then(|mut child| child.wait());
         match status {

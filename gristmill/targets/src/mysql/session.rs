@@ -3,7 +3,7 @@
 use super::client::{Client, Done, Error};
 use super::codes::{self, NO_SUCH_THREAD};
 use super::config::Config;
-use crate::dialect::{Renderer, Statement, not_offered};
+use crate::dialect::{Renderer, Statement};
 use crate::target::{Cancel, Executed, Identity, Rendered, Request, Session};
 use history::{Address, Answer, Reason, ReasonKind};
 use std::net::SocketAddr;
@@ -79,7 +79,7 @@ impl Session for MysqlSession {
         self.client.set_patience(deadline);
         let script = std::mem::take(&mut self.renderer.script);
         let commit = matches!(request, Request::Commit);
-        let answer = not_offered(request).unwrap_or_else(|| self.answer(script.statements(), commit, true));
+        let answer = self.answer(script.statements(), commit, true);
         self.renderer.script = script;
         Executed { answer, digest }
     }
