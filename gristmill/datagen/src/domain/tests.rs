@@ -32,6 +32,7 @@ fn narrow() -> Limits {
         year_min: 1970,
         year_max: 2037,
         subsecond_digits: 3,
+        key_bytes_max: 200,
         identity: true,
     }
 }

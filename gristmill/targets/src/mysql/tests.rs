@@ -221,7 +221,10 @@ fn a_mariadb_that_cannot_be_used_is_named_with_the_remedy() {
     expect!["cannot use mysql://guest@127.0.0.1:1/gristmill: no connection: Connection refused (os error 111) / see that the server runs and that the URL names its host and port"].assert_eq(&complaint("mysql://guest@127.0.0.1:1/gristmill"));
     // May log in and may not create: said beforehand, refused as a whole.
     let target = crate::open(&url("guest:guest", "/gristmill"), &options(folder.path(), 1)).unwrap();
-    expect!["UPDATE on gristmill, DELETE on gristmill, CREATE on gristmill, DROP on gristmill, INDEX on gristmill"].assert_eq(&target.facts().unwrap().rights_missing.join(", "));
+    expect![
+        "UPDATE on gristmill, DELETE on gristmill, CREATE on gristmill, DROP on gristmill, INDEX on gristmill"
+    ]
+    .assert_eq(&target.facts().unwrap().rights_missing.join(", "));
     let schema = Arc::new(two_tables(&*target));
     let error = target.prepare(&schema).unwrap_err().to_string();
     expect!["cannot use mysql://guest@127.0.0.1:PORT/gristmill: CREATE command denied to user 'guest'@'127.0.0.1' for table `gristmill`.`gmt1_t0` (1142)"].assert_eq(&error.replace(&port.to_string(), "PORT"));
