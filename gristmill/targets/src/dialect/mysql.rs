@@ -28,6 +28,7 @@ pub(crate) const MARIADB: Dialect = Dialect {
     column_type,
     literal: write_literal,
     begin,
+    batch: |_| ("START TRANSACTION", "COMMIT"),
     descending_keys: true,
     indexed,
     table_options,

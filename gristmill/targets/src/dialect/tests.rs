@@ -1,6 +1,6 @@
 //! What is sent, as a person reads it. Expectations rewrite themselves (UPDATE_EXPECT=1); read the diff.
 
-use super::{Dialect, POSTGRES, SQLITE, Script, objects, text};
+use super::{Dialect, MARIADB, POSTGRES, SQLITE, Script, objects, text};
 use crate::conformance::two_tables;
 use crate::layout::Layout;
 use crate::target::{OpenOptions, Request};
@@ -117,6 +117,42 @@ fn sqlite_is_asked_in_its_own_words() {
 }
 
 #[test]
+fn mariadb_is_asked_in_its_own_words() {
+    check(
+        &MARIADB,
+        &expect![[r#"
+        CREATE TABLE gm1_t0 (p0 text CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL, p1 smallint NOT NULL, c0 int NOT NULL, c1 text CHARACTER SET ascii COLLATE ascii_nopad_bin NOT NULL, v0 smallint, v1 text CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin, v2 decimal(12,3), v3 tinyint, v4 double, "order" blob, v6 binary(16), PRIMARY KEY (p0(100), p1, c0 DESC, c1(100))) ENGINE=InnoDB ROW_FORMAT=DYNAMIC
+        CREATE TABLE gm1_t0_s (p0 text CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL, p1 smallint NOT NULL, s0 datetime(6), s1 bigint, PRIMARY KEY (p0(100), p1)) ENGINE=InnoDB ROW_FORMAT=DYNAMIC
+        CREATE INDEX gm1_t0_i0 ON gm1_t0 (v0)
+        CREATE TABLE gm1_t1 (p0 date NOT NULL, p1 tinyint NOT NULL, v0 tinyint, v1 float, v2 time(6), PRIMARY KEY (p0, p1)) ENGINE=InnoDB ROW_FORMAT=COMPRESSED
+        SET TRANSACTION ISOLATION LEVEL SERIALIZABLE
+        START TRANSACTION READ WRITE
+        INSERT IGNORE INTO gm1_t0 (p0, p1, c0, c1, v0, v1, "order") VALUES ('', -32768, 2147483647, 'aqk3E1Gc"T%m,*''L', -32668, ' ', x'00000000000004')
+        INSERT INTO gm1_t1 (p0, p1, v1) VALUES (date '9999-12-31', 0, -3.4028218437925203e38)
+        INSERT INTO gm1_t0 (p0, p1, c0, c1) VALUES ('', -32768, 2147483647, 'kfqdgU6O3u') ON DUPLICATE KEY UPDATE p0 = VALUES(p0)
+        INSERT INTO gm1_t0 (p0, p1, c0, c1, v2, v3) VALUES ('', 32767, 2147483647, 'kfqdgU6O3u', -999999999.994, 1) ON DUPLICATE KEY UPDATE v2 = VALUES(v2), v3 = VALUES(v3)
+        UPDATE gm1_t0 SET v0 = -32663, v6 = x'0000000000004007aff2118402ff0790' WHERE p0 = '' AND p1 = -32768 AND c0 = 2147483647 AND c1 = 'kfqdgU6O3u'
+        UPDATE gm1_t0 SET v0 = NULL, v1 = NULL WHERE p0 = '' AND p1 = -32768 AND c0 = 2147483647 AND c1 = 'kfqdgU6O3u'
+        INSERT INTO gm1_t0_s (p0, p1, s0, s1) VALUES ('􏿿', -32768, timestamp '0001-01-01 00:00:00.000007', NULL) ON DUPLICATE KEY UPDATE s0 = VALUES(s0), s1 = VALUES(s1)
+        DELETE FROM gm1_t0 WHERE p0 = '' AND p1 = -32768 AND c0 = 2147483647 AND c1 = ''
+        DELETE FROM gm1_t0 WHERE p0 = '' AND p1 = -32768 AND c0 = 1 AND c1 >= '' AND c1 < 'NULL'
+        DELETE FROM gm1_t0 WHERE p0 = '' AND p1 = -32768 AND c0 < 1
+        DELETE FROM gm1_t0 WHERE p0 = '' AND p1 = -32768
+        DELETE FROM gm1_t0_s WHERE p0 = '' AND p1 = -32768
+        SAVEPOINT s1
+        ROLLBACK TO SAVEPOINT s1
+        SELECT v0, "order" FROM gm1_t0 WHERE p0 = '' AND p1 = -32768 AND v0 >= -32765 AND v1 IS NULL AND v4 <> -1.7976931348623151e308 ORDER BY c0, c1 DESC LIMIT 3 OFFSET 1
+        SELECT c0 FROM gm1_t0 WHERE (p0, p1) IN (('', -32768), ('􏿿', -32768)) AND (c0, c1) IN ((2147483647, 'A'), (2147483647, 'aqk3E1Gc"T%m,*''L'))
+        SELECT v2 FROM gm1_t1 WHERE (p0, p1) IN ((date '0001-01-01', 0), (date '9999-12-31', 1))
+        SELECT t.v3, count(*), sum(t.v2) FROM gm1_t0 t LEFT JOIN gm1_t0_s s ON s.p0 = t.p0 AND s.p1 = t.p1 GROUP BY t.v3 ORDER BY t.v3
+        SELECT s0 FROM gm1_t0_s WHERE p0 = '' AND p1 = 32767
+        SELECT DISTINCT t.v0 FROM gm1_t0 t JOIN gm1_t0_s s ON s.p0 = t.p0 AND s.p1 = t.p1 WHERE t.p0 = '' AND t.p1 = 32767
+        SELECT min(v0), max(v0), count(v1) FROM gm1_t1 WHERE p0 = date '6364-05-31' AND p1 = 1
+    "#]],
+    );
+}
+
+#[test]
 fn digests_tell_statements_and_values_apart() {
     let layout = layout();
     let digest = |visit: &str| {
@@ -188,7 +224,7 @@ const OTHERS: &str = "1: insert t0/0/4 c4=101 c5=3 c9=8; insert! t1/3/0 c3=8; up
 #[test]
 fn a_text_written_once_for_its_shape_is_the_text_written_anew() {
     let layout = layout();
-    for dialect in [&SQLITE, &POSTGRES] {
+    for dialect in [&SQLITE, &POSTGRES, &MARIADB] {
         let mut session = Script::default();
         for visit in [STEPS, OTHERS, STEPS, OTHERS] {
             let visit: Visit = visit.parse().unwrap_or_else(|e| panic!("{e}"));
