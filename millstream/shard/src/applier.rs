@@ -143,7 +143,7 @@ impl ShardCell {
             waiters: AtomicUsize::new(0),
             readers: Mutex::new(Vec::new()),
             skew: Mutex::new(None),
-            riders: Riders::default(),
+            riders: Riders::new(env.mutant),
         }))
     }
 
@@ -234,7 +234,7 @@ impl ShardCell {
         let _turn = self.turn.lock().await;
         loop {
             let base = self.current();
-            match self.attempt_riding(&base, command, Some(&self.riders)).await? {
+            match self.attempt_with(&base, command, true).await? {
                 Attempt::Committed(value) | Attempt::Answered(value) => return Ok(Applied::Done(value)),
                 Attempt::Doubtful(value) => {
                     if self.fetch().await?.seqno == base.seqno {
@@ -286,15 +286,15 @@ impl ShardCell {
         base: &Arc<State>,
         command: &mut (dyn FnMut(&mut State, u64) -> Flow<T> + Send),
     ) -> Result<Attempt<T>, ShardError> {
-        self.attempt_riding(base, command, None).await
+        self.attempt_with(base, command, false).await
     }
 
-    /// [`ShardCell::attempt`] that takes along what waits for a commit.
-    async fn attempt_riding<T>(
+    /// [`ShardCell::attempt`]; with `riders`, what waits for a commit comes along.
+    async fn attempt_with<T>(
         &self,
         base: &Arc<State>,
         command: &mut (dyn FnMut(&mut State, u64) -> Flow<T> + Send),
-        riders: Option<&Riders>,
+        riders: bool,
     ) -> Result<Attempt<T>, ShardError> {
         let now = self.env.clock.now_ms();
         let mut next = State::clone(base);
@@ -303,7 +303,10 @@ impl ShardCell {
             Flow::Doubt(value) => return Ok(Attempt::Doubtful(value)),
             Flow::Commit(value) => value,
         };
-        let aboard = riders.map_or_else(Aboard::nobody, |riders| riders.board(&mut next));
+        let aboard = match riders {
+            true => self.riders.board(&mut next),
+            false => Aboard::default(),
+        };
         let skew = next.expire_at(now, base.walltime_ms, self.env.mutant);
         if skew.is_some() {
             *self.skew.lock() = skew;
@@ -346,10 +349,17 @@ impl ShardCell {
                         return Err(self.store_error(error));
                     }
                 }
-                Err(error) => return Ok(Attempt::InDoubt(error)),
+                Err(error) => {
+                    aboard.tell(match self.env.mutant {
+                        Mutant::RideInDoubtFailed => Ride::Not,
+                        Mutant::RideInDoubtCommitted => Ride::Committed,
+                        _ => Ride::Unknown,
+                    });
+                    return Ok(Attempt::InDoubt(error));
+                }
             }
         }
-        aboard.arrived();
+        aboard.tell(Ride::Committed);
         self.pending.lock().note(&self.env, &next, gc);
         self.publish(Arc::new(next));
         if self.env.maintenance == Maintenance::Background && self.pending.lock().any() {
@@ -413,13 +423,9 @@ impl ShardCell {
         }
     }
 
-    /// Leaves `change` to the next commit of this process, for a moment. Where maintenance is done by hand nobody else
-    /// moves meanwhile.
+    /// Leaves `change` to the next commit of this process, for a moment.
     pub(crate) async fn ride(&self, change: Change) -> Ride {
-        let wait_ms = match self.env.maintenance {
-            Maintenance::Background => self.env.settings.get().upkeep_ride_ms,
-            Maintenance::Manual => 0,
-        };
+        let wait_ms = self.env.settings.get().upkeep_ride_ms;
         self.riders.ride(&self.env.clock, wait_ms, change).await
     }
 

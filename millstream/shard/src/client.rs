@@ -72,12 +72,16 @@ impl Default for ClientConfig {
 }
 
 impl ClientConfig {
-    /// Everything by hand: a clock that stands still at `now_ms`, ids from `seed`, no background work.
+    /// Everything by hand: a clock that stands still at `now_ms`, ids from `seed`, no background work, and upkeep that
+    /// waits for nobody's commit.
     pub fn manual(now_ms: u64, seed: u64) -> ClientConfig {
         ClientConfig {
             clock: Clock::manual(now_ms),
             ids: IdSource::seeded(seed),
-            settings: Settings::default(),
+            settings: Settings {
+                upkeep_ride_ms: 0,
+                ..Settings::default()
+            },
             maintenance: Maintenance::Manual,
             hostname: format!("test/{seed}"),
             mutant: Mutant::None,

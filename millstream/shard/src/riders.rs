@@ -6,7 +6,8 @@
 //!
 //! Invariants:
 //! 1. A change is aboard of one attempt at a time. After an attempt that certainly failed it waits for the next one.
-//! 2. Whoever left a change learns that it is committed, that it is not and nobody will, or that nobody knows.
+//! 2. Whoever left a change learns that it is committed, that it is not and nobody will, or that nobody knows; also
+//!    if nobody commits any more.
 
 use std::fmt;
 
@@ -14,6 +15,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
+use crate::mutant::Mutant;
 use crate::rt::{Either, race};
 use crate::state::State;
 
@@ -38,9 +40,9 @@ struct Rider {
 }
 
 /// Changes that wait.
-#[derive(Default)]
 pub(crate) struct Riders {
     inner: Mutex<Inner>,
+    mutant: Mutant,
 }
 
 #[derive(Default)]
@@ -56,10 +58,19 @@ impl fmt::Debug for Riders {
 }
 
 /// Changes that are part of an attempt; dropped, nobody knows what became of them.
+#[derive(Default)]
 #[must_use = "those aboard want to know how it ended"]
 pub(crate) struct Aboard(Vec<Rider>);
 
 impl Riders {
+    /// Nobody waits yet.
+    pub(crate) fn new(mutant: Mutant) -> Riders {
+        Riders {
+            inner: Mutex::default(),
+            mutant,
+        }
+    }
+
     /// Leaves `change` for whoever commits within `wait_ms`.
     pub(crate) async fn ride(&self, clock: &Clock, wait_ms: u64, change: Change) -> Ride {
         if wait_ms == 0 {
@@ -75,51 +86,65 @@ impl Riders {
         };
         // Given up, it must not travel.
         let _withdrawn = Withdraw { riders: self, number };
-        let answer = match race(&mut answer, clock.sleep(wait_ms)).await {
-            Either::Left(answer) => answer,
-            Either::Right(()) if self.withdraw(number) => return Ride::Not,
-            Either::Right(()) => answer.await,
-        };
-        answer.unwrap_or(Ride::Unknown)
+        loop {
+            match race(&mut answer, clock.sleep(wait_ms)).await {
+                Either::Left(answer) => return answer.unwrap_or(Ride::Unknown),
+                Either::Right(()) if self.withdraw(number) => return Ride::Not,
+                Either::Right(()) if self.mutant == Mutant::RideOutlastsPatience => {
+                    return answer.await.unwrap_or(Ride::Unknown);
+                }
+                // Aboard of an attempt, which may fail and put it back where nobody comes by any more.
+                Either::Right(()) => {}
+            }
+        }
     }
 
     /// Applies to `state` what waits; what does not apply is told so.
     pub(crate) fn board(&self, state: &mut State) -> Aboard {
         let mut aboard = Vec::new();
+        if self.mutant == Mutant::RideLeftBehind {
+            return Aboard(aboard);
+        }
         for mut rider in std::mem::take(&mut self.inner.lock().waiting) {
             if (rider.change)(state) {
                 aboard.push(rider);
             } else {
-                let _ = rider.told.send(Ride::Not);
+                let _ = rider.told.send(match self.mutant {
+                    Mutant::RideUnappliedCommitted => Ride::Committed,
+                    _ => Ride::Not,
+                });
             }
         }
         Aboard(aboard)
     }
 
-    /// The attempt certainly failed: they wait for the next one.
+    /// The attempt certainly failed: they wait for the next one, but for those who were given up meanwhile.
     pub(crate) fn put_back(&self, aboard: Aboard) {
-        self.inner.lock().waiting.splice(0..0, aboard.0);
+        let still = aboard.0.into_iter().filter(|rider| match self.mutant {
+            Mutant::RideLostWithAttempt => false,
+            Mutant::RideWithoutOwner => true,
+            _ => !rider.told.is_closed(),
+        });
+        self.inner.lock().waiting.splice(0..0, still);
     }
 
     /// Whether the change still waited; now it does not.
     fn withdraw(&self, number: u64) -> bool {
         let waiting = &mut self.inner.lock().waiting;
         let before = waiting.len();
+        if self.mutant == Mutant::RideAfterWithdrawal {
+            return waiting.iter().any(|rider| rider.number == number);
+        }
         waiting.retain(|rider| rider.number != number);
         waiting.len() < before
     }
 }
 
 impl Aboard {
-    /// Nobody.
-    pub(crate) fn nobody() -> Aboard {
-        Aboard(Vec::new())
-    }
-
-    /// The attempt was committed.
-    pub(crate) fn arrived(self) {
+    /// Says how the attempt ended.
+    pub(crate) fn tell(self, how: Ride) {
         for rider in self.0 {
-            let _ = rider.told.send(Ride::Committed);
+            let _ = rider.told.send(how);
         }
     }
 }

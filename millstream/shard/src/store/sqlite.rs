@@ -149,12 +149,12 @@ impl SqliteConsensus {
                 StoreError::determinate(format!("cannot open {}: {e}", lock_path.display())).permanent()
             })?;
         let lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, e)| StoreError::determinate(e))?;
-        let mut writer = connect(path)?;
+        let mut writer = connect(path, mutant)?;
         writer.execute_batch(SCHEMA).map_err(|e| failure(&e))?;
         let lock = lock.unlock().map_err(|(_, e)| StoreError::determinate(e))?;
-        let checkpoints = Checkpoints::start(path, &mut writer, Limits::default())?;
+        let checkpoints = Checkpoints::start(path, &mut writer, Limits::default(), mutant)?;
         let readers = (0..READERS)
-            .map(|_| connect(path))
+            .map(|_| connect(path, mutant))
             .collect::<Result<Vec<_>, _>>()?;
         let (sender, receiver) = channel();
         std::thread::Builder::new()
@@ -197,12 +197,15 @@ impl SqliteConsensus {
 }
 
 /// A connection with the settings that durability needs, read back.
-fn connect(path: &Path) -> Result<Connection, StoreError> {
+fn connect(path: &Path, mutant: Mutant) -> Result<Connection, StoreError> {
     let connection = Connection::open(path).map_err(|e| failure(&e))?;
     let prepare = || -> rusqlite::Result<(String, i64)> {
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
         let mode = connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
-        connection.execute_batch("PRAGMA synchronous=FULL")?;
+        connection.execute_batch(match mutant {
+            Mutant::LogNotSynced => "PRAGMA synchronous=NORMAL",
+            _ => "PRAGMA synchronous=FULL",
+        })?;
         let synchronous = connection.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
         // Else a statement is compiled again whenever another value is bound to it.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -211,6 +214,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     };
     match prepare().map_err(|e| failure(&e))? {
         (mode, 2) if mode == "wal" => Ok(connection),
+        _ if mutant == Mutant::SettingsNotReadBack => Ok(connection),
         (mode, level) => Err(StoreError::determinate(format!(
             "{}: SQLite runs with journal_mode={mode}, synchronous={level}, not wal and 2 (FULL)",
             path.display()
@@ -552,7 +556,7 @@ impl Consensus for SqliteConsensus {
             .run(move || {
                 let mut cached = heads.lock();
                 if cached.connection.is_none() {
-                    cached.connection = Some(connect(&path)?);
+                    cached.connection = Some(connect(&path, Mutant::None)?);
                     cached.version = -1;
                 }
                 let connection = cached.connection.as_ref().expect("made above");

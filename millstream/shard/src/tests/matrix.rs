@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
 use super::world::Proof;
-use super::{appends, collection, handles, holds};
+use super::{appends, collection, handles, holds, pieces, riding};
 use crate::mutant::Mutant;
 use crate::store::{file, head, postgres, sqlite};
 
@@ -138,6 +138,8 @@ matrix! {
         kills [AnswerBeforeCommit];
     "H5" h_5_doubt_is_decided_by_the_slot => appends::doubt_is_decided_by_the_slot,
         kills [WriterEntryRecreated, DoubtMeansFailure];
+    "H5" h_5_what_rode_with_an_append_in_doubt_is_not_guessed => riding::a_change_in_doubt_is_not_guessed,
+        kills [RideInDoubtFailed, RideInDoubtCommitted];
     "H6" h_6_permanent_errors_surface => handles::permanent_errors_surface, kills [PermanentRetriedForEver];
     "H7" h_7_mixed_up_locations_are_refused => crate::location::tests::mixtures_are_refused,
         kills [IdentityUnchecked];
@@ -154,6 +156,26 @@ matrix! {
     "H13" h_13_what_was_set_survives_a_power_cut => file::tests::survives_a_power_cut,
         kills [FileNotSynced, FolderNotSynced, NewFolderNotSynced];
     "H14" h_14_damage_is_noticed_in_the_fetch => handles::damage_is_noticed, kills [ChecksumIgnored];
+    "H14" h_14_another_part_read_block_by_block_is_noticed => pieces::another_part_is_noticed,
+        kills [ChecksumIgnored];
+    "riders 1" riders_1_a_change_travels_with_the_next_append => riding::a_change_travels_with_the_next_append,
+        kills [RideLeftBehind];
+    "riders 1" riders_1_a_change_waits_on_after_an_attempt_that_failed =>
+        riding::a_change_waits_on_after_an_attempt_that_failed_for_certain, kills [RideLostWithAttempt];
+    "riders 2" riders_2_a_change_that_comes_back_late_stays_at_home =>
+        riding::a_change_that_comes_back_late_stays_at_home, kills [RideOutlastsPatience];
+    "riders 2" riders_2_a_change_whose_owner_is_gone_does_not_travel =>
+        riding::a_change_whose_owner_is_gone_does_not_travel, kills [RideWithoutOwner];
+    "riders 2" riders_2_a_change_that_nobody_takes_stays_at_home =>
+        riding::a_change_that_nobody_takes_stays_at_home, kills [RideAfterWithdrawal];
+    "riders 2" riders_2_a_change_that_does_not_apply_is_not_committed =>
+        riding::a_change_that_does_not_apply_is_not_committed, kills [RideUnappliedCommitted];
+    "copying 1" copying_1_the_log_is_copied_without_waiting => sqlite::tests::copying_waits_for_nobody,
+        kills [CopyWaits];
+    "copying 2" copying_2_the_log_stays_bounded => sqlite::tests::the_log_stays_bounded,
+        kills [LogNeverCopied, LogLimitsNotReset];
+    "H13" h_13_sqlite_syncs_what_it_commits => sqlite::tests::sqlite_syncs_what_it_commits,
+        kills [LogNotSynced, SettingsNotReadBack];
     "H18" h_18_a_full_page_is_the_oldest => handles::full_page_is_the_oldest, kills [FullPageIsNewest];
 }
 

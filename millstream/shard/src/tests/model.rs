@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use super::world::{CODEC, Proof, World, at, ensure};
 use crate::ids::mix;
 use crate::mutant::Mutant;
+use crate::settings::Settings;
 use crate::testing::faulty::{Fate, Faulty, Op};
 use crate::{AppendError, Client, ShardId, Update};
 
@@ -134,7 +135,14 @@ async fn maintain(client: Client, shard: ShardId, draws: Draws) {
 /// One history.
 fn history(seed: u64, mutant: Mutant, watched: bool) -> Proof {
     let draws = Draws(seed);
-    let mut w = World::new(mutant);
+    let mut w = World::with(
+        mutant,
+        Settings {
+            // In every other history upkeep travels with appends where it can.
+            upkeep_ride_ms: draws.of(18, 0) % 2 * 20,
+            ..World::settings()
+        },
+    );
     if !watched {
         w.stores.unwatch();
     }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::world::{Proof, ensure};
+use crate::mutant::Mutant;
 use crate::rt::block_on;
 use crate::{
     Client, ClientConfig, FetchError, Frontier, Location, MissingBecause, ReadError, ReadHandle, ShardId,
@@ -15,8 +17,21 @@ fn row(number: u64) -> Vec<u8> {
 
 /// A shard in files whose only part has several blocks, and its reader.
 fn filled(folder: &Path) -> (Client, ShardId, ReadHandle) {
+    filled_with(folder, Mutant::None, &row)
+}
+
+/// [`filled`] with other rows, for a program with a defect.
+fn filled_with(
+    folder: &Path,
+    mutant: Mutant,
+    row: &(dyn Fn(u64) -> Vec<u8> + Sync),
+) -> (Client, ShardId, ReadHandle) {
     let location = block_on(Location::open(&format!("file:{}", folder.display()))).unwrap();
-    let client = Client::new(location, ClientConfig::manual(1_000_000, 1));
+    let config = ClientConfig {
+        mutant,
+        ..ClientConfig::manual(1_000_000, 1)
+    };
+    let client = Client::new(location, config);
     let shard = client.fresh_shard();
     let reader = block_on(async {
         let writer = client.open_writer(shard, "text", "test").await.unwrap();
@@ -119,4 +134,30 @@ fn a_damaged_block_is_named_and_no_row_of_it_is_handed_out() {
         panic!("{missing:?}");
     };
     assert_eq!(because, MissingBecause::StillHeld);
+}
+
+/// A sound part of as many bytes and updates, but not the one that was stored under this key.
+pub(super) fn another_part_is_noticed(mutant: Mutant) -> Proof {
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (_client, _, reader) = filled_with(folder.path(), mutant, &row);
+    let _others = filled_with(elsewhere.path(), Mutant::None, &|number| {
+        format!("{number:1>100}").into_bytes()
+    });
+    let (path, other) = (
+        file_of_the_part(folder.path()),
+        file_of_the_part(elsewhere.path()),
+    );
+    let (ours, theirs) = (
+        std::fs::metadata(&path).unwrap(),
+        std::fs::metadata(&other).unwrap(),
+    );
+    ensure!(ours.len() == theirs.len(), "the parts differ in length");
+    std::fs::copy(other, path).unwrap();
+    let (rows, ended) = rows_of(&reader);
+    ensure!(
+        matches!(&ended, Err(ReadError::Fetch(FetchError::Damaged { .. }))),
+        "another part was answered {ended:?}"
+    );
+    ensure!(rows.is_empty(), "{} rows of it were handed out", rows.len());
+    Ok(())
 }

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::world::{CODEC, Proof, World, at, ensure};
-use crate::WriteHandle;
+use super::world::{CODEC, Proof, World, at, ensure, rows};
 use crate::applier::ShardCell;
 use crate::ids::SeqNo;
 use crate::machine::Flow;
@@ -12,6 +11,7 @@ use crate::riders::{Change, Ride};
 use crate::state::{RollupRef, State};
 use crate::testing::faulty::{Fate, Op};
 use crate::testing::sim::Outcome;
+use crate::{AppendError, WriteHandle};
 
 const KEY: &str = "a/v1/rollup";
 
@@ -30,8 +30,8 @@ fn is_listed(cell: &ShardCell) -> bool {
 }
 
 /// A shard with a row at time 0, its writer, and a change that waits for a second.
-fn world() -> (World, WriteHandle, Arc<ShardCell>, Outcome<Ride>) {
-    let mut w = World::new(Mutant::None);
+fn world(mutant: Mutant) -> (World, WriteHandle, Arc<ShardCell>, Outcome<Ride>) {
+    let mut w = World::new(mutant);
     let writer = w.writer();
     w.append(&writer, &[("a", 0, 1)], 0, 1).unwrap();
     let (client, shard) = (w.client.clone(), w.shard);
@@ -42,9 +42,8 @@ fn world() -> (World, WriteHandle, Arc<ShardCell>, Outcome<Ride>) {
     (w, writer, cell, ride)
 }
 
-#[test]
-fn a_change_travels_with_the_next_append() -> Proof {
-    let (mut w, writer, cell, ride) = world();
+pub(super) fn a_change_travels_with_the_next_append(mutant: Mutant) -> Proof {
+    let (mut w, writer, cell, ride) = world(mutant);
     let before = cell.current().seqno;
     w.append(&writer, &[("b", 1, 1)], 1, 2)
         .map_err(|e| e.to_string())?;
@@ -58,9 +57,8 @@ fn a_change_travels_with_the_next_append() -> Proof {
     Ok(())
 }
 
-#[test]
-fn a_change_waits_on_after_an_attempt_that_failed_for_certain() -> Proof {
-    let (mut w, writer, cell, ride) = world();
+pub(super) fn a_change_waits_on_after_an_attempt_that_failed_for_certain(mutant: Mutant) -> Proof {
+    let (mut w, writer, cell, ride) = world(mutant);
     let (other, _) = w.process();
     let theirs = w.writer_of(&other);
     // Ours aims at a version that is taken, looks again, and appends after it.
@@ -73,10 +71,10 @@ fn a_change_waits_on_after_an_attempt_that_failed_for_certain() -> Proof {
     Ok(())
 }
 
-#[test]
-fn what_became_of_a_change_in_doubt_is_not_guessed() -> Proof {
+/// An attempt that got no answer: the append asks the store, and whoever left the change is told that nobody knows.
+pub(super) fn a_change_in_doubt_is_not_guessed(mutant: Mutant) -> Proof {
     for (fate, listed) in [(Fate::Unanswered, true), (Fate::Lost, false)] {
-        let (mut w, writer, cell, ride) = world();
+        let (mut w, writer, cell, ride) = world(mutant);
         w.stores.once(|op| matches!(op, Op::Cas(_)), fate);
         w.append(&writer, &[("b", 1, 1)], 1, 2)
             .map_err(|e| e.to_string())?;
@@ -88,9 +86,54 @@ fn what_became_of_a_change_in_doubt_is_not_guessed() -> Proof {
     Ok(())
 }
 
-#[test]
-fn a_change_that_nobody_takes_stays_at_home() -> Proof {
-    let (mut w, writer, cell, ride) = world();
+/// The attempt that has it aboard outlasts its owner's patience and fails, and nobody commits any more.
+pub(super) fn a_change_that_comes_back_late_stays_at_home(mutant: Mutant) -> Proof {
+    let (mut w, writer, cell, ride) = world(mutant);
+    let (other, _) = w.process();
+    let theirs = w.writer_of(&other);
+    w.stores.once(|op| matches!(op, Op::Cas(_)), Fate::Held("ours"));
+    let ours = w.spawn(async move {
+        let updates = rows(&[("b", 1, 1)]);
+        writer.compare_and_append(&updates, at(1), at(2)).await
+    });
+    w.sim.settle();
+    w.append(&theirs, &[("c", 1, 1)], 1, 2)
+        .map_err(|e| e.to_string())?;
+    w.clock.advance(1500);
+    w.sim.settle();
+    w.stores.release("ours");
+    w.sim.settle();
+    let answer = ours.take();
+    ensure!(
+        matches!(answer, Some(Err(AppendError::UpperMismatch { .. }))),
+        "the append was answered {answer:?}"
+    );
+    w.sim.finish_at_most(1000, ride.task())?;
+    ensure!(ride.take() == Some(Ride::Not), "its owner was told otherwise");
+    ensure!(!is_listed(&cell), "it travelled");
+    Ok(())
+}
+
+/// Nobody is left who would do what belongs to it.
+pub(super) fn a_change_whose_owner_is_gone_does_not_travel(mutant: Mutant) -> Proof {
+    let (mut w, writer, cell, ride) = world(mutant);
+    let (other, _) = w.process();
+    let theirs = w.writer_of(&other);
+    w.stores.once(|op| matches!(op, Op::Cas(_)), Fate::Held("ours"));
+    let same = writer.same();
+    let ours = w.spawn(async move { same.compare_and_append(&[], at(1), at(2)).await });
+    w.sim.settle();
+    w.sim.abort(ride.task());
+    w.append(&theirs, &[], 1, 1).map_err(|e| e.to_string())?;
+    w.stores.release("ours");
+    w.sim.settle();
+    ensure!(matches!(ours.take(), Some(Ok(()))), "the append failed");
+    ensure!(!is_listed(&cell), "it travelled");
+    Ok(())
+}
+
+pub(super) fn a_change_that_nobody_takes_stays_at_home(mutant: Mutant) -> Proof {
+    let (mut w, writer, cell, ride) = world(mutant);
     let clock = w.clock.clone();
     w.run(async move { clock.sleep(2000).await });
     ensure!(ride.take() == Some(Ride::Not), "nobody committed");
@@ -103,9 +146,8 @@ fn a_change_that_nobody_takes_stays_at_home() -> Proof {
     Ok(())
 }
 
-#[test]
-fn a_change_that_does_not_apply_is_not_committed() -> Proof {
-    let (mut w, writer, cell, _ride) = world();
+pub(super) fn a_change_that_does_not_apply_is_not_committed(mutant: Mutant) -> Proof {
+    let (mut w, writer, cell, _ride) = world(mutant);
     let (riding, clock) = (Arc::clone(&cell), w.clock.clone());
     let again = w.spawn(async move { riding.riders.ride(&clock, 1000, listing()).await });
     w.run(crate::rt::yield_now());

@@ -51,7 +51,12 @@ pub(super) fn rows(rows: &[(&str, u64, i64)]) -> Vec<Update> {
 
 impl World {
     pub(super) fn new(mutant: Mutant) -> World {
-        let settings = Settings {
+        World::with(mutant, World::settings())
+    }
+
+    /// Every part a blob, rollups often, nothing rewritten but when asked for.
+    pub(super) fn settings() -> Settings {
+        Settings {
             inline_part_bytes: 0,
             rollup_threshold: 8,
             compaction: crate::CompactionSettings {
@@ -59,8 +64,7 @@ impl World {
                 ..Settings::default().compaction
             },
             ..Settings::default()
-        };
-        World::with(mutant, settings)
+        }
     }
 
     pub(super) fn with(mutant: Mutant, settings: Settings) -> World {

@@ -18,6 +18,7 @@ use rusqlite::Connection;
 use rusqlite::wal::CheckpointMode;
 
 use super::{connect, failure};
+use crate::mutant::Mutant;
 use crate::store::StoreError;
 
 /// Lengths of the log, in pages of the database.
@@ -49,6 +50,7 @@ pub(super) struct Checkpoints {
     wake: SyncSender<()>,
     /// Two cannot copy at once: SQLite turns the second away.
     copying: Arc<Mutex<()>>,
+    mutant: Mutant,
 }
 
 impl Checkpoints {
@@ -57,8 +59,9 @@ impl Checkpoints {
         path: &Path,
         writer: &mut Connection,
         limits: Limits,
+        mutant: Mutant,
     ) -> Result<Checkpoints, StoreError> {
-        let copier = connect(path)?;
+        let copier = connect(path, mutant)?;
         let pages = Arc::new(AtomicI32::new(0));
         let length = Arc::clone(&pages);
         writer
@@ -74,7 +77,7 @@ impl Checkpoints {
             .name("shard-sqlite-copy".into())
             .spawn(move || {
                 while woken.recv().is_ok() {
-                    copy(&copier, &theirs);
+                    copy(&copier, &theirs, mutant);
                 }
             })
             .expect("a thread can be started");
@@ -85,18 +88,27 @@ impl Checkpoints {
             next: (limits.thread, limits.own),
             wake,
             copying,
+            mutant,
         })
+    }
+
+    /// Pages in the log after the last commit.
+    pub(super) fn length(&self) -> i32 {
+        self.pages.load(Ordering::Relaxed)
     }
 
     /// Called after each commit of `writer`, in its turn.
     pub(super) fn after_commit(&mut self, writer: &Connection) {
-        let pages = self.pages.load(Ordering::Relaxed);
-        if pages < self.seen {
+        let pages = self.length();
+        if self.mutant == Mutant::LogNeverCopied {
+            return;
+        }
+        if pages < self.seen && self.mutant != Mutant::LogLimitsNotReset {
             self.next = (self.limits.thread, self.limits.own);
         }
         self.seen = pages;
         if pages >= self.next.1 {
-            copy(writer, &self.copying);
+            copy(writer, &self.copying, self.mutant);
             // Readers of old versions, or another process that copies, may have kept it from the end.
             self.next.1 = pages + self.limits.thread;
         } else if pages >= self.next.0 {
@@ -108,7 +120,11 @@ impl Checkpoints {
 }
 
 /// Copies what can be copied without waiting. What fails stays in the log, which is as durable, and is tried again.
-fn copy(connection: &Connection, copying: &Mutex<()>) {
+fn copy(connection: &Connection, copying: &Mutex<()>, mutant: Mutant) {
     let _one = copying.lock();
-    let _ = connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE);
+    let mode = match mutant {
+        Mutant::CopyWaits => CheckpointMode::FULL,
+        _ => CheckpointMode::PASSIVE,
+    };
+    let _ = connection.wal_checkpoint_v2(None::<&str>, mode);
 }

@@ -1,15 +1,21 @@
 //! SQLite against the conformance suite, and against other processes: stale requests, and turns.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 
 use parking_lot::Mutex;
+use rusqlite::Connection;
 
 use super::{Checkpoints, Limits, Request, SqliteConsensus};
 use crate::ids::SeqNo;
 use crate::mutant::Mutant;
 use crate::rt::block_on;
 use crate::store::{CasResult, Consensus, StoreError, Versioned, conformance};
+
+fn connect(path: &Path) -> Connection {
+    super::connect(path, Mutant::None).unwrap()
+}
 
 #[test]
 fn sqlite_is_a_consensus() {
@@ -41,40 +47,118 @@ fn a_file_that_is_no_database_is_refused_for_good() {
     assert!(error.permanent, "{error}");
 }
 
-#[test]
-fn the_log_stays_bounded_while_commits_go_on() {
-    const PAGE: u64 = 4096;
+/// A writing connection to a new file that copies its log at these lengths.
+fn writer_that_copies(path: &Path, limits: Limits, mutant: Mutant) -> (Connection, Checkpoints) {
+    let mut writer = connect(path);
+    writer.execute_batch(super::SCHEMA).unwrap();
+    let checkpoints = Checkpoints::start(path, &mut writer, limits, mutant).unwrap();
+    (writer, checkpoints)
+}
+
+/// Commits one version of 4,000 bytes, and what follows a commit.
+fn commit(writer: &Connection, checkpoints: &mut Checkpoints, seq: i64) {
+    let values = rusqlite::params!["a", seq, vec![7u8; 4000]];
+    writer
+        .execute("INSERT INTO consensus VALUES (?1, ?2, ?3)", values)
+        .unwrap();
+    checkpoints.after_commit(writer);
+}
+
+/// A connection that reads the file as it is now until it is dropped.
+fn reader_of_now(path: &Path) -> Connection {
+    let reader = connect(path);
+    reader.execute_batch("BEGIN").unwrap();
+    let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+    reader
+        .query_row("SELECT count(*) FROM consensus", [], count)
+        .unwrap();
+    reader
+}
+
+/// While somebody reads an old version the log cannot begin anew and grows; once he is gone it is as short as ever.
+pub(crate) fn the_log_stays_bounded(mutant: Mutant) -> Result<(), String> {
+    const OWN: i32 = 64;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c.sqlite");
-    let mut writer = super::connect(&path).unwrap();
-    writer.execute_batch(super::SCHEMA).unwrap();
-    let limits = Limits { thread: 8, own: 64 };
-    let mut checkpoints = Checkpoints::start(&path, &mut writer, limits).unwrap();
-    let insert = |writer: &rusqlite::Connection, seq: i64| {
-        let values = rusqlite::params!["a", seq, vec![7u8; 4000]];
-        writer
-            .execute("INSERT INTO consensus VALUES (?1, ?2, ?3)", values)
-            .unwrap()
-    };
+    let limits = Limits { thread: 16, own: OWN };
+    let (writer, mut checkpoints) = writer_that_copies(&path, limits, mutant);
+    let reader = reader_of_now(&path);
     for seq in 0..400 {
-        insert(&writer, seq);
-        checkpoints.after_commit(&writer);
+        commit(&writer, &mut checkpoints, seq);
     }
-    let log = std::fs::metadata(folder.path().join("c.sqlite-wal"))
-        .unwrap()
-        .len();
-    assert!(log < 2 * 64 * PAGE, "the log has {log} bytes");
-    let rows: i64 = writer
-        .query_row("SELECT count(*) FROM consensus", [], |row| row.get(0))
+    let held = checkpoints.length();
+    if held < 4 * OWN {
+        return Err(format!("{held} pages are no long log"));
+    }
+    drop(reader);
+    let (mut anew, mut longest, mut last) = (false, 0, held);
+    for seq in 400..1200 {
+        commit(&writer, &mut checkpoints, seq);
+        let length = checkpoints.length();
+        anew |= length < last;
+        longest = if anew { longest.max(length) } else { 0 };
+        last = length;
+    }
+    let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+    let rows = writer.query_row("SELECT count(*) FROM consensus", [], count);
+    assert_eq!(rows, Ok(1200));
+    // A commit of a few pages that begins below the limit may end above it.
+    match anew && longest < OWN + 16 {
+        true => Ok(()),
+        false => Err(format!(
+            "began anew: {anew}; then up to {longest} pages, {last} at the end"
+        )),
+    }
+}
+
+static WAITED: AtomicBool = AtomicBool::new(false);
+
+/// Somebody reads an old version all the time, so not all of the log can be copied; nobody waits for that.
+pub(crate) fn copying_waits_for_nobody(mutant: Mutant) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.sqlite");
+    let limits = Limits {
+        thread: i32::MAX,
+        own: 8,
+    };
+    let (mut writer, mut checkpoints) = writer_that_copies(&path, limits, mutant);
+    WAITED.store(false, Ordering::SeqCst);
+    writer
+        .busy_handler(Some(|_| {
+            WAITED.store(true, Ordering::SeqCst);
+            false
+        }))
         .unwrap();
-    assert_eq!(rows, 400);
+    commit(&writer, &mut checkpoints, 0);
+    let _reader = reader_of_now(&path);
+    for seq in 1..20 {
+        commit(&writer, &mut checkpoints, seq);
+    }
+    match WAITED.load(Ordering::SeqCst) {
+        false => Ok(()),
+        true => Err("a commit waited for a reader".to_owned()),
+    }
+}
+
+/// A file is opened with a log that each commit syncs; what cannot have one is refused.
+pub(crate) fn sqlite_syncs_what_it_commits(mutant: Mutant) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let connection =
+        super::connect(&folder.path().join("c.sqlite"), mutant).map_err(|error| error.to_string())?;
+    let level = connection.query_row("PRAGMA synchronous", [], |row| row.get::<_, i64>(0));
+    let mode = connection.query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0));
+    assert_eq!((level, mode), (Ok(2), Ok("wal".to_owned())));
+    match super::connect(Path::new(":memory:"), mutant) {
+        Err(error) if error.permanent => Ok(()),
+        other => Err(format!("a database without a log was answered {other:?}")),
+    }
 }
 
 /// A group whose disk is full: the mismatch in it is not told before it is known that the group is lost.
 pub(crate) fn nothing_is_told_before_the_commit(mutant: Mutant) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
-    let mut connection = super::connect(&folder.path().join("c.sqlite")).map_err(|e| e.to_string())?;
-    let prepare = |c: &rusqlite::Connection| -> rusqlite::Result<()> {
+    let mut connection = connect(&folder.path().join("c.sqlite"));
+    let prepare = |c: &Connection| -> rusqlite::Result<()> {
         c.execute_batch(super::SCHEMA)?;
         c.execute("INSERT INTO consensus VALUES ('a', 1, x'00')", [])?;
         c.query_row("PRAGMA max_page_count = 4", [], |_| Ok(()))
@@ -106,7 +190,7 @@ pub(crate) fn nothing_is_told_before_the_commit(mutant: Mutant) -> Result<(), St
 }
 
 /// Another process's transaction, and what is to happen while ours waits for it.
-static PAUSED: Mutex<Option<rusqlite::Connection>> = Mutex::new(None);
+static PAUSED: Mutex<Option<Connection>> = Mutex::new(None);
 /// One at a time: a busy handler is a function without surroundings.
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -115,11 +199,11 @@ static ALONE: Mutex<()> = Mutex::new(());
 fn a_stale_request_waits_to_begin(mutant: Mutant) -> (Result<CasResult, StoreError>, Vec<i64>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c.sqlite");
-    let mut ours = super::connect(&path).unwrap();
+    let mut ours = connect(&path);
     ours.execute_batch(super::SCHEMA).unwrap();
     ours.execute_batch("INSERT INTO consensus VALUES ('k', 1, x'01'), ('k', 2, x'02'), ('k', 3, x'03')")
         .unwrap();
-    let theirs = super::connect(&path).unwrap();
+    let theirs = connect(&path);
     theirs
         .execute_batch(
             "BEGIN IMMEDIATE;
@@ -170,13 +254,13 @@ fn h_1_nobody_commits_past_a_request_that_began() {
     };
     block_on(store.compare_and_set("k", None, version(1))).unwrap();
     // Ours pauses between its judgement and its commit.
-    let mut ours = super::connect(&path).unwrap();
+    let mut ours = connect(&path);
     let paused = ours
         .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
         .unwrap();
     let judged = super::judge(&paused, "k", SeqNo::new(1), &version(2), None).unwrap();
     assert_eq!(judged, Ok(CasResult::Committed));
-    let theirs = super::connect(&path).unwrap();
+    let theirs = connect(&path);
     theirs.busy_timeout(std::time::Duration::ZERO).unwrap();
     let refused = theirs.execute_batch("BEGIN IMMEDIATE").unwrap_err();
     assert_eq!(
