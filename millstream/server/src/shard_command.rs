@@ -109,7 +109,7 @@ enum Format {
 enum Input {
     /// One object a line: {"row": "text", "time": 7, "diff": 1}; time and diff may be missing.
     Json,
-    /// Each line is a row.
+    /// Each record is a row as it stands, a heading too; quoted fields may go over several lines.
     Csv,
 }
 
@@ -137,7 +137,8 @@ enum ShardCommand {
         #[arg(long)]
         as_of: Option<u64>,
     },
-    /// Updates as they come, as JSON lines, with a line {"progress": t} after each batch.
+    /// Updates as they come, as JSON lines, with a line {"progress": t} after each batch. What can be read now can be
+    /// read as long as it runs.
     Tail {
         #[command(flatten)]
         place: Place,
@@ -229,7 +230,7 @@ fn existing(which: &Which) -> Result<(Client, ShardId, String), Failure> {
             Ok((client, shard, codec))
         }
         None => Err(Failure::Usage(format!(
-            "there is no shard {shard} here; `millstream shard list` shows all"
+            "there is no shard {shard} here; `millstream shard list` shows all; `append` makes one where it says `new`"
         ))),
     }
 }
@@ -454,6 +455,10 @@ fn tail(which: &Which, as_of: Option<u64>, until: Option<u64>) -> Result<(), Fai
         let reader = client
             .open_leased_reader(shard, &codec, "millstream shard tail")
             .await?;
+        // Looking must not take away: the listener lets go of what it has shown, this one of nothing.
+        let all = client
+            .open_leased_reader(shard, &codec, "millstream shard tail: what was there")
+            .await?;
         let mut listen = reader.listen(as_of).await?;
         while until.is_none_or(|until| listen.frontier().less_equal(until)) {
             let Some((updates, progress)) = listen.fetch_next().await? else {
@@ -477,7 +482,8 @@ fn tail(which: &Which, as_of: Option<u64>, until: Option<u64>) -> Result<(), Fai
                 break;
             }
         }
-        listen.expire().await
+        listen.expire().await?;
+        all.expire().await
     });
     answer.map_err(|e| of_read(&e))
 }
@@ -502,9 +508,15 @@ fn append(
         }
     };
     let made = which.shard == "new";
-    let given = if made { None } else { Some(parse(&which.shard)?) };
-    let client = open(&which.location, made)?;
-    let shard = given.unwrap_or_else(|| client.fresh_shard());
+    let (client, shard) = if made {
+        let client = open(&which.location, true)?;
+        let shard = client.fresh_shard();
+        (client, shard)
+    } else {
+        // A mistyped id must not make a shard.
+        let (client, shard, _) = existing(which)?;
+        (client, shard)
+    };
     let mut out = std::io::stdout().lock();
     let writer =
         block_on(client.open_writer(shard, codec, "millstream shard append")).map_err(|e| of_shard(&e))?;
@@ -514,12 +526,8 @@ fn append(
     }
     let mut upper = block_on(writer.fetch_upper()).map_err(|e| of_shard(&e))?;
     let mut all: Vec<Update> = Vec::new();
-    for (number, line) in source.lines().enumerate() {
-        let number = number + 1;
-        let line = line.map_err(|e| Failure::Usage(format!("line {number}: {e}")))?;
-        if line.is_empty() {
-            continue;
-        }
+    for record in rows::Records::of(source, format == Input::Csv) {
+        let (number, line) = record.map_err(Failure::Usage)?;
         let Frontier::At(now) = upper else {
             return Err(Failure::Usage(format!(
                 "shard {shard} is closed: nothing can be appended"

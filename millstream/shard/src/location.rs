@@ -122,8 +122,11 @@ impl Location {
         let location = match parsed.scheme() {
             "mem" => return Ok(Location::mem()),
             "file" => {
-                let relative = || bad("the folder must be absolute".to_owned());
-                // `file:x` is read as `file:///x`: a folder nobody meant.
+                // `file:x` is read as `file:///x`: a folder nobody meant, so it is shown as it was given.
+                let relative = || LocationError::Url {
+                    url: url.to_owned(),
+                    why: "the folder must be absolute".to_owned(),
+                };
                 if !url.get("file:".len()..).is_some_and(|rest| rest.starts_with('/')) {
                     return Err(relative());
                 }
@@ -290,6 +293,14 @@ async fn open_s3(name: &str, url: &Url) -> Result<Location, Result<StoreError, S
 /// Without keys the client would ask the machine's metadata service for some, which is there at AWS only, and wait long
 /// for its answer elsewhere.
 fn half_configured(options: &S3Options, set: &dyn Fn(&str) -> bool) -> Option<String> {
+    if let Some(endpoint) = &options.endpoint
+        && !Url::parse(endpoint).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    {
+        return Some(format!(
+            "endpoint `{}` is not http://host:port or https://host",
+            redact(endpoint)
+        ));
+    }
     let id = options.access_key_id.is_some() || set("AWS_ACCESS_KEY_ID");
     let secret = options.secret_access_key.is_some() || set("AWS_SECRET_ACCESS_KEY");
     let missing = |what: &str, variable: &str| {

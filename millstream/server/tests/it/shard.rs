@@ -47,6 +47,46 @@ fn tail_prints_what_comes_after() {
     let wanted =
         "{\"row\":\"a\",\"time\":3,\"diff\":-1}\n{\"row\":\"b\",\"time\":1,\"diff\":2}\n{\"progress\":4}\n";
     assert_eq!(stdout(&output), wanted, "{}", stderr(&output));
+    // Nothing can be read less for it.
+    let output = run(&["read", &location, &shard, "--as-of", "0"]);
+    let wanted = "{\"row\":\"a\",\"time\":0,\"diff\":1}\n";
+    assert_eq!(stdout(&output), wanted, "{}", stderr(&output));
+}
+
+#[test]
+fn csv_is_appended_record_by_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = location(folder.path());
+    let shard = new_shard(&location, folder.path(), LINES);
+    let file = folder.path().join("records");
+    let append = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        run(&[
+            "append",
+            &location,
+            &shard,
+            "--format",
+            "csv",
+            file.to_str().unwrap(),
+        ])
+    };
+    let output = append("7,\"two\nlines\"\n8,one\n");
+    assert_eq!(
+        stdout(&output),
+        "{\"appended\":2,\"upper\":5}\n",
+        "{}",
+        stderr(&output)
+    );
+    let output = append("9,\"torn\n");
+    assert_eq!(output.status.code(), Some(3));
+    assert!(
+        stderr(&output).contains("line 1: a quoted field begins here"),
+        "{}",
+        stderr(&output)
+    );
+    let there = stdout(&run(&["read", &location, &shard]));
+    let wanted = "{\"row\":\"7,\\\"two\\nlines\\\"\",\"time\":4,\"diff\":1}";
+    assert!(there.contains(wanted) && !there.contains("torn"), "{there}");
 }
 
 #[test]
@@ -95,7 +135,17 @@ fn bad_input_is_named_with_its_exit_code() {
             3,
             "there is no location here",
         ),
-        (&["list", "file:relative"], 3, "must be absolute"),
+        (&["append", &location, fresh, "/dev/null"], 3, "there is no shard"),
+        (
+            &["list", "file:relative"],
+            3,
+            "`file:relative` is no location: the folder must be absolute",
+        ),
+        (
+            &["list", "s3://b/p?endpoint=nonsense"],
+            3,
+            "endpoint `nonsense` is not http://",
+        ),
         (&["read", &location], 3, "which shard of"),
         (&["read", &shard], 3, "MILLSTREAM_LOCATION is not set"),
         (&["read", &location, &shard, "more"], 3, "more"),
