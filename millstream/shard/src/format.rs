@@ -174,7 +174,7 @@ impl Columns {
         out
     }
 
-    /// Bytes of a part with these updates: one block of format 1, or, if they are many, several of them (format 2).
+    /// Bytes of a part with these updates: one block of format 1, or, if they are many, several of them (format 3).
     pub fn encode(&self) -> Bytes {
         blocks::encode(self, blocks::BLOCK_BYTES)
     }

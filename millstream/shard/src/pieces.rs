@@ -160,10 +160,10 @@ async fn pieces(
     if env.mutant != Mutant::ChecksumIgnored && checksum(&tail) != Some(crc) {
         return Err(damaged(shard, key, time, OTHER_PART));
     }
-    let Some(blocks) = table(&tail, total) else {
+    let Some((format, blocks)) = table(&tail, total) else {
         return Ok(None);
     };
-    if !begins(&read(0..HEAD as u64).await?) {
+    if !begins(&read(0..HEAD as u64).await?, format) {
         return Ok(None);
     }
     Ok(Some(Source::Pieces {

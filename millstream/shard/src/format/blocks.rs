@@ -9,6 +9,8 @@
 //! 2. Any change of any byte is noticed, also by a reader that takes the table first and then block by block: it
 //!    compares the table with what the state knows of the part, each block with the table, and the format.
 //! 3. A program that knows format 1 only finds the checksum right and a newer format.
+//! 4. The checksum at the end tells apart parts of other updates: each block's own checksum cancels the block out of it, so
+//!    it depends on them through the table, whose checksum is stored [`mixed`].
 
 use std::ops::Range;
 
@@ -17,7 +19,9 @@ use bytes::Bytes;
 use super::{Columns, END, FOOTER, MAGIC, PartError, PartView, check_whole, checksum, u32_at};
 
 /// The format of a part of several blocks; the greatest we read.
-pub(super) const FORMAT: u8 = 2;
+pub(super) const FORMAT: u8 = 3;
+/// The same with a table whose checksum stands as it is, and cancels it out: read, not written.
+const UNMIXED: u8 = 2;
 /// A block is cut when its updates reach this many bytes.
 pub(super) const BLOCK_BYTES: usize = 1 << 20;
 /// Bytes before the first block.
@@ -72,21 +76,30 @@ pub(crate) fn encode(columns: &Columns, target: usize) -> Bytes {
     table.extend_from_slice(&number(count));
     let crc = crc32c::crc32c(&table);
     out.extend_from_slice(&table);
-    out.extend_from_slice(&crc.to_le_bytes());
+    out.extend_from_slice(&mixed(crc).to_le_bytes());
     let crc = crc32c::crc32c(&out);
     out.extend_from_slice(&crc.to_le_bytes());
     out.extend_from_slice(&END);
     Bytes::from(out)
 }
 
+/// What stands for the checksum of a table.
+///
+/// A CRC over bytes and their own CRC is the same number whatever the bytes are. Rotated and with a constant added, as LevelDB's
+/// log does it, it is none of them any more.
+fn mixed(crc: u32) -> u32 {
+    crc.rotate_right(15).wrapping_add(0xa282_ead8)
+}
+
 /// Checks a whole part whose CRC-32C is `sum`, and opens its blocks.
 pub(crate) fn decode(bytes: &Bytes, sum: u32) -> Result<Vec<PartView>, PartError> {
-    if bytes.get(4) != Some(&FORMAT) {
+    if !matches!(bytes.get(4), Some(&(FORMAT | UNMIXED))) {
         return Ok(vec![PartView::decode_summed(bytes.clone(), sum)?]);
     }
     check_whole(bytes, sum)?;
-    let table =
-        table(bytes, bytes.len() as u64).ok_or(PartError::Damaged("its table of blocks does not fit it"))?;
+    let (_, table) = table(bytes, bytes.len() as u64)
+        .filter(|(format, _)| begins(&bytes[..HEAD], *format))
+        .ok_or(PartError::Damaged("its table of blocks does not fit it"))?;
     let open = |block: &Block| {
         let at = usize::try_from(block.at.start).expect("inside the part")
             ..usize::try_from(block.at.end).expect("inside the part");
@@ -95,14 +108,17 @@ pub(crate) fn decode(bytes: &Bytes, sum: u32) -> Result<Vec<PartView>, PartError
     table.iter().map(open).collect()
 }
 
-/// The blocks of a part of `total` bytes that ends with `tail`, if it has a table and all of it is there.
-pub(crate) fn table(tail: &[u8], total: u64) -> Option<Vec<Block>> {
+/// The format and the blocks of a part of `total` bytes that ends with `tail`, if it has a table and all of it is there.
+pub(crate) fn table(tail: &[u8], total: u64) -> Option<(u8, Vec<Block>)> {
     let end = tail.len().checked_sub(TABLE_END)?;
     let count = u32_at(tail, end) as usize;
     let begin = end.checked_sub(count.checked_mul(ENTRY)?)?;
-    if u32_at(tail, end + 4) != crc32c::crc32c(&tail[begin..end + 4]) {
-        return None;
-    }
+    let crc = crc32c::crc32c(&tail[begin..end + 4]);
+    let format = match u32_at(tail, end + 4) {
+        stands if stands == mixed(crc) => FORMAT,
+        stands if stands == crc => UNMIXED,
+        _ => return None,
+    };
     let mut at = HEAD as u64;
     let mut blocks = Vec::with_capacity(count);
     for entry in tail[begin..end].chunks_exact(ENTRY) {
@@ -115,12 +131,12 @@ pub(crate) fn table(tail: &[u8], total: u64) -> Option<Vec<Block>> {
         });
         at = next;
     }
-    (at + (count * ENTRY + TABLE_END) as u64 == total).then_some(blocks)
+    (at + (count * ENTRY + TABLE_END) as u64 == total).then_some((format, blocks))
 }
 
-/// Whether a part that begins with `head` has a table of blocks.
-pub(crate) fn begins(head: &[u8]) -> bool {
-    head.len() == HEAD && head[..4] == MAGIC && head[4..] == [FORMAT, 0, 0, 0]
+/// Whether a part that begins with `head` has a table of blocks, as `format` has one.
+pub(crate) fn begins(head: &[u8], format: u8) -> bool {
+    head.len() == HEAD && head[..4] == MAGIC && head[4..] == [format, 0, 0, 0]
 }
 
 impl Block {

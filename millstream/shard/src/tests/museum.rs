@@ -76,16 +76,20 @@ fn parts_of_every_format_are_read() {
         assert_eq!(found, wanted, "{name}");
     }
     // Of several blocks.
-    is_newest("part-v2.hex", &blocks::encode(&columns(&PLAIN), 40));
-    let part = exhibit("part-v2.hex");
-    let views = blocks::decode(&part, crc32c::crc32c(&part)).unwrap();
-    assert_eq!(views.len(), 2);
-    let found: Vec<_> = views
-        .iter()
-        .flat_map(|view| (0..view.len()).map(|at| view.get(at)))
-        .map(|u| (std::str::from_utf8(u.row).unwrap(), u.time, u.diff))
-        .collect();
-    assert_eq!(found, PLAIN);
+    is_newest("part-v3.hex", &blocks::encode(&columns(&PLAIN), 40));
+    for name in ["part-v2.hex", "part-v3.hex"] {
+        let part = exhibit(name);
+        let views = blocks::decode(&part, crc32c::crc32c(&part)).unwrap();
+        assert_eq!(views.len(), 2, "{name}");
+        let found: Vec<_> = views
+            .iter()
+            .flat_map(|view| (0..view.len()).map(|at| view.get(at)))
+            .map(|u| (std::str::from_utf8(u.row).unwrap(), u.time, u.diff))
+            .collect();
+        assert_eq!(found, PLAIN, "{name}");
+        let (_, table) = blocks::table(&part, part.len() as u64).unwrap();
+        assert_eq!(table.len(), 2, "{name}");
+    }
 }
 
 fn seqno(number: u64) -> SeqNo {

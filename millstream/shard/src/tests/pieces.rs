@@ -141,7 +141,7 @@ pub(super) fn another_part_is_noticed(mutant: Mutant) -> Proof {
     let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (_client, _, reader) = filled_with(folder.path(), mutant, &row);
     let _others = filled_with(elsewhere.path(), Mutant::None, &|number| {
-        format!("{number:1>100}").into_bytes()
+        format!("{number:->100}").into_bytes()
     });
     let (path, other) = (
         file_of_the_part(folder.path()),

@@ -1,8 +1,8 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{HEAD, TAIL, begins, decode, encode, table};
-use crate::format::{Columns, PartError, PartView, Update, UpdateRef};
+use super::{FORMAT, HEAD, TAIL, begins, decode, encode, table};
+use crate::format::{Columns, PartError, PartView, Update, UpdateRef, checksum};
 
 fn columns(updates: &[Update]) -> Columns {
     let mut out = Columns::default();
@@ -23,8 +23,8 @@ fn updates_of(views: &[PartView]) -> Vec<Update> {
 /// As a reader does that takes the table first and then one block after another.
 fn decode_in_pieces(part: &Bytes) -> Result<Vec<PartView>, PartError> {
     let tail = &part[part.len().saturating_sub(TAIL)..];
-    let blocks = table(tail, part.len() as u64).filter(|_| begins(&part[..HEAD.min(part.len())]));
-    let Some(blocks) = blocks else {
+    let head = &part[..HEAD.min(part.len())];
+    let Some((_, blocks)) = table(tail, part.len() as u64).filter(|(format, _)| begins(head, *format)) else {
         return Err(PartError::Damaged("no table"));
     };
     let open = |block: &super::Block| {
@@ -50,7 +50,7 @@ proptest! {
         prop_assert_eq!(&updates_of(&whole), &updates);
         if whole.len() > 1 {
             prop_assert_eq!(updates_of(&decode_in_pieces(&part).unwrap()), updates);
-        } else if !begins(&part[..HEAD]) {
+        } else if !begins(&part[..HEAD], FORMAT) {
             prop_assert_eq!(part, columns(&updates).encode());
         }
     }
@@ -82,12 +82,28 @@ fn every_flipped_byte_of_a_part_in_blocks_is_noticed() {
     }
 }
 
+/// A shard's state knows a part by this checksum: under another part's key it must differ.
+#[test]
+fn parts_of_other_updates_have_other_checksums() {
+    let sums: std::collections::BTreeSet<u32> = (0..100)
+        .map(|number| {
+            let updates: Vec<Update> = (0..9)
+                .map(|n| Update::new(format!("row {number:02} {n}"), n, 1))
+                .collect();
+            let part = encode(&columns(&updates), 60);
+            assert!(begins(&part[..HEAD], FORMAT));
+            checksum(&part).unwrap()
+        })
+        .collect();
+    assert_eq!(sums.len(), 100);
+}
+
 #[test]
 fn a_block_of_another_part_is_noticed() {
     let (one, mut other) = (three_blocks(), Vec::new());
     let updates: Vec<Update> = (0..9).map(|n| Update::new(format!("ROW {n}"), n, 1)).collect();
     other.extend_from_slice(&encode(&columns(&updates), 60));
-    let block = table(&one, one.len() as u64).unwrap()[1].clone();
+    let block = table(&one, one.len() as u64).unwrap().1[1].clone();
     let at = block.at.start as usize..block.at.end as usize;
     other[at.clone()].copy_from_slice(&one[at]);
     assert_eq!(
@@ -102,6 +118,6 @@ fn a_program_that_knows_one_block_sees_a_newer_format() {
     let part = three_blocks();
     assert_eq!(
         PartView::decode(part).unwrap_err(),
-        PartError::Newer { found: 2, ours: 2 }
+        PartError::Newer { found: 3, ours: 3 }
     );
 }
