@@ -303,7 +303,8 @@ impl ShardCell {
             Flow::Doubt(value) => return Ok(Attempt::Doubtful(value)),
             Flow::Commit(value) => value,
         };
-        let aboard = match riders {
+        let beside = self.env.mutant == Mutant::RideBesideCommit;
+        let mut aboard = match riders && !beside {
             true => self.riders.board(&mut next),
             false => Aboard::default(),
         };
@@ -325,6 +326,9 @@ impl ShardCell {
             next.check()
         );
         let data = Bytes::from(encode_diff(&StateDiff::between(base, &next)));
+        if riders && beside {
+            aboard = self.riders.board(&mut next);
+        }
         let mut backoff = Backoff::new(&self.env);
         loop {
             let new = Versioned {

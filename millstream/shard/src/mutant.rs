@@ -79,6 +79,7 @@ mutants! {
     RideInDoubtFailed,
     RideInDoubtCommitted,
     RideLeftBehind,
+    RideBesideCommit,
     RideLostWithAttempt,
     RideWithoutOwner,
     RideOutlastsPatience,

@@ -203,6 +203,7 @@ pub(super) fn inline_limits_hold(mutant: Mutant) -> Proof {
             enabled: false,
             ..Settings::default().compaction
         },
+        upkeep_ride_ms: 0,
         ..Settings::default()
     };
     let mut w = World::with(mutant, settings);
@@ -511,6 +512,7 @@ pub(super) fn permanent_errors_surface(mutant: Mutant) -> Proof {
 pub(super) fn inline_bytes_count(mutant: Mutant) -> Proof {
     let settings = Settings {
         fetch_memory_bytes: 100,
+        upkeep_ride_ms: 0,
         ..Settings::default()
     };
     let mut w = World::with(mutant, settings);
@@ -595,6 +597,7 @@ pub(super) fn full_page_is_the_oldest(mutant: Mutant) -> Proof {
     let settings = Settings {
         recent_diffs_limit: 4,
         rollup_threshold: 6,
+        upkeep_ride_ms: 0,
         ..Settings::default()
     };
     let mut w = World::with(mutant, settings);

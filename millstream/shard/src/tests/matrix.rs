@@ -159,7 +159,7 @@ matrix! {
     "H14" h_14_another_part_read_block_by_block_is_noticed => pieces::another_part_is_noticed,
         kills [ChecksumIgnored];
     "riders 1" riders_1_a_change_travels_with_the_next_append => riding::a_change_travels_with_the_next_append,
-        kills [RideLeftBehind];
+        kills [RideLeftBehind, RideBesideCommit];
     "riders 1" riders_1_a_change_waits_on_after_an_attempt_that_failed =>
         riding::a_change_waits_on_after_an_attempt_that_failed_for_certain, kills [RideLostWithAttempt];
     "riders 2" riders_2_a_change_that_comes_back_late_stays_at_home =>

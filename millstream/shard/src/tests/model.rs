@@ -270,6 +270,7 @@ fn random_interleavings_find_planted_defects() {
         Mutant::DoubtIsMismatch,
         Mutant::GcIgnoresHolds,
         Mutant::UpperUnchecked,
+        Mutant::RideBesideCommit,
     ];
     for mutant in planted {
         let found = std::panic::catch_unwind(|| histories(0, 3_000, mutant));

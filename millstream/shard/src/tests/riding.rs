@@ -48,6 +48,9 @@ pub(super) fn a_change_travels_with_the_next_append(mutant: Mutant) -> Proof {
     w.append(&writer, &[("b", 1, 1)], 1, 2)
         .map_err(|e| e.to_string())?;
     ensure!(is_listed(&cell), "it was left behind");
+    let ((other, _), shard) = (w.process(), w.shard);
+    let theirs = w.run(async move { other.cell(shard, CODEC).await }).unwrap();
+    ensure!(is_listed(&theirs), "nobody else sees it");
     ensure!(
         cell.current().seqno == before.next(),
         "it took a commit of its own"

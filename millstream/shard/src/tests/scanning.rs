@@ -17,6 +17,7 @@ fn a_scan_in_order_is_what_all_parts_add_up_to() {
                 3 => 4096,
                 _ => 120 + usize::try_from(seed % 3).unwrap() * 100,
             },
+            upkeep_ride_ms: 0,
             ..Settings::default()
         };
         let mut w = World::with(Mutant::None, settings);
@@ -69,6 +70,7 @@ fn parts_that_follow_one_another_are_one_run() {
     let settings = Settings {
         inline_part_bytes: 0,
         blob_target_bytes: 120,
+        upkeep_ride_ms: 0,
         ..Settings::default()
     };
     for (rows, runs) in [
@@ -113,6 +115,7 @@ fn inline_batches_are_rewritten_when_there_are_many_or_much() {
     ] {
         let inline = Settings {
             inline_part_bytes: 500,
+            upkeep_ride_ms: 0,
             ..Settings::default()
         };
         let mut w = World::with(Mutant::None, inline);

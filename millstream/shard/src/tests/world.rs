@@ -54,9 +54,10 @@ impl World {
         World::with(mutant, World::settings())
     }
 
-    /// Every part a blob, rollups often, nothing rewritten but when asked for.
+    /// Every part a blob, rollups often, nothing rewritten but when asked for, and upkeep that waits for nobody's commit.
     pub(super) fn settings() -> Settings {
         Settings {
+            upkeep_ride_ms: 0,
             inline_part_bytes: 0,
             rollup_threshold: 8,
             compaction: crate::CompactionSettings {

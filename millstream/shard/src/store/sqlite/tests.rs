@@ -117,10 +117,7 @@ static WAITED: AtomicBool = AtomicBool::new(false);
 pub(crate) fn copying_waits_for_nobody(mutant: Mutant) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c.sqlite");
-    let limits = Limits {
-        thread: i32::MAX,
-        own: 8,
-    };
+    let limits = Limits { thread: 1000, own: 8 };
     let (mut writer, mut checkpoints) = writer_that_copies(&path, limits, mutant);
     WAITED.store(false, Ordering::SeqCst);
     writer
