@@ -3,7 +3,7 @@
 use crate::difference::{self, Case};
 use crate::evaluate::{Plan, explains};
 use crate::judged::{
-    Choices, Explained, Explanation, Judged, Options, PartitionState, Probe, Settled, Stage,
+    Choices, Explained, Explanation, Judged, Options, PartitionState, Probe, Remains, Settled, Stage,
 };
 use crate::layout::{Layout, Layouts};
 use crate::lww::{BY_PLAN, Racing};
@@ -175,6 +175,14 @@ impl Judge {
     /// `Broken` confirms that the answer breaks a promise (the twin's own words, not copied); `Explained` contradicts.
     pub fn again(&self, evidence: &mut dyn Iterator<Item = Answered>, f: &Finding) -> Judged {
         twin::again(self, evidence, f)
+    }
+
+    /// Under `lww`: the fewest writes, each with its timestamp, that leave of a partition what every committed visit up to and
+    /// including `upto` left visible. Nothing of another discipline. `Err`: as for [`Judge::state_of`].
+    pub fn remains_of(&self, part: Part, upto: Lts) -> Result<Vec<Remains>, &'static str> {
+        self.racing
+            .as_ref()
+            .map_or(Ok(Vec::new()), |racing| racing.remains_of(part, upto))
     }
 
     /// A partition after every committed visit up to and including `upto`. `Err`: why nobody can tell, such as that the order

@@ -1,7 +1,7 @@
 //! What goes into the judge and what comes out of it.
 
 use crate::lww::{Awaited, Raced};
-use history::{Address, Answered, Cells, Check, Discipline, Finding, Lts, Query, SessionId, Span, Tick};
+use history::{Address, Answered, Cells, Check, Discipline, Finding, Lts, Op, Query, SessionId, Span, Tick};
 use smallvec::{SmallVec, smallvec};
 
 /// Settings and limits of the judge. Of the limits none changes a verdict but `choices_max`, which turns an answer into
@@ -178,4 +178,15 @@ pub struct PartitionState {
     pub rows: Vec<(u64, Cells)>,
     /// Every shared cell; `None` where there is no companion row.
     pub shared: Option<Cells>,
+}
+
+/// One write of what is left of a partition where the greatest timestamp wins: what shows the same when it is written alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remains {
+    /// Its timestamp.
+    pub timestamp: i64,
+    /// Seconds that it lives, counted from when it is written.
+    pub ttl: Option<u32>,
+    /// What is written: rows that are there by themselves are upserts, cells of another timestamp updates.
+    pub op: Op,
 }

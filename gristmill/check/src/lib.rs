@@ -43,5 +43,5 @@ mod words;
 mod testkit;
 
 pub use judge::Judge;
-pub use judged::{Explained, Explanation, Judged, Options, PartitionState, Probe, Settled};
+pub use judged::{Explained, Explanation, Judged, Options, PartitionState, Probe, Remains, Settled};
 pub use words::{Words, words};

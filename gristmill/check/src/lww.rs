@@ -25,6 +25,7 @@ mod image;
 mod judge;
 mod merged;
 mod ranges;
+mod remains;
 mod scene;
 mod see;
 mod seen;

@@ -21,6 +21,7 @@ const MAIN: &[&str] = &[
     "check",
     "keep",
     "against",
+    "agent",
     "profile",
     "swarm",
     "isolation",
@@ -28,6 +29,7 @@ const MAIN: &[&str] = &[
     "pace",
     "discipline",
     "exclusion",
+    "bookkeeping",
     "stop",
     "known",
     "schema",
@@ -204,9 +206,10 @@ fn value_name(key: &str) -> &'static str {
         "discipline" => "ordered|lww",
         "isolation" | "claim" => "LEVEL",
         "stop" => "first|never|N",
-        "swarm" | "exclusion" | "keep" => "BOOL",
+        "swarm" | "exclusion" | "bookkeeping" | "keep" => "BOOL",
         "check" => "SETTING",
         "against" => "URL",
+        "agent" => "N/OF",
         "stages" => "LIST",
         "known" | "schema" | "history" => "FILE",
         "outside" => "LIST",
@@ -355,8 +358,14 @@ fn check() -> Command {
             Arg::new("answers")
                 .long("answers")
                 .action(ArgAction::SetTrue)
-                .conflicts_with_all(["database", "at", "target"])
+                .conflicts_with_all(["database", "at", "target", "replicas"])
                 .help("Judge the answers only: connect to nothing"),
+        )
+        .arg(
+            Arg::new("replicas")
+                .long("replicas")
+                .action(ArgAction::SetTrue)
+                .help("Ask each node for its own copy: what was acknowledged by all must be in every one"),
         )
         .arg(
             Arg::new("at")

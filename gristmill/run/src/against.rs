@@ -6,7 +6,9 @@
 //! ```
 //! Two databases do the visits of several sessions in orders of their own. So an answer is compared only where no order
 //! can make a difference: nobody else writes what it reads from before its visit begins until both have answered, and
-//! every visit that wrote there before has ended alike on both.
+//! every visit that wrote there before has ended alike on both. Under `lww` that is exact too: when nothing is under way both
+//! have taken the same writes, and in which order makes no difference. What may still differ there is not compared
+//! ([`stamped`]).
 //!
 //! Invariants:
 //! * A1 the second database is asked after the first, by the same session: a visit is over when both have ended it.
@@ -14,6 +16,7 @@
 //! * A3 a partition whose visits did not end alike is never compared again.
 
 mod compare;
+mod stamped;
 #[cfg(test)]
 mod tests;
 
@@ -38,6 +41,8 @@ use targets::{Request, Session, Target};
 const PASSWORD: &str = "GRISTMILL_AGAINST_PASSWORD";
 /// Partitions that are remembered before those that nobody can ask about any more are forgotten.
 const PARTS_KEPT: usize = 1 << 16;
+/// Why a partition is apart, without timestamps.
+const NOT_ALIKE: &str = "its partition's visits did not end alike on both";
 /// Differences that are told of one run.
 const TOLD_MAX: usize = 100;
 
@@ -51,6 +56,8 @@ pub(crate) struct Against {
     nulls_alike: bool,
     /// Both count the rows that a write affects.
     counts: bool,
+    /// What timestamps leave open, under `lww`.
+    rules: stamped::Rules,
     state: Mutex<State>,
 }
 
@@ -59,8 +66,10 @@ struct State {
     /// Moves at every change of a partition.
     now: u64,
     parts: BTreeMap<Part, Standing>,
-    /// A3.
-    apart: BTreeSet<Part>,
+    /// A3, with the reason.
+    apart: BTreeMap<Part, &'static str>,
+    /// Timestamps of the visits of each partition, where two that are equal make it apart.
+    stamps: stamped::Seen,
     /// When the visits at work began, by session.
     began: BTreeMap<SessionId, u64>,
     compared: u64,
@@ -92,6 +101,7 @@ impl Against {
             url: target.describe().url,
             nulls_alike: a.nulls == b.nulls,
             counts: a.affected == Affected::Matched && b.affected == Affected::Matched,
+            rules: stamped::Rules::of(plan, &a, &b),
             target,
             schema,
             state: Mutex::default(),
@@ -199,6 +209,24 @@ impl<'w> Shadow<'w> {
                 state.may(&[part], &self.writes, self.me)
             }
             Request::Step(Step::Read(query)) => self.may_read(&state, query),
+            Request::Stamped { steps, stamp, .. } => {
+                let rules = &self.against.rules;
+                for step in *steps {
+                    if let Step::Write(op) = step
+                        && self.writes.insert(op.part())
+                    {
+                        let part = op.part();
+                        state.change(part, |standing| standing.open += 1);
+                        if let Some(why) = rules.sets_apart(&mut state.stamps, part, steps, stamp) {
+                            state.apart.entry(part).or_insert(why);
+                        }
+                    }
+                }
+                match steps {
+                    [Step::Read(query)] => rules.may_ask(stamp).and_then(|()| self.may_read(&state, query)),
+                    _ => Ok(()),
+                }
+            }
             _ => Ok(()),
         }
     }
@@ -231,7 +259,14 @@ impl<'w> Shadow<'w> {
             }
             // Nothing of it is left on either.
             Request::Rollback => self.end(true),
-            Request::Begin { .. } | Request::Stamped { .. } => {}
+            Request::Stamped { steps, .. } => {
+                if let [step @ Step::Read(query)] = steps {
+                    let may = before.and_then(|()| self.may_read(&self.against.state.lock(), query));
+                    self.compare(at, step, first, &second, may);
+                }
+                self.end(done(first) == done(&second) && !unknown(first) && !unknown(&second));
+            }
+            Request::Begin { .. } => {}
         }
     }
 
@@ -286,7 +321,7 @@ impl<'w> Shadow<'w> {
             }
             Parts::All => {
                 let of = |p: &&Part| p.table == query.table;
-                let known = state.parts.keys().filter(of).chain(state.apart.iter().filter(of));
+                let known = state.parts.keys().filter(of).chain(state.apart.keys().filter(of));
                 let parts: Vec<Part> = known.copied().collect();
                 state.may(&parts, &self.writes, self.me)
             }
@@ -376,7 +411,7 @@ impl<'w> Shadow<'w> {
         for part in std::mem::take(&mut self.writes) {
             state.change(part, |standing| standing.open -= 1);
             if !alike {
-                state.apart.insert(part);
+                state.apart.entry(part).or_insert(NOT_ALIKE);
             }
         }
         state.began.remove(&self.me);
@@ -397,8 +432,8 @@ impl State {
     fn may(&self, parts: &[Part], own: &BTreeSet<Part>, who: SessionId) -> Result<(), &'static str> {
         let began = self.began.get(&who).copied().unwrap_or(self.now);
         for part in parts {
-            if self.apart.contains(part) {
-                return Err("its partition's visits did not end alike on both");
+            if let Some(why) = self.apart.get(part) {
+                return Err(why);
             }
             let standing = self.parts.get(part).copied().unwrap_or_default();
             let others = standing.open - u32::from(own.contains(part));

@@ -2,10 +2,10 @@
 
 use crate::RunError;
 use crate::life::{environment, head, open_target, read_plan};
-use crate::plan::split_password;
+use crate::plan::{Plan, split_password};
 use crate::registry::Registry;
 use history::artefact::{Folder, Store};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Removes what the runs of a store left on the target, but for those that live. Returns what was removed, in words.
@@ -15,6 +15,7 @@ pub fn clean(url: &str, password: Option<&str>, store: &Path) -> Result<Vec<Stri
     let (url, in_url) = split_password(url);
     let password = password.or(in_url.as_deref());
     let mut removed = Vec::new();
+    let at_work = at_work(store, &url)?;
     for run in Store::new(store).list()? {
         if run.alive {
             continue;
@@ -25,6 +26,9 @@ pub fn clean(url: &str, password: Option<&str>, store: &Path) -> Result<Vec<Stri
             continue;
         }
         let mut plan = read_plan(&folder)?;
+        if at_work.contains(&plan.prefix) {
+            continue;
+        }
         let mut files = folder.target();
         if plan.target != url {
             // The second database of a run.
@@ -43,4 +47,32 @@ pub fn clean(url: &str, password: Option<&str>, store: &Path) -> Result<Vec<Stri
         registry.done_with(&url)?;
     }
     Ok(removed)
+}
+
+/// Prefixes of what runs that live have on the target: other agents' tables are theirs too.
+fn at_work(store: &Path, url: &str) -> Result<BTreeSet<String>, RunError> {
+    let mut prefixes = BTreeSet::new();
+    for run in Store::new(store).list()?.into_iter().filter(|run| run.alive) {
+        let folder = Folder::open(&store.join(&run.name))?;
+        if Registry::open(&folder)?.names(url) {
+            prefixes.insert(read_plan(&folder)?.prefix);
+        }
+    }
+    Ok(prefixes)
+}
+
+/// The last agent has removed what all of them had made: the runs of the others beside its own owe nothing any more.
+pub(crate) fn others(mine: &Folder, plan: &Plan) -> Result<(), RunError> {
+    let Some(store) = mine.path().parent() else {
+        return Ok(());
+    };
+    for run in Store::new(store).list()?.into_iter().filter(|run| !run.alive) {
+        let folder = Folder::open(&store.join(&run.name))?;
+        let registry = Registry::open(&folder)?;
+        let is_other = |other: &Plan| other.agent.is_some() && other.prefix == plan.prefix;
+        if registry.names(&plan.target) && read_plan(&folder).is_ok_and(|other| is_other(&other)) {
+            registry.done_with(&plan.target)?;
+        }
+    }
+    Ok(())
 }

@@ -16,7 +16,7 @@ use crate::plan::{Length, Plan, PlanError};
 use check::PartitionState;
 use datagen::value::Type;
 use history::artefact::Folder;
-use history::{Discipline, End, Lts, Op, Part, Regenerate, State, Step};
+use history::{Consistency, Discipline, End, Lts, Op, Part, Regenerate, Stamp, State, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -85,9 +85,10 @@ pub fn export(source: Source<'_>, at: Option<Lts>, form: Form, into: &Path) -> R
             ));
         }
     };
-    if plan.discipline == Discipline::Lww && form != Form::Statements {
-        let what = "the cells of discipline lww have timestamps, which rows alone do not say";
-        return Err(unusable(&plan, what, "export the statements: --as statements"));
+    if plan.discipline == Discipline::Lww && form == Form::Csv {
+        let what = "the cells of discipline lww have timestamps, which a line of CSV does not say";
+        let remedy = "export writes with their timestamps: --as insert, or every statement: --as statements";
+        return Err(unusable(&plan, what, remedy));
     }
     if into.exists() {
         let what = format!("{} is there already", into.display());
@@ -118,6 +119,7 @@ pub fn export(source: Source<'_>, at: Option<Lts>, form: Form, into: &Path) -> R
     making.schema()?;
     match form {
         Form::Csv => making.csv()?,
+        Form::Insert if plan.discipline == Discipline::Lww => making.stamped()?,
         Form::Insert => making.inserts()?,
         Form::Statements => making.statements()?,
     }
@@ -301,6 +303,52 @@ impl Making<'_> {
             Ok(())
         })?;
         sink.put(if rows > 0 { &commit } else { "" })?;
+        sink.end()?;
+        self.made.load = shell(&self.plan.target);
+        Ok(())
+    }
+
+    /// The fewest writes that leave the same, each with its timestamp: no more than what is visible, deletions left out.
+    fn stamped(&mut self) -> Result<(), RunError> {
+        let mut sink = self.file("data.sql")?;
+        let judge = self.frozen.judge(self.plan, self.target);
+        let schema = &self.plan.schema;
+        let mut left_out = BTreeMap::<&'static str, u64>::new();
+        for part in self.parts() {
+            let remains = match judge.remains_of(part, self.frozen.at) {
+                Ok(remains) => remains,
+                Err(why) => {
+                    *left_out.entry(why).or_default() += 1;
+                    continue;
+                }
+            };
+            let rows: BTreeSet<Option<u64>> = remains.iter().map(|write| write.op.row()).collect();
+            self.made.rows += rows.len() as u64;
+            self.made.partitions += u64::from(!rows.is_empty());
+            for write in remains {
+                let stamp = Stamp {
+                    timestamp: write.timestamp,
+                    ttl: write.ttl,
+                    consistency: Consistency::All,
+                    node: 0,
+                    condition: None,
+                };
+                let request = Request::Stamped {
+                    steps: &[Step::Write(write.op)],
+                    stamp: &stamp,
+                    batch: None,
+                };
+                for statement in self.target.text(schema, &request) {
+                    sink.put(&ended(&statement))?;
+                }
+            }
+        }
+        for (why, n) in left_out {
+            let words = if n == 1 { "partition is" } else { "partitions are" };
+            let note =
+                format!("{n} {words} not in the files: {why}; check will miss what the plan has there");
+            self.made.notes.push(note);
+        }
         sink.end()?;
         self.made.load = shell(&self.plan.target);
         Ok(())

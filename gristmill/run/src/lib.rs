@@ -23,6 +23,7 @@ pub mod plan;
 
 mod account;
 mod against;
+mod agents;
 mod baton;
 mod causes;
 mod clean;

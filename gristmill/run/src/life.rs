@@ -24,7 +24,7 @@ use targets::target::Environment;
 pub(crate) use left_over::LeftOver;
 pub(crate) use load::Loaded;
 pub use setup::history;
-pub(crate) use setup::{judge, judge_of, open_target, targets_folder};
+pub(crate) use setup::{judge, judge_of, open_target, replicas, targets_folder};
 
 /// What a run ends with.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,13 +120,26 @@ pub(crate) fn live(
     circumstances: Circumstances,
     watcher: &mut dyn Watcher,
 ) -> Result<Verdict, RunError> {
-    let plan = read_plan(folder)?;
-    let setup = setup::set_up(folder, plan, &circumstances)?;
-    watcher.see(&head::started(&setup, folder));
-    let loaded = load::load(&setup.world, &setup.left_over, &circumstances, watcher);
-    let verdict = setup.finish(folder, loaded?)?;
-    folder.write_verdict(&verdict)?;
-    Ok(verdict)
+    let mut plan = read_plan(folder)?;
+    let mut before = None;
+    loop {
+        let first = before.is_none();
+        let setup = setup::set_up(folder, plan.clone(), &circumstances, before.take(), watcher)?;
+        if first {
+            watcher.see(&head::started(&setup, folder));
+        }
+        let loaded = load::load(&setup.world, &setup.left_over, &circumstances, watcher)?;
+        if let (Some(visits), Some(stages)) = (loaded.stage, &plan.stages) {
+            // What comes after a load whose length was a time is known only now: the folder says it, and is gone on with.
+            plan.stages = Some(stages.close(visits));
+            folder.write("plan.toml", plan.write().as_bytes())?;
+            before = Some(Arc::clone(&setup.world.target));
+            continue;
+        }
+        let verdict = setup.finish(folder, loaded)?;
+        folder.write_verdict(&verdict)?;
+        return Ok(verdict);
+    }
 }
 
 #[cfg(test)]

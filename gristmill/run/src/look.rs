@@ -16,10 +16,10 @@ use crate::RunError;
 use crate::causes::{Archive, Families, in_a_word, make, signature};
 use crate::judging::Compared;
 use crate::known::Known;
-use crate::life::{environment, history, judge_of, open_target, read_plan, targets_folder};
+use crate::life::{environment, history, judge_of, open_target, read_plan, replicas, targets_folder};
 use crate::plan::{Length, Plan, Stage, Stages, split_password};
 use crate::registry::Registry;
-use crate::staged::Staged;
+use crate::staged::{Replicas, Staged};
 use check::{Judge, Judged};
 use history::artefact::Folder;
 use history::progress::Planned;
@@ -42,6 +42,8 @@ pub struct Look<'a> {
     pub url: Option<&'a str>,
     /// Its password, where the URL has none; `None`: as the environment says.
     pub password: Option<&'a str>,
+    /// Each node is asked for its own copy.
+    pub replicas: bool,
 }
 
 /// What was found.
@@ -77,6 +79,11 @@ pub(crate) struct Frozen {
 impl Frozen {
     /// The run of a folder after visit `at`, or after its last.
     pub(crate) fn of(folder: &Folder, plan: &Plan, at: Option<Lts>) -> Result<Frozen, RunError> {
+        Frozen::asking(folder, plan, at, Replicas::default())
+    }
+
+    /// The same, with reads of each node's copy where there are nodes.
+    fn asking(folder: &Folder, plan: &Plan, at: Option<Lts>, replicas: Replicas) -> Result<Frozen, RunError> {
         let visits = history(plan)?;
         let tracker = match folder.tracker().exists() {
             true => Some(TrackerFile::open(&folder.tracker())?),
@@ -88,12 +95,12 @@ impl Frozen {
             (None, Length::Visits(visits)) => Lts(visits),
             (None, Length::TimeMs(_) | Length::Stages) => Lts(0),
         };
-        Frozen::at(visits, tracker, last, at)
+        Frozen::at(visits, tracker, last, at, replicas)
     }
 
     /// The same of what a plan says alone: everything happens as planned.
     pub(crate) fn planned(plan: &Plan, at: Lts) -> Result<Frozen, RunError> {
-        Frozen::at(history(plan)?, None, at, Some(at))
+        Frozen::at(history(plan)?, None, at, Some(at), Replicas::default())
     }
 
     fn at(
@@ -101,13 +108,17 @@ impl Frozen {
         tracker: Option<TrackerFile>,
         last: Lts,
         at: Option<Lts>,
+        replicas: Replicas,
     ) -> Result<Frozen, RunError> {
         let at = at.unwrap_or(last);
         if at > last || at == Lts(0) {
             return Err(RunError::NoSuchVisit { at, last });
         }
         let stages = Stages {
-            round: vec![Stage::Load(at.0), Stage::Validate],
+            round: match replicas.nodes {
+                0 => vec![Stage::Load(at.0), Stage::Validate],
+                _ => vec![Stage::Load(at.0), Stage::ValidateReplicas],
+            },
             rounds: 1,
         };
         let is_recorded = tracker.is_some();
@@ -119,7 +130,7 @@ impl Frozen {
         let open = |lts: &Lts| until.get(*lts).state == State::Unknown;
         let unknown = (1..=at.0).map(Lts).filter(open).count() as u64;
         Ok(Frozen {
-            history: Arc::new(Staged::new(visits, stages)),
+            history: Arc::new(Staged::new(visits, stages, replicas)),
             tracker: Arc::new(until),
             at,
             unknown,
@@ -249,9 +260,25 @@ pub fn look(folder: &Folder, look: &Look<'_>, watcher: &mut dyn Watcher) -> Resu
         plan.target = url;
         password = secret.or(password);
     }
-    let frozen = Frozen::of(&folder, &plan, look.at)?;
     let files = targets_folder(&folder)?;
     let target = open_target(&plan, &files, &environment(password.as_deref()), BTreeMap::new())?;
+    let copies = target.semantics().replicas;
+    let replicas = match look.replicas {
+        true if copies > 1 => Replicas {
+            nodes: replicas(&plan).nodes.max(copies),
+            ..replicas(&plan)
+        },
+        true => {
+            return Err(Unusable::usage(
+                plan.target.clone(),
+                "it keeps one copy of everything",
+                "leave out --replicas, or name a cluster with --target",
+            )
+            .into());
+        }
+        false => Replicas::default(),
+    };
+    let frozen = Frozen::asking(&folder, &plan, look.at, replicas)?;
     let facts = target.facts()?;
     let mut looking = Looking {
         judge: frozen.judge(&plan, target.as_ref()),

@@ -9,6 +9,7 @@
 //! * P2 `Plan::read(plan.write()) == plan`.
 //! * P3 no password is ever part of a plan.
 
+mod agent;
 mod draw;
 pub mod harry;
 mod history;
@@ -19,11 +20,13 @@ mod stages;
 mod tables;
 mod values;
 
+pub use agent::Agent;
 pub use draw::PlanError;
 pub(crate) use draw::lies;
 pub use mistake::{Mistake, nearest};
 pub use settings::{Key, SESSIONS_MAX, Settings, keys, level, level_name};
 pub use stages::{Stage, Stages};
+pub(crate) use tables::AGENTS;
 pub use values::{Millis, NotA, PerSecond, Rate, Seed, Stop, split_password};
 
 use crate::fault::FaultKind;
@@ -77,6 +80,9 @@ pub struct Plan {
     /// What was made is not removed at the end.
     #[serde(default, skip_serializing_if = "is_default")]
     pub keep: bool,
+    /// Which of how many processes that share the tables; `None`: they are this run's alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Agent>,
     /// Loads and validations, one after another; `None`: one load.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stages: Option<Stages>,
@@ -204,10 +210,12 @@ impl Plan {
         toml::from_str(text).map_err(toml)
     }
 
-    /// Digest of what the run is a function of: what the log's header repeats. How many threads judge is not part of it.
+    /// Digest of what the run is a function of: what the log's header repeats. How many threads judge is
+    /// not part of it, nor how many visits a load took whose length is a time.
     pub fn digest(&self) -> u64 {
         let same_for_any_checkers = Plan {
             checkers: 0,
+            stages: self.stages.as_ref().map(Stages::as_given),
             ..self.clone()
         };
         xxhash_rust::xxh3::xxh3_64(same_for_any_checkers.write().as_bytes())

@@ -90,6 +90,8 @@ pub fn plan(folder: &Folder) -> Result<Plan, RunError> {
     let begun = TrackerFile::open(&folder.tracker())?.highest();
     Ok(Plan {
         length: Length::Visits(begun.0.max(1)),
+        // Its visits are the same without the others.
+        agent: None,
         ..plan
     })
 }

@@ -352,10 +352,13 @@ impl<'w> Client<'w> {
         }
         let connection_lost = matches!(kind, ReasonKind::Disconnected | ReasonKind::Unavailable);
         let witnesses = Witnesses {
-            company: world.plan.sessions > 1,
+            company: world.plan.sessions > 1 || world.plan.agent.is_some(),
             cancel: faults.cancel,
             connection: faults.connection,
-            outside: !world.plan.outside.is_empty(),
+            // Other agents do their faults to the same server.
+            outside: !world.plan.outside.is_empty()
+                || (world.plan.agent.is_some()
+                    && !(world.plan.faults.is_empty() && world.plan.faults_at.is_empty())),
             failed_before: false,
             restarted: connection_lost
                 && !faults.connection

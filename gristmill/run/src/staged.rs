@@ -5,19 +5,21 @@
 //! staged    1 ───────── 1000 │ 1001 ── 1250  │ 1251 ──────── 2250 │ 2251 ── 2700
 //!           load 1000        │ validate      │ load 1000          │ validate
 //! ```
-//! A validation is a read of each partition, whole, in the order of its rows and against it, and of its shared cells.
+//! A validation is a read of each partition, whole, in the order of its rows and against it, and of its shared cells. One of
+//! replicas does so once for each node, at consistency level ONE: what such a read must show is what was acknowledged by all.
 //! Which partitions those are is a function of the base, so a staged history is as reproducible as its base.
 //!
 //! Invariants:
 //! * V1 the base's visits keep their order; between two validations nothing is left out of it.
 //! * V2 numbers are laid out from the front, each once: what was answered stays so, whoever asks in whatever order.
 //! * V3 the last stage ends the history: there is nothing `from` there on.
+//! * V4 a load whose length is a time has no end until it is over; then another history is made, which knows it.
 
 use crate::plan::{Stage, Stages};
 use crate::whole;
 use datagen::schema::{Schema, Table};
 use datagen::value::Order;
-use history::{End, Level, Lts, Part, Query, Regenerate, Stamp, Step, Visit};
+use history::{Consistency, End, Level, Lts, Part, Query, Regenerate, Stamp, Step, Visit};
 use parking_lot::RwLock;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -51,6 +53,17 @@ enum Kind {
     Load,
     /// Reads of the first so many partitions.
     Validate(usize),
+    /// The same, of each node after the other; so many reads a node.
+    Replicas(usize, u64),
+}
+
+/// How each node is asked for its own copy.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Replicas {
+    /// How many nodes there are; 0: they are not asked.
+    pub(crate) nodes: u16,
+    /// Tables that only say something when they are read serially.
+    pub(crate) but: BTreeSet<u16>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -73,15 +86,23 @@ struct Laid {
     /// Visits of the base that were looked through for partitions.
     looked_through: u64,
     stages: u64,
+    /// The first visit of a load whose end is not known.
+    open: Option<Lts>,
     /// Partitions by their first write, and how many reads those up to and including each need.
     parts: Vec<(Part, u64)>,
+    /// The same, of those whose replicas are asked.
+    copies: Vec<(Part, u64)>,
     seen: BTreeSet<Part>,
 }
+
+/// Visits of a load whose end is not known: more than there can be.
+const OPEN: u64 = 1 << 48;
 
 /// See the module.
 pub(crate) struct Staged {
     base: Arc<dyn Regenerate>,
     stages: Stages,
+    replicas: Replicas,
     schema: Arc<Schema>,
     /// What the load's reads of each table ask for beside their statements.
     asked: Vec<(Level, Option<Stamp>)>,
@@ -89,7 +110,8 @@ pub(crate) struct Staged {
 }
 
 impl Staged {
-    pub(crate) fn new(base: Arc<dyn Regenerate>, stages: Stages) -> Staged {
+    /// `replicas`: only where a stage asks for them.
+    pub(crate) fn new(base: Arc<dyn Regenerate>, stages: Stages, replicas: Replicas) -> Staged {
         assert!(
             !stages.round.is_empty() && stages.rounds > 0,
             "stages are at least one"
@@ -100,6 +122,7 @@ impl Staged {
             schema,
             base,
             stages,
+            replicas,
             laid: RwLock::default(),
         }
     }
@@ -108,6 +131,12 @@ impl Staged {
     pub(crate) fn visits(&self) -> u64 {
         self.lay_until(&|_| false);
         self.laid.read().numbers
+    }
+
+    /// The first visit of a load whose length is a time, and not known yet: nothing comes after it so far. Lays all out.
+    pub(crate) fn open(&self) -> Option<Lts> {
+        self.lay_until(&|_| false);
+        self.laid.read().open
     }
 
     /// How many partitions the last validation reads. Lays all of it out.
@@ -126,7 +155,7 @@ impl Staged {
     pub(crate) fn validation(&self, lts: Lts) -> Option<(Lts, Lts)> {
         let found = |laid: &Laid| {
             let mut of = laid.stretches.iter();
-            of.find(|s| matches!(s.kind, Kind::Validate(_)) && s.first + s.visits > lts.0)
+            of.find(|s| !matches!(s.kind, Kind::Load) && s.first + s.visits > lts.0)
                 .map(|s| (Lts(s.first), Lts(s.first + s.visits - 1)))
         };
         self.lay_until(&|laid| found(laid).is_some());
@@ -144,11 +173,18 @@ impl Staged {
         while !done(&laid) {
             let at = usize::try_from(laid.stages % self.stages.round.len() as u64).expect("an index");
             let (visits, kind) = match self.stages.round[at] {
-                Stage::Load(visits) => (visits, Kind::Load),
+                Stage::Load(visits) | Stage::LoadFor(_, Some(visits)) => (visits, Kind::Load),
+                Stage::LoadFor(_, None) => (OPEN, Kind::Load),
                 Stage::Validate => {
                     self.look_through(&mut laid);
                     let reads = laid.parts.last().map_or(0, |(_, reads)| *reads);
                     (reads, Kind::Validate(laid.parts.len()))
+                }
+                Stage::ValidateReplicas => {
+                    self.look_through(&mut laid);
+                    let reads = laid.copies.last().map_or(0, |(_, reads)| *reads);
+                    let all = reads * u64::from(self.replicas.nodes);
+                    (all, Kind::Replicas(laid.copies.len(), reads))
                 }
             };
             let stretch = Stretch {
@@ -158,6 +194,10 @@ impl Staged {
                 kind,
             };
             laid.stages += 1;
+            if visits == OPEN {
+                laid.open = Some(Lts(stretch.first));
+                laid.stages = end;
+            }
             laid.numbers += visits;
             if matches!(kind, Kind::Load) {
                 laid.base += visits;
@@ -180,6 +220,10 @@ impl Staged {
                     let before = laid.parts.last().map_or(0, |(_, reads)| *reads);
                     let reads = reads_of(self.schema.table(part.table), self.is_stamped());
                     laid.parts.push((*part, before + reads));
+                    if !self.replicas.but.contains(&part.table) {
+                        let before = laid.copies.last().map_or(0, |(_, reads)| *reads);
+                        laid.copies.push((*part, before + reads));
+                    }
                 }
             }
         }
@@ -229,10 +273,9 @@ impl Staged {
     }
 
     /// The read at an index of a validation.
-    fn read(&self, parts: usize, index: u64) -> Query {
-        let laid = self.laid.read();
-        let at = laid.parts[..parts].partition_point(|(_, reads)| *reads <= index);
-        let (part, until) = laid.parts[at];
+    fn read(&self, parts: &[(Part, u64)], index: u64) -> Query {
+        let at = parts.partition_point(|(_, reads)| *reads <= index);
+        let (part, until) = parts[at];
         let queries = reads(self.schema.table(part.table), part, self.is_stamped());
         let back = usize::try_from(until - index).expect("reads of one partition are few");
         queries[queries.len() - back].clone()
@@ -285,16 +328,16 @@ impl Regenerate for Staged {
                 Some(Visit { lts, ..visit })
             }
             Kind::Validate(parts) => {
-                let read = self.read(parts, index);
-                let (level, stamp) = self.asked[usize::from(read.table)];
-                Some(Visit {
-                    lts,
-                    level,
-                    writes: Vec::new(),
-                    steps: vec![Step::Read(read)],
-                    end: End::Autocommit,
-                    stamp,
-                })
+                Some(self.validating(lts, self.read(&self.laid.read().parts[..parts], index)))
+            }
+            Kind::Replicas(parts, reads) => {
+                let read = self.read(&self.laid.read().copies[..parts], index % reads);
+                let mut visit = self.validating(lts, read);
+                if let Some(stamp) = &mut visit.stamp {
+                    stamp.consistency = Consistency::One;
+                    stamp.node = u16::try_from(index / reads).expect("nodes are numbered in 16 bits");
+                }
+                Some(visit)
             }
         }
     }
@@ -302,7 +345,7 @@ impl Regenerate for Staged {
     fn from(&self, lts: Lts) -> Option<Lts> {
         let stretch = self.stretch(lts)?;
         match stretch.kind {
-            Kind::Validate(_) => Some(lts),
+            Kind::Validate(_) | Kind::Replicas(..) => Some(lts),
             Kind::Load => {
                 let base = Lts(stretch.base_before + lts.0 - stretch.first + 1);
                 match self.base.from(base) {
@@ -348,6 +391,19 @@ impl Regenerate for Staged {
 }
 
 impl Staged {
+    /// A visit that reads.
+    fn validating(&self, lts: Lts, read: Query) -> Visit {
+        let (level, stamp) = self.asked[usize::from(read.table)];
+        Visit {
+            lts,
+            level,
+            writes: Vec::new(),
+            steps: vec![Step::Read(read)],
+            end: End::Autocommit,
+            stamp,
+        }
+    }
+
     /// The visit of the base right after those whose numbers are below `lts`.
     fn after_those_before(&self, lts: Lts) -> Lts {
         Lts(self.base_until(Lts(lts.0.saturating_sub(1))) + 1)

@@ -37,7 +37,9 @@ mod layout;
 mod lww;
 mod profile;
 mod read;
+mod share;
 mod view;
+mod visits;
 mod write;
 
 #[cfg(test)]
@@ -50,9 +52,12 @@ pub use config::{
 };
 pub use lww::Lww;
 pub use profile::names;
+pub use share::Share;
+pub use visits::VISITS;
 
 use layout::Numbering;
 use view::View;
+use visits::List;
 
 /// Why a workload cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,6 +93,10 @@ pub struct Partitions {
     schema: Arc<Schema>,
     selector: Selector,
     views: Vec<View>,
+    /// Of each table, where visits leave their numbers.
+    lists: Vec<Option<List>>,
+    /// Of each table, the one that it is the list of.
+    list_of: Vec<Option<u16>>,
     /// Tables that take part; the table deck deals indices into it.
     tables_in_use: Vec<u16>,
     /// The kinds of visits that exist, by role of the selector: index into `config.visits`.
@@ -175,6 +184,19 @@ impl Partitions {
             .zip(0..)
             .map(|(table, number)| View::new(&config, seed, number, table))
             .collect();
+        // Which partition has which index is the same for all who share; what is done to it is each one's own.
+        let seed = config.share.map_or(seed, |share| share.seed(seed));
+        let lists = views.iter().zip(&schema.tables).map(|(view, table)| {
+            let kept = config.bookkeeping && !view.conditional;
+            List::of(&schema, table).filter(|_| kept)
+        });
+        let lists: Vec<Option<List>> = lists.collect();
+        let list_of = (0..schema.tables.len()).map(|number| {
+            let is = |list: &Option<List>| list.as_ref().is_some_and(|l| usize::from(l.table) == number);
+            let of = lists.iter().position(is)?;
+            Some(u16::try_from(of).expect("tables are numbered in 16 bits"))
+        });
+        let list_of = list_of.collect();
         let partitions: Vec<u64> = views.iter().map(|view| view.partitions).collect();
         let kinds: Vec<usize> = (0..config.visits.len())
             .filter(|&i| config.visits[i].weight > 0)
@@ -232,6 +254,8 @@ impl Partitions {
             },
             selector,
             views,
+            lists,
+            list_of,
             tables_in_use,
             kinds,
             schema,
@@ -260,7 +284,11 @@ impl Partitions {
     /// When `lts` is 0.
     pub fn writes(&self, lts: Lts, into: &mut Vec<Part>) {
         into.clear();
-        into.extend(self.selector.touches(index(lts)).map(|touch| self.part(&touch)));
+        for touch in self.selector.touches(index(lts)) {
+            let part = self.part(&touch);
+            into.push(part);
+            into.extend(self.list(part.table).map(|list| list.part(part)));
+        }
         into.sort_unstable();
         into.dedup();
     }
@@ -281,8 +309,35 @@ impl Partitions {
     fn part(&self, touch: &Touch) -> Part {
         Part {
             table: touch.table,
-            position: self.view(touch.table).order.at(touch.position),
+            position: self.view(touch.table).position(touch.position),
         }
+    }
+
+    fn list(&self, table: u16) -> Option<&List> {
+        self.lists[usize::from(table)].as_ref()
+    }
+
+    /// Before its other writes, the visit leaves its number beside each partition; then it is no single statement any more.
+    fn leave_number(
+        &self,
+        n: u64,
+        spots: &[Spot<'_>],
+        writes: &mut Vec<Part>,
+        steps: &mut Vec<Step>,
+    ) -> bool {
+        let before = steps.len();
+        for spot in spots {
+            let Some(list) = self.list(spot.view.table) else {
+                continue;
+            };
+            let part = list.part(spot.part);
+            if !writes.contains(&part) {
+                writes.push(part);
+                steps.insert(0, Step::Write(list.entry(spot.part, Lts(n + 1))));
+            }
+        }
+        writes.sort_unstable();
+        steps.len() > before
     }
 
     fn make(&self, n: u64) -> Visit {
@@ -349,6 +404,12 @@ impl Partitions {
             }
             write::op(self, &draws, at, kind, spot, slot, &mut steps);
         }
+        if self.config.bookkeeping
+            && self.leave_number(n, &spots, &mut writes, &mut steps)
+            && end == End::Autocommit
+        {
+            end = End::Commit;
+        }
         let stamp = match &self.config.lww {
             None => {
                 self.finish(n, ending, &mut steps, &mut end);
@@ -388,7 +449,7 @@ impl Partitions {
         let view = self.view(touch.table);
         let part = Part {
             table: touch.table,
-            position: view.order.at(touch.position),
+            position: view.position(touch.position),
         };
         Spot {
             touch,
@@ -439,8 +500,14 @@ impl Partitions {
 
     /// The partition's index in its table, if the workload can ever write it.
     fn index_of(&self, part: Part) -> Option<u64> {
-        let view = self.views.get(usize::from(part.table))?;
-        (part.position < view.order.len()).then(|| view.order.index(part.position))
+        let view = self.views.get(usize::from(self.about(part)?))?;
+        view.index(part.position)
+    }
+
+    /// The table whose writes write the partition too: its own, or the one that it is a list of.
+    fn about(&self, part: Part) -> Option<u16> {
+        let of = self.list_of.get(usize::from(part.table))?;
+        Some(of.unwrap_or(part.table))
     }
 }
 
@@ -467,34 +534,35 @@ impl Regenerate for Partitions {
     }
 
     fn writer_after(&self, part: Part, lts: Lts) -> Option<Lts> {
-        let index = self.index_of(part)?;
+        let (table, index) = (self.about(part)?, self.index_of(part)?);
         // Visit numbers are one below lts, so the first visit after `lts` has at least number `lts`.
-        self.selector
-            .writer_from(part.table, index, lts.0)
-            .map(|n| Lts(n + 1))
+        self.selector.writer_from(table, index, lts.0).map(|n| Lts(n + 1))
     }
 
     fn writers_after(&self, part: Part, lts: Lts, into: &mut Vec<Lts>) {
-        let Some(index) = self.index_of(part) else { return };
+        let (Some(table), Some(index)) = (self.about(part), self.index_of(part)) else {
+            return;
+        };
         let mut visits = Vec::new();
-        self.selector.writers_from(part.table, index, lts.0, &mut visits);
+        self.selector.writers_from(table, index, lts.0, &mut visits);
         into.extend(visits.into_iter().map(|n| Lts(n + 1)));
     }
 
     fn writer_before(&self, part: Part, lts: Lts) -> Option<Lts> {
-        let index = self.index_of(part)?;
+        let (table, index) = (self.about(part)?, self.index_of(part)?);
         self.selector
-            .writer_before(part.table, index, lts.0.checked_sub(1)?)
+            .writer_before(table, index, lts.0.checked_sub(1)?)
             .map(|n| Lts(n + 1))
     }
 
     fn writers_before(&self, part: Part, lts: Lts, into: &mut Vec<Lts>) {
-        let (Some(index), Some(before)) = (self.index_of(part), lts.0.checked_sub(1)) else {
+        let (Some(table), Some(index), Some(before)) =
+            (self.about(part), self.index_of(part), lts.0.checked_sub(1))
+        else {
             return;
         };
         let mut visits = Vec::new();
-        self.selector
-            .writers_before(part.table, index, before, &mut visits);
+        self.selector.writers_before(table, index, before, &mut visits);
         into.extend(visits.into_iter().map(|n| Lts(n + 1)));
     }
 }

@@ -2,6 +2,8 @@
 
 use super::effects::stamp;
 use super::explain::{Case, read};
+use super::merged::Merged;
+use super::remains::remains;
 use super::scene::{Around, Clock, Scene};
 use super::see::Viewer;
 use super::seen::Seen;
@@ -9,9 +11,9 @@ use super::serial::{self, Awaited, Serial};
 use super::store::Store;
 use crate::difference;
 use crate::evaluate::Plan;
-use crate::judged::{Explained, Explanation, Judged, Options, PartitionState, Stage};
-use crate::layout::{Layout, Layouts};
-use crate::model::cells;
+use crate::judged::{Explained, Explanation, Judged, Options, PartitionState, Remains, Stage};
+use crate::layout::{Layout, Layouts, TableLayout};
+use crate::model::{Partition, cells};
 use datagen::schema::ColumnId;
 use history::{
     Answer, Answered, Cells, Check, Claim, Consistency, Finding, Kind, Lts, Part, Query, Regenerate, Rows,
@@ -246,6 +248,32 @@ impl Racing {
 
     /// A partition after every committed visit up to and including `upto`; expiring values live. `Err`: nobody can tell.
     pub(crate) fn state_of(&self, part: Part, upto: Lts) -> Result<PartitionState, &'static str> {
+        self.at_end(part, upto, |table, _, image| {
+            let rows: Vec<(u64, Cells)> = image
+                .rows()
+                .iter()
+                .map(|(at, slot)| (*at, cells(image, table, *slot)))
+                .collect();
+            let shared = image.shared().map(|row| {
+                let cell =
+                    |(i, d): (usize, &Option<u64>)| -> (ColumnId, Option<u64>) { (table.shared_id(i), *d) };
+                row.iter().enumerate().map(cell).collect()
+            });
+            Ok(PartitionState { rows, shared })
+        })
+    }
+
+    /// The fewest writes that leave the same as every committed visit up to and including `upto`, deletions aside.
+    pub(crate) fn remains_of(&self, part: Part, upto: Lts) -> Result<Vec<Remains>, &'static str> {
+        self.at_end(part, upto, |table, merged, _| remains(table, merged, part))
+    }
+
+    fn at_end<R>(
+        &self,
+        part: Part,
+        upto: Lts,
+        what: impl FnOnce(&TableLayout, &Merged, &Partition) -> Result<R, &'static str>,
+    ) -> Result<R, &'static str> {
         let first = self.history.writer_after(part, Lts(0));
         let first = first.and_then(|lts| self.history.visit(lts));
         if first.is_some_and(|visit| stamp(&visit).condition.is_some()) {
@@ -285,18 +313,8 @@ impl Racing {
         };
         let entries = vec![(part, store.entry(part, viewer.consistency))];
         let scene = Scene::set(&around, table, viewer, &entries)?;
-        let (_, image) = scene.place(0);
-        let rows: Vec<(u64, Cells)> = image
-            .rows()
-            .iter()
-            .map(|(at, slot)| (*at, cells(image, table, *slot)))
-            .collect();
-        let shared = image.shared().map(|row| {
-            let cell =
-                |(i, d): (usize, &Option<u64>)| -> (ColumnId, Option<u64>) { (table.shared_id(i), *d) };
-            row.iter().enumerate().map(cell).collect()
-        });
-        Ok(PartitionState { rows, shared })
+        let (merged, image) = scene.place(0);
+        what(table, merged, image)
     }
 }
 

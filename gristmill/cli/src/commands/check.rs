@@ -76,7 +76,10 @@ fn status(nothing_found: bool, answers: u64) -> Status {
 
 /// Whether the database is to be looked at: it was asked for, or the run was told to leave its data there.
 fn is_wanted(given: &ArgMatches, folder: &Folder) -> Result<bool, Problem> {
-    let asked = given.contains_id("target") || given.contains_id("at") || given.get_flag("database");
+    let asked = given.contains_id("target")
+        || given.contains_id("at")
+        || given.get_flag("database")
+        || given.get_flag("replicas");
     Ok(!given.get_flag("answers") && (asked || run::look::is_kept(folder)?))
 }
 
@@ -97,6 +100,7 @@ fn look(given: &ArgMatches, folder: &Folder, out: &mut Out) -> Result<Looked, Pr
         at: given.get_one::<u64>("at").copied().map(Lts),
         url: given.get_one::<String>("target").map(String::as_str),
         password: None,
+        replicas: given.get_flag("replicas"),
     };
     let looked = run::look::look(folder, &look, &mut screen);
     out.noted(screen.finish().filter(|_| !aside));

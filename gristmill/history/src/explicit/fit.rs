@@ -56,8 +56,9 @@ fn stamped(visit: &Visit, say: &mut dyn FnMut(String)) {
         (End::Batch { .. }, None) => {
             say("a batch has a timestamp: `| batch at 1000 quorum`".to_owned());
         }
-        (End::Batch { .. }, Some(_)) if !writes || visit.writes.len() != 1 => {
-            say("a batch is of writes of one partition".to_owned());
+        // What no read can ask for together need not be seen together.
+        (End::Batch { .. }, Some(_)) if !writes || visit.writes.is_empty() || !one_of_each_table(visit) => {
+            say("a batch is of writes of one partition of a table".to_owned());
         }
         (End::Commit | End::Rollback, Some(_)) => {
             say("a visit with a timestamp ends with `auto`, `batch` or `logged-batch`".to_owned());
@@ -84,6 +85,11 @@ fn stamped(visit: &Visit, say: &mut dyn FnMut(String)) {
                 .to_owned(),
         );
     }
+}
+
+/// Sorted by table, no table twice.
+fn one_of_each_table(visit: &Visit) -> bool {
+    visit.writes.is_sorted_by(|a, b| a.table < b.table)
 }
 
 fn table<'s>(schema: &'s Schema, number: u16, say: &mut dyn FnMut(String)) -> Option<&'s Table> {

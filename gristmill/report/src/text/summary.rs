@@ -73,6 +73,7 @@ pub fn verdict(v: &Verdict, style: Style) -> String {
     for (key, label) in [
         ("against", "against"),
         ("kept", "kept"),
+        ("agents", "agents"),
         ("again", "again"),
         ("folder", "folder"),
     ] {

@@ -7,12 +7,16 @@ fn two_databases_that_tell_the_truth_agree() {
     for flags in [
         "sessions=1 visits=400 against=reference:",
         "sessions=4 visits=800 against=reference:",
+        "sessions=4 visits=800 against=reference: discipline=lww",
     ] {
         let verdict = ending(&plan("sqlite:", flags), store.path()).verdict;
         assert_clean(&verdict);
         let words = &verdict.setup["against"];
         let compared: u64 = words.split(' ').nth(1).unwrap().parse().unwrap();
-        assert!(compared > 500, "{words}");
+        assert!(
+            compared > if flags.contains("lww") { 200 } else { 500 },
+            "{words}"
+        );
     }
 }
 
@@ -30,5 +34,21 @@ fn lies_are_told_by_the_comparison_alone() {
             "{cause:#?}"
         );
         assert!(!cause.statements.is_empty(), "{cause:#?}");
+    }
+}
+
+#[test]
+fn lies_are_told_by_the_comparison_alone_where_visits_race() {
+    let store = tempfile::tempdir().unwrap();
+    for lie in ["static_lost", "wrong_timestamp"] {
+        let flags =
+            format!("sessions=4 visits=3000 check=none against=sqlite: discipline=lww lie:{lie}=1/20");
+        let verdict = ending(&plan("reference:", &flags), store.path()).verdict;
+        assert_eq!(verdict.status, Status::Finding, "{lie}: {:?}", verdict.setup);
+        let cause = &verdict.causes[0];
+        assert!(
+            matches!(cause.finding.shape, Shape::Disagreement { .. }),
+            "{cause:#?}"
+        );
     }
 }

@@ -55,6 +55,10 @@ pub(crate) fn setup(plan: &Plan) -> BTreeMap<String, String> {
         "default" => format!("partitions, {discipline}"),
         profile => format!("partitions ({profile}), {discipline}"),
     };
+    let workload = match plan.agent {
+        Some(agent) => format!("{workload}, agent {} of {}", agent.index, agent.of),
+        None => workload,
+    };
     [
         ("sessions", sessions),
         ("pace", pace.to_owned()),

@@ -29,6 +29,8 @@ pub(crate) struct Loaded {
     pub(crate) lies: BTreeMap<String, u64>,
     /// What had no room.
     pub(crate) disk_full: Option<String>,
+    /// The time of a load of several stages is over: how many visits of the workload it took.
+    pub(crate) stage: Option<u64>,
 }
 
 /// Frees every thread if this one panics.
@@ -86,6 +88,9 @@ pub(super) fn load(
                 ticker.tick(&judging, watcher)?;
                 if ended && !any {
                     judging.finish()?;
+                    if ticker.stage.as_ref().is_some_and(|stage| stage.over) {
+                        judging.write_account()?;
+                    }
                     return Ok::<(), RunError>(());
                 }
             }
@@ -120,10 +125,16 @@ pub(super) fn load(
             Some(error) if error.is_full_disk() => disk_full = Some(error.to_string()),
             Some(error) => return Err(error),
         }
+        let last = world.turnstile.admitted();
+        let stage = ticker.stage.filter(|stage| {
+            let goes_on = disk_full.is_none() && !ticker.interrupted && !world.is_over();
+            stage.over && goes_on && !world.plan.stop.reached(world.causes.total())
+        });
         Ok(Loaded {
+            stage: stage.map(|stage| (last.0 + 1).saturating_sub(stage.first.0)),
             tally,
             counts: judging.counts(),
-            last: world.turnstile.admitted(),
+            last,
             load,
             interrupted: ticker.interrupted,
             lies: world.lies(&left_over.account.lies),
@@ -154,6 +165,38 @@ struct Ticker<'w> {
     found: usize,
     /// Visits of all stages, where there are any.
     staged_visits: u64,
+    stage: Option<Stage>,
+}
+
+/// A load whose length is a time.
+struct Stage {
+    first: Lts,
+    time: Duration,
+    /// When its first visit was admitted.
+    since: Option<Duration>,
+    over: bool,
+}
+
+impl Stage {
+    /// That of the stages of a run, if one is to come.
+    fn of(world: &World) -> Option<Stage> {
+        let (staged, stages) = (world.staged.as_ref()?, world.plan.stages.as_ref()?);
+        Some(Stage {
+            time: Duration::from_millis(stages.open()?.0),
+            first: staged.open()?,
+            since: None,
+            over: false,
+        })
+    }
+
+    /// Whether its time is up.
+    fn is_over(&mut self, admitted: Lts, now: Duration) -> bool {
+        if admitted >= self.first {
+            let since = *self.since.get_or_insert(now);
+            self.over |= now - since >= self.time;
+        }
+        self.over
+    }
 }
 
 const TICK: Duration = Duration::from_millis(100);
@@ -175,6 +218,7 @@ impl<'w> Ticker<'w> {
             interrupted: false,
             said: Vec::new(),
             found: 0,
+            stage: Stage::of(world),
             staged_visits: match (&world.staged, world.plan.length) {
                 (Some(staged), Length::Stages) => staged.visits(),
                 _ => 0,
@@ -224,11 +268,16 @@ impl<'w> Ticker<'w> {
         let time_is_up =
             matches!(world.plan.length, Length::TimeMs(ms) if now - self.began >= Duration::from_millis(ms));
         let interrupted = self.given.interrupt.load(Ordering::SeqCst);
-        if time_is_up || interrupted {
+        let admitted = world.turnstile.admitted();
+        let stage_is_over = self
+            .stage
+            .as_mut()
+            .is_some_and(|stage| stage.is_over(admitted, now));
+        if time_is_up || stage_is_over || interrupted {
             world.turnstile.stop();
             self.interrupted = interrupted;
         }
-        if time_is_up || interrupted || world.is_over() || world.turnstile.is_stopped() {
+        if time_is_up || stage_is_over || interrupted || world.is_over() || world.turnstile.is_stopped() {
             self.load_ended = Some(now);
         }
     }
@@ -248,6 +297,11 @@ impl<'w> Ticker<'w> {
         }
         let (then, before) = self.looks[0];
         let ms = u64::try_from((now - then).as_millis()).unwrap_or(u64::MAX).max(1);
+        let stage = self
+            .stage
+            .as_ref()
+            .and_then(|stage| Some((stage.time, stage.since?)));
+        let since = stage.map_or(self.began, |(_, since)| since);
         let behind_ms = judging
             .waits_since()
             .map_or(0, |since| world.clock.ns().saturating_sub(since) / 1_000_000);
@@ -257,8 +311,11 @@ impl<'w> Ticker<'w> {
             checked: judging.checked(),
             behind_ms,
             findings: world.causes.total(),
-            elapsed_ms: u64::try_from((now - self.began).as_millis()).unwrap_or(u64::MAX),
+            elapsed_ms: u64::try_from((now - since).as_millis()).unwrap_or(u64::MAX),
             of: match world.plan.length {
+                Length::Stages if let Some((time, _)) = stage => {
+                    Planned::Time(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+                }
                 Length::TimeMs(ms) => Planned::Time(ms),
                 Length::Visits(n) => Planned::Visits(n),
                 Length::Stages => Planned::Visits(self.staged_visits),

@@ -5,8 +5,10 @@ use super::load::Loaded;
 use super::{Circumstances, head};
 use crate::RunError;
 use crate::against::Against;
+use crate::agents::Meeting;
 use crate::baton::Baton;
 use crate::causes::Causes;
+use crate::clean;
 use crate::clock::Clock;
 use crate::evidence::{self, Held, Ring};
 use crate::fault::proxy::{Proxy, Upstream};
@@ -14,7 +16,7 @@ use crate::fault::{self, Faults, Needs, addresses};
 use crate::plan::{Length, Pace, Plan};
 use crate::registry::Registry;
 use crate::replay::Schedule;
-use crate::staged::Staged;
+use crate::staged::{Replicas, Staged};
 use crate::ticks::Ticks;
 use crate::turnstile::{self, Exclusion, Turnstile};
 use crate::verdict;
@@ -23,7 +25,10 @@ use check::Judge;
 use history::artefact::Folder;
 use history::log::{Header, Limits, Record, What, Writer};
 use history::tracker::TrackerFile;
-use history::{Claim, Discipline, Explicit, Lts, Regenerate, SessionId, State, Status, Tracker, Verdict};
+use history::{
+    Claim, Discipline, Explicit, Lts, Progress, Regenerate, SessionId, State, Status, Tracker, Verdict,
+    Watcher,
+};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,6 +44,7 @@ pub(crate) struct Setup {
     pub(crate) facts: Facts,
     pub(crate) left_over: LeftOver,
     registry: Registry,
+    meeting: Option<Meeting>,
 }
 
 /// Segments of the log are of this size, or of a third of its limit where that is less.
@@ -86,7 +92,27 @@ fn staged(plan: &Plan) -> Result<Option<Arc<Staged>>, RunError> {
     let Some(stages) = &plan.stages else {
         return Ok(None);
     };
-    Ok(Some(Arc::new(Staged::new(one_load(plan)?, stages.clone()))))
+    Ok(Some(Arc::new(Staged::new(
+        one_load(plan)?,
+        stages.clone(),
+        replicas(plan),
+    ))))
+}
+
+/// How each node of a plan's target is asked for its own copy.
+pub(crate) fn replicas(plan: &Plan) -> Replicas {
+    let Some(lww) = &plan.workload.lww else {
+        return Replicas::default();
+    };
+    let conditional = |name: &str| plan.workload.tables.get(name).is_some_and(|t| t.conditional);
+    let tables = (0..).zip(&plan.schema.tables);
+    Replicas {
+        nodes: lww.nodes,
+        but: tables
+            .filter(|(_, t)| conditional(&t.name))
+            .map(|(n, _)| n)
+            .collect(),
+    }
 }
 
 /// The visits of a plan, its stages left out.
@@ -146,10 +172,20 @@ pub(crate) fn judge_of(
     )
 }
 
-pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Result<Setup, RunError> {
+/// `before`: the target as this life had it until now, whose data may be in memory.
+pub(super) fn set_up(
+    folder: &Folder,
+    plan: Plan,
+    given: &Circumstances,
+    before: Option<Arc<dyn Target>>,
+    watcher: &mut dyn Watcher,
+) -> Result<Setup, RunError> {
     let mut faults = fault::Schedule::new(plan.seed.0, &plan.faults, &plan.faults_at);
     let files = targets_folder(folder)?;
-    let mut target = open_target(&plan, &files, &given.environment, BTreeMap::new())?;
+    let mut target = match &before {
+        Some(target) => Arc::clone(target),
+        None => open_target(&plan, &files, &given.environment, BTreeMap::new())?,
+    };
     let facts = target.facts()?;
     if facts.pooler.is_some() {
         // A process that we ended or cancelled might be doing somebody else's work by then.
@@ -171,14 +207,31 @@ pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Resu
     let schema = Arc::new(plan.schema.clone());
     let against = Against::open(&plan, folder, &given.environment, target.as_ref())?;
     let registry = Registry::open(folder)?;
+    let meeting = Meeting::of(&plan, &files, &given.environment)?;
     let recorded = Recorded::read(folder, &plan)?;
     if recorded.is_new() {
-        if registry.open_entry().is_some() {
+        let again = registry.open_entry().is_some();
+        let here = again && meeting.as_ref().is_some_and(Meeting::has_come);
+        let makes = meeting.as_ref().is_none_or(Meeting::makes_tables) && !here;
+        if again && makes {
             // An earlier life was killed before its first visit: what it had made is ours, and empty.
             target.cleanup()?;
         }
         registry.note(&plan.target, &plan.prefix, &target.plan_of_objects(&schema))?;
-        target.prepare(&schema)?;
+        if makes {
+            target.prepare(&schema)?;
+        }
+        if let Some(meeting) = meeting.as_ref().filter(|_| !here) {
+            if !makes {
+                let text = "waiting for agent 1, which makes the tables".to_owned();
+                watcher.see(&Progress::Note(text));
+            }
+            if let Err(error) = meeting.come(&given.interrupt) {
+                // What is there is not ours to remove.
+                registry.done()?;
+                return Err(error);
+            }
+        }
         if let Some(against) = &against {
             registry.note(against.url(), &plan.prefix, &against.objects())?;
             against.prepare()?;
@@ -193,7 +246,11 @@ pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Resu
     } = recorded;
     let ticks = Ticks::new(Arc::new(AtomicU64::new(next_tick)), plan.sessions);
     let clock = Clock::start(Duration::from_nanos(ns));
-    let left_over = LeftOver::of(&tracker, held, folder, visits.as_ref())?;
+    let mut left_over = LeftOver::of(&tracker, held, folder, visits.as_ref())?;
+    if before.is_some() {
+        // It goes on counting them itself.
+        left_over.account.lies.clear();
+    }
     let judge = judge(&plan, &visits, &tracker, target.as_ref());
     let mut held = left_over.answers.iter().map(|(held, _)| *held);
     let ring = Ring::open(&folder.evidence(), plan.evidence_bytes, &mut held)
@@ -229,6 +286,7 @@ pub(super) fn set_up(folder: &Folder, plan: Plan, given: &Circumstances) -> Resu
         facts,
         left_over,
         registry,
+        meeting,
     })
 }
 
@@ -375,11 +433,12 @@ impl Recorded {
 
 impl Setup {
     /// Cleans the server up, closes the log, and puts the verdict together.
-    pub(super) fn finish(self, _folder: &Folder, loaded: Loaded) -> Result<Verdict, RunError> {
+    pub(super) fn finish(self, folder: &Folder, loaded: Loaded) -> Result<Verdict, RunError> {
         let Setup {
             world,
             facts,
             registry,
+            meeting,
             ..
         } = self;
         let mut verdict = verdict::make(&world, &facts, &head::setup(&world.plan), loaded);
@@ -394,14 +453,18 @@ impl Setup {
                 verdict.status = verdict.status.max(Status::Unknown);
             }
         }
+        let last = meeting.as_ref().is_none_or(|meeting| gone(meeting, &mut verdict));
         if world.plan.keep {
             verdict.setup.insert("kept".to_owned(), kept(&world));
-        } else if verdict.status != Status::Finding || !head::lives_in_folder(&world.plan.target) {
+        } else if last && (verdict.status != Status::Finding || !head::lives_in_folder(&world.plan.target)) {
             let second = world.against.as_ref().map_or(Ok(()), Against::cleanup);
             match world.target.cleanup() {
                 Ok(_) => {
                     second?;
                     registry.done()?;
+                    if meeting.is_some() {
+                        clean::others(folder, &world.plan)?;
+                    }
                 }
                 // The server may be what was found wanting: that must not cost the verdict.
                 Err(unusable) => {
@@ -416,6 +479,28 @@ impl Setup {
         }
         Ok(verdict)
     }
+}
+
+/// An agent says that it goes: whether it is the last one out.
+fn gone(meeting: &Meeting, verdict: &mut Verdict) -> bool {
+    let others = match meeting.go() {
+        Ok(others) if others.is_empty() => return true,
+        Ok(others) => others,
+        Err(error) => {
+            verdict
+                .doubts
+                .push(format!("the other agents were not told that it is done: {error}"));
+            verdict.status = verdict.status.max(Status::Unknown);
+            return false;
+        }
+    };
+    let names: Vec<String> = others.iter().map(u16::to_string).collect();
+    let words = format!(
+        "the last one out removes what was made: agents {} are not done",
+        names.join(", ")
+    );
+    verdict.setup.insert("agents".to_owned(), words);
+    false
 }
 
 /// What is left on the database, and for whom.

@@ -1,4 +1,5 @@
 mod again;
+mod agents;
 mod kept;
 mod lww;
 mod mysql;
@@ -8,6 +9,7 @@ mod postgres;
 mod resumed;
 mod stages;
 mod stalled;
+mod visits;
 
 use super::{Ending, run};
 use crate::plan::{Plan, Settings};

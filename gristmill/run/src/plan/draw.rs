@@ -76,7 +76,7 @@ impl Settings {
         let target = targets::open(&url, &options)?;
         let mut mistakes = Vec::new();
         let second = self.second(&options, &mut mistakes)?;
-        let config = self.config(seed, target.as_ref(), discipline, &mut mistakes);
+        let mut config = self.config(seed, target.as_ref(), discipline, &mut mistakes);
         let written = self.written(target.as_ref(), &mut mistakes);
         let lww = discipline == Discipline::Lww;
         let lines = written.iter().flat_map(|history| history.lines());
@@ -104,15 +104,39 @@ impl Settings {
                     .to_owned(),
             });
         }
+        if self.stages.as_ref().is_some_and(super::Stages::is_timed) && self.against.is_some() {
+            mistakes.push(Mistake {
+                place: "stages".to_owned(),
+                what: "a load whose length is a time forgets what became of visits on the second database: give its visits, or \
+                       leave out --against"
+                    .to_owned(),
+            });
+        }
+        if self.stages.as_ref().is_some_and(super::Stages::asks_replicas) {
+            mistakes.extend(each_node(target.as_ref(), &mut config));
+        }
         let schema = match &written {
             Some(history) => Ok(history.schema(history::Lts(1)).as_ref().clone()),
             None => self
                 .tables(seed, target.as_ref(), second.as_deref(), discipline)
                 .map_err(|wrong| mistakes.extend(wrong)),
         };
+        let schema = schema.and_then(|schema| match config.bookkeeping && written.is_none() {
+            false => Ok(schema),
+            true => super::tables::with_visits(schema, &config, &kept_by(target.as_ref(), second.as_deref()))
+                .map_err(|wrong| mistakes.push(wrong)),
+        });
+        let schema = schema.and_then(|schema| match self.agent {
+            None => Ok(schema),
+            Some(_) => super::tables::with_agents(schema, &kept_by(target.as_ref(), None))
+                .map_err(|wrong| mistakes.push(wrong)),
+        });
         let (Ok(schema), true) = (schema, mistakes.is_empty()) else {
             return Err(PlanError::Mistakes(mistakes));
         };
+        if config.bookkeeping {
+            super::tables::leave_alone_visits(&schema, &mut config);
+        }
         let level = self.isolation.unwrap_or_else(|| target.default_level());
         let deadline_ms = self.deadline.map_or(10_000, |d| d.0);
         let pace = self.pace.unwrap_or(Pace::Free);
@@ -141,6 +165,7 @@ impl Settings {
             stop: self.stop.unwrap_or(Stop::First),
             check: self.check.unwrap_or_default(),
             keep: self.keep.unwrap_or(false),
+            agent: self.agent,
             stages: self.stages,
             retries: self.retries.unwrap_or(0),
             look_ahead: self.look_ahead.unwrap_or(8),
@@ -239,6 +264,23 @@ impl Settings {
                     });
                     config.lww = None;
                 }
+                if let Some(bookkeeping) = self.bookkeeping {
+                    config.bookkeeping = bookkeeping;
+                }
+                if config.bookkeeping {
+                    // It needs a second statement, and a strict insert stands alone.
+                    for visit in &mut config.visits {
+                        visit.strict = false;
+                    }
+                }
+                if let Some(agent) = self.agent {
+                    config.share = Some(agent.share());
+                    let options = TableOptions {
+                        weight: Some(0),
+                        ..TableOptions::default()
+                    };
+                    config.tables.insert(super::tables::AGENTS.to_owned(), options);
+                }
                 if let Some(percent) = self.reads {
                     mistakes.extend(super::ratio::set(&mut config.visits, percent).err());
                 }
@@ -279,6 +321,37 @@ impl Settings {
                 describe.url
             );
             mistake("keep", what);
+        }
+        if self.agent.is_some() {
+            if history::artefact::lives_in_folder(&describe.url) {
+                let what = format!(
+                    "{} is no other process's: name a database that all can reach, such as sqlite:FILE",
+                    describe.url
+                );
+                mistake("agent", what);
+            }
+            for (given, what) in [
+                (
+                    self.seed.is_none(),
+                    "all agents need the same seed: give --seed HEX",
+                ),
+                (
+                    self.history.is_some(),
+                    "a history names its partitions itself: leave out --history",
+                ),
+                (
+                    self.against.is_some(),
+                    "two databases are compared by one process: leave out --against",
+                ),
+                (
+                    self.pace == Some(Pace::LockStep),
+                    "lock-step is for one process: leave out --pace",
+                ),
+            ] {
+                if given {
+                    mistake("agent", what.to_owned());
+                }
+            }
         }
         for (place, level) in [("isolation", self.isolation), ("claim", self.claim)] {
             if let Some(level) = level.filter(|l| !describe.levels.contains(l)) {
@@ -322,11 +395,6 @@ impl Settings {
                 what: what.to_owned(),
             });
         };
-        if options.discipline == Discipline::Lww {
-            mistake(
-                "two databases are compared where visits of one partition run one after another: discipline ordered",
-            );
-        }
         if split_password(url).1.is_some() {
             mistake("a URL with a password: give the password in GRISTMILL_AGAINST_PASSWORD");
         }
@@ -335,7 +403,6 @@ impl Settings {
         }
         let options = OpenOptions {
             lies: Vec::new(),
-            discipline: Discipline::Ordered,
             ..options.clone()
         };
         let second = targets::open(url, &options)?;
@@ -378,7 +445,9 @@ impl Settings {
     /// Whether the drawn tables have one for lightweight transactions: on the one target, where that has them.
     fn lightweight(&self, target: &dyn Target) -> bool {
         let drawn = self.schema.is_none() && self.schema_text.is_none();
-        drawn && self.against.is_none() && target.describe().conditional
+        // Their order is not known any more after a load whose length is a time.
+        let timed = self.stages.as_ref().is_some_and(super::Stages::is_timed);
+        drawn && !timed && self.against.is_none() && target.describe().conditional
     }
 
     fn tables(
@@ -431,6 +500,25 @@ fn kept_by<'t>(
 /// Whether the target computes `sum` over numerics exactly.
 fn numeric_sums(target: &dyn Target) -> bool {
     matches!(target.describe().scheme, "reference" | "postgres" | "mysql")
+}
+
+/// Has the nodes of the target asked in turn. The mistake: it has one copy of everything.
+fn each_node(target: &dyn Target, config: &mut Config) -> Option<Mistake> {
+    let replicas = target.semantics().replicas;
+    match &mut config.lww {
+        Some(lww) if replicas > 1 => {
+            lww.nodes = lww.nodes.max(replicas);
+            None
+        }
+        _ => Some(Mistake {
+            place: "stages".to_owned(),
+            what: format!(
+                "validate-replicas asks each node for its own copy, and {} keeps one of everything: name a cluster, such as \
+                 cassandra:local?nodes=2",
+                target.describe().url
+            ),
+        }),
+    }
 }
 
 /// A seed from the time: six hexadecimal digits, easy to say.

@@ -4,7 +4,7 @@ mod reading;
 
 use super::mistake::{Mistake, unknown_key};
 use super::values::{Millis, NotA, PerSecond, Rate, Seed, Stop};
-use super::{FaultAt, Pace, Stages};
+use super::{Agent, FaultAt, Pace, Stages};
 use crate::fault::{FAULTS, FaultKind};
 use history::{Check, Discipline, Level};
 use reading::Reading;
@@ -28,6 +28,7 @@ pub struct Settings {
     pub reads: Option<u32>,
     pub discipline: Option<Discipline>,
     pub exclusion: Option<bool>,
+    pub bookkeeping: Option<bool>,
     pub isolation: Option<Level>,
     pub claim: Option<Level>,
     pub checkers: Option<u16>,
@@ -35,6 +36,7 @@ pub struct Settings {
     pub check: Option<Check>,
     pub keep: Option<bool>,
     pub against: Option<String>,
+    pub agent: Option<Agent>,
     pub stages: Option<Stages>,
     pub retries: Option<u8>,
     pub look_ahead: Option<u32>,
@@ -233,6 +235,14 @@ const KEYS: &[Key] = &[
         |r| r.parse()
     ),
     key!(
+        "bookkeeping",
+        "true or false",
+        "each visit leaves its number beside the partitions that it writes, and the lists are compared; costs a row a write, \
+         and strict inserts (default: false)",
+        bookkeeping,
+        |r| r.parse()
+    ),
+    key!(
         "isolation",
         "an isolation level such as read-committed, serializable",
         "what is asked of the database (default: its own)",
@@ -288,8 +298,15 @@ const KEYS: &[Key] = &[
         |r| r.text()
     ),
     key!(
+        "agent",
+        "a number and of how many, such as 2/4",
+        "one of several processes on the same tables, each with partitions of its own; all with one seed (default: alone)",
+        agent,
+        |r| r.parse()
+    ),
+    key!(
         "stages",
-        "stages such as `load 10000, validate, repeat 3`: load N and validate in any order, then perhaps repeat N",
+        "stages such as `load 10000, validate, repeat 3`: load N or for a time (30s), validate and validate-replicas in any order, then perhaps repeat N",
         "loads, and between them reads of every partition written so far (default: one load)",
         stages,
         |r| r.parse()
@@ -531,6 +548,7 @@ impl Settings {
             reads: self.reads.or(under.reads),
             discipline: self.discipline.or(under.discipline),
             exclusion: self.exclusion.or(under.exclusion),
+            bookkeeping: self.bookkeeping.or(under.bookkeeping),
             isolation: self.isolation.or(under.isolation),
             claim: self.claim.or(under.claim),
             checkers: self.checkers.or(under.checkers),
@@ -538,6 +556,7 @@ impl Settings {
             check: self.check.or(under.check),
             keep: self.keep.or(under.keep),
             against: self.against.or(under.against),
+            agent: self.agent.or(under.agent),
             stages: self.stages.or(under.stages),
             retries: self.retries.or(under.retries),
             look_ahead: self.look_ahead.or(under.look_ahead),

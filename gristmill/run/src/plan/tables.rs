@@ -7,6 +7,7 @@ use datagen::schema::{Column, ColumnId, Definition, KeyColumn, Schema, SizeClass
 use datagen::value::{Order, Type};
 use history::Discipline;
 use std::path::Path;
+use workload::partitions::{Config, TableOptions, VISITS};
 
 /// Tables that somebody gave.
 #[derive(Debug, Clone, Copy)]
@@ -114,6 +115,108 @@ fn conditional(seed: u64, limits: &dyn Fn(Type) -> Option<Limits>) -> Option<Def
         ],
         ..Definition::default()
     })
+}
+
+/// The tables, and beside each that visits write by themselves another one, for the numbers of these visits: with the same
+/// partition key, and a row a visit. Conditional tables have none: a lightweight transaction writes one table.
+pub(super) fn with_visits(
+    schema: Schema,
+    config: &Config,
+    limits: &dyn Fn(Type) -> Option<Limits>,
+) -> Result<Schema, Mistake> {
+    let mistake = |what: String| Mistake {
+        place: "bookkeeping".to_owned(),
+        what,
+    };
+    let kept = limits(Type::Int64).ok_or_else(|| mistake("the target has no 64-bit integers".to_owned()))?;
+    let column = |id, name: &str, limits| Column {
+        id: ColumnId(id),
+        name: name.to_owned(),
+        ty: Type::Int64,
+        nullable: name == "visit",
+        limits,
+    };
+    let mut tables: Vec<Definition> = schema.tables.iter().map(|t| t.definition().clone()).collect();
+    let kept_of = |table: &&Definition| {
+        let options = config.tables.get(&table.name);
+        options.is_none_or(|options| options.weight != Some(0) && !options.conditional)
+    };
+    let lists: Vec<Definition> = tables
+        .iter()
+        .filter(kept_of)
+        .map(|table| {
+            let next = table
+                .partition
+                .iter()
+                .map(|k| k.column.id.0 + 1)
+                .max()
+                .unwrap_or(0);
+            Definition {
+                name: format!("{}{VISITS}", table.name),
+                rows_max: 1 << 31,
+                clustering: vec![KeyColumn {
+                    column: column(next, "nth_visit", kept.clone().for_key(64)),
+                    order: Order::Asc,
+                }],
+                regular: vec![column(next + 1, "visit", kept.clone())],
+                shared: Vec::new(),
+                indexes: Vec::new(),
+                ..table.clone()
+            }
+        })
+        .collect();
+    tables.extend(lists);
+    Schema::new(tables).map_err(|e| mistake(e.to_string()))
+}
+
+/// No visit is drawn for the tables that [`with_visits`] made.
+pub(super) fn leave_alone_visits(schema: &Schema, config: &mut Config) {
+    let lists = schema.tables.iter().filter(|t| t.name.ends_with(VISITS));
+    for list in lists.filter(|list| schema.find(list.name.trim_end_matches(VISITS)).is_some()) {
+        let alone = TableOptions {
+            weight: Some(0),
+            ..TableOptions::default()
+        };
+        config.tables.insert(list.name.clone(), alone);
+    }
+}
+
+/// The name of the table in which agents say that they came and went.
+pub(crate) const AGENTS: &str = "agents";
+
+/// The tables, and one more for agents: a partition for each of them. The mistake: there is one of that name.
+pub(super) fn with_agents(
+    schema: Schema,
+    limits: &dyn Fn(Type) -> Option<Limits>,
+) -> Result<Schema, Mistake> {
+    let mistake = |what: String| Mistake {
+        place: "agent".to_owned(),
+        what,
+    };
+    let kept = limits(Type::Int32).ok_or_else(|| mistake("the target has no 32-bit integers".to_owned()))?;
+    let column = |id, name: &str, limits| Column {
+        id: ColumnId(id),
+        name: name.to_owned(),
+        ty: Type::Int32,
+        nullable: id == 2,
+        limits,
+    };
+    let key = |id, name| KeyColumn {
+        column: column(id, name, kept.clone().for_key(64)),
+        order: Order::Asc,
+    };
+    let mut tables: Vec<Definition> = schema.tables.iter().map(|t| t.definition().clone()).collect();
+    tables.push(Definition {
+        name: AGENTS.to_owned(),
+        size: SizeClass::Wide,
+        rows_max: 1 << 16,
+        key_seed: 0,
+        partition: vec![key(0, "agent")],
+        clustering: vec![key(1, "said")],
+        regular: vec![column(2, "v", kept.clone())],
+        ..Definition::default()
+    });
+    Schema::new(tables).map_err(|e| mistake(e.to_string()))
 }
 
 fn resolved(

@@ -97,6 +97,7 @@ impl Case {
             checkers: 0,
             history: Some(self.lines.clone()),
             stages: None,
+            agent: None,
             rate: None,
             keep: false,
             faults: self.faults.clone(),

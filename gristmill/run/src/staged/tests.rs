@@ -26,7 +26,7 @@ fn staged(writes: &[&[u64]], stages: &str) -> Staged {
     let reference = targets::open("reference:", &targets::OpenOptions::new("/nowhere", "gmtest")).unwrap();
     let schema = ddl::read(text, 1, &|ty| reference.limits(&ty)).unwrap();
     let base = OnTables(Listed::writing(writes), Arc::new(schema));
-    Staged::new(Arc::new(base), stages.parse().unwrap())
+    Staged::new(Arc::new(base), stages.parse().unwrap(), Replicas::default())
 }
 
 /// `w 3,7` writes these partitions, `r 3` reads this one.
@@ -116,4 +116,69 @@ fn writers_are_those_that_enumeration_names_whoever_asks_first() {
 fn a_validation_asks_for_the_level_of_the_load() {
     let read = staged(THREE, "load 5, validate").visit(Lts(6)).unwrap();
     assert_eq!((read.level, read.end), (Level::Serializable, End::Autocommit));
+}
+
+#[test]
+fn each_node_is_asked_for_every_partition() {
+    let text = "CREATE TABLE t (p int, c int, v int, PRIMARY KEY ((p), c));";
+    let reference = targets::open("reference:", &targets::OpenOptions::new("/nowhere", "gmtest")).unwrap();
+    let schema = ddl::read(text, 1, &|ty| reference.limits(&ty)).unwrap();
+    let stages: Stages = "load 5, validate, validate-replicas".parse().unwrap();
+    let staged = |but: &[u16]| {
+        let replicas = Replicas {
+            nodes: 3,
+            but: but.iter().copied().collect(),
+        };
+        let base = OnTables(Listed::writing(THREE), Arc::new(schema.clone()));
+        let base = Stamped(base);
+        Staged::new(Arc::new(base), stages.clone(), replicas)
+    };
+    let plain: Stages = "load 5, validate".parse().unwrap();
+    let once = {
+        let base = OnTables(Listed::writing(THREE), Arc::new(schema.clone()));
+        Staged::new(Arc::new(Stamped(base)), plain, Replicas::default())
+    };
+    let reads = once.visits() - 5;
+    let all = staged(&[]);
+    assert_eq!(all.visits(), 5 + reads + 3 * reads);
+    for n in 0..3 * reads {
+        let visit = all.visit(Lts(5 + reads + n + 1)).unwrap();
+        let stamp = visit.stamp.unwrap();
+        assert_eq!(
+            (stamp.consistency, u64::from(stamp.node)),
+            (Consistency::One, n / reads)
+        );
+        let same = all.visit(Lts(5 + n % reads + 1)).unwrap();
+        assert_eq!(visit.steps, same.steps);
+    }
+    assert_eq!(
+        staged(&[0]).visits(),
+        5 + reads,
+        "read serially, it has no copies of its own"
+    );
+}
+
+/// The same visits with timestamps.
+struct Stamped(OnTables);
+
+impl Regenerate for Stamped {
+    fn schema(&self, at: Lts) -> Arc<Schema> {
+        self.0.schema(at)
+    }
+    fn visit(&self, lts: Lts) -> Option<Visit> {
+        let stamp = Some(Stamp {
+            timestamp: 1,
+            ttl: None,
+            consistency: Consistency::Quorum,
+            node: 0,
+            condition: None,
+        });
+        self.0.visit(lts).map(|visit| Visit { stamp, ..visit })
+    }
+    fn writer_after(&self, part: Part, lts: Lts) -> Option<Lts> {
+        self.0.writer_after(part, lts)
+    }
+    fn writer_before(&self, part: Part, lts: Lts) -> Option<Lts> {
+        self.0.writer_before(part, lts)
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{Ended, Failure};
 use crate::RunError;
-use crate::life::{Ending, history, open_target, targets_folder};
+use crate::life::{Ending, history, open_target, read_plan, targets_folder};
 use crate::plan::Plan;
 use crate::recheck::after_death;
 use crate::verdict::FORMAT;
@@ -21,7 +21,9 @@ use std::process::ExitStatus;
 
 /// Visits by what became of them, those that were at work not among them; and how long the load had run, in milliseconds.
 fn count(folder: &Folder, plan: &Plan) -> Result<(BTreeMap<String, u64>, u64), RunError> {
-    let (tracker, visits) = (TrackerFile::open(&folder.tracker())?, history(plan)?);
+    // The plan of the folder knows how many visits the loads took.
+    let plan = read_plan(folder).unwrap_or_else(|_| plan.clone());
+    let (tracker, visits) = (TrackerFile::open(&folder.tracker())?, history(&plan)?);
     let last = tracker.highest();
     let writing = (1..=last.0).map(Lts).filter(|lts| {
         !matches!(tracker.get(*lts).state, State::Waiting | State::Skipped)

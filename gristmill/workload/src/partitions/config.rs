@@ -10,6 +10,7 @@ use history::Level;
 use serde::{Deserialize, Serialize};
 
 use super::lww::Lww;
+use super::share::Share;
 
 /// Kinds of visits at most.
 pub const VISIT_KINDS_MAX: usize = 64;
@@ -53,6 +54,12 @@ pub struct Config {
     pub narrow: Popularity,
     /// What single tables do otherwise, by name.
     pub tables: BTreeMap<String, TableOptions>,
+    /// Each visit that writes a partition leaves its number beside it: one row more of a table of their own.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub bookkeeping: bool,
+    /// Others write the same tables: these partitions are ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<Share>,
     /// Discipline `lww`: what it adds. Without it, visits are ordered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lww: Option<Lww>,
@@ -363,6 +370,10 @@ impl Config {
             &self.rows.per_partition,
             "at least 1 is needed",
         );
+        if let Some(Share { index, of }) = self.share {
+            let remedy = "a share is counted from 1 to how many there are";
+            expect(index > 0 && index <= of, "share.index", &index, remedy);
+        }
         let kinds = self.visits.len();
         expect(
             kinds <= VISIT_KINDS_MAX,
@@ -409,6 +420,12 @@ impl Config {
                 &at("autocommit"),
                 &true,
                 "it needs exactly one write or read",
+            );
+            expect(
+                !visit.strict || !self.bookkeeping || visit.weight == 0,
+                &at("strict"),
+                &true,
+                "a strict insert stands alone, and bookkeeping adds a write: false, or without bookkeeping",
             );
             expect(
                 !visit.strict || (w, r) == (1, 0),

@@ -4,6 +4,7 @@ use datagen::schema::{Schema, SizeClass};
 use datagen::select::{self, Members, Seat, ShareOf};
 
 use super::config::{Config, Mistake, Popularity};
+use super::view;
 
 /// The greatest weight of a table.
 const TABLE_WEIGHT_MAX: u32 = 10_000;
@@ -35,7 +36,10 @@ pub(super) fn mistakes(config: &Config, schema: &Schema) -> Vec<Mistake> {
     if found.is_empty() && in_use(config, schema).is_empty() {
         found.push(Mistake {
             key: "tables".to_owned(),
-            value: "all of weight 0".to_owned(),
+            value: match config.share {
+                None => "all of weight 0".to_owned(),
+                Some(share) => format!("without a partition for {} of {}", share.index, share.of),
+            },
             remedy: "give at least one table a weight".to_owned(),
         });
     }
@@ -46,7 +50,7 @@ pub(super) fn mistakes(config: &Config, schema: &Schema) -> Vec<Mistake> {
 fn in_use(config: &Config, schema: &Schema) -> Vec<u16> {
     (0..)
         .zip(&schema.tables)
-        .filter(|(_, table)| weight(config, &table.name) > 0)
+        .filter(|(_, table)| weight(config, &table.name) > 0 && view::partitions(config, table) > 0)
         .map(|(number, _)| number)
         .collect()
 }

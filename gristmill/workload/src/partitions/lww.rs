@@ -291,7 +291,7 @@ fn serial(query: &mut Query, view: &View, dice: &mut Dice) {
         Parts::In(positions) => dice.pick(positions).copied(),
         Parts::All => None,
     };
-    let any = || view.order.at(dice.below(view.partitions as usize) as u64);
+    let any = || view.position(dice.below(view.partitions as usize) as u64);
     query.parts = Parts::One(position.unwrap_or_else(any));
 }
 

@@ -201,6 +201,8 @@ impl Default for Config {
             },
             narrow: Popularity::Rotation { count: 64 },
             tables: BTreeMap::<String, TableOptions>::new(),
+            bookkeeping: false,
+            share: None,
             lww: None,
             visits: visits([30, 2, 12, 8, 8, 32, 8]),
         }

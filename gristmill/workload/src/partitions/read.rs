@@ -91,7 +91,7 @@ pub(super) fn query(p: &Partitions, n: u64, i: u64, number: u64, own: &[Spot<'_>
         _ => {
             let view = p.view(p.tables_in_use[p.table_deck.deal(number)]);
             let index = pooled(p, n, number, view.table, &mut dice);
-            (view, view.order.at(index))
+            (view, view.position(index))
         }
     };
     let mut drawing = Drawing {
@@ -105,6 +105,8 @@ pub(super) fn query(p: &Partitions, n: u64, i: u64, number: u64, own: &[Spot<'_>
     let query = drawing.draw(kind.on(view));
     match &p.config.lww {
         None => query,
+        // A list of visits is asked for as it is.
+        Some(_) if query.table != view.table => query,
         Some(lww) => lww::fit(lww, &mut drawing.dice, view, position, query),
     }
 }
@@ -124,6 +126,7 @@ fn pooled(p: &Partitions, n: u64, number: u64, table: u16, dice: &mut Dice) -> u
 impl Drawing<'_> {
     fn draw(&mut self, kind: Kind) -> Query {
         match kind {
+            Kind::Partition if self.p.config.bookkeeping && self.looks_at_its_visits() => self.visits(),
             Kind::Partition => {
                 let order = self.order(false);
                 self.rows_of(self.one(), RowChoice::All, order)
@@ -199,6 +202,34 @@ impl Drawing<'_> {
                 let order = self.order_by_groups(&chosen);
                 self.counted(Select::Distinct(chosen), order)
             }
+        }
+    }
+
+    fn looks_at_its_visits(&mut self) -> bool {
+        self.p.list(self.view.table).is_some() && self.dice.in_16(8)
+    }
+
+    /// The numbers of the visits of a partition.
+    fn visits(&mut self) -> Query {
+        let list = self
+            .p
+            .list(self.view.table)
+            .expect("it was looked whether there is one");
+        let order = match self.dice.below(3) {
+            0 => Vec::new(),
+            1 => vec![(list.columns[0], Order::Asc)],
+            _ => vec![(list.columns[0], Order::Desc)],
+        };
+        let query = self.plain(
+            From::Table,
+            self.one(),
+            RowChoice::All,
+            Select::Columns(list.columns.to_vec()),
+            order,
+        );
+        Query {
+            table: list.table,
+            ..query
         }
     }
 
@@ -348,7 +379,7 @@ impl Drawing<'_> {
     fn some_partitions(&mut self) -> Parts {
         let mut positions = self.several(1, |d| {
             let index = pooled(d.p, d.n, d.number, d.view.table, &mut d.dice);
-            d.view.order.at(index)
+            d.view.position(index)
         });
         if let Err(at) = positions.binary_search(&self.position) {
             positions.insert(at, self.position);

@@ -13,6 +13,8 @@ mod lww;
 mod mistakes;
 mod schemas;
 mod shape;
+mod share;
+mod visits;
 
 use schemas::{everything, narrowest};
 

@@ -11,14 +11,16 @@ use datagen::universe::Universe;
 use datagen::value::{Order, Type};
 
 use super::config::{Config, IN_MAX};
+use super::share::Share;
 
 /// A table, ready to be written and read.
 #[derive(Debug)]
 pub(super) struct View {
     /// Its number in the schema.
     pub(super) table: u16,
-    /// Partition index to position in the universe of partition keys.
-    pub(super) order: Perm,
+    /// Partition index to position in the universe of partition keys, all those who share the tables together.
+    order: Perm,
+    share: Share,
     /// How many partitions the selector may name.
     pub(super) partitions: u64,
     /// Positions of rows in a partition; the key tuples are the targets' affair.
@@ -27,7 +29,7 @@ pub(super) struct View {
     pub(super) rows: u64,
     /// Row index to position, per partition.
     pub(super) row_order: Shuffles,
-    /// Reads of the whole table are allowed.
+    /// Reads of the whole table are allowed: it is narrow, and nobody else writes it.
     pub(super) narrow: bool,
     /// Its writes are lightweight transactions.
     pub(super) conditional: bool,
@@ -95,14 +97,23 @@ impl Chances {
     }
 }
 
+/// How many partitions of the table the selector may name: those of this share.
+pub(super) fn partitions(config: &Config, table: &Table) -> u64 {
+    let all = table.partitions().len();
+    let all = match table.size {
+        SizeClass::Narrow { partitions } => u64::from(partitions).clamp(1, all),
+        SizeClass::Wide => all,
+    };
+    config.share.unwrap_or(Share::WHOLE).count(all)
+}
+
 impl View {
     pub(super) fn new(config: &Config, seed: u64, number: u16, table: &Table) -> View {
         let universe = table.rows().clone();
         let all = table.partitions().len();
-        let (narrow, partitions) = match table.size {
-            SizeClass::Narrow { partitions } => (true, u64::from(partitions).clamp(1, all)),
-            SizeClass::Wide => (false, all),
-        };
+        let share = config.share.unwrap_or(Share::WHOLE);
+        let partitions = partitions(config, table);
+        let narrow = matches!(table.size, SizeClass::Narrow { .. }) && share.is_whole();
         // An eighth of the keys is left for rows that are never there.
         let rows = u64::from(config.rows.per_partition).clamp(1, universe.len() - universe.len() / 8);
         let rows_met = rows
@@ -147,6 +158,7 @@ impl View {
         View {
             table: number,
             order: Perm::new(draw(seed, Stream::Partition, &[u64::from(number)]), all),
+            share,
             partitions,
             rows,
             row_order: Shuffles::new(draw(seed, Stream::Row, &[u64::from(number)]), universe.len()),
@@ -164,6 +176,21 @@ impl View {
             shared,
             universe,
         }
+    }
+
+    /// The position of the partition that the selector calls `index`. Inverse: [`View::index`].
+    #[inline]
+    pub(super) fn position(&self, index: u64) -> u64 {
+        self.order.at(self.share.of_all(index))
+    }
+
+    /// The selector's index of the partition at a position, if it is one of those that this workload writes.
+    #[inline]
+    pub(super) fn index(&self, position: u64) -> Option<u64> {
+        if position >= self.order.len() {
+            return None;
+        }
+        self.share.index(self.order.index(position))
     }
 
     /// The position of row `index` in the partition at `position`. Indices from `rows` on are never written.

@@ -4,12 +4,13 @@ use crate::layout::{Layouts, TableLayout};
 use crate::lww::cell::Kind;
 use crate::lww::effects::{effects, stamp, writes};
 use crate::lww::merged::{Dirty, Merged};
+use crate::lww::remains::remains;
 use crate::testkit::draw::Draws;
 use crate::testkit::race::draw_write;
 use crate::testkit::{schema, semantics};
 use crate::twin::race::{Race, written};
 use crate::twin::state::Content;
-use history::{Lts, Part, Semantics, Ties, Visit};
+use history::{Lts, Part, Semantics, Stamp, Ties, Visit};
 use std::collections::BTreeSet;
 
 const HISTORIES: u64 = 2_000;
@@ -152,5 +153,50 @@ fn every_order_of_application_leaves_what_the_twin_says() {
     assert!(
         ties_met > HISTORIES / 4 && doubts > 3,
         "{ties_met} ties, {doubts} doubts"
+    );
+}
+
+#[test]
+fn what_remains_leaves_the_same_when_it_is_written_alone() {
+    let schema = schema();
+    let layouts = Layouts::default();
+    let layout = layouts.of(&schema);
+    let (mut told, mut several) = (0, 0);
+    for seed in 0..HISTORIES {
+        let ties = ties(seed).ties;
+        let (part, visits) = visits(seed, 7);
+        let table = layout.table(part.table);
+        let mut merged = Merged::new(table, ties);
+        for visit in &visits {
+            for op in writes(visit, part) {
+                merged.apply(table, visit.lts, op, stamp(visit), None);
+            }
+        }
+        let Ok(remains) = remains(table, &merged, part) else {
+            continue;
+        };
+        let mut alone = Merged::new(table, ties);
+        // In whatever order they are written.
+        for (n, write) in remains.iter().rev().enumerate() {
+            let given = Stamp {
+                timestamp: write.timestamp,
+                ttl: write.ttl,
+                condition: None,
+                ..*stamp(&visits[0])
+            };
+            alone.apply(table, Lts(100 + n as u64), &write.op, &given, None);
+        }
+        let none = BTreeSet::new();
+        let (left, was) = (visible(&alone, table, &none), visible(&merged, table, &none));
+        let words = || format!("seed {seed}: {visits:?} leaves {remains:?}");
+        assert_eq!(left.rows, was.rows, "{}", words());
+        assert_eq!(left.shared, was.shared, "{}", words());
+        assert_eq!(left.stamps, was.stamps, "{}", words());
+        told += 1;
+        several += u64::from(remains.len() > 2);
+    }
+    assert!(
+        told > HISTORIES / 2 && several > HISTORIES / 20,
+        "{told}, {several}"
     );
 }

@@ -47,6 +47,7 @@ fn a_database_is_compared_with_the_state_after_any_visit() {
             at: Some(Lts(at)),
             url: Some(&url),
             password: None,
+            replicas: false,
         };
         looked(&whole.folder, &what)
     };

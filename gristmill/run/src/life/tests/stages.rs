@@ -2,6 +2,7 @@
 
 use super::{assert_clean, ending, plan};
 use crate::look::{Look, look};
+use crate::plan::Stage;
 use history::artefact::Folder;
 use history::{Lts, Status};
 
@@ -53,4 +54,43 @@ fn a_row_that_the_load_wrote_and_is_missing_is_found_by_the_validation() {
         "{:#?}",
         ending.verdict.causes
     );
+}
+
+#[test]
+fn a_load_lasts_as_long_as_it_is_told_and_its_visits_are_known_afterwards() {
+    let store = tempfile::tempdir().unwrap();
+    for (url, flags) in [
+        ("sqlite:", "keep=true"),
+        ("reference:", "discipline=lww lie:wrong_cell=0/1"),
+    ] {
+        let given = plan(
+            url,
+            &format!("sessions=3 stop=never stages=load+400ms,validate,repeat+2 {flags}"),
+        );
+        let ending = ending(&given, store.path());
+        assert_clean(&ending.verdict);
+        let folder = Folder::open(&ending.folder).unwrap();
+        let kept = crate::life::read_plan(&folder).unwrap();
+        assert_eq!(kept.digest(), given.digest());
+        let stages = kept.stages.unwrap();
+        let taken = stages.round.iter().filter_map(|stage| match stage {
+            Stage::LoadFor(_, taken) => Some(taken.expect("it is over")),
+            _ => None,
+        });
+        let taken: Vec<u64> = taken.collect();
+        assert!(taken.len() == 2 && taken.iter().all(|n| *n > 10), "{stages}");
+        let visits = ending.verdict.visits.iter().filter(|(k, _)| *k != "writing");
+        let all: u64 = visits.map(|(_, n)| n).sum();
+        assert!(
+            all > taken.iter().sum::<u64>() + 20,
+            "{:?}",
+            ending.verdict.visits
+        );
+        let again = crate::recheck::recheck(&folder).unwrap();
+        assert_eq!((again.causes.len(), Some(again.held)), (0, again.of));
+        if url == "sqlite:" {
+            let looked = look(&folder, &Look::default(), &mut super::Seen::default()).unwrap();
+            assert_eq!((looked.at, looked.causes.len()), (Lts(all), 0));
+        }
+    }
 }
