@@ -169,12 +169,14 @@ fn stamps<'a>(plan: &'a Plan<'_>, views: &'a [View<'_>], row: RowAt) -> impl Ite
                 let shown = view.partition.cell(row.slot, *c).is_some();
                 view.merged.filter(|_| shown).and_then(|m| {
                     let slot = m.find(row.position)?;
-                    Some(m.row(slot)[1 + c].timestamp)
+                    Some(m.row(slot)[plan.table.regular_slots().first(*c)].timestamp)
                 })
             }
             Source::Shared(c) => {
                 let shown = view.partition.shared().is_some_and(|s| s[*c].is_some());
-                view.merged.filter(|_| shown).map(|m| m.shared()[*c].timestamp)
+                view.merged
+                    .filter(|_| shown)
+                    .map(|m| m.shared()[plan.table.shared_slots().first(*c)].timestamp)
             }
             _ => None,
         };

@@ -67,6 +67,69 @@ struct Cell {
     zeros: Option<(u64, u64)>,
 }
 
+/// Where the cells of columns stand side by side: a plain column has one; one whose elements are cells has a head and then its
+/// elements.
+pub(crate) struct Slots {
+    /// By column: its first cell.
+    first: Vec<u32>,
+    /// By cell: its column (`u32::MAX`: none), the first cell of that, and how many elements follow it.
+    cells: Vec<(u32, u32, u32)>,
+}
+
+impl Slots {
+    /// `before`: cells that are of no column.
+    fn new(columns: &[Cell], before: u32) -> Self {
+        let mut slots = Self {
+            first: Vec::new(),
+            cells: (0..before).map(|slot| (u32::MAX, slot, 0)).collect(),
+        };
+        for (column, cell) in (0..).zip(columns) {
+            let head = u32::try_from(slots.cells.len()).expect("few cells");
+            let elements = cell.domain.elements().map_or(0, |elements| elements.slots());
+            let elements = u32::try_from(elements).expect("few elements");
+            slots.first.push(head);
+            slots.cells.push((column, head, elements));
+            slots.cells.extend((0..elements).map(|_| (column, head, 0)));
+        }
+        slots
+    }
+
+    /// How many cells there are.
+    pub(crate) fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// How many columns there are.
+    pub(crate) fn columns(&self) -> usize {
+        self.first.len()
+    }
+
+    /// The first cell of a column.
+    #[inline]
+    pub(crate) fn first(&self, column: usize) -> usize {
+        self.first[column] as usize
+    }
+
+    /// The column of a cell, if it is of any.
+    #[inline]
+    pub(crate) fn column(&self, slot: usize) -> Option<usize> {
+        let (column, ..) = self.cells[slot];
+        (column != u32::MAX).then_some(column as usize)
+    }
+
+    /// The first cell of a cell's column.
+    #[inline]
+    pub(crate) fn head(&self, slot: usize) -> usize {
+        self.cells[slot].1 as usize
+    }
+
+    /// The elements behind a head; none of every other cell.
+    #[inline]
+    pub(crate) fn elements(&self, slot: usize) -> Range<usize> {
+        slot + 1..slot + 1 + self.cells[slot].2 as usize
+    }
+}
+
 /// See the module.
 pub(crate) struct TableLayout {
     table: Table,
@@ -74,6 +137,8 @@ pub(crate) struct TableLayout {
     sources: Vec<Option<Source>>,
     regular: Vec<Cell>,
     shared: Vec<Cell>,
+    regular_slots: Slots,
+    shared_slots: Slots,
     null: Vec<u8>,
     /// A row of NULLs: clustering key and regular columns.
     null_row: Enc,
@@ -135,11 +200,15 @@ impl TableLayout {
                 w.end_column();
             }
         });
+        let regular: Vec<Cell> = table.regular.iter().map(cell).collect();
+        let shared: Vec<Cell> = table.shared.iter().map(cell).collect();
         Self {
             null_row,
             sources,
-            regular: table.regular.iter().map(cell).collect(),
-            shared: table.shared.iter().map(cell).collect(),
+            regular_slots: Slots::new(&regular, 1),
+            shared_slots: Slots::new(&shared, 0),
+            regular,
+            shared,
             null,
             table: table.clone(),
         }
@@ -180,6 +249,25 @@ impl TableLayout {
 
     pub(crate) fn shared_id(&self, column: usize) -> ColumnId {
         self.shared[column].id
+    }
+
+    /// Where the cells of a row stand, behind its liveness.
+    pub(crate) fn regular_slots(&self) -> &Slots {
+        &self.regular_slots
+    }
+
+    /// Where the shared cells stand.
+    pub(crate) fn shared_slots(&self) -> &Slots {
+        &self.shared_slots
+    }
+
+    /// Whether a column is one cell, which has a write timestamp of its own.
+    pub(crate) fn is_one_cell(&self, source: Source) -> bool {
+        match source {
+            Source::Regular(c) => self.regular[c].domain.elements().is_none(),
+            Source::Shared(c) => self.shared[c].domain.elements().is_none(),
+            Source::PartKey(_) | Source::RowKey(_) => false,
+        }
     }
 
     /// The values of a regular column.

@@ -18,6 +18,7 @@
 //!   earlier one.
 
 mod cell;
+mod cells;
 mod difference;
 mod effects;
 mod explain;

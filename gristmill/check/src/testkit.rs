@@ -167,6 +167,21 @@ pub(crate) fn schema() -> Arc<Schema> {
     Arc::new(Schema::new(vec![t0, t1]).expect("the small schema is sound"))
 }
 
+/// The first table of [`schema`], with columns whose elements are cells, and one composite that is one value.
+pub(crate) fn composites() -> Arc<Schema> {
+    let of = |id, name, ty: &str| column(id, name, ty.parse().expect("a type"), true);
+    let mut tables: Vec<Definition> = schema().tables.iter().map(|t| t.definition().clone()).collect();
+    tables[0].regular = vec![
+        of(3, "n", "int16"),
+        of(4, "s", "set<bool>"),
+        of(5, "m", "map<int8,text>"),
+        of(6, "t", "tuple<int16,bool>"),
+        of(9, "u", "udt<a:int16,b:bool>"),
+    ];
+    tables[0].shared = vec![of(7, "z", "map<bool,int32>"), of(8, "y", "int8")];
+    Arc::new(Schema::new(tables).expect("the small schema is sound"))
+}
+
 /// Judges answers one after another, in the order in which they came, the floor following.
 pub(crate) fn judge_all(judge: &Judge, answers: &[Answered]) -> Vec<crate::Judged> {
     let mut left: Vec<&Answered> = answers.iter().collect();

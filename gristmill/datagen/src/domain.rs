@@ -26,6 +26,7 @@ use crate::value::{Nulls, Type, Value};
 
 mod base;
 mod bytes;
+mod composite;
 mod float;
 mod grid;
 mod limits;
@@ -34,6 +35,7 @@ mod specials;
 mod text;
 
 use base::Base;
+pub use composite::Elements;
 pub use limits::{KEY_BYTES_MAX, Limits};
 
 /// How often a draw takes a special value, as a ratio of integers. Written as `1/16`.
@@ -219,7 +221,15 @@ impl Domain {
     pub fn new(ty: Type, limits: Limits) -> Result<Domain, DomainError> {
         limits.check()?;
         let base = Base::new(ty, &limits)?;
-        let (extras, specials, names) = specials::place(&base, specials::of(ty, &limits));
+        let (extras, specials, names) = match &base {
+            // Least and greatest; what is awkward is within.
+            Base::Composite(composite) => (
+                Vec::new(),
+                [0, composite.size() - 1][..composite.size().min(2) as usize].to_vec(),
+                ["least", "greatest"][..composite.size().min(2) as usize].to_vec(),
+            ),
+            base => specials::place(base, specials::of(ty, &limits)),
+        };
         let last =
             u64::try_from(base.size() - 1 + extras.len() as u128).expect("a domain has at most 2^64 values");
         Ok(Domain {
@@ -369,6 +379,15 @@ impl Domain {
         match u64::try_from(self.size()) {
             Ok(size) => below(bits, size),
             Err(_) => bits,
+        }
+    }
+
+    /// The elements of a column whose elements are cells of their own; `None` of every other type, and of lists.
+    #[must_use]
+    pub fn elements(&self) -> Option<Elements<'_>> {
+        match &self.base {
+            Base::Composite(base) => Elements::of(base),
+            _ => None,
         }
     }
 

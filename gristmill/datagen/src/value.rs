@@ -6,14 +6,17 @@
 //! 2. [`Value::compare`] is the databases' order and coarser than identity: −0 equals 0, `1.0`
 //!    equals `1.00`; NaN equals itself and stands above +infinity (PostgreSQL's rule); text is
 //!    compared by bytes, as under a binary collation.
-//! 3. Equal encodings mean identical values, and the other way round; `decode(encode(v)) == v`.
+//! 3. Composites are compared part by part, NULL first, the shorter of two that begin alike before the longer.
+//! 4. Equal encodings mean identical values, and the other way round; `decode(encode(v)) == v`.
 
 use std::cmp::Ordering;
 
+mod composite;
 pub(crate) mod encode;
 mod show;
 mod types;
 
+pub use composite::{Composite, Kind};
 pub use encode::DecodeError;
 pub use types::{Type, UnknownType};
 
@@ -46,6 +49,9 @@ pub enum Value {
     Timestamp(i64),
     /// Microseconds since 1970-01-01 00:00:00 UTC.
     TimestampTz(i64),
+    /// Elements of a list or vector, of a set in their order, fields of a tuple or user-defined type (which may be
+    /// [`Value::Null`]), or each key of a map before its value, in the order of the keys.
+    Composite(Box<[Value]>),
 }
 
 /// Where NULL stands; databases differ, so the caller says.
@@ -107,6 +113,7 @@ impl Value {
             (Uuid(a), Uuid(b)) => a.cmp(b),
             (Date(a), Date(b)) => a.cmp(b),
             (Time(a), Time(b)) | (Timestamp(a), Timestamp(b)) | (TimestampTz(a), TimestampTz(b)) => a.cmp(b),
+            (Value::Composite(a), Value::Composite(b)) => compare_parts(a, b),
             (a, b) => a.tag().cmp(&b.tag()),
         }
     }
@@ -116,6 +123,14 @@ impl Value {
     pub const fn is_null(&self) -> bool {
         matches!(self, Value::Null)
     }
+}
+
+fn compare_parts(a: &[Value], b: &[Value]) -> Ordering {
+    let differing = a.iter().zip(b).map(|(a, b)| a.compare(b, Nulls::First));
+    differing
+        .into_iter()
+        .find(|order| order.is_ne())
+        .unwrap_or_else(|| a.len().cmp(&b.len()))
 }
 
 fn compare_floats(a: f64, b: f64) -> Ordering {
@@ -162,6 +177,7 @@ impl PartialEq for Value {
             (Uuid(a), Uuid(b)) => a == b,
             (Date(a), Date(b)) => a == b,
             (Time(a), Time(b)) | (Timestamp(a), Timestamp(b)) | (TimestampTz(a), TimestampTz(b)) => a == b,
+            (Value::Composite(a), Value::Composite(b)) => a == b,
             _ => false,
         }
     }

@@ -14,6 +14,10 @@ use smallvec::SmallVec;
 /// Sorted by column, no column twice. As many as most writes name are kept in place: a [`Step`] is as big as a [`Query`] anyway.
 pub type Cells = SmallVec<[(ColumnId, Option<u64>); 4]>;
 
+/// Elements of one cell: slot (see [`datagen::domain::Elements`]) and number of its value, `None` removes it.
+/// Sorted by slot, no slot twice.
+pub type Elements = SmallVec<[(u16, Option<u64>); 2]>;
+
 /// What one session does at one lts: one transaction, or one autocommit statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Visit {
@@ -209,6 +213,18 @@ pub enum Op {
         /// Regular columns, sorted, at least one, none NOT NULL.
         columns: Vec<ColumnId>,
     },
+    /// UPDATE of single elements of a set or map, or of single fields of a user-defined type: the others stay. Of columns
+    /// whose elements are cells of their own ([`datagen::value::Type::cells`]), and only under discipline `lww`.
+    Elements {
+        /// The partition.
+        part: Part,
+        /// Position of the clustering key; `None`: the column is a shared one.
+        row: Option<u64>,
+        /// The column.
+        column: ColumnId,
+        /// At least one.
+        elements: Elements,
+    },
     /// DELETE of the rows of a slice: an equality prefix and at most one column bounded on one or both ends.
     DeleteSlice {
         /// The partition.
@@ -233,6 +249,7 @@ impl Op {
             | Self::Shared { part, .. }
             | Self::DeleteRow { part, .. }
             | Self::DeleteCells { part, .. }
+            | Self::Elements { part, .. }
             | Self::DeleteSlice { part, .. }
             | Self::DeletePartition { part } => *part,
         }
@@ -246,6 +263,7 @@ impl Op {
             | Self::Update { row, .. }
             | Self::DeleteRow { row, .. }
             | Self::DeleteCells { row, .. } => Some(*row),
+            Self::Elements { row, .. } => *row,
             Self::Shared { .. } | Self::DeleteSlice { .. } | Self::DeletePartition { .. } => None,
         }
     }
@@ -260,6 +278,7 @@ impl Op {
             Self::Shared { .. } => "shared",
             Self::DeleteRow { .. } => "delete-row",
             Self::DeleteCells { .. } => "delete-cells",
+            Self::Elements { .. } => "elements",
             Self::DeleteSlice { slice, .. } => {
                 if slice.lower.is_some() && slice.upper.is_some() {
                     "delete-range"

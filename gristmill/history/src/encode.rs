@@ -164,6 +164,7 @@ impl Writer<'_> {
             Op::DeleteCells { .. } => 6,
             Op::DeleteSlice { .. } => 7,
             Op::DeletePartition { .. } => 8,
+            Op::Elements { .. } => 9,
         };
         self.tag(tag);
         self.part(op.part());
@@ -177,6 +178,21 @@ impl Writer<'_> {
             Op::DeleteCells { row, columns, .. } => {
                 self.value(*row);
                 self.list(columns, |w, c| w.num(u64::from(c.0)));
+            }
+            Op::Elements {
+                row,
+                column,
+                elements,
+                ..
+            } => {
+                self.tag(u8::from(row.is_some()));
+                row.iter().for_each(|row| self.value(*row));
+                self.num(u64::from(column.0));
+                self.list(elements, |w, (slot, value)| {
+                    w.num(u64::from(*slot));
+                    w.tag(u8::from(value.is_some()));
+                    value.iter().for_each(|value| w.value(*value));
+                });
             }
             Op::DeleteSlice { slice, .. } => self.slice(slice),
             Op::DeletePartition { .. } => {}

@@ -44,8 +44,8 @@ pub mod notation;
 pub mod tracker;
 
 pub use ast::{
-    Aggregate, Cells, Condition, Consistency, End, Extras, From, Op, Parts, Predicate, Query, Relation,
-    RowChoice, Select, Stamp, Step, Visit,
+    Aggregate, Cells, Condition, Consistency, Elements, End, Extras, From, Op, Parts, Predicate, Query,
+    Relation, RowChoice, Select, Stamp, Step, Visit,
 };
 pub use claim::{Affected, Atomic, Check, Claim, Discipline, Level, Semantics, Snapshot, Ties};
 pub use datagen::value::Nulls;

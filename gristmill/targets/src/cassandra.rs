@@ -181,6 +181,15 @@ impl Shared {
     }
 }
 
+/// Whether a type is or has one that the server keeps to the millisecond.
+fn holds_timestamps(ty: Type) -> bool {
+    match ty {
+        Type::Timestamp | Type::TimestampTz => true,
+        Type::Composite(composite) => composite.parts.iter().any(|part| holds_timestamps(*part)),
+        _ => false,
+    }
+}
+
 impl Target for Cassandra {
     fn describe(&self) -> Description {
         let local = matches!(self.shared.server, Server::Local(_));
@@ -246,14 +255,12 @@ impl Target for Cassandra {
     }
 
     fn limits(&self, ty: &Type) -> Option<Limits> {
+        self.column_type(ty)?;
         Some(Limits {
             negative_zero: false,
             year_min: -4700,
             year_max: 200_000,
-            subsecond_digits: match ty {
-                Type::Timestamp | Type::TimestampTz => 3,
-                _ => 6,
-            },
+            subsecond_digits: if holds_timestamps(*ty) { 3 } else { 6 },
             ..Limits::default()
         })
     }
@@ -311,7 +318,9 @@ impl Target for Cassandra {
             None => None,
             Some(_) => {
                 let tables = self.ask(|c| admin::tables(c, keyspace, prefix))?;
-                tables.first().map(|name| format!("table {keyspace}.{name}"))
+                let types = self.ask(|c| admin::types(c, keyspace, prefix))?;
+                let table = tables.first().map(|name| format!("table {keyspace}.{name}"));
+                table.or_else(|| types.first().map(|name| format!("type {keyspace}.{name}")))
             }
         };
         if let Some(what) = taken {
@@ -345,10 +354,18 @@ impl Target for Cassandra {
         for name in &names {
             self.ask(|c| c.ask(&format!("DROP TABLE IF EXISTS {keyspace}.\"{name}\"")))?;
         }
-        Ok(names
-            .into_iter()
+        let mut gone: Vec<String> = names
+            .iter()
             .map(|name| format!("table {keyspace}.{name}"))
-            .collect())
+            .collect();
+        // What others are made of was made first.
+        let mut types = self.ask(|c| admin::types(c, keyspace, &self.options.prefix))?;
+        types.sort_by_key(|name| std::cmp::Reverse((name.len(), name.clone())));
+        for name in types {
+            self.ask(|c| c.ask(&format!("DROP TYPE IF EXISTS {keyspace}.\"{name}\"")))?;
+            gone.push(format!("type {keyspace}.{name}"));
+        }
+        Ok(gone)
     }
 
     /// With the indexes of 5.0; an older server gets `CREATE INDEX` without `USING`.

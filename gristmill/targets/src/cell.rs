@@ -22,6 +22,8 @@ pub(crate) enum Cell<'a> {
     Time(i64),
     Timestamp(i64),
     TimestampTz(i64),
+    /// The canonical bytes of its parts, one after another.
+    Composite(&'a [u8]),
 }
 
 impl<'a> Cell<'a> {
@@ -45,6 +47,7 @@ impl<'a> Cell<'a> {
             10 => Self::Time(i64::from_le_bytes(fixed(from))),
             11 => Self::Timestamp(i64::from_le_bytes(fixed(from))),
             12 => Self::TimestampTz(i64::from_le_bytes(fixed(from))),
+            13 => Self::Composite(run(from)),
             other => panic!("no canonical value starts with tag {other}"),
         }
     }
@@ -68,8 +71,14 @@ impl<'a> Cell<'a> {
             Self::Time(v) => tagged::<8, 9>(10, v.to_le_bytes(), into),
             Self::Timestamp(v) => tagged::<8, 9>(11, v.to_le_bytes(), into),
             Self::TimestampTz(v) => tagged::<8, 9>(12, v.to_le_bytes(), into),
+            Self::Composite(parts) => counted(13, parts, into),
         }
     }
+}
+
+/// The parts of a composite.
+pub(crate) fn parts(mut run: &[u8]) -> impl Iterator<Item = Cell<'_>> {
+    std::iter::from_fn(move || (!run.is_empty()).then(|| Cell::take(&mut run)))
 }
 
 /// Appends a text's canonical bytes where these bytes are one; as bytes otherwise.

@@ -8,10 +8,10 @@
 
 mod hidden;
 
-use datagen::domain::{Domain, Limits};
+use datagen::domain::{Domain, Elements, Limits};
 use datagen::schema::{Column, ColumnId, KeyColumn, Schema, Table};
 use datagen::universe::Universe;
-use datagen::value::{Type, Value};
+use datagen::value::{Composite, Kind, Type, Value};
 pub(crate) use hidden::Hidden;
 use hidden::Names;
 use history::Cells;
@@ -23,6 +23,8 @@ use xxhash_rust::xxh3::xxh3_64;
 #[derive(Debug)]
 pub(crate) struct Layout {
     pub(crate) tables: Vec<TableLayout>,
+    /// User-defined types, those that others are made of first, each with its name.
+    pub(crate) types: Vec<(&'static Composite, String)>,
     schema: Schema,
 }
 
@@ -79,6 +81,11 @@ impl Col {
         self.domain.inflate(descriptor)
     }
 
+    /// Its elements, where they are cells of their own.
+    pub(crate) fn elements(&self) -> Option<Elements<'_>> {
+        self.domain.elements()
+    }
+
     pub(crate) fn inflate_into(&self, descriptor: u64, into: &mut Vec<u8>) {
         self.domain.inflate_into(descriptor, into);
     }
@@ -112,6 +119,7 @@ impl Layout {
             .collect();
         Self {
             tables,
+            types: udts(schema, prefix),
             schema: schema.clone(),
         }
     }
@@ -120,6 +128,28 @@ impl Layout {
     pub(crate) fn table(&self, index: u16) -> &TableLayout {
         &self.tables[usize::from(index)]
     }
+}
+
+/// The user-defined types of a schema, frozen or not, each once.
+fn udts(schema: &Schema, prefix: &str) -> Vec<(&'static Composite, String)> {
+    fn add(ty: Type, prefix: &str, found: &mut Vec<(&'static Composite, String)>) {
+        let Type::Composite(composite) = ty else { return };
+        composite.parts.iter().for_each(|part| add(*part, prefix, found));
+        if composite.kind == Kind::Udt && !found.iter().any(|(known, _)| same_udt(known, composite)) {
+            let name = quoted(&fitting(format!("{prefix}_u{}", found.len())));
+            found.push((composite, name));
+        }
+    }
+    let mut found = Vec::new();
+    for column in schema.tables.iter().flat_map(|t| t.definition().columns()) {
+        add(column.ty, prefix, &mut found);
+    }
+    found
+}
+
+/// Whether two user-defined types are one, but for being frozen.
+pub(crate) fn same_udt(a: &Composite, b: &Composite) -> bool {
+    (&a.parts, &a.names) == (&b.parts, &b.names)
 }
 
 impl TableLayout {
@@ -277,7 +307,7 @@ fn fitting(name: String) -> String {
 }
 
 /// The name as SQL reads it: in quotes, unless it is letters and then digits or underscores, which no keyword is.
-fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name
             .chars()

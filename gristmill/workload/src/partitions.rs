@@ -417,6 +417,9 @@ impl Partitions {
             }
             Some(lww) => {
                 let stamp;
+                if let Some(spot) = spots.first() {
+                    lww::elements(lww, (self.seed, n), &mut steps, spot.view);
+                }
                 let view = spots
                     .first()
                     .map(|spot| spot.view)

@@ -74,9 +74,7 @@ impl<'q> Plan<'q> {
         }
         if query.extras.stamps {
             let cells = projected(&query.select).iter().map(|c| table.source(*c));
-            plan.stamps = cells
-                .filter(|s| matches!(s, Source::Regular(_) | Source::Shared(_)))
-                .collect();
+            plan.stamps = cells.filter(|s| table.is_one_cell(*s)).collect();
         }
         plan.natural = plan.natural_order();
         plan

@@ -12,7 +12,7 @@
 //!   knows: what is kept is marked, and whoever would compare it must not.
 
 use datagen::domain::Domain;
-use datagen::value::Value;
+use datagen::value::{Kind as Made, Type, Value};
 use history::Ties;
 use std::cmp::Ordering;
 
@@ -135,6 +135,8 @@ pub(crate) struct Rule<'a> {
     pub(crate) ties: Ties,
     /// `None` for liveness, where all values are alike.
     pub(crate) domain: Option<&'a Domain>,
+    /// Which element of the column's values it is about; `None` where the column is one cell.
+    pub(crate) element: Option<usize>,
 }
 
 impl Rule<'_> {
@@ -144,9 +146,71 @@ impl Rule<'_> {
             // Descriptors are in the order of their values.
             (Ties::Greatest, Some(_)) => a.cmp(&b),
             (Ties::GreatestBytes, Some(domain)) => {
-                tie_bytes(&domain.inflate(a)).cmp(&tie_bytes(&domain.inflate(b)))
+                let bytes = |d: u64| match (self.element, domain.elements()) {
+                    // Elements of a set are alike.
+                    (Some(slot), Some(elements)) => {
+                        let ty = elements.value_type(slot);
+                        ty.zip(elements.value(slot, d))
+                            .map(|(ty, v)| tie_bytes_of(ty, &v))
+                    }
+                    _ => Some(tie_bytes_of(domain.ty(), &domain.inflate(d))),
+                };
+                bytes(a).cmp(&bytes(b))
             }
         }
+    }
+}
+
+/// A value of a type as Cassandra serializes it, see [`tie_bytes`]; within a composite each part has its exact width.
+fn tie_bytes_of(ty: Type, value: &Value) -> Vec<u8> {
+    let (Type::Composite(composite), Value::Composite(parts)) = (ty, value) else {
+        return exact(ty, value);
+    };
+    let counted = matches!(composite.kind, Made::List | Made::Set | Made::Map);
+    let mut bytes = Vec::new();
+    if counted {
+        let width = composite.parts.len();
+        let count = u32::try_from(parts.len() / width).expect("few elements");
+        bytes.extend_from_slice(&count.to_be_bytes());
+    }
+    for (i, part) in parts.iter().enumerate() {
+        let ty = composite.parts[i % composite.parts.len()];
+        let inner = tie_bytes_of(ty, part);
+        match (composite.kind, part) {
+            (Made::Vector(_), _) => {}
+            (_, Value::Null) => bytes.extend_from_slice(&(-1_i32).to_be_bytes()),
+            _ => bytes.extend_from_slice(&u32::try_from(inner.len()).expect("a short part").to_be_bytes()),
+        }
+        bytes.extend(inner);
+    }
+    bytes
+}
+
+/// A scalar in the bytes of its type.
+fn exact(ty: Type, value: &Value) -> Vec<u8> {
+    let mut bytes = tie_bytes(value);
+    if value.is_null() {
+        return bytes;
+    }
+    let width = match ty {
+        Type::Int8 => 1,
+        Type::Int16 => 2,
+        Type::Int32 => 4,
+        _ => return bytes_of(ty, value, bytes),
+    };
+    bytes.drain(..8_usize.saturating_sub(width));
+    bytes
+}
+
+/// What Cassandra counts in other units than we do, or keeps without a scale.
+fn bytes_of(ty: Type, value: &Value, bytes: Vec<u8>) -> Vec<u8> {
+    match (ty, value) {
+        (Type::Time, Value::Time(us)) => (us * 1000).to_be_bytes().to_vec(),
+        (Type::Timestamp | Type::TimestampTz, Value::Timestamp(us) | Value::TimestampTz(us)) => {
+            us.div_euclid(1000).to_be_bytes().to_vec()
+        }
+        (Type::Varint, Value::Numeric(..)) => bytes[4..].to_vec(),
+        _ => bytes,
     }
 }
 
@@ -169,6 +233,7 @@ pub(crate) fn tie_bytes(value: &Value) -> Vec<u8> {
         Value::Text(text) => text.as_bytes().to_vec(),
         Value::Bytes(bytes) => bytes.to_vec(),
         Value::Uuid(bytes) => bytes.to_vec(),
+        Value::Composite(parts) => parts.iter().flat_map(tie_bytes).collect(),
         // Days are counted from the middle of an unsigned range.
         Value::Date(days) => (days.cast_unsigned() ^ 1 << 31).to_be_bytes().to_vec(),
     }

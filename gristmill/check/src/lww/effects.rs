@@ -1,6 +1,7 @@
 //! What a visit does to one partition, cut into the smallest pieces that a read may show or not.
 
 use super::cell::{Cell, Expiring};
+use super::cells::{Area, Whole, elements};
 use super::merged::Effect;
 use crate::layout::TableLayout;
 use history::{Op, Part, Stamp, Step, Visit};
@@ -29,35 +30,51 @@ pub(crate) fn effects(table: &TableLayout, visit: &Visit, part: Part, expiring: 
     let timestamp = stamp(visit).timestamp;
     let mut all = Vec::new();
     for op in writes(visit, part) {
-        let mut write = |row: u64, column: usize, d: Option<u64>| {
-            let cell = Cell::written(timestamp, d, expiring);
-            all.push(Effect::Write { row, column, cell });
+        let live = |row: u64| Effect::Write {
+            row,
+            column: 0,
+            cell: Cell::written(timestamp, Some(0), expiring),
+        };
+        let at = (timestamp, expiring);
+        let mut write = |row: u64, column, d, whole| {
+            let area = Area::row(table);
+            area.write(area.index(column), d, whole, at, |column, cell| {
+                all.push(Effect::Write { row, column, cell });
+            });
         };
         match op {
             Op::Insert { row, cells, .. } | Op::Upsert { row, cells, .. } => {
-                write(*row, 0, Some(0));
                 for (c, d) in cells {
-                    write(*row, 1 + table.regular_index(*c), *d);
+                    write(*row, *c, *d, Whole::Assigned);
                 }
+                all.push(live(*row));
             }
             Op::Update { row, cells, .. } => {
                 for (c, d) in cells {
-                    write(*row, 1 + table.regular_index(*c), *d);
+                    write(*row, *c, *d, Whole::Assigned);
                 }
             }
             Op::DeleteCells { row, columns, .. } => {
                 for c in columns {
-                    write(*row, 1 + table.regular_index(*c), None);
+                    write(*row, *c, None, Whole::Deleted);
                 }
             }
             Op::Shared { cells, .. } => {
+                let area = Area::shared(table);
                 for (c, d) in cells {
-                    let cell = Cell::written(timestamp, *d, expiring);
-                    all.push(Effect::Shared {
-                        column: table.shared_index(*c),
-                        cell,
+                    area.write(area.index(*c), *d, Whole::Assigned, at, |column, cell| {
+                        all.push(Effect::Shared { column, cell });
                     });
                 }
+            }
+            Op::Elements { .. } => {
+                let (area, row, column, list) = elements(table, op).expect("it writes elements");
+                area.write_elements(column, list, at, |column, cell| {
+                    all.push(match row {
+                        Some(row) => Effect::Write { row, column, cell },
+                        None => Effect::Shared { column, cell },
+                    });
+                });
             }
             Op::DeleteRow { row, .. } => all.push(Effect::Delete {
                 rows: *row..*row + 1,

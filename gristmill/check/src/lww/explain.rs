@@ -270,7 +270,9 @@ fn site(
             let (Source::Regular(column) | Source::Shared(column), Some(d)) = (source, d) else {
                 continue;
             };
-            if matches!(source, Source::Shared(_)) != (spot == Spot::Shared) {
+            if matches!(source, Source::Shared(_)) != (spot == Spot::Shared)
+                || !case.table.is_one_cell(*source)
+            {
                 continue;
             }
             let Some(newest) = scene.newest_of(place, spot, *column, *d, *timestamp) else {
@@ -383,7 +385,7 @@ fn shown(case: &Case<'_>, scene: &Scene<'_>) -> Option<Vec<Shown>> {
                 Value::Null => None,
                 value => Some(table.descriptor_of(source, value)?),
             };
-            let is_cell = matches!(source, Source::Regular(_) | Source::Shared(_));
+            let is_cell = table.is_one_cell(source);
             let timestamp = match stamps.as_slice().first().filter(|_| is_cell) {
                 Some(Value::Int(t)) => Some(*t),
                 // NULL beside a value: no timestamp is right.

@@ -3,6 +3,7 @@
 //! A row is visible when its liveness or any of its cells is alive; the shared row is there when any shared cell is.
 
 use super::cell::{CLASH, Cell, Kind};
+use super::cells::Area;
 use super::merged::{Dirty, Merged};
 use crate::layout::TableLayout;
 use crate::model::{Partition, SharedRow};
@@ -37,7 +38,7 @@ pub(crate) fn refresh(
         show_row(image, merged, table, position, gone);
     }
     if std::mem::take(&mut dirty.shared) {
-        show_shared(image, merged, gone);
+        show_shared(image, merged, table, gone);
     }
 }
 
@@ -46,7 +47,7 @@ pub(crate) fn refresh_all(image: &mut Partition, merged: &Merged, table: &TableL
     for (position, _) in merged.rows() {
         show_row(image, merged, table, *position, gone);
     }
-    show_shared(image, merged, gone);
+    show_shared(image, merged, table, gone);
 }
 
 /// Everything whose cells expire, as changed.
@@ -67,7 +68,8 @@ fn show_row(image: &mut Partition, merged: &Merged, table: &TableLayout, positio
         return;
     };
     let (slot, new) = image.insert(position);
-    let wanted = |c: usize| shown(&cells[1 + c], gone);
+    let area = Area::row(table);
+    let wanted = |c: usize| area.shown(cells, c, gone).map(|(d, _)| d);
     if !new {
         if (0..table.regular_count()).all(|c| image.cell(slot, c) == wanted(c)) {
             return;
@@ -79,12 +81,14 @@ fn show_row(image: &mut Partition, merged: &Merged, table: &TableLayout, positio
     }
 }
 
-fn show_shared(image: &mut Partition, merged: &Merged, gone: Gone<'_>) {
+fn show_shared(image: &mut Partition, merged: &Merged, table: &TableLayout, gone: Gone<'_>) {
     let cells = merged.shared();
+    let area = Area::shared(table);
+    let wanted = |c: usize| area.shown(cells, c, gone).map(|(d, _)| d);
     let row: Option<SharedRow> = cells
         .iter()
         .any(|c| is_alive(c, gone))
-        .then(|| cells.iter().map(|c| shown(c, gone)).collect());
+        .then(|| (0..table.shared_count()).map(wanted).collect());
     if row.as_deref() != image.shared() {
         image.set_shared(row);
     }

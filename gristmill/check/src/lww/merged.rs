@@ -3,7 +3,7 @@
 //! ```text
 //! deleted  timestamp of the partition's deletion         ranges  those of rows and ranges of rows
 //! index    (position, slot) …     sorted by position     shared  one cell a shared column
-//! cells    slot 0 │ slot 1 │ …    per slot: the row's liveness, then one cell a regular column, in place
+//! cells    slot 0 │ slot 1 │ …    per slot: the row's liveness, then the cells of the regular columns, in place (`cells`)
 //! journal  what was there before, newest last, while recording
 //! ```
 //!
@@ -14,7 +14,8 @@
 //! * L5 what a deletion covers is not kept: no cell stands at or below the deletions of its row.
 //! * L6 after [`Merged::undo`] everything is what it was at the mark, but for slots that hold nothing.
 
-use super::cell::{CLASH, Cell, Expiring, Kind, NEVER, Rule};
+use super::cell::{CLASH, Cell, Expiring, Kind, NEVER};
+use super::cells::{Area, Whole, elements};
 use super::ranges::Ranges;
 use crate::layout::TableLayout;
 use history::{Lts, Op, Stamp, Ties};
@@ -58,7 +59,7 @@ enum Undo {
 /// A part of what a visit does to one partition: the smallest that is seen or not.
 #[derive(Debug, Clone)]
 pub(crate) enum Effect {
-    /// Column 0 is the row's liveness, the regular ones follow.
+    /// Column 0 is the row's liveness, the cells of the regular ones follow ([`Area`]).
     Write {
         row: u64,
         column: usize,
@@ -98,8 +99,8 @@ impl Merged {
     /// An empty partition of a table.
     pub(crate) fn new(table: &TableLayout, ties: Ties) -> Self {
         Self {
-            stride: 1 + table.regular_count(),
-            shared: vec![Cell::NOTHING; table.shared_count()],
+            stride: table.regular_slots().len(),
+            shared: vec![Cell::NOTHING; table.shared_slots().len()],
             ties: Some(ties),
             ..Self::default()
         }
@@ -153,16 +154,8 @@ impl Merged {
     }
 
     /// How equal timestamps are decided.
-    pub(crate) fn ties(&self) -> Option<Ties> {
-        self.ties
-    }
-
-    /// The rule between two values of one timestamp in a shared column.
-    pub(crate) fn shared_rule<'t>(&self, table: &'t TableLayout, column: usize) -> Rule<'t> {
-        Rule {
-            ties: self.ties.expect("set by new"),
-            domain: Some(table.shared_domain(column)),
-        }
+    pub(crate) fn ties(&self) -> Ties {
+        self.ties.expect("set by new")
     }
 
     /// The number of a write that does not stay; the same for the same visit.
@@ -195,26 +188,70 @@ impl Merged {
         match op {
             Op::Insert { row, cells, .. } | Op::Upsert { row, cells, .. } => {
                 let expiring = self.expiring(lts, stamp.ttl);
-                let listed = cells.iter().map(|(c, d)| (1 + table.regular_index(*c), *d));
-                self.write(table, *row, true, timestamp, expiring, listed, dirty);
+                let listed = cells.iter().map(|(c, d)| (table.regular_index(*c), *d));
+                self.write(
+                    table,
+                    *row,
+                    true,
+                    (timestamp, expiring),
+                    Whole::Assigned,
+                    listed,
+                    dirty,
+                );
             }
             Op::Update { row, cells, .. } => {
                 let expiring = self.expiring(lts, stamp.ttl);
-                let listed = cells.iter().map(|(c, d)| (1 + table.regular_index(*c), *d));
-                self.write(table, *row, false, timestamp, expiring, listed, dirty);
+                let listed = cells.iter().map(|(c, d)| (table.regular_index(*c), *d));
+                self.write(
+                    table,
+                    *row,
+                    false,
+                    (timestamp, expiring),
+                    Whole::Assigned,
+                    listed,
+                    dirty,
+                );
             }
             Op::DeleteCells { row, columns, .. } => {
-                let listed = columns.iter().map(|c| (1 + table.regular_index(*c), None));
-                self.write(table, *row, false, timestamp, 0, listed, dirty);
+                let listed = columns.iter().map(|c| (table.regular_index(*c), None));
+                self.write(table, *row, false, (timestamp, 0), Whole::Deleted, listed, dirty);
             }
             Op::Shared { cells, .. } => {
                 let expiring = self.expiring(lts, stamp.ttl);
                 for (c, d) in cells {
-                    let cell = Cell::written(timestamp, *d, expiring);
-                    self.write_shared(table, table.shared_index(*c), &cell);
+                    let (area, column) = (Area::shared(table), table.shared_index(*c));
+                    area.write(
+                        column,
+                        *d,
+                        Whole::Assigned,
+                        (timestamp, expiring),
+                        |slot, cell| {
+                            self.write_shared(table, slot, &cell);
+                        },
+                    );
                 }
                 if let Some(dirty) = dirty {
                     dirty.shared = true;
+                }
+            }
+            Op::Elements { .. } => {
+                let expiring = self.expiring(lts, stamp.ttl);
+                let (area, row, column, list) = elements(table, op).expect("it writes elements");
+                let mut changed = Dirty::default();
+                area.write_elements(column, list, (timestamp, expiring), |slot, cell| {
+                    let effect = match row {
+                        Some(row) => Effect::Write {
+                            row,
+                            column: slot,
+                            cell,
+                        },
+                        None => Effect::Shared { column: slot, cell },
+                    };
+                    self.take(table, &effect, &mut changed);
+                });
+                if let Some(dirty) = dirty {
+                    dirty.rows.append(&mut changed.rows);
+                    dirty.shared |= changed.shared;
                 }
             }
             Op::DeleteRow { row, .. } => self.delete(*row..*row + 1, timestamp, dirty),
@@ -233,8 +270,9 @@ impl Merged {
                 }
                 let slot = self.insert(*row);
                 self.save_row(slot);
-                let rule = rule(self.ties, table, *column);
-                self.cells[slot as usize * self.stride + *column].merge(cell, deleted, &rule);
+                let (ties, base) = (self.ties(), slot as usize * self.stride);
+                let cells = &mut self.cells[base..base + self.stride];
+                Area::row(table).merge(cells, *column, cell, deleted, ties);
                 dirty.rows.push(*row);
             }
             Effect::Shared { column, cell } => {
@@ -255,8 +293,8 @@ impl Merged {
         table: &TableLayout,
         row: u64,
         live: bool,
-        timestamp: i64,
-        expiring: Expiring,
+        (timestamp, expiring): (i64, Expiring),
+        whole: Whole,
         listed: impl Iterator<Item = (usize, Option<u64>)>,
         dirty: Option<&mut Dirty>,
     ) {
@@ -266,26 +304,30 @@ impl Merged {
         }
         let slot = self.insert(row);
         self.save_row(slot);
-        let ties = self.ties;
+        let (ties, area) = (self.ties(), Area::row(table));
         let base = slot as usize * self.stride;
         let cells = &mut self.cells[base..base + self.stride];
-        let mut put = |column: usize, d: Option<u64>| {
-            let cell = &mut cells[column];
+        let put = |cells: &mut [Cell], slot: usize, d: Option<u64>| {
             // Above every deletion already: most writes win by their timestamp alone.
-            match timestamp.cmp(&cell.timestamp) {
-                Ordering::Greater => *cell = Cell::written(timestamp, d, expiring),
+            match timestamp.cmp(&cells[slot].timestamp) {
+                Ordering::Greater => cells[slot] = Cell::written(timestamp, d, expiring),
                 Ordering::Equal => {
                     let new = Cell::written(timestamp, d, expiring);
-                    cell.merge(&new, deleted, &rule(ties, table, column));
+                    area.merge(cells, slot, &new, deleted, ties);
                 }
                 Ordering::Less => {}
             }
         };
         if live {
-            put(0, Some(0));
+            put(cells, 0, Some(0));
         }
         for (column, d) in listed {
-            put(column, d);
+            match area.alone(column) {
+                Some(slot) => put(cells, slot, d),
+                None => area.write(column, d, whole, (timestamp, expiring), |slot, cell| {
+                    area.merge(cells, slot, &cell, deleted, ties);
+                }),
+            }
         }
         if let Some(dirty) = dirty {
             dirty.rows.push(row);
@@ -294,10 +336,11 @@ impl Merged {
 
     fn write_shared(&mut self, table: &TableLayout, column: usize, cell: &Cell) {
         let deleted = self.deleted();
-        let rule = self.shared_rule(table, column);
-        if self.shared[column].yields_to(cell, deleted, &rule) {
+        let (ties, area) = (self.ties(), Area::shared(table));
+        let upto = area.deleted(&self.shared, column, deleted);
+        if self.shared[column].yields_to(cell, upto, &area.rule(ties, column)) {
             self.save_shared();
-            self.shared[column].merge(cell, deleted, &rule);
+            area.merge(&mut self.shared, column, cell, deleted, ties);
         }
     }
 
@@ -554,14 +597,6 @@ impl Merged {
             self.saved.extend_from_slice(&self.shared);
             self.journal.push(Undo::Shared);
         }
-    }
-}
-
-/// The rule between two values of one timestamp; column 0 is the row's liveness.
-pub(crate) fn rule(ties: Option<Ties>, table: &TableLayout, column: usize) -> Rule<'_> {
-    Rule {
-        ties: ties.expect("set by new"),
-        domain: column.checked_sub(1).map(|c| table.regular_domain(c)),
     }
 }
 

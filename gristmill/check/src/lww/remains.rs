@@ -3,11 +3,12 @@
 //! Must not know: how a write is sent.
 
 use super::cell::{CLASH, Cell, Expiring, Kind};
+use super::cells::Area;
 use super::merged::Merged;
 use crate::judged::Remains;
 use crate::layout::TableLayout;
 use datagen::schema::ColumnId;
-use history::{Cells, Op, Part};
+use history::{Cells, Elements, Op, Part};
 use std::collections::BTreeMap;
 
 /// Two expiring values of one timestamp.
@@ -15,6 +16,8 @@ const UNTOLD: &str = "two values of one timestamp expire, and nobody can tell wh
 
 /// Of one timestamp and one time to live: what is written together.
 type Together = BTreeMap<(i64, Expiring), Cells>;
+/// The same of elements, each column by itself.
+type Apart = BTreeMap<((i64, Expiring), ColumnId), Elements>;
 
 /// Rows by position, then the shared cells; of each row what makes it be there by itself first.
 pub(crate) fn remains(
@@ -37,11 +40,9 @@ pub(crate) fn remains(
         });
     };
     for (row, slot) in merged.rows() {
-        let (live, cells) = merged
-            .row(*slot)
-            .split_first()
-            .expect("liveness is the first cell");
-        let mut together = together(cells, |c| table.regular_id(c))?;
+        let cells = merged.row(*slot);
+        let live = cells.first().expect("liveness is the first cell");
+        let (mut together, apart) = together(Area::row(table), cells)?;
         let row = *row;
         if live.kind == Kind::Value {
             if live.expiring == CLASH {
@@ -54,27 +55,59 @@ pub(crate) fn remains(
         for (at, cells) in together {
             add(at, Op::Update { part, row, cells });
         }
+        for (at, op) in of_elements(part, Some(row), apart) {
+            add(at, op);
+        }
     }
-    for (at, cells) in together(merged.shared(), |c| table.shared_id(c))? {
+    let (together, apart) = together(Area::shared(table), merged.shared())?;
+    for (at, cells) in together {
         add(at, Op::Shared { part, cells });
+    }
+    for (at, op) in of_elements(part, None, apart) {
+        add(at, op);
     }
     Ok(all)
 }
 
-/// The values among these cells.
-fn together(cells: &[Cell], id: impl Fn(usize) -> ColumnId) -> Result<Together, &'static str> {
-    let mut together = Together::new();
-    for (c, cell) in cells
+/// Writes of elements, which replace nothing but themselves.
+fn of_elements(part: Part, row: Option<u64>, apart: Apart) -> impl Iterator<Item = ((i64, Expiring), Op)> {
+    apart.into_iter().map(move |((at, column), elements)| {
+        let op = Op::Elements {
+            part,
+            row,
+            column,
+            elements,
+        };
+        (at, op)
+    })
+}
+
+/// The values among these cells, but for liveness: whole columns, and elements.
+fn together(area: Area<'_>, cells: &[Cell]) -> Result<(Together, Apart), &'static str> {
+    let (mut together, mut apart) = (Together::new(), Apart::new());
+    for (slot, cell) in cells
         .iter()
         .enumerate()
         .filter(|(_, cell)| cell.kind == Kind::Value)
     {
+        let Some((column, element)) = area.place(slot) else {
+            continue;
+        };
         if cell.expiring == CLASH {
             return Err(UNTOLD);
         }
-        let at = (cell.timestamp, cell.expiring);
-        together.entry(at).or_default().push((id(c), Some(cell.value)));
+        let (at, id) = ((cell.timestamp, cell.expiring), area.id(column));
+        match element {
+            None => together.entry(at).or_default().push((id, Some(cell.value))),
+            Some(element) => {
+                let element = u16::try_from(element).expect("few elements");
+                apart
+                    .entry((at, id))
+                    .or_default()
+                    .push((element, Some(cell.value)));
+            }
+        }
     }
     together.values_mut().for_each(|cells| cells.sort_unstable());
-    Ok(together)
+    Ok((together, apart))
 }

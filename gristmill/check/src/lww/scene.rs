@@ -8,9 +8,10 @@
 //! * Z4 changes for one choice are taken back at once.
 
 use super::cell::{CLASH, Cell, Expiring, Kind};
+use super::cells::Area;
 use super::effects::{effects, stamp};
 use super::image::{expiring, refresh, shown};
-use super::merged::{Dirty, Effect, Expiry, Merged, rule};
+use super::merged::{Dirty, Effect, Expiry, Merged};
 use super::see::Viewer;
 use super::store::{Entry, Store};
 use crate::evaluate::View;
@@ -233,7 +234,7 @@ impl<'a> Scene<'a> {
                             Effect::DeleteAll { timestamp } => {
                                 let tombstones =
                                     (0..self.table.shared_count()).map(|column| Effect::Shared {
-                                        column,
+                                        column: self.table.shared_slots().first(column),
                                         cell: Cell::written(timestamp, None, 0),
                                     });
                                 push(What::Deletion(n, None), tombstones.collect());
@@ -420,12 +421,10 @@ impl<'a> Scene<'a> {
             }
             var.effects.iter().any(|e| match (e, spot) {
                 (Effect::Write { row, column, cell }, Spot::Row(at)) => {
+                    let area = Area::row(self.table);
+                    let deleted = area.deleted(&base.cells, *column, base.deleted);
                     *row == at
-                        && base.cells[*column].yields_to(
-                            cell,
-                            base.deleted,
-                            &rule(merged.ties(), self.table, *column),
-                        )
+                        && base.cells[*column].yields_to(cell, deleted, &area.rule(merged.ties(), *column))
                 }
                 (Effect::Shared { column, cell }, Spot::Shared) => {
                     cell.timestamp > base.deleted && base.cells[*column].timestamp <= cell.timestamp
@@ -449,7 +448,7 @@ impl<'a> Scene<'a> {
                 deleted: merged.deleted_at(at),
                 cells: match merged.find(at) {
                     Some(slot) => SmallVec::from_slice(merged.row(slot)),
-                    None => SmallVec::from_elem(Cell::NOTHING, 1 + self.table.regular_count()),
+                    None => SmallVec::from_elem(Cell::NOTHING, self.table.regular_slots().len()),
                 },
             },
             Spot::Shared => Cells {
@@ -479,17 +478,21 @@ impl<'a> Scene<'a> {
             for effect in &var.effects {
                 match (effect, spot) {
                     (Effect::Write { row, column, cell }, Spot::Row(at)) if *row == at => {
-                        state.cells[*column].merge(
+                        Area::row(self.table).merge(
+                            &mut state.cells,
+                            *column,
                             cell,
                             state.deleted,
-                            &rule(merged.ties(), self.table, *column),
+                            merged.ties(),
                         );
                     }
                     (Effect::Shared { column, cell }, Spot::Shared) => {
-                        state.cells[*column].merge(
+                        Area::shared(self.table).merge(
+                            &mut state.cells,
+                            *column,
                             cell,
                             state.deleted,
-                            &merged.shared_rule(self.table, *column),
+                            merged.ties(),
                         );
                     }
                     (Effect::Delete { rows, timestamp }, Spot::Row(at)) if rows.contains(&at) => {
@@ -503,19 +506,19 @@ impl<'a> Scene<'a> {
         if state.cells.iter().any(|c| c.expiring == CLASH) {
             return Err(Clash);
         }
-        let show = |c: &Cell| shown(c, &gone).map(|d| (d, c.timestamp));
-        if state.cells.iter().all(|c| show(c).is_none()) {
+        if state.cells.iter().all(|c| shown(c, &gone).is_none()) {
             return Ok(None);
         }
-        let cells = match spot {
-            Spot::Row(_) => &state.cells[1..],
-            Spot::Shared => &state.cells[..],
+        let (area, columns) = match spot {
+            Spot::Row(_) => (Area::row(self.table), self.table.regular_count()),
+            Spot::Shared => (Area::shared(self.table), self.table.shared_count()),
         };
-        Ok(Some(cells.iter().map(show).collect()))
+        let show = |c: usize| area.shown(&state.cells, c, &gone);
+        Ok(Some((0..columns).map(show).collect()))
     }
 
     /// The greatest timestamp that a value seen in a column may have, with `stamp` if that was seen too; `None`: nobody who
-    /// may be visible wrote it.
+    /// may be visible wrote it. Only of columns that are one cell.
     pub(crate) fn newest_of(
         &self,
         place: usize,
@@ -526,8 +529,8 @@ impl<'a> Scene<'a> {
     ) -> Option<i64> {
         let fits = |c: &Cell| c.kind == Kind::Value && c.value == d && stamp.is_none_or(|s| s == c.timestamp);
         let at = match spot {
-            Spot::Row(_) => 1 + column,
-            Spot::Shared => column,
+            Spot::Row(_) => self.table.regular_slots().first(column),
+            Spot::Shared => self.table.shared_slots().first(column),
         };
         let base = self.base(place, spot).cells[at];
         let written = self
@@ -551,6 +554,7 @@ impl<'a> Scene<'a> {
 
     /// Whether a variable must be no where a column was seen with a value of at most this timestamp.
     pub(crate) fn hides(&self, var: usize, spot: Spot, column: usize, timestamp: i64) -> bool {
+        let regular = |column: usize| self.table.regular_slots().first(column);
         self.vars[var].effects.iter().any(|e| match (e, spot) {
             (
                 Effect::Write {
@@ -559,9 +563,9 @@ impl<'a> Scene<'a> {
                     cell,
                 },
                 Spot::Row(p),
-            ) => *row == p && *at == 1 + column && cell.timestamp > timestamp,
+            ) => *row == p && *at == regular(column) && cell.timestamp > timestamp,
             (Effect::Shared { column: at, cell }, Spot::Shared) => {
-                *at == column && cell.timestamp > timestamp
+                *at == self.table.shared_slots().first(column) && cell.timestamp > timestamp
             }
             (Effect::Delete { rows, timestamp: t }, Spot::Row(p)) => rows.contains(&p) && *t >= timestamp,
             (Effect::DeleteAll { timestamp: t }, _) => *t >= timestamp,

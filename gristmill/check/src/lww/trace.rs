@@ -1,6 +1,8 @@
 //! The life of one racing row, told by timestamps: who wrote what stands there, and whence a value comes that should not.
 //! Slow and thorough: asked only when an answer is wrong.
 
+use super::cell::Cell;
+use super::cells::Area;
 use super::effects::{effects, stamp};
 use super::explain::Case;
 use super::merged::Effect;
@@ -8,6 +10,7 @@ use super::scene::{Scene, What};
 use super::see::{Seen, Viewer};
 use crate::difference::{Life, Teller};
 use crate::trace::Target;
+use datagen::domain::Domain;
 use datagen::schema::ColumnId;
 use history::finding::Why;
 use history::{Lts, Part, State};
@@ -29,6 +32,10 @@ enum Standing {
 enum Act {
     Live,
     Set(ColumnId, Option<u64>),
+    /// An element of a column, by its slot.
+    Element(ColumnId, usize, Option<u64>),
+    /// All elements of a column.
+    Emptied(ColumnId),
     Deleted,
 }
 
@@ -154,12 +161,10 @@ impl Teller for Told<'_> {
                         deed(cell.timestamp, Act::Live);
                     }
                     (Effect::Write { row, column, cell }, Target::Row(at)) if row == at => {
-                        let value = super::image::shown(&cell, &[]);
-                        deed(cell.timestamp, Act::Set(table.regular_id(column - 1), value));
+                        deed(cell.timestamp, act(Area::row(table), column, &cell));
                     }
                     (Effect::Shared { column, cell }, Target::Shared) => {
-                        let value = super::image::shown(&cell, &[]);
-                        deed(cell.timestamp, Act::Set(table.shared_id(column), value));
+                        deed(cell.timestamp, act(Area::shared(table), column, &cell));
                     }
                     (Effect::Delete { rows, timestamp }, Target::Row(at)) if rows.contains(&at) => {
                         deed(timestamp, Act::Deleted);
@@ -173,11 +178,18 @@ impl Teller for Told<'_> {
         deeds.sort_by_key(|d| {
             (
                 d.timestamp,
-                matches!(d.act, Act::Deleted | Act::Set(_, None)),
+                matches!(
+                    d.act,
+                    Act::Deleted | Act::Emptied(_) | Act::Set(_, None) | Act::Element(_, _, None)
+                ),
                 d.lts,
             )
         });
-        Box::new(Lived::new(deeds))
+        let area = match target {
+            Target::Shared => Area::shared(table),
+            _ => Area::row(table),
+        };
+        Box::new(Lived::new(deeds, area.with_elements()))
     }
 
     fn newest(&self, part: Part) -> Option<Lts> {
@@ -197,6 +209,17 @@ impl Teller for Told<'_> {
     }
 }
 
+/// What a write of a cell does, where it is not the liveness.
+fn act(area: Area<'_>, slot: usize, cell: &Cell) -> Act {
+    let (column, element) = area.place(slot).expect("it is a cell of a column");
+    let (id, value) = (area.id(column), super::image::shown(cell, &[]));
+    match element {
+        Some(element) => Act::Element(id, element, value),
+        None if area.of(column).len() > 1 => Act::Emptied(id),
+        None => Act::Set(id, value),
+    }
+}
+
 /// The deeds of a row, by timestamp.
 struct Lived {
     deeds: Vec<Deed>,
@@ -205,14 +228,20 @@ struct Lived {
     live: Option<Deed>,
     /// The winner of each column, tombstones and deletions too.
     cells: BTreeMap<ColumnId, Deed>,
+    /// The winner of each element, tombstones and deletions too.
+    elements: BTreeMap<(ColumnId, usize), Deed>,
+    /// The values of columns that have elements.
+    domains: BTreeMap<ColumnId, Domain>,
 }
 
 impl Lived {
-    fn new(deeds: Vec<Deed>) -> Self {
+    fn new(deeds: Vec<Deed>, domains: BTreeMap<ColumnId, Domain>) -> Self {
         let mut lived = Self {
             deleted: None,
             live: None,
             cells: BTreeMap::new(),
+            elements: BTreeMap::new(),
+            domains,
             deeds,
         };
         for deed in lived.deeds.iter().filter(|d| d.standing == Standing::Visible) {
@@ -221,10 +250,20 @@ impl Lived {
                 Act::Set(column, _) => {
                     lived.cells.insert(column, *deed);
                 }
+                Act::Element(column, slot, _) => {
+                    lived.cells.insert(column, *deed);
+                    lived.elements.insert((column, slot), *deed);
+                }
+                Act::Emptied(column) => {
+                    lived.cells.insert(column, *deed);
+                    let of = lived.elements.range_mut((column, 0)..=(column, usize::MAX));
+                    of.for_each(|(_, winner)| *winner = *deed);
+                }
                 Act::Deleted => {
                     lived.deleted = Some(*deed);
                     lived.live = None;
                     lived.cells.values_mut().for_each(|winner| *winner = *deed);
+                    lived.elements.values_mut().for_each(|winner| *winner = *deed);
                 }
             }
         }
@@ -253,6 +292,39 @@ impl Lived {
     }
 }
 
+impl Act {
+    /// Whether something stands there afterwards.
+    fn is_value(&self) -> bool {
+        matches!(self, Act::Set(_, Some(_)) | Act::Element(_, _, Some(_)))
+    }
+}
+
+impl Lived {
+    /// Of a column with elements: whence the first of those comes that should not be there, or should. `None` of others.
+    fn why_element(&self, column: ColumnId, d: Option<u64>) -> Option<(Why, Option<Lts>)> {
+        let elements = self.domains.get(&column)?.elements()?;
+        let seen = d.map(|d| elements.split(d)).unwrap_or_default();
+        let there = |slot: usize| match self.elements.get(&(column, slot)).map(|d| d.act) {
+            Some(Act::Element(_, _, value)) => value,
+            _ => None,
+        };
+        let shows = |slot: usize| seen.iter().find(|(s, _)| *s == slot).map(|(_, v)| *v);
+        let slot = (0..elements.slots()).find(|slot| shows(*slot) != there(*slot))?;
+        let winner = self.elements.get(&(column, slot)).map(|d| d.lts);
+        Some(match shows(slot) {
+            value @ Some(_) => self.why(|act| *act == Act::Element(column, slot, value), winner),
+            None => self.why(
+                |act| {
+                    matches!(act, Act::Deleted)
+                        || *act == Act::Emptied(column)
+                        || *act == Act::Element(column, slot, None)
+                },
+                winner,
+            ),
+        })
+    }
+}
+
 impl Life for Lived {
     fn exists(&self) -> bool {
         self.maker().is_some()
@@ -262,7 +334,8 @@ impl Life for Lived {
         let set = self
             .cells
             .values()
-            .filter(|d| matches!(d.act, Act::Set(_, Some(_))))
+            .chain(self.elements.values())
+            .filter(|d| d.act.is_value())
             .max_by_key(|d| d.timestamp);
         self.live.as_ref().or(set).map(|d| d.lts)
     }
@@ -276,7 +349,7 @@ impl Life for Lived {
         let tombstone = self
             .cells
             .values()
-            .filter(|d| !matches!(d.act, Act::Set(_, Some(_))))
+            .filter(|d| !d.act.is_value())
             .max_by_key(|d| d.timestamp);
         self.deleted.as_ref().or(tombstone).map(|d| d.lts)
     }
@@ -286,6 +359,9 @@ impl Life for Lived {
     }
 
     fn why_value(&self, column: ColumnId, d: Option<u64>) -> (Why, Option<Lts>) {
+        if let Some(told) = self.why_element(column, d) {
+            return told;
+        }
         let winner = self.cell_writer(column);
         match d {
             Some(_) => self.why(|act| *act == Act::Set(column, d), winner),
@@ -297,9 +373,6 @@ impl Life for Lived {
     }
 
     fn why_there(&self) -> (Why, Option<Lts>) {
-        self.why(
-            |act| matches!(act, Act::Live | Act::Set(_, Some(_))),
-            self.remover(),
-        )
+        self.why(|act| *act == Act::Live || act.is_value(), self.remover())
     }
 }

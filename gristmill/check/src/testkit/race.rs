@@ -1,14 +1,17 @@
 //! Visits that race: writes of one partition with timestamps that repeat and go back.
 
 use super::draw::{Draws, draw_op};
-use datagen::schema::Schema;
-use history::{Consistency, End, Level, Lts, Op, Part, Stamp, Step, Visit};
+use datagen::schema::{ColumnId, Schema};
+use history::{Consistency, Elements, End, Level, Lts, Op, Part, Stamp, Step, Visit};
 
 /// A visit that writes a partition: one statement, or a batch; at one of so many timestamps.
 pub(crate) fn draw_write(draws: &mut Draws, schema: &Schema, part: Part, lts: Lts, times: usize) -> Visit {
     let ops = if draws.one_in(3) { 2 + draws.below(3) } else { 1 };
     let steps: Vec<Step> = (0..ops)
         .map(|_| {
+            if let Some(op) = draw_elements(draws, schema, part) {
+                return Step::Write(op);
+            }
             Step::Write(match draw_op(draws, schema, part) {
                 Op::Insert { part, row, cells, .. } => Op::Upsert { part, row, cells },
                 other => other,
@@ -29,6 +32,42 @@ pub(crate) fn draw_write(draws: &mut Draws, schema: &Schema, part: Part, lts: Lt
         end,
         stamp: Some(stamp(draws, times)),
     }
+}
+
+/// A write of elements, in a third of all writes to a table that has them; nothing is drawn for others.
+fn draw_elements(draws: &mut Draws, schema: &Schema, part: Part) -> Option<Op> {
+    let table = schema.table(part.table);
+    let columns = table.regular.iter().map(|c| (false, c.id));
+    let columns = columns.chain(table.shared.iter().map(|c| (true, c.id)));
+    let with: Vec<(bool, ColumnId)> = columns
+        .filter(|(_, id)| table.domain(*id).elements().is_some())
+        .collect();
+    if with.is_empty() || !draws.one_in(3) {
+        return None;
+    }
+    let (shared, column) = draws.pick(&with);
+    let elements = table.domain(column).elements().expect("it has elements");
+    let rows = usize::try_from(table.rows().len()).expect("few rows");
+    let row = (!shared).then(|| draws.below(rows) as u64);
+    let first = draws.below(elements.slots());
+    let mut list = Elements::new();
+    for slot in 0..elements.slots() {
+        if slot == first || draws.one_in(3) {
+            // Few values, so that equal timestamps meet equal values.
+            let value = draws.below(elements.values(slot).min(3) as usize) as u64;
+            list.push((
+                u16::try_from(slot).expect("few slots"),
+                (!draws.one_in(3)).then_some(value),
+            ));
+        }
+    }
+    list.truncate(3);
+    Some(Op::Elements {
+        part,
+        row,
+        column,
+        elements: list,
+    })
 }
 
 /// What a visit says beside its statements.

@@ -4,7 +4,7 @@
 use super::draw::{Draws, draw_query};
 use super::race::{draw_write, stamp};
 use super::sim::{Run, decode, encode, reason};
-use super::{World, schema, semantics};
+use super::{World, composites, schema, semantics};
 use crate::twin::query;
 use crate::twin::race::{Race, Written, written};
 use crate::twin::state::Content;
@@ -35,6 +35,8 @@ pub(crate) struct Kind {
     pub(crate) ties: Ties,
     /// Weaker consistency levels than half of the replicas.
     pub(crate) weak: bool,
+    /// The first table has columns whose elements are cells.
+    pub(crate) composites: bool,
 }
 
 impl Kind {
@@ -52,6 +54,7 @@ impl Kind {
                 Ties::Greatest
             },
             weak: seed % 10 == 3,
+            composites: seed % 8 >= 5,
         }
     }
 
@@ -115,7 +118,7 @@ type FirstPage = (Vec<Vec<Value>>, (u64, u64));
 /// Runs a drawn history of so many visits.
 pub(crate) fn run(seed: u64, visits: usize, kind: Kind) -> Run {
     let mut draws = Draws::new(seed);
-    let schema = schema();
+    let schema = if kind.composites { composites() } else { schema() };
     let planned: Vec<Visit> = (0..visits)
         .map(|i| draw(&mut draws, &schema, Lts(i as u64 * 2 + 1), kind))
         .collect();

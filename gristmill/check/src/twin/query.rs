@@ -28,7 +28,10 @@ pub(crate) fn lines(
         Select::Columns(columns) => {
             let mut wanted = columns.clone();
             if query.extras.stamps {
-                let cell = |c: &&ColumnId| matches!(table.place(**c), Place::Regular(_) | Place::Shared(_));
+                let cell = |c: &&ColumnId| {
+                    let is_cell = matches!(table.place(**c), Place::Regular(_) | Place::Shared(_));
+                    is_cell && table.column(**c).ty.cells().is_none()
+                };
                 let stamps = columns.iter().filter(cell).map(|c| ColumnId(c.0 | STAMP));
                 wanted.extend(stamps.collect::<Vec<_>>());
             }

@@ -14,6 +14,8 @@ pub(crate) struct Written {
     pub(crate) timestamp: i64,
     pub(crate) ttl: Option<u32>,
     pub(crate) op: Op,
+    /// NULLs that it lists are what is left of a deletion.
+    pub(crate) deletes: bool,
 }
 
 /// The writes of a visit to a partition.
@@ -28,6 +30,7 @@ pub(crate) fn written(visit: &Visit, part: Part) -> Vec<Written> {
         timestamp: stamp.timestamp,
         ttl: stamp.ttl,
         op,
+        deletes: false,
     })
     .collect()
 }
@@ -68,6 +71,11 @@ impl Race<'_> {
             };
             let mut line = Line::new();
             for column in &self.table.regular {
+                if self.table.domain(column.id).elements().is_some() {
+                    let value = self.composite(Some(row), column.id, deleted)?;
+                    line.extend(value.map(|value| (column.id, value)));
+                    continue;
+                }
                 let stands = self.stands(deleted, |op| self.regular(op, row, column.id));
                 match stands {
                     Stands::Doubt => return None,
@@ -85,6 +93,11 @@ impl Race<'_> {
         let gone = self.newest(|op| matches!(op, Op::DeletePartition { .. }));
         let mut shared = Line::new();
         for column in &self.table.shared {
+            if self.table.domain(column.id).elements().is_some() {
+                let value = self.composite(None, column.id, gone)?;
+                shared.extend(value.map(|value| (column.id, value)));
+                continue;
+            }
             let stands = self.stands(gone, |op| match op {
                 Op::Shared { cells, .. } => self.listed(cells, column.id),
                 _ => None,
@@ -100,6 +113,68 @@ impl Race<'_> {
         }
         content.shared = (!shared.is_empty()).then_some(shared);
         Some(content)
+    }
+
+    /// The value of a column whose elements are cells: each stands for itself, above the last deletion of all of them.
+    /// `None`: somebody's clock decides.
+    fn composite(&self, row: Option<u64>, column: ColumnId, deleted: Option<i64>) -> Option<Option<Value>> {
+        let elements = self.table.domain(column).elements().expect("it has elements");
+        let whole = |op: &Op| match op {
+            Op::Insert { row: r, cells, .. }
+            | Op::Upsert { row: r, cells, .. }
+            | Op::Update { row: r, cells, .. }
+                if Some(*r) == row =>
+            {
+                cells.iter().find(|(c, _)| *c == column).map(|(_, d)| *d)
+            }
+            Op::Shared { cells, .. } if row.is_none() => {
+                cells.iter().find(|(c, _)| *c == column).map(|(_, d)| *d)
+            }
+            _ => None,
+        };
+        let emptied = self.writes.iter().filter_map(|w| match &w.op {
+            Op::DeleteCells { row: r, columns, .. } if Some(*r) == row && columns.contains(&column) => {
+                Some(w.timestamp)
+            }
+            // What it replaces is older by at least one.
+            op => whole(op).map(|_| w.timestamp - i64::from(!w.deletes)),
+        });
+        let deleted = deleted.max(emptied.max());
+        let mut parts = Vec::new();
+        for slot in 0..elements.slots() {
+            let value = |number| elements.value(slot, number).unwrap_or(Value::Null);
+            let stands = self.stands(deleted, |op| match op {
+                Op::Elements {
+                    row: r,
+                    column: c,
+                    elements,
+                    ..
+                } if (*r, *c) == (row, column) => {
+                    let (_, number) = elements.iter().find(|(s, _)| usize::from(*s) == slot)?;
+                    Some(number.map(value))
+                }
+                op => {
+                    let entries = elements.split(whole(op)??);
+                    let (_, number) = entries.into_iter().find(|(s, _)| *s == slot)?;
+                    Some(Some(value(number)))
+                }
+            });
+            let stands = match stands {
+                Stands::Doubt => return None,
+                Stands::Nothing => None,
+                Stands::Value(value, _) => Some(value),
+            };
+            match (elements.key(slot), elements.value(slot, 0)) {
+                (None, _) => parts.push(stands.unwrap_or(Value::Null)),
+                (Some(key), has) => {
+                    let there = stands.is_some();
+                    parts.extend(there.then_some(key));
+                    parts.extend(stands.filter(|_| has.is_some()));
+                }
+            }
+        }
+        let something = parts.iter().any(|part| !part.is_null());
+        Some(something.then(|| Value::Composite(parts.into())))
     }
 
     fn regular(&self, op: &Op, row: u64, column: ColumnId) -> Option<Option<Value>> {
@@ -182,21 +257,40 @@ impl Race<'_> {
 
 /// Whether a value beats another one at one timestamp.
 fn greater(a: &Value, b: &Value, ties: Ties) -> bool {
-    let by_value = a.compare(b, Nulls::First);
-    let order = match (ties, a, b) {
-        (Ties::Greatest, ..) => by_value,
-        // The sign is the highest bit, so what is negative is greater; within a sign nothing changes.
-        (_, Value::Int(x), Value::Int(y))
-        | (_, Value::Timestamp(x), Value::Timestamp(y))
-        | (_, Value::TimestampTz(x), Value::TimestampTz(y)) => (*x < 0).cmp(&(*y < 0)).then(x.cmp(y)),
-        (_, Value::Float32(x), Value::Float32(y)) => x.to_bits().cmp(&y.to_bits()),
-        (_, Value::Float64(x), Value::Float64(y)) => x.to_bits().cmp(&y.to_bits()),
-        (_, Value::Numeric(x, s), Value::Numeric(y, t)) => {
-            s.cmp(t).then_with(|| numeric(*x).cmp(&numeric(*y)))
-        }
-        _ => by_value,
+    let order = match ties {
+        Ties::Greatest => a.compare(b, Nulls::First),
+        Ties::GreatestBytes => by_bytes(a, b),
     };
     order == Ordering::Greater
+}
+
+/// The order of serialized values.
+fn by_bytes(a: &Value, b: &Value) -> Ordering {
+    match (a, b) {
+        // The sign is the highest bit, so what is negative is greater; within a sign nothing changes.
+        (Value::Int(x), Value::Int(y))
+        | (Value::Timestamp(x), Value::Timestamp(y))
+        | (Value::TimestampTz(x), Value::TimestampTz(y)) => (*x < 0).cmp(&(*y < 0)).then(x.cmp(y)),
+        (Value::Float32(x), Value::Float32(y)) => x.to_bits().cmp(&y.to_bits()),
+        (Value::Float64(x), Value::Float64(y)) => x.to_bits().cmp(&y.to_bits()),
+        (Value::Numeric(x, s), Value::Numeric(y, t)) => s.cmp(t).then_with(|| numeric(*x).cmp(&numeric(*y))),
+        // The number of parts, then each with its length first; that of NULL is −1, all ones.
+        (Value::Composite(x), Value::Composite(y)) => {
+            let length = |v: &Value| match v {
+                Value::Text(text) => text.len(),
+                _ => 0,
+            };
+            let part = |(x, y): (&Value, &Value)| {
+                let nulls = x.is_null().cmp(&y.is_null());
+                nulls.then(length(x).cmp(&length(y))).then_with(|| by_bytes(x, y))
+            };
+            let parts = x.iter().zip(y).map(part);
+            x.len()
+                .cmp(&y.len())
+                .then(parts.fold(Ordering::Equal, Ordering::then))
+        }
+        _ => a.compare(b, Nulls::First),
+    }
 }
 
 /// The bytes of a whole number, as Java's `BigInteger.toByteArray` gives them.

@@ -265,27 +265,64 @@ fn is_gone(judge: &Judge, lts: Lts, ttl: u32, a: &Answered) -> Option<bool> {
 /// A write as single cells, a deletion as those of the rows that were ever written.
 fn cut(w: &Written, table: &Table, rows: &[u64]) -> Vec<Written> {
     let with = |op: Op| Written { op, ..w.clone() };
+    let cells = |part: Part, row: Option<u64>, cells: &history::Cells| -> Vec<Written> {
+        let whole = |cell| match row {
+            Some(row) => with(Op::Update {
+                part,
+                row,
+                cells: std::iter::once(cell).collect(),
+            }),
+            None => with(Op::Shared {
+                part,
+                cells: std::iter::once(cell).collect(),
+            }),
+        };
+        let each = cells.iter().flat_map(|(column, d)| {
+            let Some(elements) = table.domain(*column).elements() else {
+                return vec![whole((*column, *d))];
+            };
+            let entries = d.map(|d| elements.split(d)).unwrap_or_default();
+            let single = entries.into_iter().map(|(slot, v)| {
+                with(Op::Elements {
+                    part,
+                    row,
+                    column: *column,
+                    elements: std::iter::once((u16::try_from(slot).expect("few slots"), Some(v))).collect(),
+                })
+            });
+            std::iter::once(whole((*column, None))).chain(single).collect()
+        });
+        each.collect()
+    };
     match &w.op {
-        Op::Insert { part, row, cells, .. } | Op::Upsert { part, row, cells } => {
+        Op::Insert {
+            part, row, cells: c, ..
+        }
+        | Op::Upsert { part, row, cells: c } => {
             let alone = Op::Upsert {
                 part: *part,
                 row: *row,
                 cells: history::Cells::new(),
             };
-            let single = cells.iter().map(|cell| Op::Update {
-                part: *part,
-                row: *row,
-                cells: std::iter::once(*cell).collect(),
-            });
-            std::iter::once(alone).chain(single).map(with).collect()
+            let mut all = vec![with(alone)];
+            all.extend(cells(*part, Some(*row), c));
+            all
         }
-        Op::Update { part, row, cells } => cells
+        Op::Update { part, row, cells: c } => cells(*part, Some(*row), c),
+        Op::Shared { part, cells: c } => cells(*part, None, c),
+        Op::Elements {
+            part,
+            row,
+            column,
+            elements,
+        } => elements
             .iter()
-            .map(|cell| {
-                with(Op::Update {
+            .map(|element| {
+                with(Op::Elements {
                     part: *part,
                     row: *row,
-                    cells: std::iter::once(*cell).collect(),
+                    column: *column,
+                    elements: std::iter::once(*element).collect(),
                 })
             })
             .collect(),
@@ -296,15 +333,6 @@ fn cut(w: &Written, table: &Table, rows: &[u64]) -> Vec<Written> {
                     part: *part,
                     row: *row,
                     columns: vec![*c],
-                })
-            })
-            .collect(),
-        Op::Shared { part, cells } => cells
-            .iter()
-            .map(|cell| {
-                with(Op::Shared {
-                    part: *part,
-                    cells: std::iter::once(*cell).collect(),
                 })
             })
             .collect(),
@@ -326,7 +354,11 @@ fn cut(w: &Written, table: &Table, rows: &[u64]) -> Vec<Written> {
                 part: *part,
                 cells: table.shared.iter().map(|c| (c.id, None)).collect(),
             };
-            single.chain(Some(shared)).map(with).collect()
+            let shared = Written {
+                deletes: true,
+                ..with(shared)
+            };
+            single.map(with).chain(Some(shared)).collect()
         }
     }
 }

@@ -74,6 +74,9 @@ impl Content {
                     1
                 }
             },
+            Op::Elements { .. } => {
+                unreachable!("elements are written only where the greatest timestamp wins")
+            }
             Op::DeleteSlice { slice, .. } => {
                 let before = self.rows.len();
                 self.rows.retain(|at, _| !is_in(table, *at, slice));

@@ -62,7 +62,7 @@ fn lie(line: &targets::FlawLine) -> Vec<String> {
 }
 
 /// Kinds of statement of the partitions workload, as verdicts count them.
-const ACTIONS: [(&str, &str); 24] = [
+const ACTIONS: [(&str, &str); 25] = [
     ("insert", "INSERT, nothing where the row exists"),
     ("insert-strict", "INSERT, refused where the row exists"),
     ("upsert", "INSERT, or UPDATE where the row exists"),
@@ -70,6 +70,10 @@ const ACTIONS: [(&str, &str); 24] = [
     ("shared", "upsert of the columns that a partition's rows share"),
     ("delete-row", "DELETE of a row"),
     ("delete-cells", "UPDATE that sets columns of a row to NULL"),
+    (
+        "elements",
+        "UPDATE or DELETE of single elements of a set or map, or fields of a user-defined type (Cassandra)",
+    ),
     ("delete-slice", "DELETE of rows from or up to a key"),
     ("delete-range", "DELETE of rows between two keys"),
     ("delete-partition", "DELETE of a partition and its shared columns"),
@@ -123,7 +127,7 @@ fn types(target: Option<&str>, out: &mut Out) -> Result<Exit, Problem> {
             .map(str::to_owned)
             .collect::<Vec<_>>(),
     ];
-    for ty in Type::ALL {
+    for ty in Type::ALL.into_iter().chain(Type::composites()) {
         let offers = opened
             .iter()
             .map(|t| if t.limits(&ty).is_some() { "yes" } else { "-" }.to_owned());

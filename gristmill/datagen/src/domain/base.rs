@@ -1,6 +1,7 @@
 //! The base bijections: what of each type is reached by arithmetic and tables.
 
 use super::bytes::BytesBase;
+use super::composite::CompositeBase;
 use super::float::FloatBase;
 use super::grid::Grid;
 use super::own::OwnBase;
@@ -12,6 +13,7 @@ use crate::value::encode::{
     Tag, encode_date, encode_f32, encode_f64, encode_i64, encode_numeric, encode_uuid,
 };
 use crate::value::{Nulls, Type, Value};
+use std::sync::Arc;
 
 /// One bijection per kind of type; descriptors are `0..size`, ascending.
 #[derive(Clone, Debug)]
@@ -25,6 +27,7 @@ pub(super) enum Base {
     Bytes(BytesBase),
     Uuid,
     Own(OwnBase),
+    Composite(Arc<CompositeBase>),
 }
 
 /// `first`, `first + step`, … `count` of them: integers, days, microseconds.
@@ -96,6 +99,7 @@ impl Base {
             Type::Inet => Base::Own(OwnBase::Inet),
             Type::Decimal => Base::Own(OwnBase::decimal(limits)),
             Type::Duration => Base::Own(OwnBase::Duration),
+            Type::Composite(composite) => Base::Composite(Arc::new(CompositeBase::new(composite, limits)?)),
             Type::TimeUuid => Base::Own(OwnBase::TimeUuid),
             Type::Date => Base::Steps(Steps {
                 tag: Tag::Date,
@@ -120,6 +124,7 @@ impl Base {
             Base::Bytes(bytes) => u128::from(bytes.size()),
             Base::Uuid => 1 << UUID_BITS,
             Base::Own(own) => own.size(),
+            Base::Composite(composite) => u128::from(composite.size()),
         }
     }
 
@@ -142,6 +147,7 @@ impl Base {
             }
             Base::Uuid => Value::Uuid(uuid(d)),
             Base::Own(own) => own.inflate(d),
+            Base::Composite(composite) => composite.inflate(d),
         }
     }
 
@@ -158,6 +164,7 @@ impl Base {
             Base::Bytes(bytes) => run(Tag::Bytes, into, |into| bytes.write(d, into)),
             Base::Uuid => encode_uuid(uuid(d), into),
             Base::Own(own) => own.inflate(d).encode(into),
+            Base::Composite(composite) => composite.inflate(d).encode(into),
         }
     }
 
@@ -178,6 +185,7 @@ impl Base {
                 (uuid(d) == *v).then_some(d)
             }
             (Base::Own(own), _) => own.deflate(value),
+            (Base::Composite(composite), _) => composite.deflate(value),
             _ => None,
         }
     }

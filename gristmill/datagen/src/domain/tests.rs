@@ -56,6 +56,8 @@ fn domains() -> Vec<Domain> {
     let mut all = Vec::new();
     for limits in [Limits::default(), narrow(), tiny, short, nothing] {
         all.extend(Type::ALL.map(|ty| Domain::new(ty, limits.clone()).unwrap()));
+        let composites = Type::composites().into_iter();
+        all.extend(composites.map(|ty| Domain::new(ty, limits.clone()).unwrap()));
     }
     all
 }
@@ -472,4 +474,67 @@ fn texts_vary_in_length_and_letters() {
         letters.contains(&' ') && letters.contains(&'\'') && letters.contains(&'🦀') && letters.len() > 95,
         "{letters:?}"
     );
+}
+
+/// Two maps of one key have its value as a cell of its own; a list has no slots, and what is frozen is one value.
+#[test]
+fn splitting_into_slots_and_joining_are_inverses() {
+    for (ty, slots) in [
+        ("set<int32>", 6),
+        ("set<bool>", 2),
+        ("map<text,int64>", 6),
+        ("udt<a:int32,b:text,c:bool>", 3),
+    ] {
+        let domain = domain(ty.parse().unwrap());
+        let elements = domain.elements().unwrap();
+        assert_eq!(elements.slots(), slots, "{ty}");
+        assert_eq!(elements.join(&[]), None, "{ty}: what is empty is NULL");
+        let size = u64::try_from(domain.size()).unwrap();
+        for i in 0..200 {
+            let d = if i < 8 {
+                i % size
+            } else {
+                crate::stream::below(mix(i), size)
+            };
+            let entries = elements.split(d);
+            assert_eq!(elements.join(&entries), Some(d), "{ty}");
+            let Value::Composite(values) = domain.inflate(d) else {
+                panic!("{ty}")
+            };
+            let there = values.iter().filter(|v| !v.is_null()).count();
+            let each = if ty.starts_with("map") { 2 } else { 1 };
+            assert_eq!(there, entries.len() * each, "{ty}");
+            for (slot, number) in entries {
+                assert!(number < elements.values(slot), "{ty}");
+                let parts = [elements.key(slot), elements.value(slot, number)];
+                assert!(
+                    parts.into_iter().flatten().all(|part| values.contains(&part)),
+                    "{ty}"
+                );
+            }
+        }
+    }
+    for ty in ["list<int32>", "frozen<set<int32>>", "tuple<int32,text>", "int32"] {
+        assert!(domain(ty.parse().unwrap()).elements().is_none(), "{ty}");
+    }
+}
+
+#[test]
+fn a_composite_that_is_not_sorted_or_not_of_its_parts_is_nobodys() {
+    let of =
+        |ty: &str, parts: Vec<Value>| domain(ty.parse().unwrap()).deflate(&Value::Composite(parts.into()));
+    let set = domain("frozen<set<bool>>".parse().unwrap());
+    let both = vec![Value::Bool(false), Value::Bool(true)];
+    assert_eq!(set.size(), 4);
+    assert_eq!(of("frozen<set<bool>>", both.clone()), Some(2));
+    assert_eq!(of("frozen<set<bool>>", both.into_iter().rev().collect()), None);
+    assert_eq!(of("frozen<set<bool>>", vec![Value::Bool(true); 2]), None);
+    assert_eq!(of("frozen<set<bool>>", vec![Value::Null]), None);
+    assert_eq!(of("frozen<set<bool>>", vec![]), Some(0));
+    assert_eq!(of("set<bool>", vec![]), None);
+    assert_eq!(of("tuple<bool,bool>", vec![Value::Bool(true)]), None);
+    assert_eq!(of("tuple<bool,bool>", vec![Value::Null, Value::Null]), Some(0));
+    assert_eq!(of("vector<int32,2>", vec![Value::Int(0)]), None);
+    assert_eq!(of("map<bool,bool>", vec![Value::Bool(true)]), None);
+    assert_eq!(of("list<bool>", vec![Value::Bool(true); 6]), None);
 }

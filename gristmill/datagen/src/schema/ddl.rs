@@ -53,6 +53,9 @@ pub fn read(text: &str, seed: u64, limits: &LimitsOf<'_>) -> Result<Schema, Vec<
     resolve(tables, seed, limits)
 }
 
+const COMPOSITES: &str = "use list, set, map, tuple, vector or a type that CREATE TYPE made before it, of scalars or of frozen \
+                          types; elements of sets and keys of maps have an order, and vectors are of int, bigint, float or double";
+
 fn refused(table: &str, what: impl Into<String>, remedy: &'static str) -> GivenError {
     GivenError::Refused {
         table: table.to_owned(),
@@ -112,6 +115,20 @@ fn table(create: &CreateTable, cql: &CqlTable, errors: &mut Vec<GivenError>) -> 
     for definition in &create.columns {
         if let Some(inline) = column(&table, definition, &mut columns, errors) {
             key.push(inline);
+        }
+    }
+    for (column, ty) in &cql.composites {
+        let given = columns
+            .iter_mut()
+            .find(|given: &&mut GivenColumn| given.name == *column);
+        match (given, ty) {
+            (Some(given), Ok(ty)) => given.ty = *ty,
+            (_, Err(text)) => errors.push(GivenError::Type {
+                table: table.clone(),
+                column: column.clone(),
+                why: format!("{text} is not supported: {COMPOSITES}"),
+            }),
+            (None, Ok(_)) => unreachable!("the column stands in the statement"),
         }
     }
     for constraint in &create.constraints {

@@ -52,6 +52,9 @@ pub struct SchemaOptions {
     pub nullable_in_256: u16,
     /// Of 256 clustering columns, how many are DESC.
     pub desc_in_256: u16,
+    /// Of 256 regular or shared columns, but for the first and those of indexes, how many are composites, where the targets
+    /// offer them.
+    pub composites_in_256: u16,
     /// The types to draw from; those that a target does not offer fall out. Empty: all.
     pub types: Vec<Type>,
 }
@@ -70,6 +73,7 @@ impl Default for SchemaOptions {
             narrow_in_256: 85,
             nullable_in_256: 200,
             desc_in_256: 96,
+            composites_in_256: 72,
             types: Vec::new(),
         }
     }
@@ -148,7 +152,12 @@ pub fn draw(seed: u64, options: &SchemaOptions, limits: &LimitsOf<'_>) -> Result
         let names: Vec<String> = wanted.iter().map(ToString::to_string).collect();
         return Err(DrawError::NoType(names.join(", ")));
     }
-    let drawing = Drawing { seed, options, menu };
+    let drawing = Drawing {
+        seed,
+        options,
+        menu,
+        limits,
+    };
     let tables = drawing.count(options.tables, What::Tables, 0);
     Ok(Schema::new(
         (0..tables).map(|number| drawing.table(number)).collect(),
@@ -204,12 +213,16 @@ enum What {
     Rows,
     Nullable,
     Desc,
+    Composite,
+    CompositeKind,
+    CompositePart,
 }
 
 struct Drawing<'a> {
     seed: u64,
     options: &'a SchemaOptions,
     menu: Vec<(Type, Limits)>,
+    limits: &'a LimitsOf<'a>,
 }
 
 impl Drawing<'_> {
@@ -272,12 +285,21 @@ impl Drawing<'_> {
         let mut regular: Vec<Column> = (0..regular)
             .map(|i| self.cell(number, What::Regular, i, &mut ids))
             .collect();
-        let shared = (0..shared)
+        let mut shared: Vec<Column> = (0..shared)
             .map(|i| self.cell(number, What::Shared, i, &mut ids))
             .collect();
-        let indexes = (0..indexes)
+        let indexes: Vec<Index> = (0..indexes)
             .map(|i| self.index(number, i, &mut regular))
             .collect();
+        let indexed = |id| indexes.iter().any(|index| index.columns.contains(&id));
+        for (i, column) in (0..).zip(&mut regular) {
+            if i > 0 && !indexed(column.id) {
+                self.compose(number, i, column);
+            }
+        }
+        for (i, column) in (0..).zip(&mut shared) {
+            self.compose(number, 1 << 32 | i, column);
+        }
         let narrow_size = SizeClass::Narrow {
             partitions: u32::try_from(partitions_wanted).expect("drawn between two 32-bit numbers"),
         };
@@ -379,6 +401,48 @@ impl Drawing<'_> {
             ty,
             nullable,
             limits,
+        }
+    }
+
+    /// Makes a composite of a column, by chance and where the targets offer it.
+    fn compose(&self, table: u64, id: u64, column: &mut Column) {
+        let chosen = chance(
+            self.number(What::Composite, table, id),
+            self.options.composites_in_256.into(),
+            256,
+        );
+        let parts: Vec<Type> = self
+            .menu
+            .iter()
+            .map(|(ty, _)| *ty)
+            .filter(|ty| ty.orders())
+            .collect();
+        if !chosen || parts.is_empty() {
+            return;
+        }
+        let part = |i: u64| {
+            let draw = number(
+                self.seed,
+                Stream::Schema,
+                &[What::CompositePart as u64, table, id, i],
+            );
+            parts[below(draw, parts.len() as u64) as usize]
+        };
+        let (a, b, c) = (part(0), part(1), part(2));
+        let name = match below(self.number(What::CompositeKind, table, id), 11) {
+            0 | 1 => format!("set<{a}>"),
+            2 | 3 => format!("map<{a},{b}>"),
+            4 => format!("udt<a:{a},b:{b}>"),
+            5 => format!("udt<a:{a},b:{b},c:{c}>"),
+            6 => format!("frozen<set<{a}>>"),
+            7 => format!("frozen<map<{a},{b}>>"),
+            8 => format!("frozen<list<{a}>>"),
+            9 => format!("frozen<udt<a:{a},b:{b}>>"),
+            _ => format!("tuple<{a},{b},{c}>"),
+        };
+        let ty: Type = name.parse().expect("scalars with an order make composites");
+        if let Some(limits) = (self.limits)(ty) {
+            (column.ty, column.limits, column.nullable) = (ty, limits, true);
         }
     }
 

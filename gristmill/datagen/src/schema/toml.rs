@@ -103,8 +103,9 @@ fn column(table: &str, text: &str, key: bool) -> Result<(GivenColumn, Order), Gi
     let mut words = text.split_whitespace();
     let name = words.next().ok_or_else(wrong)?;
     let mut ty = words.next().ok_or_else(wrong)?.to_owned();
-    // `numeric(12, 2)`
-    while ty.contains('(') && !ty.contains(')') {
+    // `numeric(12, 2)`, `map<text, int32>`
+    let open = |ty: &str, open, close| ty.matches(open).count() > ty.matches(close).count();
+    while open(&ty, '(', ')') || open(&ty, '<', '>') {
         ty.push_str(words.next().ok_or_else(wrong)?);
     }
     let rest: Vec<String> = words.map(str::to_lowercase).collect();

@@ -3,7 +3,8 @@
 //! ```text
 //! null 0 | bool 1 b | int 2 i64 | float32 3 u32 | float64 4 u64 | numeric 5 scale i128
 //! text 6 u32 bytes | bytes 7 u32 bytes | uuid 8 [16] | date 9 i32 | time 10 i64
-//! timestamp 11 i64 | timestamptz 12 i64                 numbers are little-endian
+//! timestamp 11 i64 | timestamptz 12 i64 | composite 13 u32 encodings of its parts, so many bytes together
+//!                                                       numbers are little-endian
 //! ```
 //!
 //! Every NaN is written as the one quiet NaN, so that equal bytes mean identical values. The bytes
@@ -28,6 +29,7 @@ pub(crate) enum Tag {
     Time,
     Timestamp,
     TimestampTz,
+    Composite,
 }
 
 /// Why bytes are no encoding of a value.
@@ -66,6 +68,7 @@ impl Value {
             Value::Time(_) => Tag::Time,
             Value::Timestamp(_) => Tag::Timestamp,
             Value::TimestampTz(_) => Tag::TimestampTz,
+            Value::Composite(_) => Tag::Composite,
         }
     }
 
@@ -88,6 +91,13 @@ impl Value {
             Value::Time(v) => encode_i64(Tag::Time, *v, into),
             Value::Timestamp(v) => encode_i64(Tag::Timestamp, *v, into),
             Value::TimestampTz(v) => encode_i64(Tag::TimestampTz, *v, into),
+            Value::Composite(parts) => {
+                into.extend_from_slice(&[Tag::Composite as u8, 0, 0, 0, 0]);
+                let start = into.len();
+                parts.iter().for_each(|part| part.encode(into));
+                let length = u32::try_from(into.len() - start).expect("a value is smaller than 4 GiB");
+                into[start - 4..start].copy_from_slice(&length.to_le_bytes());
+            }
         }
     }
 
@@ -136,6 +146,14 @@ impl Value {
             10 => Value::Time(i64::from_le_bytes(take(from)?)),
             11 => Value::Timestamp(i64::from_le_bytes(take(from)?)),
             12 => Value::TimestampTz(i64::from_le_bytes(take(from)?)),
+            13 => {
+                let mut run = take_run(from)?;
+                let mut parts = Vec::new();
+                while !run.is_empty() {
+                    parts.push(Value::decode(&mut run)?);
+                }
+                Value::Composite(parts.into())
+            }
             other => return Err(DecodeError::Tag(other)),
         })
     }

@@ -1,4 +1,4 @@
-//! A value in words for people: `NULL`, `12`, `'it''s'`, `x'00ff'`, `2024-02-29 23:59:59.5`.
+//! A value in words for people: `NULL`, `12`, `'it''s'`, `x'00ff'`, `2024-02-29 23:59:59.5`, `[1, 'a']`.
 //!
 //! For reports and tests. Dialects render their own SQL.
 
@@ -38,6 +38,13 @@ impl fmt::Display for Value {
             Value::TimestampTz(v) => {
                 timestamp(f, *v)?;
                 f.write_str("Z")
+            }
+            Value::Composite(parts) => {
+                f.write_str("[")?;
+                for (i, part) in parts.iter().enumerate() {
+                    write!(f, "{}{part}", if i == 0 { "" } else { ", " })?;
+                }
+                f.write_str("]")
             }
         }
     }

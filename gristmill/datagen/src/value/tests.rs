@@ -4,6 +4,12 @@ use super::*;
 use crate::calendar::DAY_US;
 
 fn values() -> impl Strategy<Value = Value> {
+    scalars().prop_recursive(2, 8, 4, |part| {
+        prop::collection::vec(part, 0..4).prop_map(|parts| Value::Composite(parts.into()))
+    })
+}
+
+fn scalars() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::Bool),
@@ -107,8 +113,18 @@ fn null_stands_where_the_caller_says() {
 
 #[test]
 fn every_type_reads_back_its_own_name() {
-    for ty in Type::ALL {
+    for ty in Type::ALL.into_iter().chain(Type::composites()) {
         assert_eq!(ty.to_string().parse(), Ok(ty));
+    }
+    for (given, ours) in [
+        ("map<text, frozen<set<int32>>>", "map<text,frozen<set<int32>>>"),
+        ("frozen<tuple<int32, numeric(5,2)>>", "tuple<int32,numeric(5,2)>"),
+        ("vector<float32, 3>", "vector<float32,3>"),
+    ] {
+        assert_eq!(
+            given.parse::<Type>().map(|ty| ty.to_string()),
+            Ok(ours.to_owned())
+        );
     }
     for wrong in [
         "int",
@@ -118,6 +134,17 @@ fn every_type_reads_back_its_own_name() {
         "numeric(0,0)",
         "numeric(3)",
         "",
+        "list<>",
+        "list<int32",
+        "list<list<int32>>",
+        "frozen<int32>",
+        "set<duration>",
+        "set<tuple<int32>>",
+        "map<int32>",
+        "vector<text,2>",
+        "vector<int32,0>",
+        "udt<int32>",
+        "udt<a:int32,a:text>",
     ] {
         assert_eq!(wrong.parse::<Type>(), Err(UnknownType(wrong.to_owned())));
     }

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::composite::{self, Composite};
+
 /// The type of a column. Written as `int32`, `numeric(10,2)` and so on; see [`Type::from_str`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -56,10 +58,12 @@ pub enum Type {
     Duration,
     /// A UUID of version 1 ([`super::Value::Uuid`]); its order is that of its time, which is that of its bytes here.
     TimeUuid,
+    /// Made of others ([`super::Value::Composite`]): `list<int32>`, `frozen<map<text,int32>>`, `udt<a:int32,b:text>`.
+    Composite(&'static Composite),
 }
 
 impl Type {
-    /// One of every type, with `numeric(12,3)` and `numeric(38,6)` for the numerics.
+    /// One of every scalar type, with `numeric(12,3)` and `numeric(38,6)` for the numerics.
     pub const ALL: [Type; 22] = [
         Type::Bool,
         Type::Int8,
@@ -91,10 +95,31 @@ impl Type {
         Type::TimeUuid,
     ];
 
+    /// One composite of every kind.
+    #[must_use]
+    pub fn composites() -> Vec<Type> {
+        composite::examples()
+    }
+
     /// Whether values of the type can be compared in every database that offers it: those of keys, indexes and conditions.
     #[must_use]
     pub const fn orders(self) -> bool {
-        !matches!(self, Type::Duration)
+        !matches!(self, Type::Duration | Type::Composite(_))
+    }
+
+    /// The set of such elements.
+    #[must_use]
+    pub fn set_of(element: Type) -> Type {
+        Composite::set_of(element)
+    }
+
+    /// The composite whose elements are cells of their own; `None` of what is written and read as one value.
+    #[must_use]
+    pub const fn cells(self) -> Option<&'static Composite> {
+        match self {
+            Type::Composite(composite) if composite.has_cells() => Some(composite),
+            _ => None,
+        }
     }
 
     /// Whether `sum()` over the type means something exact: integers and numeric.
@@ -131,6 +156,7 @@ impl fmt::Display for Type {
             Type::Decimal => "decimal",
             Type::Duration => "duration",
             Type::TimeUuid => "timeuuid",
+            Type::Composite(composite) => return write!(f, "{composite}"),
         };
         f.write_str(name)
     }
@@ -140,7 +166,8 @@ impl fmt::Display for Type {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "unknown type `{0}`: use bool, int8, int16, int32, int64, float32, float64, numeric(P,S) with S <= P <= 38, \
-     text, ascii, bytes, uuid, date, time, timestamp, timestamptz, inet, varint, decimal, duration or timeuuid"
+     text, ascii, bytes, uuid, date, time, timestamp, timestamptz, inet, varint, decimal, duration, timeuuid, or of these \
+     list<T>, set<T>, map<K,V>, tuple<T,…>, udt<name:T,…>, vector<T,N>, each perhaps as frozen<…>, as it is within another"
 )]
 pub struct UnknownType(pub String);
 
@@ -161,6 +188,9 @@ impl FromStr for Type {
                 return Err(unknown());
             }
             return Ok(Type::Numeric { precision, scale });
+        }
+        if text.contains('<') {
+            return Composite::read(text).ok_or_else(unknown);
         }
         Type::ALL
             .into_iter()

@@ -1,6 +1,8 @@
 //! Whether a visit fits a schema, so that a target can be sent it and a model can follow it (E4).
 
-use crate::{Aggregate, Cells, End, From, Op, Part, Parts, Query, Relation, RowChoice, Select, Step, Visit};
+use crate::{
+    Aggregate, Cells, Elements, End, From, Op, Part, Parts, Query, Relation, RowChoice, Select, Step, Visit,
+};
 use datagen::schema::{ColumnId, Place, Schema, SizeClass, Table};
 use datagen::universe::Slice;
 
@@ -156,6 +158,20 @@ impl Fit<'_> {
                     }
                 }
             }
+            Op::Elements {
+                row,
+                column,
+                elements,
+                ..
+            } => {
+                row.iter().for_each(|row| self.row(*row));
+                self.elements(row.is_none(), *column, elements);
+                if visit.stamp.is_none() {
+                    (self.say)(
+                        "`elements` needs a visit with a timestamp: `| auto at 1000 quorum`".to_owned(),
+                    );
+                }
+            }
             Op::DeleteSlice { slice, .. } => self.slice(slice),
             Op::DeletePartition { .. } => {
                 if visit.end == End::Autocommit && visit.stamp.is_none() && !self.table.shared.is_empty() {
@@ -164,6 +180,40 @@ impl Fit<'_> {
                             .to_owned(),
                     );
                 }
+            }
+        }
+    }
+
+    fn elements(&mut self, shared: bool, id: ColumnId, elements: &Elements) {
+        let fits = match self.place(id) {
+            Some(Place::Regular(_)) => !shared,
+            Some(Place::Shared(_)) => shared,
+            Some(_) => false,
+            None => return,
+        };
+        let domain = self.table.domain(id);
+        let (Some(slots), true) = (domain.elements(), fits) else {
+            let kind = if shared { "shared" } else { "regular" };
+            let ty = domain.ty();
+            (self.say)(format!(
+                "column c{} ({ty}) is no {kind} column with elements of its own",
+                id.0
+            ));
+            return;
+        };
+        self.some(elements.len(), "it writes at least one element");
+        if !elements.is_sorted_by(|a, b| a.0 < b.0) {
+            (self.say)("elements are named in order, each once".to_owned());
+        }
+        for (slot, value) in elements {
+            let slot = usize::from(*slot);
+            if slot >= slots.slots() {
+                (self.say)(format!("element {slot}: c{} has {}, from 0", id.0, slots.slots()));
+            } else if let Some(value) = value.filter(|v| *v >= slots.values(slot)) {
+                (self.say)(format!(
+                    "{slot}={value}: the element has {} values, from 0",
+                    slots.values(slot)
+                ));
             }
         }
     }

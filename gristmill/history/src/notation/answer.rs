@@ -193,12 +193,22 @@ fn value_text(value: &Value) -> String {
         Value::Time(us) => format!("t:{us}"),
         Value::Timestamp(us) => format!("ts:{us}"),
         Value::TimestampTz(us) => format!("tz:{us}"),
+        Value::Composite(parts) => format!("[{}]", joined(parts, value_text)),
     }
 }
 
 fn value(scan: &mut Scan<'_>) -> Scanned<Value> {
     if scan.peek("'") {
         return Ok(Value::Text(scan.quoted()?.into()));
+    }
+    if scan.eat("[") {
+        let parts = if scan.peek("]") {
+            Vec::new()
+        } else {
+            scan.list(value)?
+        };
+        scan.expect("]")?;
+        return Ok(Value::Composite(parts.into()));
     }
     if scan.eat("x'") {
         let bytes = unhex(scan)?;

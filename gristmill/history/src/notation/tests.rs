@@ -69,6 +69,7 @@ fn every_kind_of_step_has_its_line() {
     same(
         "2@read-committed: upsert t1/4/0 c1=0; update t0/4/0 c2=18446744073709551615; shared t1/4 c8=1 | rollback",
     );
+    same("3: elements t0/1/5 c4 0=7,3=null; elements t0/1 c9 1=0 | batch at 5 one");
     same("3@snapshot: savepoint 1; delete t0/4/0 c2,c3; rollback to 1; delete t0/4/0; delete t0/4 | commit");
     same("4@read-uncommitted: delete t0/4(:3..]; delete t0/4[1,2:..7] | commit");
     same("5@repeatable-read writes t0/1,t0/2: | commit");
@@ -92,7 +93,7 @@ fn a_mistake_is_named_with_its_column() {
     );
     assert_eq!(
         says("1: insret t0/1/1 | commit"),
-        "column 4: expected insert, insert!, upsert, update, shared, delete, read, savepoint or rollback to, \
+        "column 4: expected insert, insert!, upsert, update, elements, shared, delete, read, savepoint or rollback to, \
          found \"insret t0/1/1 | comm\""
     );
     assert_eq!(
@@ -161,6 +162,18 @@ fn op() -> impl Strategy<Value = Op> {
             row,
             columns
         }),
+        (
+            part(),
+            any::<Option<u64>>(),
+            column(),
+            vec(any::<(u16, Option<u64>)>(), 1..4)
+        )
+            .prop_map(|(part, row, column, elements)| Op::Elements {
+                part,
+                row,
+                column,
+                elements: elements.into(),
+            }),
         (part(), slice()).prop_map(|(part, slice)| Op::DeleteSlice { part, slice }),
         part().prop_map(|part| Op::DeletePartition { part }),
     ]
@@ -306,6 +319,12 @@ fn visit() -> impl Strategy<Value = Visit> {
 }
 
 fn value() -> impl Strategy<Value = Value> {
+    scalar().prop_recursive(2, 6, 3, |part| {
+        vec(part, 0..3).prop_map(|parts| Value::Composite(parts.into()))
+    })
+}
+
+fn scalar() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::Bool),

@@ -145,6 +145,24 @@ impl fmt::Display for Op {
             Self::DeleteCells { part, row, columns } => {
                 write!(f, "delete {part}/{row} {}", joined(columns, column_text))
             }
+            Self::Elements {
+                part,
+                row,
+                column,
+                elements,
+            } => {
+                let row = row.map_or(String::new(), |row| format!("/{row}"));
+                let element = |(slot, value): &(u16, Option<u64>)| match value {
+                    Some(value) => format!("{slot}={value}"),
+                    None => format!("{slot}=null"),
+                };
+                write!(
+                    f,
+                    "elements {part}{row} {} {}",
+                    column_text(column),
+                    joined(elements, element)
+                )
+            }
             Self::DeleteSlice { part, slice } => write!(f, "delete {part}{}", slice_text(slice)),
             Self::DeletePartition { part } => write!(f, "delete {part}"),
         }
@@ -156,6 +174,29 @@ fn op(scan: &mut Scan<'_>) -> Scanned<Op> {
         return Ok(Op::Shared {
             part: part(scan)?,
             cells: cells(scan)?,
+        });
+    }
+    if scan.eat("elements ") {
+        let part = part(scan)?;
+        let row = scan.eat("/").then(|| scan.number()).transpose()?;
+        scan.expect(" ")?;
+        let column = column(scan)?;
+        scan.expect(" ")?;
+        let elements = scan.list(|scan| {
+            let slot = scan.number()?;
+            scan.expect("=")?;
+            let value = if scan.eat("null") {
+                None
+            } else {
+                Some(scan.number()?)
+            };
+            Ok((slot, value))
+        })?;
+        return Ok(Op::Elements {
+            part,
+            row,
+            column,
+            elements: elements.into(),
         });
     }
     if scan.eat("delete ") {
@@ -186,8 +227,9 @@ fn op(scan: &mut Scan<'_>) -> Scanned<Op> {
     {
         Some(name) => name.trim_end(),
         None => {
-            return scan
-                .fail("insert, insert!, upsert, update, shared, delete, read, savepoint or rollback to");
+            return scan.fail(
+                "insert, insert!, upsert, update, elements, shared, delete, read, savepoint or rollback to",
+            );
         }
     };
     let part = part(scan)?;

@@ -236,6 +236,7 @@ fn narrower(op: &Op, stays: &dyn Fn(ColumnId) -> bool) -> Option<Op> {
             columns.retain(|id| stays(*id));
             !columns.is_empty()
         }
+        Op::Elements { column, .. } => stays(*column),
         Op::DeleteRow { .. } | Op::DeleteSlice { .. } | Op::DeletePartition { .. } => true,
     };
     left.then_some(op)
@@ -309,6 +310,7 @@ pub(super) fn at(op: &Op, to: Part) -> Op {
         | Op::Shared { part, .. }
         | Op::DeleteRow { part, .. }
         | Op::DeleteCells { part, .. }
+        | Op::Elements { part, .. }
         | Op::DeleteSlice { part, .. }
         | Op::DeletePartition { part } => *part = to,
     }

@@ -285,6 +285,21 @@ fn simpler_writes(op: &Op) -> Vec<Op> {
                 columns,
             })
             .collect(),
+        // One element; one less.
+        Op::Elements {
+            part,
+            row,
+            column,
+            elements,
+        } => shorter(elements)
+            .into_iter()
+            .map(|elements| Op::Elements {
+                part: *part,
+                row: *row,
+                column: *column,
+                elements: elements.into(),
+            })
+            .collect(),
         _ => {
             let Some(cells) = cells_of(op) else {
                 return Vec::new();
@@ -397,8 +412,9 @@ fn plain_of(domain: &Domain) -> Vec<u64> {
         Type::TimestampTz => vec![Value::TimestampTz(0)],
         Type::Varint => [0, 1].map(|n| Value::Numeric(n, 0)).to_vec(),
         // The least descriptors are plain enough.
-        Type::Inet | Type::Decimal | Type::Duration | Type::TimeUuid => {
-            [0, 1].map(|d| domain.inflate(d)).to_vec()
+        Type::Inet | Type::Decimal | Type::Duration | Type::TimeUuid | Type::Composite(_) => {
+            let few = u64::try_from(domain.size().min(2)).expect("at most 2");
+            (0..few).map(|d| domain.inflate(d)).collect()
         }
     };
     values.iter().filter_map(|value| domain.deflate(value)).collect()
@@ -477,7 +493,9 @@ const ROWS: Keys = Keys {
                     | Op::Upsert { row, .. }
                     | Op::Update { row, .. }
                     | Op::DeleteRow { row, .. }
-                    | Op::DeleteCells { row, .. } => *row = new(*row),
+                    | Op::DeleteCells { row, .. }
+                    | Op::Elements { row: Some(row), .. } => *row = new(*row),
+                    Op::Elements { row: None, .. } => {}
                     Op::Shared { .. } | Op::DeleteSlice { .. } | Op::DeletePartition { .. } => {}
                 }
                 Step::Write(op)

@@ -173,7 +173,16 @@ pub(super) fn keyspace_exists(client: &Client, keyspace: &str) -> Asked<bool> {
 
 /// Our tables in a keyspace.
 pub(super) fn tables(client: &Client, keyspace: &str, prefix: &str) -> Asked<Vec<String>> {
-    let question = format!("SELECT table_name FROM system_schema.tables WHERE keyspace_name = '{keyspace}'");
+    named(client, ("tables", "table_name"), keyspace, prefix)
+}
+
+/// Our user-defined types in a keyspace.
+pub(super) fn types(client: &Client, keyspace: &str, prefix: &str) -> Asked<Vec<String>> {
+    named(client, ("types", "type_name"), keyspace, prefix)
+}
+
+fn named(client: &Client, (of, column): (&str, &str), keyspace: &str, prefix: &str) -> Asked<Vec<String>> {
+    let question = format!("SELECT {column} FROM system_schema.{of} WHERE keyspace_name = '{keyspace}'");
     let mut names: Vec<String> = client.ask(&question)?.into_iter().flatten().collect();
     names.retain(|name| {
         name.strip_prefix(prefix)

@@ -2,6 +2,7 @@
 //!
 //! One node serves all the checks that need none of their own; each has a keyspace.
 
+mod elements;
 mod life;
 mod meaning;
 mod types;
@@ -63,7 +64,7 @@ fn cassandra_means_what_the_judge_takes_it_to_mean() {
     if !installed() {
         return;
     }
-    let checks: [(&str, Check); 16] = [
+    let checks: [(&str, Check); 19] = [
         (
             "values of every type come back",
             types::values_of_every_type_come_back,
@@ -84,6 +85,12 @@ fn cassandra_means_what_the_judge_takes_it_to_mean() {
             "every pair of writes",
             meaning::every_pair_of_writes_meets_in_every_order,
         ),
+        (
+            "elements",
+            elements::elements_stand_for_themselves_whatever_the_order,
+        ),
+        ("frozen composites", elements::frozen_composites_are_one_value),
+        ("composites in composites", elements::composites_may_hold_others),
         (
             "a row lives by its liveness or a cell",
             meaning::a_row_lives_by_its_liveness_or_a_cell,

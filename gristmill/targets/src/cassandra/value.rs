@@ -2,9 +2,9 @@
 //!
 //! Source of the layouts: native_protocol_v4.spec, section 6 ("Data Type Serialization Formats").
 
-use crate::cell::Cell;
+use crate::cell::{Cell, parts};
 use crate::dialect::{Slot, Want};
-use datagen::value::Type;
+use datagen::value::{Composite, Kind, Type};
 use scylla::cluster::metadata::{ColumnType, NativeType};
 
 /// What the server adds to a day so that it is not negative.
@@ -28,6 +28,7 @@ pub(super) fn encode(cell: Cell<'_>, slot: Slot, out: &mut Vec<u8>) -> bool {
         }
         Cell::Text(v) => out.extend_from_slice(v.as_bytes()),
         Cell::Bytes(v) => out.extend_from_slice(v),
+        Cell::Composite(run) => put_parts(run, slot, out),
         Cell::Uuid(v) => out.extend_from_slice(&v),
         Cell::Date(v) => {
             let day = u32::try_from(i64::from(v) + DAY_OFFSET).expect("every day of ours has a number");
@@ -40,6 +41,95 @@ pub(super) fn encode(cell: Cell<'_>, slot: Slot, out: &mut Vec<u8>) -> bool {
         }
     }
     true
+}
+
+/// Lengths before the parts, and before them their number where it is not the type's; vectors have neither.
+fn put_parts(run: &[u8], slot: Slot, out: &mut Vec<u8>) {
+    let Slot::Value(Type::Composite(composite)) = slot else {
+        panic!("a composite is the value of a column: {slot:?}");
+    };
+    let width = composite.parts.len();
+    if matches!(composite.kind, Kind::List | Kind::Set | Kind::Map) {
+        let count = parts(run).count() / width;
+        out.extend_from_slice(&i32::try_from(count).expect("few elements").to_be_bytes());
+    }
+    for (i, part) in parts(run).enumerate() {
+        let slot = Slot::Value(composite.parts[i % width]);
+        if let Kind::Vector(_) = composite.kind {
+            encode(part, slot, out);
+            continue;
+        }
+        let start = out.len();
+        out.extend_from_slice(&(-1_i32).to_be_bytes());
+        if encode(part, slot, out) {
+            let length = i32::try_from(out.len() - start - 4).expect("a part is below 2 GiB");
+            out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+        }
+    }
+}
+
+/// The inverse of [`put_parts`], in canonical bytes; `None` where the bytes are none of the type.
+fn read_parts(mut bytes: &[u8], composite: &Composite, into: &mut Vec<u8>) -> Option<()> {
+    let int = |bytes: &mut &[u8]| -> Option<i32> {
+        let (first, rest) = bytes.split_first_chunk()?;
+        *bytes = rest;
+        Some(i32::from_be_bytes(*first))
+    };
+    let width = composite.parts.len();
+    let count = match composite.kind {
+        Kind::List | Kind::Set | Kind::Map => usize::try_from(int(&mut bytes)?).ok()?.checked_mul(width)?,
+        Kind::Tuple | Kind::Udt => width,
+        Kind::Vector(count) => usize::from(count),
+    };
+    let mut run = Vec::new();
+    for i in 0..count {
+        let ty = composite.parts[i % width];
+        // Fields at the end may be left out: they were added later, or are NULL.
+        let ended = bytes.is_empty() && matches!(composite.kind, Kind::Tuple | Kind::Udt);
+        let length = match composite.kind {
+            _ if ended => -1,
+            Kind::Vector(_) => i32::try_from(bytes.len() / (count - i)).ok()?,
+            _ => int(&mut bytes)?,
+        };
+        let Ok(length) = usize::try_from(length) else {
+            Cell::Null.put(&mut run);
+            continue;
+        };
+        let (part, rest) = bytes.split_at_checked(length)?;
+        bytes = rest;
+        match ty {
+            Type::Composite(inner) => read_parts(part, inner, &mut run)?,
+            scalar => read_native(part, &native(scalar)?, Want::Value(scalar))?.put(&mut run),
+        }
+    }
+    Cell::Composite(&run).put(into);
+    bytes.is_empty().then_some(())
+}
+
+/// The server's type of a scalar.
+fn native(ty: Type) -> Option<NativeType> {
+    Some(match ty {
+        Type::Bool => NativeType::Boolean,
+        Type::Int8 => NativeType::TinyInt,
+        Type::Int16 => NativeType::SmallInt,
+        Type::Int32 => NativeType::Int,
+        Type::Int64 => NativeType::BigInt,
+        Type::Float32 => NativeType::Float,
+        Type::Float64 => NativeType::Double,
+        Type::Numeric { .. } | Type::Decimal => NativeType::Decimal,
+        Type::Text => NativeType::Text,
+        Type::Ascii => NativeType::Ascii,
+        Type::Bytes => NativeType::Blob,
+        Type::Uuid => NativeType::Uuid,
+        Type::Date => NativeType::Date,
+        Type::Time => NativeType::Time,
+        Type::Timestamp | Type::TimestampTz => NativeType::Timestamp,
+        Type::Inet => NativeType::Inet,
+        Type::Varint => NativeType::Varint,
+        Type::Duration => NativeType::Duration,
+        Type::TimeUuid => NativeType::Timeuuid,
+        Type::Composite(_) => return None,
+    })
 }
 
 /// How many bytes an integer has there.
@@ -58,6 +148,14 @@ pub(super) fn decode(bytes: Option<&[u8]>, ty: &ColumnType<'_>, want: Want, into
     let Some(bytes) = bytes else {
         return Cell::Null.put(into);
     };
+    if let (Want::Value(Type::Composite(composite)), false) = (want, matches!(ty, ColumnType::Native(_))) {
+        let start = into.len();
+        if read_parts(bytes, composite, into).is_none() {
+            into.truncate(start);
+            Cell::Bytes(bytes).put(into);
+        }
+        return;
+    }
     read(bytes, ty, want).unwrap_or(Cell::Bytes(bytes)).put(into);
 }
 
@@ -65,6 +163,10 @@ fn read<'a>(bytes: &'a [u8], ty: &ColumnType<'_>, want: Want) -> Option<Cell<'a>
     let ColumnType::Native(native) = ty else {
         return None;
     };
+    read_native(bytes, native, want)
+}
+
+fn read_native<'a>(bytes: &'a [u8], native: &NativeType, want: Want) -> Option<Cell<'a>> {
     let int = |v: i64| Some(Cell::Int(v));
     match native {
         NativeType::Boolean => Some(Cell::Bool(u8::from_be_bytes(bytes.try_into().ok()?) != 0)),

@@ -5,6 +5,12 @@ use datagen::value::Value;
 use proptest::prelude::*;
 
 fn value() -> impl Strategy<Value = Value> {
+    scalar().prop_recursive(2, 6, 3, |part| {
+        prop::collection::vec(part, 0..3).prop_map(|parts| Value::Composite(parts.into()))
+    })
+}
+
+fn scalar() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::Bool),

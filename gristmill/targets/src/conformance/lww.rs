@@ -180,6 +180,7 @@ fn moved(op: &Op, to: Part) -> Op {
         | Op::Shared { part, .. }
         | Op::DeleteRow { part, .. }
         | Op::DeleteCells { part, .. }
+        | Op::Elements { part, .. }
         | Op::DeleteSlice { part, .. }
         | Op::DeletePartition { part } => *part = to,
     }

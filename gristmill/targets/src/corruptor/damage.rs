@@ -177,6 +177,15 @@ fn other(cell: Cell<'_>) -> Option<Cell<'_>> {
         Cell::Time(v) => Cell::Time(step(v)),
         Cell::Timestamp(v) => Cell::Timestamp(step(v)),
         Cell::TimestampTz(v) => Cell::TimestampTz(step(v)),
+        // Without its last part.
+        Cell::Composite(all) => {
+            let (mut rest, mut last) = (all, None);
+            while !rest.is_empty() {
+                last = Some(all.len() - rest.len());
+                Cell::take(&mut rest);
+            }
+            Cell::Composite(&all[..last?])
+        }
     })
 }
 

@@ -13,10 +13,10 @@ mod writer;
 
 use super::ddl::with_suffix;
 use super::{Conflict, Dialect, Tuples, literal};
-use crate::cell::Cell;
-use crate::layout::{Col, Layout, TableLayout};
+use crate::cell::{Cell, parts};
+use crate::layout::{Col, Layout, TableLayout, quoted, same_udt};
 use datagen::schema::ColumnId;
-use datagen::value::{Order, Type, Value};
+use datagen::value::{Composite, Kind, Order, Type, Value};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -68,8 +68,47 @@ fn column_type(ty: Type) -> Option<String> {
         Type::Decimal => "decimal",
         Type::Duration => "duration",
         Type::TimeUuid => "timeuuid",
+        // Appending to it has no meaning that does not depend on the server's clock, nor has a tie of two of them.
+        Type::Composite(composite) if composite.kind == Kind::List && !composite.frozen => return None,
+        Type::Composite(composite) => return composed(composite, &|udt| Some(udt.to_string())),
     };
     Some(name.to_owned())
+}
+
+/// A composite's type; `udt` names user-defined ones.
+fn composed(composite: &Composite, udt: &dyn Fn(&Composite) -> Option<String>) -> Option<String> {
+    let part = |ty: &Type| match ty {
+        Type::Composite(composite) => composed(composite, udt),
+        scalar => column_type(*scalar),
+    };
+    let parts: Option<Vec<String>> = composite.parts.iter().map(part).collect();
+    let parts = parts?.join(", ");
+    let text = match composite.kind {
+        Kind::List => format!("list<{parts}>"),
+        Kind::Set => format!("set<{parts}>"),
+        Kind::Map => format!("map<{parts}>"),
+        Kind::Tuple => return Some(format!("tuple<{parts}>")),
+        Kind::Vector(n) => return Some(format!("vector<{parts}, {n}>")),
+        Kind::Udt => udt(composite)?,
+    };
+    Some(if composite.frozen {
+        format!("frozen<{text}>")
+    } else {
+        text
+    })
+}
+
+/// A column's type, with the names that the layout gives.
+pub(crate) fn type_of(layout: &Layout, ty: Type) -> String {
+    let udt = |composite: &Composite| {
+        let named = layout.types.iter().find(|(known, _)| same_udt(known, composite));
+        named.map(|(_, name)| name.clone())
+    };
+    let text = match ty {
+        Type::Composite(composite) => composed(composite, &udt),
+        scalar => column_type(scalar),
+    };
+    text.expect("every type of a schema is offered")
 }
 
 /// Which index a server makes best.
@@ -91,9 +130,13 @@ pub(crate) fn objects(
     indexes: IndexKind,
 ) -> Vec<String> {
     let within = keyspace.map_or(String::new(), |k| format!("{k}."));
-    let mut out = Vec::new();
+    let mut out: Vec<String> = layout
+        .types
+        .iter()
+        .map(|(udt, name)| create_type(layout, udt, name, &within))
+        .collect();
     for table in &layout.tables {
-        out.push(create(table, &within, with));
+        out.push(create(layout, table, &within, with));
         let mut indexed = BTreeSet::new();
         for (name, ids) in &table.indexes {
             // One column may be in several of ours, and can have one of theirs.
@@ -105,11 +148,16 @@ pub(crate) fn objects(
     out
 }
 
-fn create(table: &TableLayout, within: &str, with: &[String]) -> String {
-    let column = |col: &Col, word: &str| {
-        let ty = column_type(col.ty).expect("every type has a name");
-        format!("{} {ty}{word}", col.name)
-    };
+fn create_type(layout: &Layout, udt: &Composite, name: &str, within: &str) -> String {
+    let fields = udt.names.iter().zip(&udt.parts);
+    let fields: Vec<String> = fields
+        .map(|(name, ty)| format!("{} {}", quoted(name), type_of(layout, *ty)))
+        .collect();
+    format!("CREATE TYPE {within}{name} ({})", fields.join(", "))
+}
+
+fn create(layout: &Layout, table: &TableLayout, within: &str, with: &[String]) -> String {
+    let column = |col: &Col, word: &str| format!("{} {}{word}", col.name, type_of(layout, col.ty));
     let keys = table.parts.columns.iter().chain(&table.rows.columns);
     let mut parts: Vec<String> = keys.chain(&table.regular).map(|c| column(c, "")).collect();
     parts.extend(table.shared.iter().map(|c| column(c, " STATIC")));
@@ -160,9 +208,45 @@ pub(crate) fn by_column(keyspace: &str, table: &TableLayout, col: &Col) -> Strin
     let mut value = Vec::new();
     col.inflate_into(0, &mut value);
     let mut text = format!("SELECT * FROM {keyspace}.{} WHERE {} = ", table.name, col.name);
-    write_literal(Cell::take(&mut value.as_slice()), &mut text);
+    write_typed(col.ty, Cell::take(&mut value.as_slice()), &mut text);
     text.push_str(" LIMIT 1");
     text
+}
+
+/// A literal of a column's type that `cqlsh` reads.
+pub(crate) fn write_typed(ty: Type, cell: Cell<'_>, out: &mut String) {
+    let (Type::Composite(composite), Cell::Composite(run)) = (ty, cell) else {
+        // Their bytes are ours to say, and the server's to read.
+        let as_bytes = match (ty, cell) {
+            (_, Cell::Null) => "",
+            (Type::Inet, _) => "blobasinet(",
+            (Type::Duration, _) => "blobasduration(",
+            _ => "",
+        };
+        out.push_str(as_bytes);
+        write_literal(cell, out);
+        return out.push_str(if as_bytes.is_empty() { "" } else { ")" });
+    };
+    let (open, close) = match composite.kind {
+        Kind::List | Kind::Vector(_) => ("[", "]"),
+        Kind::Set | Kind::Map | Kind::Udt => ("{", "}"),
+        Kind::Tuple => ("(", ")"),
+    };
+    out.push_str(open);
+    for (i, part) in parts(run).enumerate() {
+        let column = i % composite.parts.len();
+        out.push_str(match composite.kind {
+            _ if i == 0 => "",
+            Kind::Map if column == 1 => ": ",
+            _ => ", ",
+        });
+        if let Some(name) = composite.names.get(column) {
+            out.push_str(&quoted(name));
+            out.push_str(": ");
+        }
+        write_typed(composite.parts[column], part, out);
+    }
+    out.push_str(close);
 }
 
 /// A literal that `cqlsh` reads.
@@ -179,6 +263,7 @@ fn write_literal(cell: Cell<'_>, out: &mut String) {
             out.push_str("0x");
             literal::hex(v, out);
         }
+        Cell::Composite(_) => unreachable!("a composite is written with its type"),
         Cell::Uuid(v) => write!(out, "{}", Value::Uuid(v)).expect("a String takes everything"),
         // As days from the least day there is, because text is read only within the years 0 to 9999.
         Cell::Date(v) => write!(out, "{}", i64::from(v) + (1 << 31)).expect("a String takes everything"),

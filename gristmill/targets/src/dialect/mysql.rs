@@ -60,7 +60,12 @@ fn column_type(ty: Type) -> Option<String> {
             Type::Timestamp => "datetime(6)",
             // Without NULL the server adds NOT NULL and a default of its own.
             Type::TimestampTz => "timestamp(6) NULL",
-            Type::Inet | Type::Varint | Type::Decimal | Type::Duration | Type::TimeUuid => return None,
+            Type::Inet
+            | Type::Varint
+            | Type::Decimal
+            | Type::Duration
+            | Type::TimeUuid
+            | Type::Composite(_) => return None,
         }
         .to_owned(),
     )
@@ -114,6 +119,7 @@ fn write_literal(cell: Cell<'_>, out: &mut String) {
     }
     match cell {
         Cell::Null | Cell::Int(_) | Cell::Text(_) => unreachable!("written above"),
+        Cell::Composite(_) => unreachable!("composites are not offered"),
         Cell::Bool(v) => out.push(if v { '1' } else { '0' }),
         // Without an exponent it would be a decimal, which a float is not equal to.
         Cell::Float32(v) => write!(out, "{:e}", f64::from(v)).expect("a String takes everything"),

@@ -43,7 +43,12 @@ fn column_type(ty: Type) -> Option<String> {
             Type::Timestamp => "timestamp",
             Type::TimestampTz => "timestamptz",
             // Some of them it has, with another meaning or another order: Cassandra's own.
-            Type::Inet | Type::Varint | Type::Decimal | Type::Duration | Type::TimeUuid => return None,
+            Type::Inet
+            | Type::Varint
+            | Type::Decimal
+            | Type::Duration
+            | Type::TimeUuid
+            | Type::Composite(_) => return None,
         }
         .to_owned(),
     )
@@ -100,6 +105,7 @@ fn write_literal(cell: Cell<'_>, out: &mut String) {
     };
     match cell {
         Cell::Null | Cell::Int(_) | Cell::Text(_) => unreachable!("written above"),
+        Cell::Composite(_) => unreachable!("composites are not offered"),
         Cell::Bool(v) => out.push_str(if v { "true" } else { "false" }),
         Cell::Float32(v) => float(f64::from(v), &v, "real", out),
         Cell::Float64(v) => float(v, &v, "double precision", out),

@@ -36,7 +36,9 @@ pub(crate) const DIGITS_MAX: u8 = 18;
 fn column_type(ty: Type) -> Option<String> {
     let class = match ty {
         Type::Numeric { precision, .. } if precision > DIGITS_MAX => return None,
-        Type::Inet | Type::Varint | Type::Decimal | Type::Duration | Type::TimeUuid => return None,
+        Type::Inet | Type::Varint | Type::Decimal | Type::Duration | Type::TimeUuid | Type::Composite(_) => {
+            return None;
+        }
         Type::Bool
         | Type::Int8
         | Type::Int16
@@ -74,6 +76,7 @@ fn write_literal(cell: Cell<'_>, out: &mut String) {
     }
     match cell {
         Cell::Null | Cell::Int(_) | Cell::Text(_) => unreachable!("written above"),
+        Cell::Composite(_) => unreachable!("composites are not offered"),
         Cell::Bool(v) => out.push(if v { '1' } else { '0' }),
         Cell::Float32(v) => float(f64::from(v), out),
         Cell::Float64(v) => float(v, out),

@@ -22,6 +22,7 @@ pub(super) fn encode(cell: Cell<'_>) -> Value {
         }
         Cell::Text(v) => Value::Bytes(v.as_bytes().to_vec()),
         Cell::Bytes(v) => Value::Bytes(v.to_vec()),
+        Cell::Composite(_) => unreachable!("composites are not offered"),
         Cell::Uuid(v) => Value::Bytes(v.to_vec()),
         Cell::Date(v) => moment(i64::from(v) * DAY_US),
         Cell::Time(v) => {

@@ -49,7 +49,12 @@ pub(super) fn slot_oid(slot: Slot) -> u32 {
             Type::Time => oid::TIME,
             Type::Timestamp => oid::TIMESTAMP,
             Type::TimestampTz => oid::TIMESTAMPTZ,
-            Type::Inet | Type::Varint | Type::Decimal | Type::Duration | Type::TimeUuid => {
+            Type::Inet
+            | Type::Varint
+            | Type::Decimal
+            | Type::Duration
+            | Type::TimeUuid
+            | Type::Composite(_) => {
                 unreachable!("{ty} is not offered")
             }
         },
@@ -71,6 +76,7 @@ pub(super) fn encode(cell: Cell<'_>, slot: Slot, out: &mut BytesMut) -> bool {
         Cell::Numeric(unscaled, scale) => encode_numeric(unscaled, scale, out),
         Cell::Text(v) => out.put_slice(v.as_bytes()),
         Cell::Bytes(v) => out.put_slice(v),
+        Cell::Composite(_) => unreachable!("composites are not offered"),
         Cell::Uuid(v) => out.put_slice(&v),
         Cell::Date(v) => out.put_i32(v - EPOCH_DAYS),
         Cell::Time(v) => out.put_i64(v),

@@ -28,6 +28,7 @@ impl ToSql for Bound<'_> {
             )),
             Cell::Text(v) => borrowed(ValueRef::Text(v.as_bytes())),
             Cell::Bytes(v) => borrowed(ValueRef::Blob(v)),
+            Cell::Composite(_) => unreachable!("composites are not offered"),
             Cell::Uuid(v) => Ok(ToSqlOutput::Owned(Owned::Blob(v.to_vec()))),
         }
     }

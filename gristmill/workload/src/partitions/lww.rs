@@ -6,7 +6,7 @@
 use super::clock::Clock;
 use super::config::{Config, Ends, Mistake, Reads, Writes};
 use super::dice::Dice;
-use super::view::View;
+use super::view::{Column, View};
 use datagen::schema::ColumnId;
 use datagen::stream::{Stream, draw};
 use history::{
@@ -23,6 +23,9 @@ pub struct Lww {
     pub clock: Clock,
     /// A batch goes through the batch log.
     pub logged_in_16: u8,
+    /// A write of some cells of a row, of shared cells, or a deletion of cells is one of elements instead, in tables that have
+    /// columns with elements of their own.
+    pub elements_in_16: u8,
     /// A writing visit's data dies after some time.
     pub ttl_in_16: u8,
     /// After so many seconds; one of these.
@@ -50,6 +53,7 @@ impl Default for Lww {
         Lww {
             clock: Clock::default(),
             logged_in_16: 4,
+            elements_in_16: 8,
             ttl_in_16: 0,
             ttls: vec![86_400],
             write_levels: vec![Consistency::Quorum],
@@ -118,6 +122,7 @@ impl Config {
         }
         for (key, chance) in [
             ("logged", lww.logged_in_16),
+            ("elements", lww.elements_in_16),
             ("ttl", lww.ttl_in_16),
             ("stamps", lww.stamps_in_16),
             ("shared", lww.shared_in_16),
@@ -199,6 +204,7 @@ mod drawn {
     pub(super) const LEVEL: u64 = 2;
     pub(super) const NODE: u64 = 3;
     pub(super) const CONDITION: u64 = 4;
+    pub(super) const ELEMENTS: u64 = 5;
 }
 
 /// How visit `n` ends and what it says beside its steps. `ops`: its writes, 0 of a read.
@@ -251,6 +257,49 @@ pub(super) fn ending(
     (end, stamp)
 }
 
+/// Makes elements of some of the writes of visit `n`, where the table has any.
+pub(super) fn elements(lww: &Lww, (seed, n): (u64, u64), steps: &mut [Step], view: &View) {
+    if !view.elements || view.conditional {
+        return;
+    }
+    for (i, step) in (0..).zip(steps) {
+        let mut dice = Dice::new(draw(seed, Stream::Stamp, &[n, drawn::ELEMENTS, i]));
+        let (row, columns) = match step {
+            Step::Write(Op::Update { row, .. } | Op::DeleteCells { row, .. }) => (Some(*row), &view.regular),
+            Step::Write(Op::Shared { .. }) => (None, &view.shared),
+            _ => continue,
+        };
+        let columns: Vec<&Column> = columns.iter().filter(|c| c.domain.elements().is_some()).collect();
+        let Some(column) = dice.pick(&columns).filter(|_| dice.in_16(lww.elements_in_16)) else {
+            continue;
+        };
+        let slots = column.domain.elements().expect("it has elements");
+        let all: Vec<usize> = (0..slots.slots()).collect();
+        let many = if dice.in_16(8) { 1 } else { 3 };
+        let mut chosen: Vec<usize> = dice.some(&all).copied().collect();
+        while chosen.len() > many {
+            chosen.remove(dice.below(chosen.len()));
+        }
+        let value = |dice: &mut Dice, slot: usize| {
+            let number = dice.below(usize::try_from(slots.values(slot)).expect("few values"));
+            u64::try_from(number).expect("few values")
+        };
+        let elements = chosen.into_iter().map(|slot| {
+            let value = (!dice.in_16(6)).then(|| value(&mut dice, slot));
+            (u16::try_from(slot).expect("few slots"), value)
+        });
+        let (elements, column) = (elements.collect(), column.id);
+        if let Step::Write(op) = step {
+            *op = Op::Elements {
+                part: op.part(),
+                row,
+                column,
+                elements,
+            };
+        }
+    }
+}
+
 /// Makes the write a lightweight transaction of one row, and says on what it depends; `None` of a read.
 fn condition(step: &mut Step, view: &View, dice: &mut Dice) -> Option<Condition> {
     let Step::Write(op) = step else { return None };
@@ -266,7 +315,11 @@ fn condition(step: &mut Step, view: &View, dice: &mut Dice) -> Option<Condition>
     match op {
         Op::Upsert { .. } => return Some(Condition::NotExists),
         Op::Update { .. } | Op::DeleteRow { .. } | Op::DeleteCells { .. } => {}
-        Op::Insert { .. } | Op::Shared { .. } | Op::DeleteSlice { .. } | Op::DeletePartition { .. } => {
+        Op::Insert { .. }
+        | Op::Shared { .. }
+        | Op::Elements { .. }
+        | Op::DeleteSlice { .. }
+        | Op::DeletePartition { .. } => {
             *op = Op::DeleteRow { part, row };
         }
     }

@@ -33,6 +33,8 @@ pub(super) struct View {
     pub(super) narrow: bool,
     /// Its writes are lightweight transactions.
     pub(super) conditional: bool,
+    /// Some regular or shared column has elements that are cells of their own.
+    pub(super) elements: bool,
     pub(super) keys: Vec<ColumnId>,
     pub(super) clustering: Vec<(ColumnId, Order)>,
     pub(super) regular: Vec<Column>,
@@ -168,6 +170,10 @@ impl View {
             row_columns: [keys.clone(), sorted.clone(), ids(&regular)].concat(),
             shared_columns: [keys.clone(), ids(&shared)].concat(),
             joined_columns: [keys.clone(), sorted.clone(), ids(&regular), ids(&shared)].concat(),
+            elements: regular
+                .iter()
+                .chain(&shared)
+                .any(|c| c.domain.elements().is_some()),
             grouping: [leading, comparable.as_slice()].concat(),
             keys,
             clustering,
@@ -248,9 +254,10 @@ impl Column {
                 special: values.special_in_256,
             },
             indexed,
-            identity: domain.limits().identity || !matches!(ty, Type::Float32 | Type::Float64),
+            identity: ty.orders()
+                && (domain.limits().identity || !matches!(ty, Type::Float32 | Type::Float64)),
             // PostgreSQL 15 has no min() for these.
-            least: !matches!(ty, Type::Bool | Type::Uuid | Type::Bytes),
+            least: ty.orders() && !matches!(ty, Type::Bool | Type::Uuid | Type::Bytes),
             sums,
             domain,
         }

@@ -1,15 +1,17 @@
 //! Small histories, every order of application, every application twice: one content, and the twin's.
 
-use crate::layout::{Layouts, TableLayout};
+use crate::layout::{Layouts, Source, TableLayout};
 use crate::lww::cell::Kind;
+use crate::lww::cells::Area;
 use crate::lww::effects::{effects, stamp, writes};
 use crate::lww::merged::{Dirty, Merged};
 use crate::lww::remains::remains;
 use crate::testkit::draw::Draws;
 use crate::testkit::race::draw_write;
-use crate::testkit::{schema, semantics};
+use crate::testkit::{composites, schema, semantics};
 use crate::twin::race::{Race, written};
 use crate::twin::state::Content;
+use datagen::schema::Schema;
 use history::{Lts, Part, Semantics, Stamp, Ties, Visit};
 use std::collections::BTreeSet;
 
@@ -42,9 +44,8 @@ fn orders(n: usize) -> Vec<Vec<usize>> {
     all
 }
 
-fn visits(seed: u64, most: usize) -> (Part, Vec<Visit>) {
+fn visits(seed: u64, most: usize, schema: &Schema) -> (Part, Vec<Visit>) {
     let mut draws = Draws::new(seed);
-    let schema = schema();
     let part = Part {
         table: u16::from(draws.one_in(3)),
         position: 0,
@@ -52,7 +53,7 @@ fn visits(seed: u64, most: usize) -> (Part, Vec<Visit>) {
     let n = 1 + draws.below(most);
     let times = 1 + draws.below(5);
     let visits = (0..n)
-        .map(|i| draw_write(&mut draws, &schema, part, Lts(i as u64 + 1), times))
+        .map(|i| draw_write(&mut draws, schema, part, Lts(i as u64 + 1), times))
         .collect();
     (part, visits)
 }
@@ -60,6 +61,11 @@ fn visits(seed: u64, most: usize) -> (Part, Vec<Visit>) {
 /// What is visible, in the twin's words; expiring values live, but for those of `expired`.
 fn visible(merged: &Merged, table: &TableLayout, expired: &BTreeSet<Lts>) -> Content {
     let mut content = Content::default();
+    let gone: Vec<bool> = merged
+        .expiries()
+        .iter()
+        .map(|e| expired.contains(&e.lts))
+        .collect();
     let alive = |cell: &crate::lww::cell::Cell| {
         cell.kind == Kind::Value
             && (cell.expiring == 0 || !expired.contains(&merged.expiries()[cell.expiring as usize - 1].lts))
@@ -70,17 +76,27 @@ fn visible(merged: &Merged, table: &TableLayout, expired: &BTreeSet<Lts>) -> Con
             continue;
         }
         let line = content.rows.entry(*position).or_default();
-        for (c, cell) in cells[1..].iter().enumerate().filter(|(_, cell)| alive(cell)) {
+        for c in 0..table.regular_count() {
+            let Some((d, at)) = Area::row(table).shown(cells, c, &gone) else {
+                continue;
+            };
             let id = table.regular_id(c);
-            line.insert(id, table.regular_domain(c).inflate(cell.value));
-            content.stamps.insert((Some(*position), id), cell.timestamp);
+            line.insert(id, table.regular_domain(c).inflate(d));
+            if table.is_one_cell(Source::Regular(c)) {
+                content.stamps.insert((Some(*position), id), at);
+            }
         }
     }
-    for (c, cell) in merged.shared().iter().enumerate().filter(|(_, cell)| alive(cell)) {
+    for c in 0..table.shared_count() {
+        let Some((d, at)) = Area::shared(table).shown(merged.shared(), c, &gone) else {
+            continue;
+        };
         let id = table.shared_id(c);
         let line = content.shared.get_or_insert_default();
-        line.insert(id, table.shared_domain(c).inflate(cell.value));
-        content.stamps.insert((None, id), cell.timestamp);
+        line.insert(id, table.shared_domain(c).inflate(d));
+        if table.is_one_cell(Source::Shared(c)) {
+            content.stamps.insert((None, id), at);
+        }
     }
     content
 }
@@ -90,9 +106,9 @@ fn every_order_of_application_leaves_what_the_twin_says() {
     let (mut ties_met, mut doubts) = (0, 0);
     for seed in 0..HISTORIES {
         let most = if seed % 100 == 0 { 6 } else { 4 };
-        let (part, visits) = visits(seed, most);
+        let schema = if seed % 2 == 0 { schema() } else { composites() };
+        let (part, visits) = visits(seed, most, &schema);
         let semantics = ties(seed / 7);
-        let schema = schema();
         let layout = Layouts::default().of(&schema);
         let table = layout.table(part.table);
         let mut first = None;
@@ -158,13 +174,13 @@ fn every_order_of_application_leaves_what_the_twin_says() {
 
 #[test]
 fn what_remains_leaves_the_same_when_it_is_written_alone() {
-    let schema = schema();
-    let layouts = Layouts::default();
-    let layout = layouts.of(&schema);
+    let (schemas, layouts) = ([schema(), composites()], Layouts::default());
     let (mut told, mut several) = (0, 0);
     for seed in 0..HISTORIES {
         let ties = ties(seed).ties;
-        let (part, visits) = visits(seed, 7);
+        let schema = &schemas[usize::from(seed % 4 < 2)];
+        let layout = layouts.of(schema);
+        let (part, visits) = visits(seed, 7, schema);
         let table = layout.table(part.table);
         let mut merged = Merged::new(table, ties);
         for visit in &visits {

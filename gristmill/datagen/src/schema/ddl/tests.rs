@@ -101,6 +101,43 @@ fn types_that_only_cassandra_has_are_read() {
 }
 
 #[test]
+fn collections_and_types_of_ones_own_are_read() {
+    check(
+        "CREATE TYPE IF NOT EXISTS shop.address (street text, zip int, \"Codes\" frozen<set<int>>);
+         CREATE TABLE t (p int, c int, s set<text> static, m map<text, frozen<list<int>>>, a address,
+                         f frozen<address>, l list<timeuuid>, u tuple<int, text>, v vector<float, 3>, z varchar,
+                         PRIMARY KEY (p, c)) WITH CLUSTERING ORDER BY (c DESC);",
+        expect![[r#"
+            t Wide, 4096 rows
+              Partition(0) p int32 not null ≤500
+              Clustering(0) c int32 not null desc ≤500
+              Regular(0) m map<text,frozen<list<int32>>> ≤10000
+              Regular(1) a udt<street:text,zip:int32,Codes:frozen<set<int32>>> ≤10000
+              Regular(2) f frozen<udt<street:text,zip:int32,Codes:frozen<set<int32>>>> ≤10000
+              Regular(3) l list<timeuuid> ≤10000
+              Regular(4) u tuple<int32,text> ≤10000
+              Regular(5) v vector<float32,3> ≤10000
+              Regular(6) z text ≤10000
+              Shared(0) s set<text> ≤10000
+        "#]],
+    );
+    check(
+        "CREATE TABLE t (p int PRIMARY KEY, a list<list<int>>, b map<duration, int>, c frozen<nothing>);",
+        expect![[r#"
+            table `t`: column `a`: list<list<int>> is not supported: use list, set, map, tuple, vector or a type that CREATE TYPE made before it, of scalars or of frozen types; elements of sets and keys of maps have an order, and vectors are of int, bigint, float or double
+            table `t`: column `b`: map<duration,int> is not supported: use list, set, map, tuple, vector or a type that CREATE TYPE made before it, of scalars or of frozen types; elements of sets and keys of maps have an order, and vectors are of int, bigint, float or double
+            table `t`: column `c`: frozen<nothing> is not supported: use list, set, map, tuple, vector or a type that CREATE TYPE made before it, of scalars or of frozen types; elements of sets and keys of maps have an order, and vectors are of int, bigint, float or double
+        "#]],
+    );
+    check(
+        "CREATE TYPE address (street nowhere);",
+        expect![[r#"
+            DDL: type `address`: nowhere is not supported
+        "#]],
+    );
+}
+
+#[test]
 fn what_cannot_be_modelled_is_refused_by_name() {
     check(
         "CREATE TABLE a (id INT PRIMARY KEY, b INT UNIQUE, c INT REFERENCES x (y), d INT CHECK (d > 0),

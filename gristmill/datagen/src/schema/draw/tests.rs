@@ -3,8 +3,37 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::schema::summary;
 
-fn everything(_: Type) -> Option<Limits> {
+/// All scalars.
+fn everything(ty: Type) -> Option<Limits> {
+    (!matches!(ty, Type::Composite(_))).then(Limits::default)
+}
+
+fn composites_too(_: Type) -> Option<Limits> {
     Some(Limits::default())
+}
+
+#[test]
+fn composites_are_drawn_where_they_are_offered() {
+    let mut kinds = BTreeSet::new();
+    for seed in 0..60 {
+        let options = SchemaOptions::default();
+        let schema = draw(seed, &options, &composites_too).unwrap();
+        let plain = draw(seed, &options, &everything).unwrap();
+        let columns = schema.tables.iter().flat_map(|table| table.columns());
+        let others = plain.tables.iter().flat_map(|table| table.columns());
+        for (column, other) in columns.zip(others) {
+            match column.ty {
+                Type::Composite(composite) => drop(kinds.insert((composite.kind, composite.frozen))),
+                // Nothing else is drawn in another way.
+                _ => assert_eq!(column, other, "seed {seed}"),
+            }
+        }
+        assert!(
+            schema.tables.iter().all(|table| table.regular[0].ty.sums()),
+            "seed {seed}"
+        );
+    }
+    assert_eq!(kinds.len(), 8, "{kinds:?}");
 }
 
 #[test]
@@ -105,7 +134,7 @@ fn one_more_column_changes_no_other() {
         ..SchemaOptions::default()
     };
     let types = |options: &SchemaOptions| -> Vec<Type> {
-        let schema = draw(5, options, &everything).unwrap();
+        let schema = draw(5, options, &composites_too).unwrap();
         schema.tables[0]
             .columns()
             .filter(|column| column.name != "r4")

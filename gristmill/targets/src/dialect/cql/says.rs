@@ -93,7 +93,7 @@ fn filter(q: &Query) -> Says {
     Ok(())
 }
 
-/// Durations cannot be compared; of `min` and `max` of a timeuuid the server answers a type that the driver cannot read.
+/// Durations and composites are not compared; of `min` and `max` of a timeuuid the server answers a type that the driver cannot read.
 fn ordered(table: &Table, q: &Query) -> Says {
     let ty = |id: &ColumnId| table.column(*id).ty;
     let aggregated = match &q.select {
@@ -111,7 +111,7 @@ fn ordered(table: &Table, q: &Query) -> Says {
     let mut compared = q.filter.iter().map(|p| ty(&p.column)).chain(extremes);
     match compared.all(Type::orders) {
         true => Ok(()),
-        false => Err("comparing durations"),
+        false => Err("comparing durations or composites"),
     }
 }
 
@@ -168,6 +168,8 @@ fn grouping(table: &Table, by: &[ColumnId]) -> Says {
 pub(crate) const LEFT_OUT: &[&str] = &[
     "−0 (equal to 0 in SQL, below it in CQL)",
     "microseconds of timestamps (Cassandra keeps milliseconds)",
+    "lists that are not frozen (the server's clock orders their elements)",
+    "writetime of columns whose elements are cells of their own (sets, maps and user-defined types that are not frozen)",
     "sum (0 over nothing there, and it overflows)",
     "reads that CQL has no words for (OR, IS NULL, <>, joins, OFFSET, orders other than the clustering key's)",
 ];

@@ -145,3 +145,91 @@ fn one_text_serves_all_requests_of_a_shape() {
         assert_eq!(kept.beside.page, fresh.beside.page);
     }
 }
+
+const WITH_ELEMENTS: &str = "[[table]]
+    name = \"t0\"
+    partition = [\"p int32\"]
+    clustering = [\"c int32\"]
+    regular = [\"s set<bool>\", \"m map<bool,inet>\", \"u udt<a:bool,B:bool>\", \"t tuple<int8,duration>\",
+               \"v vector<float32,2>\", \"l frozen<list<frozen<udt<a:bool,B:bool>>>>\"]
+    shared = [\"z map<bool,frozen<udt<a:bool,B:bool>>>\"]";
+
+#[test]
+fn elements_have_their_own_words() {
+    let options = OpenOptions {
+        discipline: Discipline::Lww,
+        ..OpenOptions::new("", "gm1")
+    };
+    let target = crate::open("cassandra:local", &options).unwrap();
+    let schema = datagen::schema::toml::read(WITH_ELEMENTS, 3, &|ty| target.limits(&ty)).unwrap();
+    let layout = Layout::new(&schema, "gm1");
+    let made = objects(&layout, None, &[], IndexKind::Sai).join("\n");
+    for part in [
+        r#"CREATE TYPE gm1_u0 ("a" boolean, "B" boolean)"#,
+        r#""s" set<boolean>, "m" map<boolean, inet>, "u" gm1_u0, "t" tuple<tinyint, duration>, "v" vector<float, 2>"#,
+        r#""l" frozen<list<frozen<gm1_u0>>>, "z" map<boolean, frozen<gm1_u0>> STATIC"#,
+    ] {
+        assert!(made.contains(part), "{part} is not in {made}");
+    }
+    for (visit, part) in [
+        (
+            "1: elements t0/0/1 c2 0=0 | auto at 5 one ttl 9",
+            r#"USING TIMESTAMP 5 AND TTL 9 SET "s" = "s" + {false} WHERE"#,
+        ),
+        (
+            "2: elements t0/0/1 c2 0=0,1=null | auto at 5 one",
+            r#"SET "s" = "s" + {false}, "s" = "s" - {true} WHERE"#,
+        ),
+        (
+            "3: elements t0/0/1 c2 1=null | auto at 5 one ttl 9",
+            r#"DELETE "s"[true] FROM gm1_t0 USING TIMESTAMP 5 WHERE"#,
+        ),
+        (
+            "4: elements t0/0/1 c2 0=null,1=null | auto at 5 one",
+            r#"SET "s" = "s" - {false, true} WHERE"#,
+        ),
+        (
+            "5: elements t0/0/1 c3 0=1 | auto at 5 one",
+            r#"SET "m"[false] = blobasinet(0x"#,
+        ),
+        (
+            "6: elements t0/0/1 c3 0=2,1=null | auto at 5 one",
+            r#", "m" = "m" - {true} WHERE"#,
+        ),
+        (
+            "7: elements t0/0/1 c3 1=null | auto at 5 one",
+            r#"DELETE "m"[true] FROM gm1_t0"#,
+        ),
+        (
+            "8: elements t0/0/1 c4 0=1,1=null | auto at 5 one",
+            r#"SET "u"."a" = true, "u"."B" = null WHERE"#,
+        ),
+        (
+            "9: elements t0/0/1 c4 0=null,1=null | auto at 5 one",
+            r#"DELETE "u"."a", "u"."B" FROM gm1_t0"#,
+        ),
+        (
+            "10: elements t0/0 c8 1=3 | auto at 5 one",
+            r#"SET "z"[true] = {"a": "#,
+        ),
+        (
+            "11: delete t0/0/1 c2,c4 | auto at 5 one",
+            r#"DELETE "s", "u" FROM gm1_t0"#,
+        ),
+        (
+            "12: read t0/0 select c1,c2,c5,c8 stamps | auto at 5 one",
+            r#"SELECT "c", "s", "t", "z", writetime("t") FROM"#,
+        ),
+    ] {
+        let visit: Visit = visit.parse().unwrap_or_else(|e| panic!("{visit}: {e}"));
+        let request = Request::stamped(&visit).unwrap();
+        let words = text(&CQL, &layout, &request).join("; ");
+        assert!(words.contains(part), "{part} is not in {words}");
+        let (mut kept, mut fresh) = (Script::default(), Script::default());
+        kept.render_next(&CQL, &layout, &request);
+        // The second time only values are written.
+        kept.render_next(&CQL, &layout, &request);
+        fresh.render_next(&CQL, &layout, &request);
+        assert_eq!(kept.statements(), fresh.statements(), "{visit}");
+    }
+}

@@ -1,14 +1,15 @@
 //! The walk over a request that writes CQL.
 
-use super::{APPLY, BATCHES};
+use super::{APPLY, BATCHES, write_typed};
 use crate::cell::Cell;
 use crate::dialect::render::in_key_order;
 use crate::dialect::{Beside, Dialect, Script, Slot, Statement, Want};
-use crate::layout::{Col, Keys, Layout, TableLayout};
+use crate::layout::{Col, Keys, Layout, TableLayout, quoted};
 use crate::target::Request;
+use datagen::domain::Elements;
 use datagen::schema::ColumnId;
 use datagen::universe::Slice;
-use datagen::value::{Order, Type};
+use datagen::value::{Composite, Kind, Order, Type, Value};
 use history::{
     Aggregate, Cells, Condition, Consistency, From, Op, Parts, Predicate, Query, Relation, RowChoice, Select,
     Stamp, Step,
@@ -111,17 +112,10 @@ impl Writer<'_> {
         }
         if self.literal {
             let mut rest = &self.statement.params[from..];
-            // Their bytes are ours to say, and the server's to read.
-            let as_bytes = match slot {
-                Slot::Value(Type::Inet) => "blobasinet(",
-                Slot::Value(Type::Duration) => "blobasduration(",
-                _ => "",
-            };
-            self.statement.sql.push_str(as_bytes);
-            (self.d.literal)(Cell::take(&mut rest), &mut self.statement.sql);
-            self.statement
-                .sql
-                .push_str(if as_bytes.is_empty() { "" } else { ")" });
+            match (slot, Cell::take(&mut rest)) {
+                (Slot::Value(ty), cell) => write_typed(ty, cell, &mut self.statement.sql),
+                (_, cell) => (self.d.literal)(cell, &mut self.statement.sql),
+            }
             self.statement.params.truncate(from);
         } else {
             self.statement.slots.push(slot);
@@ -279,6 +273,18 @@ impl Writer<'_> {
                 self.from(table, stamp);
                 self.where_row(table, part.position, *row);
             }
+            Op::Elements {
+                part,
+                row,
+                column,
+                elements,
+            } => {
+                self.elements(table, table.any(*column), elements, stamp);
+                match row {
+                    Some(row) => self.where_row(table, part.position, *row),
+                    None => self.whole_key(&table.parts, part.position, &mut true),
+                }
+            }
             Op::DeleteRow { part, row } => {
                 self.push("DELETE ");
                 self.from(table, stamp);
@@ -301,6 +307,90 @@ impl Writer<'_> {
         if let (Some(condition), false) = (condition, matches!(op, Op::Insert { .. })) {
             self.condition(table, condition);
         }
+    }
+
+    /// `UPDATE t SET c = c + {1}, c = c - {2}` or `SET c[1] = 2` or `SET c."f" = 3`, or a DELETE of what is only removed.
+    fn elements(
+        &mut self,
+        table: &TableLayout,
+        col: &Col,
+        list: &[(u16, Option<u64>)],
+        stamp: Option<&Stamp>,
+    ) {
+        let (Some(composite), Some(slots)) = (col.ty.cells(), col.elements()) else {
+            panic!("column {} has no elements of its own", col.name);
+        };
+        let removed = list.iter().all(|(_, value)| value.is_none());
+        let is_udt = composite.kind == Kind::Udt;
+        if removed && (is_udt || list.len() == 1) {
+            self.push("DELETE ");
+            for (i, (slot, _)) in list.iter().enumerate() {
+                self.push(if i == 0 { "" } else { ", " });
+                self.push(&col.name);
+                self.element(composite, &slots, *slot);
+            }
+            self.push(" ");
+            return self.from(table, stamp);
+        }
+        self.push("UPDATE ");
+        self.push(&table.name);
+        self.using(stamp, true);
+        self.push(" SET ");
+        let mut first = true;
+        if is_udt || (composite.kind == Kind::Map && list.len() == 1) {
+            for (slot, value) in list {
+                self.comma(&mut first);
+                self.push(&col.name);
+                self.element(composite, &slots, *slot);
+                self.push(" = ");
+                let ty = slots.value_type(usize::from(*slot)).expect("it has values");
+                let value = value.and_then(|v| slots.value(usize::from(*slot), v));
+                self.typed(ty, &value.unwrap_or(Value::Null));
+            }
+            return;
+        }
+        let set = Type::set_of(composite.parts[0]);
+        for (sign, adds) in [(" + ", true), (" - ", false)] {
+            let mut values = Vec::new();
+            for (slot, value) in list.iter().filter(|(_, value)| value.is_some() == adds) {
+                let slot = usize::from(*slot);
+                values.extend(slots.key(slot));
+                values.extend(value.and_then(|v| slots.value(slot, v)));
+            }
+            if values.is_empty() {
+                continue;
+            }
+            self.comma(&mut first);
+            self.push(&col.name);
+            self.push(" = ");
+            self.push(&col.name);
+            self.push(sign);
+            let ty = if adds { col.ty } else { set };
+            self.typed(ty, &Value::Composite(values.into()));
+        }
+    }
+
+    /// `[1]` or `."f"`
+    fn element(&mut self, composite: &Composite, slots: &Elements<'_>, slot: u16) {
+        let slot = usize::from(slot);
+        match slots.key(slot) {
+            Some(key) => {
+                self.push("[");
+                self.typed(composite.parts[0], &key);
+                self.push("]");
+            }
+            None => {
+                self.push(".");
+                self.push(&quoted(&composite.names[slot]));
+            }
+        }
+    }
+
+    /// A value that is no whole column's.
+    fn typed(&mut self, ty: Type, value: &Value) {
+        let from = self.statement.params.len();
+        value.encode(&mut self.statement.params);
+        self.slot(Slot::Value(ty), from);
     }
 
     /// ` IF EXISTS`, ` IF c = 5`: the end of a lightweight transaction.
@@ -494,9 +584,11 @@ impl Writer<'_> {
         }
     }
 
-    /// `writetime(c)` of every selected column that is not of the key.
+    /// `writetime(c)` of every selected column that is one cell.
     fn stamps(&mut self, table: &TableLayout, ids: &[ColumnId], first: &mut bool) {
-        for col in ids.iter().filter_map(|id| table.cell_column(*id)) {
+        // Of a column of several cells there are several: they are not asked for.
+        let cells = ids.iter().filter_map(|id| table.cell_column(*id));
+        for col in cells.filter(|col| col.ty.cells().is_none()) {
             self.comma(first);
             self.push("writetime(");
             self.push(&col.name);

@@ -23,6 +23,7 @@ pub(crate) fn in_key_order(steps: &[Step]) -> Vec<&Step> {
                 Op::Shared { .. } => (0, 0, None),
                 Op::Insert { row, .. } | Op::Upsert { row, .. } | Op::Update { row, .. } => (1, *row, None),
                 Op::DeleteCells { row, .. } => (1, *row, None),
+                Op::Elements { row, .. } => (1, row.unwrap_or(0), None),
                 Op::DeletePartition { .. } => (2, 0, None),
                 Op::DeleteRow { row, .. } => (3, *row, None),
                 Op::DeleteSlice { slice, .. } => (4, 0, Some(slice)),
@@ -63,6 +64,7 @@ impl Writer<'_> {
             Op::Shared { part, cells } => {
                 self.merge(table, part.position, None, cells.iter().copied(), at);
             }
+            Op::Elements { .. } => self.push("-- elements are not offered: no column here has any"),
             Op::DeleteRow { part, row } => self.tombstone(table, part.position, &Covers::Row(*row), at),
             Op::DeleteSlice { part, slice } => {
                 self.tombstone(table, part.position, &Covers::Slice(slice), at);

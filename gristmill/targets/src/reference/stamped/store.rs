@@ -158,6 +158,7 @@ impl Partition {
                     put(table, &mut self.shared, cells.iter().copied(), at, bend);
                 }
             }
+            Op::Elements { .. } => unreachable!("no column here has elements of its own"),
             Op::DeleteRow { row, .. } => {
                 let row = self.row(*row, table);
                 row.deleted = row.deleted.max(Some(at));

@@ -136,3 +136,48 @@ fn every_time_to_live_and_every_level_occurs() {
     let levels: BTreeSet<_> = stamps.iter().map(|stamp| stamp.consistency).collect();
     assert_eq!(levels.len(), 2);
 }
+
+#[test]
+fn elements_are_written_where_a_table_has_them() {
+    let text = "[[table]]\nname = \"t\"\npartition = [\"p int32\"]\nclustering = [\"c int32\"]\npartitions = 8\n\
+                regular = [\"n int32\", \"s set<int32>\", \"m map<text, int32>\"]\nshared = [\"u udt<a:int32,b:text>\"]";
+    let limits = |_| Some(datagen::domain::Limits::default());
+    let schema = Arc::new(datagen::schema::toml::read(text, 3, &limits).unwrap());
+    let p = Partitions::new(Config::default().lww(), 5, Arc::clone(&schema)).unwrap();
+    let (mut set, mut removed, mut shared, mut others) = (0, 0, 0, 0);
+    for visit in visits(&p, 1..3000) {
+        for op in ops(&visit) {
+            let Op::Elements {
+                row,
+                column,
+                elements,
+                ..
+            } = op
+            else {
+                others += u32::from(matches!(
+                    op,
+                    Op::Update { .. } | Op::DeleteCells { .. } | Op::Shared { .. }
+                ));
+                continue;
+            };
+            let slots = schema.table(0).domain(*column).elements().unwrap();
+            assert!(
+                !elements.is_empty() && elements.is_sorted_by(|a, b| a.0 < b.0),
+                "{op}"
+            );
+            for (slot, value) in elements {
+                let slot = usize::from(*slot);
+                assert!(
+                    slot < slots.slots() && value.is_none_or(|v| v < slots.values(slot)),
+                    "{op}"
+                );
+                *(if value.is_some() { &mut set } else { &mut removed }) += 1;
+            }
+            shared += u32::from(row.is_none());
+        }
+    }
+    assert!(
+        set > 100 && removed > 50 && shared > 20 && others > 100,
+        "{set} {removed} {shared} {others}"
+    );
+}
