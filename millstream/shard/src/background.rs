@@ -25,8 +25,9 @@ const LOOK_FOR_BEATS_MS: u64 = 1000;
 /// Heartbeats of one client in flight at once.
 const HEARTBEATS_AT_ONCE: usize = 64;
 
-/// Shards of one client that are kept up at once: most of it is waiting, and their commits travel together.
-const UPKEEP_AT_ONCE: usize = 8;
+/// Shards of one client that are kept up at once: most of it is waiting. Shards that are written in step are due in step,
+/// and all of them at once would be in the way of the writers.
+const UPKEEP_AT_ONCE: usize = 2;
 
 /// What wakes the threads.
 #[derive(Clone, Debug, Default)]
@@ -120,8 +121,16 @@ fn compact_loop(weak: &Weak<Env>, _: &Clock, signals: &Signals) {
         if signals.stopped.load(Ordering::SeqCst) {
             return;
         }
-        for cell in due_cells(weak, &signals.to_compact) {
-            let _ = block_on(crate::compact::compact_due(&cell));
+        let cells = due_cells(weak, &signals.to_compact);
+        let small = cells.iter().map(|cell| -> Boxed<'_, ()> {
+            Box::pin(async move {
+                // As in upkeep, a store that fails is reported to those who wait for it.
+                let _ = crate::compact::compact_due_inline(cell).await;
+            })
+        });
+        block_on(join_limited(small.collect(), UPKEEP_AT_ONCE));
+        for cell in &cells {
+            let _ = block_on(crate::compact::compact_due(cell));
         }
     }
 }

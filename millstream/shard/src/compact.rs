@@ -14,10 +14,12 @@ use crate::applier::{Applied, Attempt, ShardCell, ShardError, Slot};
 use crate::batch::{PartWriter, delete_parts};
 use crate::fetch::FetchError;
 use crate::format::{PartError, UpdateRef};
+use crate::machine::Flow;
 use crate::machine::merge::MergeRequest;
 use crate::merge::{Merge, RunCursor, Times};
 use crate::mutant::Mutant;
 use crate::retry::Backoff;
+use crate::riders::Ride;
 use crate::state::{BatchMeta, Description, Part, State};
 use crate::time::{Frontier, Timestamp};
 
@@ -37,6 +39,26 @@ pub(crate) async fn compact_due(cell: &Arc<ShardCell>) -> Result<usize, ShardErr
             n => replaced += n,
         }
     }
+}
+
+/// [`compact_due`] for as long as what is due lives in the state alone: it takes little memory, so that many shards can be at
+/// it at once.
+pub(crate) async fn compact_due_inline(cell: &Arc<ShardCell>) -> Result<(), ShardError> {
+    loop {
+        let settings = cell.env.settings.get();
+        let request = cell.current().merge_request(&settings.compaction);
+        let Some(request) = request.filter(|request| request.inputs.iter().all(|batch| is_inline(batch)))
+        else {
+            return Ok(());
+        };
+        if !settings.compaction.enabled || compact(cell, request).await? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+fn is_inline(batch: &BatchMeta) -> bool {
+    batch.parts().all(|part| part.key().is_none())
 }
 
 /// Rewrites everything as one batch, in as many rounds as memory asks for.
@@ -153,6 +175,14 @@ enum Swapped {
 /// output would be accepted a second time, and collection deletes the blobs that return (H10).
 async fn swap(cell: &Arc<ShardCell>, output: &Arc<BatchMeta>) -> Result<Swapped, ShardError> {
     let env = &cell.env;
+    if is_inline(output) {
+        // It may be tried twice, and nothing leaks if nobody knows: there are no blobs.
+        match swap_riding(cell, output).await {
+            Ride::Committed => return Ok(Swapped::Yes),
+            Ride::Unknown => return Ok(Swapped::Unknown),
+            Ride::Not => {}
+        }
+    }
     let mut command = |state: &mut State, _: u64| state.apply_merge(output, env.mutant);
     'fresh: loop {
         let doubt = match cell.apply(&mut command).await? {
@@ -186,6 +216,13 @@ async fn swap(cell: &Arc<ShardCell>, output: &Arc<BatchMeta>) -> Result<Swapped,
             }
         }
     }
+}
+
+/// Swaps with the next commit of somebody else, so that no append waits for it.
+async fn swap_riding(cell: &ShardCell, output: &Arc<BatchMeta>) -> Ride {
+    let (output, mutant) = (Arc::clone(output), cell.env.mutant);
+    let change = move |state: &mut State| matches!(state.apply_merge(&output, mutant), Flow::Commit(true));
+    cell.ride(Box::new(change)).await
 }
 
 enum Interrupted {

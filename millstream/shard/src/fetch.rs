@@ -322,13 +322,7 @@ impl BatchFetcher {
         if self.cell.env.mutant == Mutant::BoundsIgnoredOnRead {
             (desc.lower, desc.upper) = (Frontier::MIN, Frontier::Closed);
         }
-        let mut len = 0;
-        let ends = views.iter().map(|view| {
-            len += view.len();
-            len
-        });
         Ok(FetchedPart {
-            ends: ends.collect(),
             views,
             desc,
             filter: part.filter,
@@ -402,18 +396,24 @@ pub(crate) async fn missing(
 /// A part in memory; its permit is given back on drop.
 #[derive(Debug)]
 pub struct FetchedPart {
-    /// Its blocks, and where the updates of each end.
+    /// Its blocks.
     views: Vec<PartView>,
-    ends: Vec<usize>,
     desc: Description,
     filter: PartFilter,
     _permit: Permit,
 }
 
+/// How far a part was read. The default is its beginning.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Position {
+    block: usize,
+    update: usize,
+}
+
 impl FetchedPart {
-    /// Updates stored in the part; [`FetchedPart::get`] takes positions below this.
+    /// Updates stored in the part.
     pub fn len(&self) -> usize {
-        self.ends.last().copied().unwrap_or(0)
+        self.views.iter().map(PartView::len).sum()
     }
 
     /// Whether the part stores no update.
@@ -421,25 +421,29 @@ impl FetchedPart {
         self.len() == 0
     }
 
-    /// The update at `position`, at the time at which it counts; none if it does not count here.
-    ///
-    /// # Panics
-    /// If `position >= len()`.
-    pub fn get(&self, position: usize) -> Option<UpdateRef<'_>> {
-        let update = match &self.views[..] {
-            [only] => only.get(position),
-            views => {
-                let block = self.ends.partition_point(|end| *end <= position);
-                let before = block.checked_sub(1).map_or(0, |before| self.ends[before]);
-                views[block].get(position - before)
+    /// The next update at `position` or after it that counts, at the time at which it counts; moves `position` behind it.
+    pub fn next(&self, position: &mut Position) -> Option<UpdateRef<'_>> {
+        loop {
+            let view = self.views.get(position.block)?;
+            while position.update < view.len() {
+                let update = view.get(position.update);
+                position.update += 1;
+                let admitted = admit(update, self.desc, self.filter);
+                if admitted.is_some() {
+                    return admitted;
+                }
             }
-        };
-        admit(update, self.desc, self.filter)
+            *position = Position {
+                block: position.block + 1,
+                update: 0,
+            };
+        }
     }
 
     /// All updates that count.
     pub fn updates(&self) -> impl Iterator<Item = UpdateRef<'_>> {
-        (0..self.len()).filter_map(|position| self.get(position))
+        let mut position = Position::default();
+        std::iter::from_fn(move || self.next(&mut position))
     }
 }
 

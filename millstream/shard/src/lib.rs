@@ -70,6 +70,7 @@ pub use clock::Clock;
 pub use critical::{DowngradeError, SinceHandle};
 pub use fetch::{
     BatchFetcher, ExchangeablePart, FetchError, FetchedPart, Lease, LeasedPart, MissingBecause, PartFilter,
+    Position,
 };
 pub use format::{Update, UpdateRef};
 pub use ids::{CriticalId, IdSource, ReaderId, SeqNo, ShardId, WriterId};

@@ -1,8 +1,9 @@
 //! The blocks of one part, one after another.
 //!
 //! From a store that reads pieces ([`crate::store::Blob::reads_pieces`]) a big part is never in memory as a whole: its
-//! table comes first, and while one block is walked the next is on its way. From others the part is fetched whole.
-//! Must not know what walks it.
+//! table comes first, and then one block after another. A block that the machine has in memory is read when it is its
+//! turn, by whoever walks it; of others, while one is walked the next is on its way. From other stores the part is fetched
+//! whole. Must not know what walks it.
 //!
 //! Invariants:
 //! 1. A block is verified before it is given out (H14), and a blob that is missing or damaged is the same error
@@ -10,6 +11,7 @@
 //! 2. Of a part that is read in pieces, two blocks are in memory at most.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -23,7 +25,7 @@ use crate::mutant::Mutant;
 use crate::retry::retry_external;
 use crate::rt::{Boxed, begin};
 use crate::state::{Part, PartBody};
-use crate::store::StoreError;
+use crate::store::{OpenBlob, StoreError};
 use crate::time::Timestamp;
 
 /// A part of fewer bytes is fetched whole.
@@ -45,6 +47,7 @@ enum Source {
     Whole(VecDeque<PartView>),
     Pieces {
         key: Arc<str>,
+        opened: Option<Box<dyn OpenBlob>>,
         left: VecDeque<Block>,
         under_way: Option<(Block, Boxed<'static, Got>)>,
     },
@@ -92,18 +95,33 @@ impl PartBlocks {
 
     /// The next block; none at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<PartView>, FetchError> {
-        let (key, left, under_way) = match &mut self.source {
+        let (key, opened, left, under_way) = match &mut self.source {
             Source::Whole(views) => return Ok(views.pop_front()),
-            Source::Pieces { key, left, under_way } => (key, left, under_way),
+            Source::Pieces {
+                key,
+                opened,
+                left,
+                under_way,
+            } => (key, opened, left, under_way),
         };
         let (cell, time) = (&self.cell, self.time);
-        let Some((block, reading)) = under_way
-            .take()
-            .or_else(|| left.pop_front().map(|block| start(cell, key, block)))
-        else {
-            return Ok(None);
-        };
         let shard = cell.shard;
+        let decoded = |block: Block, bytes, sum| {
+            let view = block.decode(bytes, sum);
+            view.map(Some).map_err(|error| damaged(shard, key, time, error))
+        };
+        let (block, reading) = match under_way.take() {
+            Some(under_way) => under_way,
+            None => {
+                let Some(block) = left.pop_front() else {
+                    return Ok(None);
+                };
+                if let Some((bytes, sum)) = at_once(opened, &block.at) {
+                    return decoded(block, bytes, sum);
+                }
+                start(cell, key, block)
+            }
+        };
         let got = reading
             .await
             .map_err(|error| FetchError::Store { shard, error })?;
@@ -117,11 +135,12 @@ impl PartBlocks {
             }
             *under_way = Some((next, reading));
         }
-        block
-            .decode(bytes, sum)
-            .map(Some)
-            .map_err(|error| damaged(shard, key, time, error))
+        decoded(block, bytes, sum)
     }
+}
+
+fn at_once(opened: &mut Option<Box<dyn OpenBlob>>, range: &Range<u64>) -> Option<(Bytes, u32)> {
+    opened.as_mut()?.piece_at_once(range.clone())
 }
 
 fn start(cell: &Arc<ShardCell>, key: &Arc<str>, block: Block) -> (Block, Boxed<'static, Got>) {
@@ -147,7 +166,13 @@ async fn pieces(
     if !blob.reads_pieces() {
         return Ok(None);
     }
-    let read = async |range: std::ops::Range<u64>| {
+    let mut opened = retry_external(env, &mut || blob.open_pieces(key))
+        .await
+        .map_err(|error| FetchError::Store { shard, error })?;
+    let mut read = async |range: Range<u64>| {
+        if let Some((bytes, _)) = at_once(&mut opened, &range) {
+            return Ok(bytes);
+        }
         let got = retry_external(env, &mut || blob.get_piece(key, range.clone()))
             .await
             .map_err(|error| FetchError::Store { shard, error })?;
@@ -168,6 +193,7 @@ async fn pieces(
     }
     Ok(Some(Source::Pieces {
         key: key.into(),
+        opened,
         left: blocks.into(),
         under_way: None,
     }))

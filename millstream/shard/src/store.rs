@@ -142,6 +142,13 @@ pub trait Consensus: fmt::Debug + Send + Sync {
     }
 }
 
+/// A blob that stays open while it is read piece by piece.
+pub trait OpenBlob: fmt::Debug + Send {
+    /// The bytes at `range`, as far as the blob goes, and their CRC-32C. None if they would have to be waited for, or
+    /// cannot be read: [`Blob::get_piece`] waits, and says why.
+    fn piece_at_once(&mut self, range: Range<u64>) -> Option<(Bytes, u32)>;
+}
+
 /// A map from key to bytes; a key is written once.
 #[async_trait]
 pub trait Blob: fmt::Debug + Send + Sync {
@@ -172,6 +179,11 @@ pub trait Blob: fmt::Debug + Send + Sync {
             let sum = crc32c::crc32c(&piece);
             (piece, sum)
         }))
+    }
+
+    /// Opens `key` for reading pieces of it without waiting; none if it is not there or this store cannot do that.
+    async fn open_pieces(&self, _key: &str) -> Result<Option<Box<dyn OpenBlob>>, StoreError> {
+        Ok(None)
     }
 
     /// Sets `key`, atomically and durably.

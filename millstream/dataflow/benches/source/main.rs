@@ -10,6 +10,10 @@ mod processes;
 mod scaling;
 mod stage;
 
+/// As in the `millstream` command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PARTS: &[(&str, fn())] = &[
     ("scaling", scaling::run),
     ("concurrency", concurrency::run),

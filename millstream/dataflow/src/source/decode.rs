@@ -313,15 +313,9 @@ impl Content {
     /// The next row: bytes, time, diff.
     fn next(&mut self) -> Option<(&[u8], u64, i64)> {
         match self {
-            Content::Stored { part, position, .. } => {
-                while *position < part.len() {
-                    *position += 1;
-                    if let Some(update) = part.get(*position - 1) {
-                        return Some((update.row, update.time, update.diff));
-                    }
-                }
-                None
-            }
+            Content::Stored { part, position, .. } => part
+                .next(position)
+                .map(|update| (update.row, update.time, update.diff)),
             Content::Counted { row, time, diff } => {
                 if *diff == 0 {
                     return None;

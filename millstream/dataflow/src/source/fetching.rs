@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use shard::{BatchFetcher, Client, FetchError, MissingBecause, ShardId};
+use shard::{BatchFetcher, Client, FetchError, MissingBecause, Position, ShardId};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -181,7 +181,7 @@ async fn read(
             let content = Content::Stored {
                 part: fetched,
                 name,
-                position: 0,
+                position: Position::default(),
             };
             Ok(PartInMemory {
                 content,

@@ -1,7 +1,7 @@
 //! What travels between tasks and operators of a source.
 
 use serde::{Deserialize, Serialize};
-use shard::{ExchangeablePart, FetchedPart, Frontier, Lease};
+use shard::{ExchangeablePart, FetchedPart, Frontier, Lease, Position};
 
 use crate::FlowError;
 
@@ -72,7 +72,7 @@ pub(crate) enum Content {
     Stored {
         part: FetchedPart,
         name: String,
-        position: usize,
+        position: Position,
     },
     /// One row that stands for many.
     Counted { row: Vec<u8>, time: u64, diff: i64 },

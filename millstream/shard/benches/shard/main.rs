@@ -14,6 +14,10 @@ use std::path::Path;
 
 use shard::{Client, ClientConfig, Location, ReadHandle, ShardId, WriteHandle, block_on};
 
+/// As in the `millstream` command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A client of a location of files and SQLite, as everyone gets it.
 fn client(folder: &Path) -> Client {
     client_of(&format!("file:{}", folder.display()))

@@ -23,7 +23,7 @@ pub(super) const FORMAT: u8 = 3;
 /// The same with a table whose checksum stands as it is, and cancels it out: read, not written.
 const UNMIXED: u8 = 2;
 /// A block is cut when its updates reach this many bytes.
-pub(super) const BLOCK_BYTES: usize = 1 << 20;
+pub(super) const BLOCK_BYTES: usize = 256 << 10;
 /// Bytes before the first block.
 pub(crate) const HEAD: usize = 8;
 /// Bytes of the table a block.

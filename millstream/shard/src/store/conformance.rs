@@ -240,14 +240,20 @@ pub(crate) async fn blob(
     ] {
         let piece = Bytes::from(vec![3u8; length]);
         let sum = crc32c::crc32c(&piece);
-        let got = store.get_piece("b/v2/x", range).await.map_err(say)?;
-        expect(name, got, Some((piece, sum)))?;
+        let piece = Some((piece, sum));
+        let got = store.get_piece("b/v2/x", range.clone()).await.map_err(say)?;
+        expect(name, got, piece.clone())?;
+        let opened = store.open_pieces("b/v2/x").await.map_err(say)?;
+        let got = opened.and_then(|mut blob| blob.piece_at_once(range));
+        expect(name, got.clone().or_else(|| piece.clone()), piece)?;
     }
     expect(
         "a piece of the unknown",
         store.get_piece("b/v2/y", 0..1).await.map_err(say)?,
         None,
     )?;
+    let opened = store.open_pieces("b/v2/y").await.map_err(say)?;
+    expect("the unknown, opened", opened.is_none(), true)?;
     expect(
         "the checksum of the unknown",
         store.get_summed("b/v2/y").await.map_err(say)?,

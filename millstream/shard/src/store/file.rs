@@ -21,8 +21,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use self::open::OpenFile;
 use super::pool::Workers;
-use super::{Blob, StoreError};
+use super::{Blob, OpenBlob, StoreError};
 use crate::mutant::Mutant;
 
 /// What a file store asks of a file system; the tests' version loses what was not synced.
@@ -47,6 +48,10 @@ pub(crate) trait Disk: std::fmt::Debug + Send + Sync {
         buffer: &mut dyn FnMut(usize) -> Vec<u8>,
         each: &mut dyn FnMut(&[u8]),
     ) -> std::io::Result<Vec<u8>>;
+    /// The file itself, for reads that do not wait, where there is one.
+    fn open(&self, _path: &Path) -> std::io::Result<Option<File>> {
+        Ok(None)
+    }
     fn size(&self, path: &Path) -> std::io::Result<u64>;
     fn remove(&self, path: &Path) -> std::io::Result<()>;
     fn list(&self, path: &Path) -> std::io::Result<Vec<String>>;
@@ -125,6 +130,10 @@ impl Disk for RealDisk {
         Ok(bytes)
     }
 
+    fn open(&self, path: &Path) -> std::io::Result<Option<File>> {
+        File::open(path).map(Some)
+    }
+
     fn size(&self, path: &Path) -> std::io::Result<u64> {
         Ok(std::fs::metadata(path)?.len())
     }
@@ -147,7 +156,7 @@ impl Disk for RealDisk {
 const PIECE: usize = 128 << 10;
 /// Buffers of at least this many bytes are used again, and together no more than so many wait for it: fresh memory costs
 /// more than reading a file that is in the page cache.
-const SPARE_LEAST: usize = 256 << 10;
+const SPARE_LEAST: usize = 64 << 10;
 const SPARE_BYTES: usize = 64 << 20;
 
 /// Buffers that wait to be used again.
@@ -415,6 +424,18 @@ impl Core {
         }
     }
 
+    fn open_pieces(&self, key: &str) -> Result<Option<Box<dyn OpenBlob>>, StoreError> {
+        let path = self.path(key);
+        match self.disk.open(&path) {
+            Ok(file) => Ok(file.map(|file| -> Box<dyn OpenBlob> {
+                let spare = Arc::clone(&self.spare);
+                Box::new(OpenFile { file, spare })
+            })),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failure("read", &path, &error)),
+        }
+    }
+
     fn delete(&self, key: &str) -> Result<Option<usize>, StoreError> {
         let path = self.path(key);
         let size = match self.disk.size(&path) {
@@ -478,6 +499,11 @@ impl Blob for FileBlob {
         self.workers.run(move || core.get(&key, Some(range))).await
     }
 
+    async fn open_pieces(&self, key: &str) -> Result<Option<Box<dyn OpenBlob>>, StoreError> {
+        let (core, key) = (Arc::clone(&self.core), key.to_owned());
+        self.workers.run(move || core.open_pieces(&key)).await
+    }
+
     async fn set(&self, key: &str, value: Bytes) -> Result<(), StoreError> {
         let (core, key) = (Arc::clone(&self.core), key.to_owned());
         self.workers.run(move || core.set(&key, &value)).await
@@ -493,6 +519,8 @@ impl Blob for FileBlob {
         self.workers.run(move || core.list(&prefix)).await
     }
 }
+
+mod open;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -15,9 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -28,6 +26,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, pa
 use tokio::sync::oneshot;
 
 use self::checkpoint::{Checkpoints, Limits};
+use self::queue::{Queue, Sender, queue};
 use super::pool::Workers;
 use super::{CasResult, Consensus, ErrorClass, Heads, StoreError, Versioned, check_successor};
 use crate::clock::Clock;
@@ -87,7 +86,7 @@ pub struct SqliteConsensus {
 
 struct Core {
     path: PathBuf,
-    writer: Mutex<Sender<Request>>,
+    writer: Sender<Request>,
     readers: Workers,
     pool: Arc<Mutex<Vec<Connection>>>,
     heads: Arc<Mutex<CachedHeads>>,
@@ -156,14 +155,14 @@ impl SqliteConsensus {
         let readers = (0..READERS)
             .map(|_| connect(path, mutant))
             .collect::<Result<Vec<_>, _>>()?;
-        let (sender, receiver) = channel();
+        let (sender, receiver) = queue();
         std::thread::Builder::new()
             .name("shard-sqlite".into())
             .spawn(move || commit_loop(writer, checkpoints, lock, &receiver, mutant))
             .expect("a thread can be started");
         let core = Core {
             path: path.to_owned(),
-            writer: Mutex::new(sender),
+            writer: sender,
             readers: Workers::new("shard-sqlite-read", READERS),
             pool: Arc::new(Mutex::new(readers)),
             heads: Arc::default(),
@@ -188,11 +187,7 @@ impl SqliteConsensus {
     }
 
     fn send(&self, request: Request) {
-        self.core
-            .writer
-            .lock()
-            .send(request)
-            .expect("the thread lives as long as this");
+        self.core.writer.send(request);
     }
 }
 
@@ -272,7 +267,7 @@ const GATHERING_SHARE: u64 = 2;
 /// And no longer than this,
 const GATHERING_US_MAX: u64 = 2000;
 /// nor for one that has not come so long after the one before.
-const GATHERING_GAP_US: u64 = 100;
+const GATHERING_GAP_US: u64 = 500;
 
 /// Takes what has queued up and commits it, for ever.
 ///
@@ -283,25 +278,18 @@ fn commit_loop(
     mut connection: Connection,
     mut checkpoints: Checkpoints,
     lock: File,
-    requests: &Receiver<Request>,
+    requests: &Queue<Request>,
     mutant: Mutant,
 ) {
     let mut lock = Some(lock);
     let mut waiting: VecDeque<Request> = VecDeque::new();
     let (mut lately, mut took_us) = (0, 0);
     loop {
-        if waiting.is_empty() {
-            let Ok(first) = requests.recv() else { return };
-            waiting.push_back(first);
+        if waiting.is_empty() && !requests.take_some(&mut waiting) {
+            return;
         }
-        let until = Clock::monotonic_us() + (took_us / GATHERING_SHARE).min(GATHERING_US_MAX);
-        while waiting.len() < lately {
-            let rest = until.saturating_sub(Clock::monotonic_us()).min(GATHERING_GAP_US);
-            match requests.recv_timeout(Duration::from_micros(rest)) {
-                Ok(next) => waiting.push_back(next),
-                Err(_) => break,
-            }
-        }
+        let most_us = (took_us / GATHERING_SHARE).min(GATHERING_US_MAX);
+        requests.gather(&mut waiting, lately, most_us, GATHERING_GAP_US);
         let file = lock.take().expect("it is put back below");
         let how = match mutant {
             Mutant::NoTurns => FlockArg::LockShared,
@@ -318,7 +306,7 @@ fn commit_loop(
                 continue;
             }
         };
-        waiting.extend(requests.try_iter());
+        requests.take(&mut waiting);
         let mut bytes = 0;
         let fits = |request: &&Request| {
             bytes += request.bytes();
@@ -326,16 +314,24 @@ fn commit_loop(
         };
         let count = waiting.iter().take(GROUP_MAX).take_while(fits).count().max(1);
         let group: Vec<Request> = waiting.drain(..count).collect();
+        let writers = |requests: &mut dyn Iterator<Item = &Request>| {
+            requests
+                .filter(|request| matches!(request, Request::Cas { .. }))
+                .count()
+        };
+        lately = writers(&mut group.iter());
         let began = Clock::monotonic_us();
-        commit_group(&mut connection, group, mutant);
+        let answers = commit_group(&mut connection, group, mutant);
         took_us = Clock::monotonic_us() - began;
+        // Whoever comes from here on may be one who was just answered, and would be expected twice.
+        requests.take(&mut waiting);
+        lately += writers(&mut waiting.iter());
+        answers.give();
         checkpoints.after_commit(&connection);
         lock = Some(guard.unlock().unwrap_or_else(|(guard, _)| {
             // An unlock that fails is undone by closing the file; open descriptors share the lock's file.
             guard.try_clone().expect("a file can be cloned")
         }));
-        waiting.extend(requests.try_iter());
-        lately = count + waiting.len();
     }
 }
 
@@ -359,8 +355,28 @@ enum Verdict {
     ),
 }
 
-/// One transaction for all of `group`.
-fn commit_group(connection: &mut Connection, group: Vec<Request>, mutant: Mutant) {
+/// What becomes of a group.
+#[must_use = "somebody waits for each of them"]
+struct Answers {
+    verdicts: Vec<Verdict>,
+    /// Whether the verdicts were committed.
+    outcome: Result<(), StoreError>,
+}
+
+impl Answers {
+    fn give(self) {
+        for verdict in self.verdicts {
+            let outcome = self.outcome.clone();
+            match verdict {
+                Verdict::Cas(answer, value) => drop(answer.send(outcome.and(value))),
+                Verdict::Truncate(answer, value) => drop(answer.send(outcome.and(value))),
+            }
+        }
+    }
+}
+
+/// One transaction for all of `group`. Nobody is answered yet.
+fn commit_group(connection: &mut Connection, group: Vec<Request>, mutant: Mutant) -> Answers {
     let seen = (mutant == Mutant::JudgedBeforeBegin).then(|| {
         let key = |request: &Request| match request {
             Request::Cas { key, .. } | Request::Truncate { key, .. } => key.clone(),
@@ -374,7 +390,13 @@ fn commit_group(connection: &mut Connection, group: Vec<Request>, mutant: Mutant
     let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
         Ok(transaction) => transaction,
         // Busy here is determinate: nothing was begun.
-        Err(error) => return refuse_all(group, &failure_of(&path, &error)),
+        Err(error) => {
+            refuse_all(group, &failure_of(&path, &error));
+            return Answers {
+                verdicts: Vec::new(),
+                outcome: Ok(()),
+            };
+        }
     };
     let mut verdicts = Vec::with_capacity(group.len());
     let mut broken = None;
@@ -420,12 +442,7 @@ fn commit_group(connection: &mut Connection, group: Vec<Request>, mutant: Mutant
             ..failure_of(&path, &e)
         }),
     };
-    for verdict in verdicts {
-        match verdict {
-            Verdict::Cas(answer, value) => drop(answer.send(outcome.clone().and(value))),
-            Verdict::Truncate(answer, value) => drop(answer.send(outcome.clone().and(value))),
-        }
-    }
+    Answers { verdicts, outcome }
 }
 
 type Judged<T> = rusqlite::Result<Result<T, StoreError>>;
@@ -581,6 +598,7 @@ impl Consensus for SqliteConsensus {
 }
 
 mod checkpoint;
+mod queue;
 
 #[cfg(test)]
 pub(crate) mod tests;

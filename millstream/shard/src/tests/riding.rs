@@ -12,7 +12,7 @@ use crate::state::codec::decode_diff;
 use crate::state::{RollupRef, State};
 use crate::testing::faulty::{Fate, Op};
 use crate::testing::sim::Outcome;
-use crate::{AppendError, WriteHandle};
+use crate::{AppendError, Settings, ShardError, WriteHandle};
 
 const KEY: &str = "a/v1/rollup";
 
@@ -159,5 +159,69 @@ pub(super) fn a_change_that_does_not_apply_is_not_committed(mutant: Mutant) -> P
         .map_err(|e| e.to_string())?;
     w.sim.settle();
     ensure!(again.take() == Some(Ride::Not), "it is listed once");
+    Ok(())
+}
+
+/// A shard of three batches that live in its state alone, its writer, and a rewrite of them that waits for a second.
+fn rewriting() -> (
+    World,
+    WriteHandle,
+    Arc<ShardCell>,
+    Outcome<Result<usize, ShardError>>,
+) {
+    let settings = Settings {
+        upkeep_ride_ms: 1000,
+        inline_part_bytes: 4096,
+        ..World::settings()
+    };
+    let mut w = World::with(Mutant::None, settings);
+    let writer = w.writer();
+    for time in 0..3 {
+        w.append(&writer, &[("a", time, 1)], time, time + 1).unwrap();
+    }
+    let (client, shard) = (w.client.clone(), w.shard);
+    let cell = w.run(async move { client.cell(shard, CODEC).await }).unwrap();
+    let same = Arc::clone(&cell);
+    let rewrite = w.spawn(async move { crate::compact::compact_everything(&same).await });
+    w.sim.settle();
+    (w, writer, cell, rewrite)
+}
+
+#[test]
+fn a_rewrite_of_inline_parts_travels_with_the_next_append() -> Proof {
+    let (mut w, writer, cell, rewrite) = rewriting();
+    let before = cell.current();
+    ensure!(before.batches.len() == 3, "it did not wait");
+    w.append(&writer, &[("b", 3, 1)], 3, 4)
+        .map_err(|e| e.to_string())?;
+    let after = cell.current();
+    ensure!(after.seqno == before.seqno.next(), "it took a commit of its own");
+    ensure!(
+        after.batches.len() == 2,
+        "{} batches are left",
+        after.batches.len()
+    );
+    // The new batch and the rewritten one are due next; nobody else commits, so that the rewrite does.
+    w.sim.finish_at_most(5000, rewrite.task())?;
+    ensure!(matches!(rewrite.take(), Some(Ok(5))), "it replaced other batches");
+    let all = w.contents(3).map_err(|e| e.to_string())?;
+    ensure!(all == rows(&[("a", 3, 3), ("b", 3, 1)]), "it reads {all:?}");
+    Ok(())
+}
+
+#[test]
+fn a_rewrite_in_doubt_is_left_as_it_is() -> Proof {
+    for (fate, batches) in [(Fate::Unanswered, 2), (Fate::Lost, 4)] {
+        let (mut w, writer, cell, rewrite) = rewriting();
+        w.stores.once(|op| matches!(op, Op::Cas(_)), fate);
+        w.append(&writer, &[("b", 3, 1)], 3, 4)
+            .map_err(|e| e.to_string())?;
+        let found = cell.current().batches.len();
+        ensure!(found == batches, "{found} batches, not {batches}");
+        w.sim.settle();
+        ensure!(matches!(rewrite.take(), Some(Ok(0))), "somebody guessed");
+        let all = w.contents(3).map_err(|e| e.to_string())?;
+        ensure!(all == rows(&[("a", 3, 3), ("b", 3, 1)]), "it reads {all:?}");
+    }
     Ok(())
 }

@@ -21,6 +21,24 @@ fn files_are_a_blob_store() {
     block_on(conformance::blob(open(), &mut || open())).unwrap();
 }
 
+#[test]
+fn what_was_just_written_is_read_at_once_and_outlives_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FileBlob::open(folder.path()).unwrap();
+    let bytes = Bytes::from((0..300_000u32).flat_map(u32::to_le_bytes).collect::<Vec<u8>>());
+    block_on(store.set("a", bytes.clone())).unwrap();
+    let mut opened = block_on(store.open_pieces("a")).unwrap().unwrap();
+    for range in [0..1_200_000, 7..700_001, 1_199_999..1_300_000] {
+        let piece = bytes.slice(range.start..range.end.min(bytes.len()));
+        let sum = crc32c::crc32c(&piece);
+        let got = opened.piece_at_once(range.start as u64..range.end as u64);
+        assert_eq!(got, Some((piece, sum)));
+    }
+    block_on(store.delete("a")).unwrap();
+    assert!(block_on(store.open_pieces("a")).unwrap().is_none());
+    assert_eq!(opened.piece_at_once(0..9).unwrap().0, bytes.slice(0..9));
+}
+
 proptest! {
     #[test]
     fn an_escaped_key_is_read_back(key in ".{0,40}") {

@@ -34,7 +34,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             thread: 1000,
-            own: 16_000,
+            own: 4000,
         }
     }
 }

@@ -179,7 +179,7 @@ pub(crate) fn nothing_is_told_before_the_commit(mutant: Mutant) -> Result<(), St
     };
     let (mismatch, mut first) = request("a", 1);
     let (too_big, mut second) = request("b", 1 << 20);
-    super::commit_group(&mut connection, vec![mismatch, too_big], mutant);
+    super::commit_group(&mut connection, vec![mismatch, too_big], mutant).give();
     match (first.try_recv(), second.try_recv()) {
         (Ok(Err(_)), Ok(Err(full))) if full.permanent => Ok(()),
         other => Err(format!("answered {other:?}")),
@@ -226,7 +226,7 @@ fn a_stale_request_waits_to_begin(mutant: Mutant) -> (Result<CasResult, StoreErr
         },
         answer,
     };
-    super::commit_group(&mut ours, vec![request], mutant);
+    super::commit_group(&mut ours, vec![request], mutant).give();
     assert!(PAUSED.lock().is_none(), "our BEGIN did not wait for theirs");
     let mut all = ours.prepare("SELECT seq FROM consensus ORDER BY seq").unwrap();
     let left = all.query_map([], |row| row.get(0)).unwrap();
