@@ -50,6 +50,13 @@ const BENCHES: &[Bench] = &[
         what: "checked runs beside the same with --check none, on a Cassandra node of our own",
     },
     Bench {
+        name: "selfcheck",
+        package: "gristmill-run",
+        target: "gristmill",
+        argument: Some("selfcheck"),
+        what: "how long it takes to try every judge with every lie",
+    },
+    Bench {
         name: "visit",
         package: "gristmill-run",
         target: "gristmill",

@@ -4,6 +4,7 @@ mod cassandra;
 mod datagen;
 mod model;
 mod rounds;
+mod selfcheck;
 mod verified;
 mod visit;
 
@@ -22,6 +23,7 @@ fn main() {
             "lww" => model::lww(ROUNDS),
             "cql" => self::datagen::cql(ROUNDS),
             "cassandra" => cassandra::run(ROUNDS),
+            "selfcheck" => selfcheck::run(),
             "visit" => visit::run(ROUNDS),
             "verified" => verified::run(ROUNDS),
             other => panic!("no benchmark {other}"),

@@ -556,6 +556,42 @@ fn each_page_is_of_its_own_moment() {
 }
 
 #[test]
+fn pages_of_several_partitions_and_pages_with_a_limit_are_told_apart() {
+    let pages = |read: &str| {
+        let world = world(&after(&format!(
+            "4: upsert t0/2/3 c3=1 | auto at 103 one ## s1 7..8 committed
+             5: update t0/1/2 c3=7; update t0/1/7 c3=8 | batch at 300 one ## s1 15..30 committed
+             9: read {read} stamps | auto at 1 one ## s2 20..40 committed"
+        )));
+        let kind = Kind { pages: true, ..PLAIN };
+        let old = sim::decode(&answer_of(&world, kind, |v| v.lts.0 < 5));
+        let mut told = sim::decode(&answer_of(&world, kind, |_| true));
+        told[0] = old[0].clone();
+        verdict(&world, kind, sim::encode(told.into_iter()))
+            .lines()
+            .next()
+            .expect("a word")
+            .to_owned()
+    };
+    // The old first row, then the new second one.
+    assert_eq!(pages("t0/{1,2} select c0,c1,c2,c3 page 1"), "explained");
+    assert_eq!(pages("t0/{1,2} select c0,c1,c2,c3 page 2"), "torn visit");
+    assert_eq!(
+        pages("t0/1 select c1,c2,c3 order c1,-c2 page 1 limit 2"),
+        "explained"
+    );
+    assert_eq!(
+        pages("t0/1 select c1,c2,c3 order c1,-c2 page 2 limit 2"),
+        "torn visit"
+    );
+    // Rows that do not name themselves: which was on which page nobody knows.
+    assert_eq!(
+        pages("t0/1 select c3 order c1,-c2 page 1"),
+        "not compared: the pages of the answer cannot be told apart"
+    );
+}
+
+#[test]
 fn the_checker_has_four_settings() {
     let world = world(&with(
         "5: update t0/1/2 c3=7 | auto at 300 one ## s1 7..never unknown",

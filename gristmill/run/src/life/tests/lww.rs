@@ -82,6 +82,22 @@ fn cassandra_is_flushed_compacted_restarted_and_killed_in_mid_run_and_keeps_what
 }
 
 #[test]
+fn a_killed_postgres_keeps_what_it_acknowledged_of_racing_writes() {
+    if !super::postgres::installed() {
+        return;
+    }
+    let flags = "discipline=lww sessions=4 visits=700 rejected-percent=60 fault:kill=1/500";
+    let store = tempfile::tempdir().unwrap();
+    let verdict = ending(&super::postgres::local(flags), store.path()).verdict;
+    assert!(
+        verdict.faults.get("kill").is_some_and(|n| *n > 0),
+        "{:?}",
+        verdict.faults
+    );
+    assert_clean(&verdict);
+}
+
+#[test]
 fn what_a_corruptor_says_of_cassandra_and_does_to_it_is_found() {
     if !cassandra() {
         return;
