@@ -13,13 +13,14 @@ use datagen::schema::ColumnId;
 use history::{Consistency, Op, Part, Semantics, Stamp, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
-const TIES: &str = "two writes of its partition have one timestamp, and the two decide that otherwise";
+const TIES: &str =
+    "two writes of a cell of its partition have one timestamp, and the two decide that otherwise";
 const EXPIRES: &str = "what its partition holds expires, and the two are asked at two moments";
 const CONDITIONAL: &str = "lightweight transactions have an order of each database's own";
 const LEVEL: &str = "its level may miss what was acknowledged";
 
-/// Timestamps that were given to visits of a partition.
-pub(super) type Seen = BTreeMap<Part, BTreeSet<i64>>;
+/// The cells of each partition that were written, by timestamp, row and column.
+pub(super) type Seen = BTreeMap<Part, BTreeSet<(i64, Option<u64>, ColumnId)>>;
 
 /// See the module.
 #[derive(Debug)]
@@ -69,14 +70,17 @@ impl Rules {
             return None;
         }
         let given = seen.entry(part).or_default();
-        let again = !given.insert(stamp.timestamp);
+        let mut again = false;
+        for (row, column) in cells(part, steps) {
+            again |= !given.insert((stamp.timestamp, row, column));
+        }
         // What no later visit can meet is forgotten.
-        let newest = given.last().copied().unwrap_or(stamp.timestamp);
+        let newest = given.last().map_or(stamp.timestamp, |(timestamp, ..)| *timestamp);
         let least = newest
             .saturating_sub(self.displacement)
             .saturating_sub(self.displacement);
-        *given = given.split_off(&least);
-        (again || ties_within(part, steps)).then_some(TIES)
+        *given = given.split_off(&(least, None, ColumnId(0)));
+        again.then_some(TIES)
     }
 
     /// Whether both must show the same to a read, as far as its own words go.
@@ -86,27 +90,22 @@ impl Rules {
     }
 }
 
-/// Whether two writes of a batch name the same cell of the partition.
-fn ties_within(part: Part, steps: &[Step]) -> bool {
-    let mut cells: BTreeSet<(Option<u64>, ColumnId)> = BTreeSet::new();
-    let ops = steps.iter().filter_map(|step| match step {
+/// The cells of the partition that the steps write; a deletion beats a value everywhere, and is none.
+fn cells(part: Part, steps: &[Step]) -> impl Iterator<Item = (Option<u64>, ColumnId)> {
+    let ops = steps.iter().filter_map(move |step| match step {
         Step::Write(op) if op.part() == part => Some(op),
         _ => None,
     });
-    for op in ops {
+    ops.flat_map(|op| {
         let named: &[(ColumnId, Option<u64>)] = match op {
             Op::Insert { cells, .. }
             | Op::Upsert { cells, .. }
             | Op::Update { cells, .. }
             | Op::Shared { cells, .. } => cells,
-            // A deletion beats a value everywhere.
             _ => &[],
         };
-        if named.iter().any(|(column, _)| !cells.insert((op.row(), *column))) {
-            return true;
-        }
-    }
-    false
+        named.iter().map(move |(column, _)| (op.row(), *column))
+    })
 }
 
 #[cfg(test)]
@@ -162,12 +161,17 @@ mod tests {
         );
         let once = writes(&[1, 2]);
         assert_eq!(otherwise.sets_apart(&mut seen, part(), &once, &stamp(6)), None);
+        let elsewhere = writes(&[3]);
+        assert_eq!(
+            otherwise.sets_apart(&mut seen, part(), &elsewhere, &stamp(6)),
+            None
+        );
         assert_eq!(
             otherwise.sets_apart(&mut seen, part(), &once, &stamp(6)),
             Some(TIES)
         );
         assert_eq!(otherwise.sets_apart(&mut seen, part(), &once, &stamp(500)), None);
-        assert_eq!(seen[&part()].len(), 1, "what is long over is forgotten");
+        assert_eq!(seen[&part()].len(), 2, "what is long over is forgotten");
         let dies = Stamp {
             ttl: Some(9),
             ..stamp(501)

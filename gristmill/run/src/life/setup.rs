@@ -441,7 +441,16 @@ impl Setup {
             meeting,
             ..
         } = self;
+        let admitted = loaded.last;
         let mut verdict = verdict::make(&world, &facts, &head::setup(&world.plan), loaded);
+        if let (Ok(file), true) = (std::fs::metadata(folder.tracker()), admitted > Lts(0)) {
+            let (bytes, visits) = (file.len(), admitted.0);
+            let words = format!(
+                "{bytes} bytes for {visits} visits, {} a visit",
+                bytes.div_ceil(visits)
+            );
+            verdict.setup.insert("tracker".to_owned(), words);
+        }
         world.log.close(world.clock.ns(), &|| world.ticks.take())?;
         // What lies in the run's folder stays there as it was at the finding.
         if let Some(against) = &world.against {
@@ -495,10 +504,11 @@ fn gone(meeting: &Meeting, verdict: &mut Verdict) -> bool {
         }
     };
     let names: Vec<String> = others.iter().map(u16::to_string).collect();
-    let words = format!(
-        "the last one out removes what was made: agents {} are not done",
-        names.join(", ")
-    );
+    let who = match names.as_slice() {
+        [one] => format!("agent {one} is"),
+        several => format!("agents {} are", several.join(", ")),
+    };
+    let words = format!("the last one out removes what was made: {who} not done");
     verdict.setup.insert("agents".to_owned(), words);
     false
 }

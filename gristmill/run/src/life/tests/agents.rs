@@ -134,7 +134,7 @@ fn agents_that_mean_other_tables_do_not_begin() {
         &store.path().join("1"),
     );
     assert_eq!(first.verdict.status, Status::Clean);
-    assert!(first.verdict.setup["agents"].contains("agents 2 are not done"));
+    assert!(first.verdict.setup["agents"].contains("agent 2 is not done"));
     let registry = |folder: &Path| Registry::open(&Folder::open(folder).unwrap()).unwrap();
     assert!(registry(&first.folder).names(&url), "the tables are still there");
     let other = plan(&url, "agent=2/3 sessions=1 visits=50");
