@@ -103,7 +103,7 @@ impl Did {
             Did::AssignedNull => format!("update t0/{p}/0 c{}=null", id.0),
             Did::ColumnDeleted => format!("delete t0/{p}/0 c{}", id.0),
             Did::Added | Did::AddedAndRemoved | Did::Removed => {
-                let value = |v: Option<u64>| v.map_or("null".to_owned(), |v| v.to_string());
+                let value = |v: Option<u64>| v.map_or_else(|| "null".to_owned(), |v| v.to_string());
                 let list: Vec<String> = listed.map(|(slot, v)| format!("{slot}={}", value(v))).collect();
                 format!("elements t0/{p}/0 c{} {}", id.0, list.join(","))
             }
