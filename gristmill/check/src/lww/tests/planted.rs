@@ -556,7 +556,7 @@ fn each_page_is_of_its_own_moment() {
 }
 
 #[test]
-fn pages_of_several_partitions_and_pages_with_a_limit_are_told_apart() {
+fn pages_of_several_partitions_are_told_apart() {
     let pages = |read: &str| {
         let world = world(&after(&format!(
             "4: upsert t0/2/3 c3=1 | auto at 103 one ## s1 7..8 committed
@@ -579,14 +579,6 @@ fn pages_of_several_partitions_and_pages_with_a_limit_are_told_apart() {
     // The old first row, then the new second one.
     assert_eq!(pages("t0/{1,2} select c0,c1,c2,c3 page 1"), "explained");
     assert_eq!(pages("t0/{1,2} select c0,c1,c2,c3 page 2"), "torn visit");
-    assert_eq!(
-        pages("t0/1 select c1,c2,c3 order c1,-c2 page 1 limit 2"),
-        "explained"
-    );
-    assert_eq!(
-        pages("t0/1 select c1,c2,c3 order c1,-c2 page 2 limit 2"),
-        "torn visit"
-    );
     // Rows that do not name themselves: which was on which page nobody knows.
     assert_eq!(
         pages("t0/1 select c3 order c1,-c2 page 1"),
