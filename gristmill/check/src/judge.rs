@@ -269,6 +269,12 @@ impl Judge {
             (Step::Savepoint(_) | Step::RollbackTo(_), _) => {
                 Stage::Fits(Explanation::default(), Choices::default())
             }
+            (Step::Change(_), Answer::Refused(_)) => Stage::NotCompared(REFUSED),
+            // What it did, the reads after it say.
+            (Step::Change(change), _) => {
+                let explanation = Explanation::of(change.what.name());
+                Stage::Fits(explanation, Choices::default())
+            }
             (Step::Write(op), answer) => match (&self.racing, answer) {
                 (None, _) => self.write(&visit, op, a, answer),
                 (Some(_), Answer::Refused(_)) => Stage::NotCompared(REFUSED),

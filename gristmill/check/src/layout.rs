@@ -214,6 +214,17 @@ impl TableLayout {
         }
     }
 
+    /// Where the cells of a column that is no key stand. Panics where it is one.
+    pub(crate) fn place(&self, column: ColumnId) -> crate::lww::Column {
+        match self.source(column) {
+            Source::Regular(c) => crate::lww::Column::Regular(self.regular_slots().first(c)),
+            Source::Shared(c) => crate::lww::Column::Shared(self.shared_slots().first(c)),
+            Source::PartKey(_) | Source::RowKey(_) => {
+                panic!("column {} of {} is of its key", column.0, self.table.name)
+            }
+        }
+    }
+
     /// Where a column stands. Panics when the table has no such column.
     pub(crate) fn source(&self, column: ColumnId) -> Source {
         self.sources

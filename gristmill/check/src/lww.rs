@@ -37,7 +37,7 @@ mod trace;
 
 pub(crate) use explain::BY_PLAN;
 pub(crate) use judge::Racing;
-pub(crate) use merged::Merged;
+pub(crate) use merged::{Merged, Place as Column};
 pub(crate) use seen::Raced;
 pub(crate) use serial::Awaited;
 

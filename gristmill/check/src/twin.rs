@@ -171,7 +171,7 @@ fn alone(judge: &Judge, a: &Answered, probe: Option<&Query>, unknown: Option<Lts
     let parts = match &step {
         Step::Write(op) => vec![op.part()],
         Step::Read(query) => parts_of(query, &schema),
-        Step::Savepoint(_) | Step::RollbackTo(_) => {
+        Step::Savepoint(_) | Step::RollbackTo(_) | Step::Change(_) => {
             return Alone::Fits(BTreeMap::new(), vec![BTreeSet::new()]);
         }
     };

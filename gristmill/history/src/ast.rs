@@ -92,6 +92,22 @@ pub enum Consistency {
     Serial,
 }
 
+impl Visit {
+    /// The change of the schema that it is, if it is one.
+    pub fn change(&self) -> Option<&Change> {
+        match self.steps.as_slice() {
+            [Step::Change(change)] => Some(change),
+            _ => None,
+        }
+    }
+
+    /// The column of a table that it drops, if it does.
+    pub fn drops(&self, table: u16) -> Option<ColumnId> {
+        let drops = |c: &&Change| c.table == table && c.what == ChangeKind::DropColumn;
+        self.change().filter(drops).map(|c| c.column)
+    }
+}
+
 impl Consistency {
     /// Every one, with its name in plans and notation.
     pub const ALL: [(Consistency, &'static str); 8] = [
@@ -155,6 +171,55 @@ pub enum Step {
     Savepoint(u8),
     /// ROLLBACK TO SAVEPOINT n: the writes since that savepoint are undone, the savepoint stays.
     RollbackTo(u8),
+    /// A change of a table's schema, the one statement of its visit; it writes no partition by its name.
+    Change(Change),
+}
+
+/// A change of a table's schema while visits go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Index of the table.
+    pub table: u16,
+    /// The column that it is about.
+    pub column: ColumnId,
+    /// What happens to it.
+    pub what: ChangeKind,
+}
+
+/// What a change of the schema does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeKind {
+    /// CREATE INDEX on a regular column: no read may show anything else by it.
+    CreateIndex,
+    /// DROP INDEX of the one that [`ChangeKind::CreateIndex`] makes.
+    DropIndex,
+    /// ALTER TABLE … DROP … USING TIMESTAMP (only under `lww`): deletes the column's cells of every partition up to the
+    /// visit's timestamp. Until the column is added again nothing names it.
+    DropColumn,
+    /// ALTER TABLE … ADD of a column that was dropped.
+    AddColumn,
+}
+
+impl ChangeKind {
+    /// Every one, with its name in the notation and in statistics.
+    pub const ALL: [(ChangeKind, &'static str); 4] = [
+        (Self::CreateIndex, "create-index"),
+        (Self::DropIndex, "drop-index"),
+        (Self::DropColumn, "drop-column"),
+        (Self::AddColumn, "add-column"),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        let line = Self::ALL.iter().find(|(kind, _)| *kind == self);
+        line.expect("ALL lists every kind").1
+    }
+
+    /// Whether it changes what visits may name, so that no other visit may run beside it.
+    pub fn is_alone(self) -> bool {
+        matches!(self, Self::DropColumn | Self::AddColumn)
+    }
 }
 
 /// One write. Every op names one partition.

@@ -6,8 +6,8 @@
 //! The same walk without the values gives the shape of a step: what it has in common with others of the same text.
 
 use crate::ast::{
-    Aggregate, Cells, Condition, Consistency, End, From, Op, Parts, Query, Relation, RowChoice, Select,
-    Stamp, Step, Visit,
+    Aggregate, Cells, ChangeKind, Condition, Consistency, End, From, Op, Parts, Query, Relation, RowChoice,
+    Select, Stamp, Step, Visit,
 };
 use crate::{Level, Part};
 use datagen::universe::Slice;
@@ -150,6 +150,17 @@ impl Writer<'_> {
             Step::RollbackTo(n) => {
                 self.tag(3);
                 self.tag(*n);
+            }
+            Step::Change(change) => {
+                self.tag(4);
+                self.tag(match change.what {
+                    ChangeKind::CreateIndex => 0,
+                    ChangeKind::DropIndex => 1,
+                    ChangeKind::DropColumn => 2,
+                    ChangeKind::AddColumn => 3,
+                });
+                self.num(u64::from(change.table));
+                self.num(u64::from(change.column.0));
             }
         }
     }

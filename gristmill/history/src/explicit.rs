@@ -13,13 +13,16 @@
 //!   belongs to another session.
 //! * E4 every visit fits the schema: its tables, columns, positions and descriptors are there, and its statements are such
 //!   as a target can be sent.
+//! * E5 a column is dropped when it is there, and nothing names it until it is added again; nor does a write whose timestamp
+//!   is not above the drop's at any time after it: what becomes of such a cell depends on when the database puts its files in
+//!   order. A drop's timestamp is not below that of any write of the column before it: Cassandra cannot read what is left.
 
 mod fit;
 #[cfg(test)]
 mod tests;
 
-use crate::{Lts, Part, Regenerate, SessionId, Step, Visit};
-use datagen::schema::Schema;
+use crate::{Change, ChangeKind, Lts, Part, Regenerate, SessionId, Step, Visit};
+use datagen::schema::{ColumnId, Schema};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -58,7 +61,7 @@ impl Line {
     #[must_use]
     pub fn with_steps(&self, steps: Vec<(u16, Step)>) -> Option<Line> {
         let (numbers, steps): (Vec<u16>, Vec<Step>) = steps.into_iter().unzip();
-        let does = |step: &Step| matches!(step, Step::Write(_) | Step::Read(_));
+        let does = |step: &Step| matches!(step, Step::Write(_) | Step::Read(_) | Step::Change(_));
         if !steps.iter().any(does) {
             return None;
         }
@@ -125,6 +128,8 @@ pub struct Explicit {
     at: BTreeMap<Lts, usize>,
     /// Ascending.
     writers: BTreeMap<Part, Vec<Lts>>,
+    /// Changes of the schema, ascending.
+    changes: Vec<(Lts, Change)>,
 }
 
 impl Explicit {
@@ -146,7 +151,13 @@ impl Explicit {
                 writers.entry(*part).or_default().push(line.visit.lts);
             }
         }
+        let mut changes: Vec<(Lts, Change)> = lines
+            .iter()
+            .filter_map(|line| Some((line.visit.lts, *line.visit.change()?)))
+            .collect();
+        changes.sort_unstable_by_key(|(lts, _)| *lts);
         Ok(Explicit {
+            changes,
             schema,
             lines,
             at,
@@ -162,6 +173,13 @@ impl Explicit {
     /// The greatest lts; 0 where there is no visit.
     pub fn last(&self) -> Lts {
         self.at.last_key_value().map_or(Lts(0), |(lts, _)| *lts)
+    }
+
+    /// The visits that drop a column of a table, ascending.
+    fn drops(&self, table: u16) -> impl DoubleEndedIterator<Item = Lts> {
+        let drops = move |c: &Change| c.table == table && c.what == ChangeKind::DropColumn;
+        let all = self.changes.iter();
+        all.filter(move |(_, change)| drops(change)).map(|(lts, _)| *lts)
     }
 
     /// The greatest number of a session.
@@ -191,15 +209,42 @@ impl Regenerate for Explicit {
             .unwrap_or(step)
     }
 
+    fn away(&self, table: u16, at: Lts) -> Vec<ColumnId> {
+        let mut away = BTreeSet::new();
+        for (_, change) in self
+            .changes
+            .iter()
+            .filter(|(lts, c)| *lts <= at && c.table == table)
+        {
+            match change.what {
+                ChangeKind::DropColumn => _ = away.insert(change.column),
+                ChangeKind::AddColumn => _ = away.remove(&change.column),
+                ChangeKind::CreateIndex | ChangeKind::DropIndex => {}
+            }
+        }
+        away.into_iter().collect()
+    }
+
+    fn changes(&self, until: Lts) -> Vec<Lts> {
+        let all = self
+            .changes
+            .iter()
+            .filter(|(lts, change)| *lts <= until && change.what.is_alone());
+        all.map(|(lts, _)| *lts).collect()
+    }
+
     fn writer_after(&self, part: Part, lts: Lts) -> Option<Lts> {
-        let writers = self.writers.get(&part)?;
-        writers.get(writers.partition_point(|w| *w <= lts)).copied()
+        let writers = self.writers.get(&part).map_or(&[][..], Vec::as_slice);
+        let next = writers.get(writers.partition_point(|w| *w <= lts)).copied();
+        let dropped = self.drops(part.table).find(|drop| *drop > lts);
+        next.into_iter().chain(dropped).min()
     }
 
     fn writer_before(&self, part: Part, lts: Lts) -> Option<Lts> {
-        let writers = self.writers.get(&part)?;
-        let before = writers.partition_point(|w| *w < lts);
-        before.checked_sub(1).map(|n| writers[n])
+        let writers = self.writers.get(&part).map_or(&[][..], Vec::as_slice);
+        let before = writers.partition_point(|w| *w < lts).checked_sub(1);
+        let dropped = self.drops(part.table).rfind(|drop| *drop < lts);
+        before.map(|n| writers[n]).max(dropped)
     }
 }
 
@@ -248,6 +293,70 @@ fn misfits(schema: &Schema, lines: &[Line]) -> Vec<Misfit> {
             misfit("the numbers of its steps must rise, one for each".to_owned());
         }
         fit::check(schema, &line.visit, &mut |what| misfit(what));
+    }
+    out.extend(absent(lines));
+    out
+}
+
+/// What breaks E5. Columns come and go in the order of the numbers: nothing runs beside a visit that drops or adds one.
+fn absent(lines: &[Line]) -> Vec<Misfit> {
+    let mut out = Vec::new();
+    let mut away: BTreeSet<(u16, ColumnId)> = BTreeSet::new();
+    let mut dropped: BTreeMap<(u16, ColumnId), i64> = BTreeMap::new();
+    let mut by_number: Vec<(usize, &Visit)> = lines.iter().map(|line| &line.visit).enumerate().collect();
+    by_number.sort_by_key(|(_, visit)| visit.lts);
+    for (line, visit) in by_number {
+        let lts = visit.lts;
+        let mut misfit = |what: String| out.push(Misfit { line, lts, what });
+        let names = |(table, column): &&(u16, ColumnId)| visit.names(*table, *column);
+        for (table, column) in away.iter().filter(names) {
+            misfit(format!(
+                "column c{} of table t{table} is dropped: leave it out until it is added again",
+                column.0
+            ));
+        }
+        let timestamp = visit.stamp.map_or(i64::MIN, |stamp| stamp.timestamp);
+        let late = |(key, upto): &(&(u16, ColumnId), &i64)| timestamp <= **upto && !away.contains(*key);
+        let writes =
+            |(key, _): &(&(u16, ColumnId), &i64)| !visit.writes.is_empty() && visit.names(key.0, key.1);
+        for ((table, column), upto) in dropped.iter().filter(late).filter(writes) {
+            misfit(format!(
+                "it writes column c{} of table t{table} at {timestamp}, and cells up to {upto} were dropped: give it a greater timestamp",
+                column.0
+            ));
+        }
+        let Some(change) = visit.change() else { continue };
+        let key = (change.table, change.column);
+        if change.what == ChangeKind::DropColumn {
+            let before = lines.iter().map(|line| &line.visit).filter(|v| v.lts < lts);
+            let wrote = before.filter(|v| !v.writes.is_empty() && v.names(key.0, key.1));
+            if let Some(newest) = wrote
+                .filter_map(|v| Some(v.stamp?.timestamp))
+                .max()
+                .filter(|t| *t > timestamp)
+            {
+                misfit(format!(
+                    "a visit before it writes column c{} at {newest}: drop it at that timestamp or a greater one",
+                    key.1.0
+                ));
+            }
+            dropped.insert(key, timestamp);
+        }
+        let fits = match change.what {
+            ChangeKind::DropColumn => away.insert(key),
+            // A column that is there stays as it is.
+            ChangeKind::AddColumn => {
+                away.remove(&key);
+                true
+            }
+            ChangeKind::CreateIndex | ChangeKind::DropIndex => !away.contains(&key),
+        };
+        if !fits {
+            misfit(format!(
+                "column c{} of table t{} is dropped already",
+                change.column.0, change.table
+            ));
+        }
     }
     out
 }

@@ -9,6 +9,7 @@
 //! | row | a position in the universe of the table's clustering keys, inside a partition |
 //! | descriptor | a 64-bit number that stands for a value of a column; [`datagen`] inflates and deflates it |
 //! | [`Step`] | one statement of a visit: a write ([`Op`]), a read ([`Query`]), a savepoint |
+//! | [`Change`] | a change of a table's schema: a visit of its own, in no partition and in all of its table |
 //! | [`Address`] | (lts, attempt, step): names one statement in logs, lies, faults, findings |
 //! | [`Answer`] | what the database said to one step: rows, a count, refused, unknown |
 //! | [`Tick`] | time in judgements: one counter per process, taken before sending and after receiving |
@@ -30,6 +31,7 @@ mod encode;
 pub mod explicit;
 pub mod finding;
 pub mod ids;
+mod names;
 pub mod outcome;
 pub mod progress;
 pub mod regenerate;
@@ -44,8 +46,8 @@ pub mod notation;
 pub mod tracker;
 
 pub use ast::{
-    Aggregate, Cells, Condition, Consistency, Elements, End, Extras, From, Op, Parts, Predicate, Query,
-    Relation, RowChoice, Select, Stamp, Step, Visit,
+    Aggregate, Cells, Change, ChangeKind, Condition, Consistency, Elements, End, Extras, From, Op, Parts,
+    Predicate, Query, Relation, RowChoice, Select, Stamp, Step, Visit,
 };
 pub use claim::{Affected, Atomic, Check, Claim, Discipline, Level, Semantics, Snapshot, Ties};
 pub use datagen::value::Nulls;

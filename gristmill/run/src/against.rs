@@ -339,7 +339,7 @@ impl<'w> Shadow<'w> {
         let (action, part) = match step {
             Step::Write(op) => (op.kind(), Some(op.part())),
             Step::Read(query) => (query.kind(), None),
-            Step::Savepoint(_) | Step::RollbackTo(_) => return,
+            Step::Savepoint(_) | Step::RollbackTo(_) | Step::Change(_) => return,
         };
         let compared = match (may, step, first, second) {
             (Err(why), ..) => Compared::Not(why),

@@ -27,7 +27,7 @@ use crate::world::World;
 use check::Judged;
 pub(crate) use counts::Compared;
 use datagen::stream::{Stream, chance, draw};
-use history::{Answered, Counts, Tick};
+use history::{Answered, Counts, Lts, Tick};
 use pool::Pool;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -251,13 +251,19 @@ impl<'w> Judging<'w> {
             None => some.into_iter().map(|a| self.world.judge.explain(a)).collect(),
         };
         for ((explained, batch), tick) in explained.into_iter().zip(of).zip(last) {
+            let lts = explained.address().lts;
             let judged = self.world.judge.conclude(explained);
             if tick <= self.before.through {
                 self.one_judged(batch);
                 continue;
             }
             match judged {
-                Judged::Explained(e) => self.compared.explained(&e),
+                Judged::Explained(e) => {
+                    self.compared.explained(&e);
+                    if e.read {
+                        self.compare_for(lts);
+                    }
+                }
                 Judged::NotCompared(why) => self.compared.not_compared(why),
                 Judged::Broken(finding) => {
                     self.compared.broken(&finding);
@@ -270,6 +276,19 @@ impl<'w> Judging<'w> {
             self.one_judged(batch);
         }
         Ok(())
+    }
+
+    /// Counts what a read was for beside itself: to see what must not have changed, or what an index finds.
+    fn compare_for(&mut self, lts: Lts) {
+        let Some(changing) = &self.world.changing else {
+            return;
+        };
+        if let Some(kind) = changing.after(lts) {
+            self.compared.also(kind);
+        }
+        if changing.is_by_index(lts) {
+            self.compared.also("read-by-index");
+        }
     }
 
     fn look_at_findings(&mut self) -> Result<(), RunError> {

@@ -26,6 +26,7 @@ mod against;
 mod agents;
 mod baton;
 mod causes;
+mod changing;
 mod clean;
 mod clock;
 mod error;

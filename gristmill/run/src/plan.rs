@@ -29,6 +29,7 @@ pub use stages::{Stage, Stages};
 pub(crate) use tables::AGENTS;
 pub use values::{Millis, NotA, PerSecond, Rate, Seed, Stop, split_password};
 
+pub use crate::changing::Changeable;
 use crate::fault::FaultKind;
 use ::history::{Check, Claim, Discipline, Level, Line};
 use datagen::schema::Schema;
@@ -126,6 +127,9 @@ pub struct Plan {
     /// Faults by hand.
     #[serde(default)]
     pub faults_at: Vec<FaultAt>,
+    /// The columns that `index` and `alter` are about, where the plan has such faults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Changeable>,
     /// Lies of the reference, or of the corruptor, by rate.
     #[serde(default)]
     pub lies: BTreeMap<String, Rate>,

@@ -19,6 +19,8 @@ pub(crate) struct Witnesses {
     pub failed_before: bool,
     /// The server restarted since the visit began, and not by us.
     pub restarted: bool,
+    /// It is a read, and an index came or went meanwhile.
+    pub building: bool,
     /// The statement is an insert that may meet its key; whether it did is judged like a read (F27).
     pub may_be_duplicate: bool,
 }
@@ -49,7 +51,8 @@ pub(crate) fn explain(kind: ReasonKind, w: Witnesses) -> Explained {
         ReasonKind::Deadline => w.connection,
         ReasonKind::Disconnected | ReasonKind::Unavailable => w.connection || w.outside,
         ReasonKind::RolledBack | ReasonKind::InFailedTransaction => w.failed_before,
-        ReasonKind::Other => false,
+        // "The index is not available" is how a server says that it is being built, or only that the read failed.
+        ReasonKind::Other => w.building,
     };
     if expected {
         return Explained::Expected;

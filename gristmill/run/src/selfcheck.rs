@@ -28,7 +28,7 @@ pub struct Trial {
     /// Who tells it.
     pub target: &'static str,
     rate: Rate,
-    kill: Option<Rate>,
+    fault: Option<(FaultKind, Rate)>,
     pace: Pace,
     profile: &'static str,
     discipline: Discipline,
@@ -74,7 +74,7 @@ pub fn trials() -> Vec<Trial> {
         // A crash is rare by itself, so its lie is told whenever there is one; so is an update of a row that two visits
         // have written before, even where few rows get most of the visits, and a read with LIMIT of more rows than that.
         rate: match (line.needs, line.flaw) {
-            (Needs::Crash, _) => Rate { num: 1, den: 1 },
+            (Needs::Crash | Needs::Change, _) => Rate { num: 1, den: 1 },
             (_, Flaw::LostUpdate | Flaw::IgnoredLimit) => Rate { num: 1, den: 5 },
             _ => seldom,
         },
@@ -83,7 +83,11 @@ pub fn trials() -> Vec<Trial> {
         } else {
             "default"
         },
-        kill: (line.needs == Needs::Crash).then_some(Rate { num: 1, den: 200 }),
+        fault: match line.needs {
+            Needs::Crash => Some((FaultKind::Kill, Rate { num: 1, den: 200 })),
+            Needs::Change => Some((FaultKind::Alter, Rate { num: 1, den: 40 })),
+            Needs::Nothing | Needs::Partner | Needs::Conditional => None,
+        },
         // A lie that needs a partner must not depend on how busy the machine is.
         pace: if line.needs == Needs::Partner {
             Pace::LockStep
@@ -109,7 +113,7 @@ pub fn trials() -> Vec<Trial> {
         .filter(|l| l.disciplines.contains(&Discipline::Lww))
         .map(|l| Trial {
             rate: match (l.needs, l.flaw) {
-                (Needs::Crash, _) => Rate { num: 1, den: 1 },
+                (Needs::Crash | Needs::Change, _) => Rate { num: 1, den: 1 },
                 // One table of several is for lightweight transactions.
                 (Needs::Conditional, _) => Rate { num: 1, den: 5 },
                 // Seldom is there what they are told of: a timestamp that does not rise, a deleted range with a row at its end.
@@ -200,11 +204,7 @@ impl Trial {
             } else {
                 BTreeMap::new()
             },
-            faults: self
-                .kill
-                .map(|rate| (FaultKind::Kill, rate))
-                .into_iter()
-                .collect(),
+            faults: self.fault.into_iter().collect(),
             ..Settings::default()
         };
         let environment: targets::target::Environment = Arc::new(|name| std::env::var(name).ok());

@@ -67,6 +67,8 @@ pub(crate) struct Client<'w> {
     /// Of the current attempt: the step digests folded, and how many steps were sent.
     sent: u64,
     steps_sent: usize,
+    /// A statement of its last visit has something done to the server as a whole: its next visit comes after that.
+    struck: bool,
 }
 
 /// Frees the others if this thread panics.
@@ -131,6 +133,7 @@ impl<'w> Client<'w> {
             scratch: Vec::new(),
             sent: 0,
             steps_sent: 0,
+            struck: false,
         }
     }
 
@@ -148,6 +151,10 @@ impl<'w> Client<'w> {
     }
 
     fn next(&mut self) -> Option<Arc<Visit>> {
+        while std::mem::take(&mut self.struck) && self.world.faults.is_under_way() && !self.world.is_over() {
+            self.world.pause(TURN);
+            self.struck = true;
+        }
         let late = self.wait_for_its_moment();
         let visit = self.take();
         if let (Some(late), Some(_)) = (late, &visit) {
@@ -209,9 +216,9 @@ impl<'w> Client<'w> {
             // While it still waits: settling closes the connection.
             let stall = self.stall(&ended, faults, identity.as_ref());
             let settled = self.settle_if_needed(visit, attempt, &ended)?;
-            self.explain_failure(visit, attempt, &ended, faults, identity.as_ref(), stall);
+            self.explain_failure(visit, attempt, &ended, faults, identity.as_ref(), stall, began);
             self.hand_over(visit, attempt, digest)?;
-            if !self.again(&ended, settled, attempt) {
+            if !self.again(visit, &ended, settled, attempt) {
                 break ended;
             }
             attempt += 1;
@@ -229,9 +236,13 @@ impl<'w> Client<'w> {
     }
 
     /// Whether there is another attempt. None while one is unknown (F15).
-    fn again(&mut self, ended: &Attempt, state: State, attempt: u8) -> bool {
+    fn again(&mut self, visit: &Visit, ended: &Attempt, state: State, attempt: u8) -> bool {
         if state != State::Rejected || attempt == ATTEMPT_MAX || self.world.is_over() {
             return false;
+        }
+        // What others may name depends on it.
+        if visit.change().is_some_and(|change| change.what.is_alone()) {
+            return attempt < CHANGES_MAX;
         }
         match (&self.world.baton, ended.failed_by()) {
             (Some(baton), Some(ReasonKind::Busy)) => {
@@ -333,6 +344,7 @@ impl<'w> Client<'w> {
     }
 
     /// A refusal, or silence, that nothing of the run explains is a finding of ours, not of the judge.
+    #[expect(clippy::too_many_arguments, reason = "all that is known of one attempt")]
     fn explain_failure(
         &mut self,
         visit: &Visit,
@@ -341,6 +353,7 @@ impl<'w> Client<'w> {
         faults: Witness,
         identity: Option<&Identity>,
         stall: Option<Stall>,
+        began: u64,
     ) {
         let world = self.world;
         let Some((step, reason)) = &ended.failed else {
@@ -364,12 +377,17 @@ impl<'w> Client<'w> {
                 && !faults.connection
                 && (reason.code == CRASH_OF_ANOTHER
                     || identity.is_some_and(|i| self.connection.server_restarted(i))),
+            building: matches!(visit.steps.get(usize::from(step)), Some(Step::Read(_)))
+                && world.building.since(began),
             may_be_duplicate: matches!(
                 visit.steps.get(usize::from(step)),
                 Some(Step::Write(Op::Insert { strict: true, .. }))
             ),
         };
         let Explained::Finding(kind) = refusal::explain(kind, witnesses) else {
+            if kind == ReasonKind::Other {
+                world.building.refused();
+            }
             return;
         };
         if let Some(what) = exhausted(reason) {
@@ -426,8 +444,12 @@ impl<'w> Client<'w> {
     }
 }
 
+/// Between two looks whether what was done to the server is done.
+const TURN: Duration = Duration::from_millis(2);
 /// How long a session waits for its moment before it looks whether the load has ended.
 const LOOK_UP: Duration = Duration::from_millis(20);
+/// Attempts at dropping or adding a column.
+const CHANGES_MAX: u8 = 3;
 /// Attempts are numbered in five bits (F3).
 const ATTEMPT_MAX: u8 = 31;
 /// PostgreSQL ends every session when one of its processes crashed: the server goes on under the same name.
@@ -443,6 +465,7 @@ fn action(visit: &Visit, step: u16) -> &'static str {
             Some(Step::Read(query)) => query.kind(),
             Some(Step::Savepoint(_)) => "savepoint",
             Some(Step::RollbackTo(_)) => "rollback to savepoint",
+            Some(Step::Change(change)) => change.what.name(),
             None => "",
         },
     }

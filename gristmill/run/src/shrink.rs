@@ -40,6 +40,7 @@ use crate::life::{history, read_plan};
 use crate::plan::Plan;
 use crate::supervisor::Supervision;
 use attempt::Attempts;
+pub(crate) use cuts::{narrower, narrower_read};
 use history::artefact::Folder;
 use history::notation::HistoryFile;
 use history::tracker::TrackerFile;

@@ -19,7 +19,7 @@ use crate::plan::{Stage, Stages};
 use crate::whole;
 use datagen::schema::{Schema, Table};
 use datagen::value::Order;
-use history::{Consistency, End, Level, Lts, Part, Query, Regenerate, Stamp, Step, Visit};
+use history::{Consistency, End, Level, Lts, Part, Query, Regenerate, Select, Stamp, Step, Visit};
 use parking_lot::RwLock;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -273,12 +273,18 @@ impl Staged {
     }
 
     /// The read at an index of a validation.
-    fn read(&self, parts: &[(Part, u64)], index: u64) -> Query {
+    fn read(&self, parts: &[(Part, u64)], index: u64, before: u64) -> Query {
         let at = parts.partition_point(|(_, reads)| *reads <= index);
         let (part, until) = parts[at];
         let queries = reads(self.schema.table(part.table), part, self.is_stamped());
         let back = usize::try_from(until - index).expect("reads of one partition are few");
-        queries[queries.len() - back].clone()
+        let mut query = queries[queries.len() - back].clone();
+        // What is dropped when the base ends is no column of what is read then.
+        let away = self.base.away(part.table, Lts(before));
+        if let Select::Columns(columns) = &mut query.select {
+            columns.retain(|id| !away.contains(id));
+        }
+        query
     }
 }
 
@@ -327,11 +333,16 @@ impl Regenerate for Staged {
                 let visit = self.base.visit(Lts(stretch.base_before + index + 1))?;
                 Some(Visit { lts, ..visit })
             }
-            Kind::Validate(parts) => {
-                Some(self.validating(lts, self.read(&self.laid.read().parts[..parts], index)))
-            }
+            Kind::Validate(parts) => Some(self.validating(
+                lts,
+                self.read(&self.laid.read().parts[..parts], index, stretch.base_before),
+            )),
             Kind::Replicas(parts, reads) => {
-                let read = self.read(&self.laid.read().copies[..parts], index % reads);
+                let read = self.read(
+                    &self.laid.read().copies[..parts],
+                    index % reads,
+                    stretch.base_before,
+                );
                 let mut visit = self.validating(lts, read);
                 if let Some(stamp) = &mut visit.stamp {
                     stamp.consistency = Consistency::One;

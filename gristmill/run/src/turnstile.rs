@@ -16,6 +16,9 @@
 //!   and on the session that it had; whoever waits too long for that is let through, and it is counted.
 //! * U6 after `stop`, what was admitted is still handed out: the visits of a run are the numbers 1 to n, without a gap but
 //!   for those that the history itself has not.
+//! * U7 a visit that changes what others may name runs alone: it goes when everything before it has ended, and nothing is
+//!   admitted until it has.
+//! * U8 a visit that follows another one is done by the same session, next. It holds nothing: it only reads.
 
 use crate::replay::{Place, Schedule};
 use datagen::schema::SizeClass;
@@ -30,6 +33,9 @@ use std::time::Duration;
 pub(crate) type Skipped = Box<dyn Fn(Lts) + Send + Sync>;
 /// Whether a visit has ended before (in an earlier life of the worker).
 pub(crate) type Done = Box<dyn Fn(Lts) -> bool + Send + Sync>;
+
+/// See [`Options::follows`].
+pub(crate) type Follows = Box<dyn Fn(Lts) -> bool + Send + Sync>;
 
 /// How a turnstile is set up.
 pub(crate) struct Options {
@@ -49,6 +55,8 @@ pub(crate) struct Options {
     pub schedule: Option<Arc<Schedule>>,
     /// Which visits keep out of each other's way.
     pub exclusion: Exclusion,
+    /// Whether a visit is for the session that did the one before it, right after that; not with recorded overlaps.
+    pub follows: Follows,
 }
 
 /// Which visits keep out of each other's way.
@@ -127,6 +135,22 @@ struct Inner {
     sleepers: usize,
     aborted: bool,
     record: Progress,
+    /// Visits that were handed out and not released.
+    flying: usize,
+    /// The one that runs alone.
+    alone: Option<u64>,
+    /// By the visit that goes before: those that follow it.
+    followers: BTreeMap<u64, Arc<Visit>>,
+    /// By session: what it does next.
+    own: BTreeMap<SessionId, Arc<Visit>>,
+}
+
+/// What came of a try to admit the next visit.
+enum Admitted {
+    Go(Arc<Visit>),
+    Queued,
+    /// It runs alone, or another one does.
+    Blocked,
 }
 
 /// How far a recorded order is followed.
@@ -155,6 +179,10 @@ impl Turnstile {
             retired: BTreeSet::new(),
             sleepers: 0,
             aborted: false,
+            flying: 0,
+            alone: None,
+            followers: BTreeMap::new(),
+            own: BTreeMap::new(),
             record: Progress {
                 finished: vec![false; options.schedule.as_ref().map_or(0, |s| s.finished())],
                 ..Progress::default()
@@ -211,6 +239,15 @@ impl Turnstile {
     pub(crate) fn release(&self, visit: &Visit) {
         let held = self.held(visit);
         self.free(&held, visit.lts);
+        let mut inner = self.inner.lock();
+        inner.flying -= 1;
+        if inner.alone == Some(visit.lts.0) {
+            inner.alone = None;
+        }
+        if inner.sleepers > 0 && inner.flying == 0 {
+            self.changed.notify_all();
+        }
+        self.wake(&inner);
     }
 
     fn held<'v>(&self, visit: &'v Visit) -> Cow<'v, [Part]> {
@@ -252,6 +289,9 @@ impl Turnstile {
                     .remove(&lts)
                     .expect("a visit in a queue, not its head's holder, is waiting");
                 inner.unready(lts, self.place(lts));
+                if inner.followers.remove(&lts).is_some() {
+                    (self.options.skipped)(Lts(lts + 1));
+                }
                 if let Some(rank) = self.options.schedule.as_ref().and_then(|s| s.rank(Lts(lts))) {
                     inner.record.finish(rank);
                 }
@@ -304,10 +344,24 @@ impl Turnstile {
     }
 
     fn next(&self, inner: &mut Inner, who: SessionId, impatient: bool) -> Taken {
+        let taken = self.choose(inner, who, impatient);
+        if let Taken::Go(visit) = &taken {
+            inner.flying += 1;
+            if let Some(follower) = inner.followers.remove(&visit.lts.0) {
+                inner.own.insert(who, follower);
+            }
+        }
+        taken
+    }
+
+    fn choose(&self, inner: &mut Inner, who: SessionId, impatient: bool) -> Taken {
         if inner.aborted {
             return Taken::End;
         }
         loop {
+            if let Some(visit) = inner.own.remove(&who) {
+                return Taken::Go(visit);
+            }
             if let Some(visit) = self.first_ready(inner, who, impatient) {
                 return Taken::Go(visit);
             }
@@ -321,8 +375,10 @@ impl Turnstile {
             if !self.has_room(inner) {
                 return Taken::Wait;
             }
-            if let Some(visit) = self.admit(inner) {
-                return Taken::Go(visit);
+            match self.admit(inner) {
+                Admitted::Go(visit) => return Taken::Go(visit),
+                Admitted::Queued => {}
+                Admitted::Blocked => return Taken::Wait,
             }
         }
     }
@@ -343,23 +399,37 @@ impl Turnstile {
     }
 
     /// Takes the next number into the window; gives the visit at once if nothing stands before it.
-    fn admit(&self, inner: &mut Inner) -> Option<Arc<Visit>> {
+    fn admit(&self, inner: &mut Inner) -> Admitted {
         let Some(Lts(lts)) = self.history.from(Lts(inner.next)).filter(|l| l.0 <= inner.last) else {
             inner.last = inner.next - 1;
-            return None;
+            return Admitted::Queued;
         };
-        inner.next = lts + 1;
-        if lts <= self.options.done_until.0 && (self.options.done)(Lts(lts)) {
-            return None;
+        if inner.alone.is_some() {
+            return Admitted::Blocked;
         }
-        let Some(visit) = self.history.visit(Lts(lts)) else {
+        if lts <= self.options.done_until.0 && (self.options.done)(Lts(lts)) {
+            inner.next = lts + 1;
+            return Admitted::Queued;
+        }
+        let skipped = |inner: &mut Inner| {
+            inner.next = lts + 1;
             (self.options.skipped)(Lts(lts));
-            return None;
+            Admitted::Queued
+        };
+        let Some(visit) = self.history.visit(Lts(lts)) else {
+            return skipped(inner);
         };
         if !inner.retired.is_empty() && visit.writes.iter().any(|p| inner.retired.contains(p)) {
-            (self.options.skipped)(Lts(lts));
-            return None;
+            return skipped(inner);
         }
+        if visit.change().is_some_and(|change| change.what.is_alone()) {
+            if inner.flying > 0 || !inner.waiting.is_empty() || !inner.own.is_empty() {
+                return Admitted::Blocked;
+            }
+            inner.alone = Some(lts);
+        }
+        inner.next = lts + 1;
+        self.reserve(inner, lts);
         let mut behind = 0;
         for part in self.held(&visit).iter() {
             let queue = inner.queues.entry(*part).or_default();
@@ -368,13 +438,31 @@ impl Turnstile {
         }
         let visit = Arc::new(visit);
         if behind == 0 && self.options.schedule.is_none() {
-            return Some(visit);
+            return Admitted::Go(visit);
         }
         if behind == 0 {
             inner.make_ready(lts, self.place(lts));
         }
         inner.waiting.insert(lts, Waiting { visit, behind });
-        None
+        Admitted::Queued
+    }
+
+    /// Admits the visit that follows another one together with it.
+    fn reserve(&self, inner: &mut Inner, lts: u64) {
+        let next = Lts(lts + 1);
+        let is_done = || next <= self.options.done_until && (self.options.done)(next);
+        if self.options.schedule.is_some()
+            || self.options.exclusion == Exclusion::All
+            || next.0 > inner.last
+            || !(self.options.follows)(next)
+            || is_done()
+        {
+            return;
+        }
+        if let Some(visit) = self.history.visit(next) {
+            inner.next = next.0 + 1;
+            inner.followers.insert(lts, Arc::new(visit));
+        }
     }
 }
 

@@ -24,6 +24,11 @@ pub(crate) fn make(
         loaded.last,
         loaded.tally.writing,
     );
+    let mut setup = setup.clone();
+    if world.building.count() > 0 {
+        let words = format!("{} reads, while an index came or went", world.building.count());
+        setup.insert("refused".to_owned(), words);
+    }
     let enabled = enabled(world, &loaded);
     let exercised: BTreeSet<&String> = loaded.counts.exercised.keys().collect();
     let drawn: BTreeSet<String> = enabled.drawn;
@@ -61,7 +66,7 @@ pub(crate) fn make(
         // Who knows more, such as the commit, says so: this crate is not built again for each of them.
         gristmill: env!("CARGO_PKG_VERSION").to_owned(),
         types: types(world),
-        setup: setup.clone(),
+        setup,
         visits,
         load_ms: u64::try_from(loaded.load.as_millis()).unwrap_or(u64::MAX),
         counts: loaded.counts,
@@ -171,6 +176,7 @@ fn enabled(world: &World, loaded: &Loaded) -> Enabled {
             let kind = match step {
                 history::Step::Write(op) => op.kind(),
                 history::Step::Read(query) => query.kind(),
+                history::Step::Change(change) => change.what.name(),
                 history::Step::Savepoint(_) | history::Step::RollbackTo(_) => continue,
             };
             if ran && !drawn.contains(kind) {

@@ -8,6 +8,7 @@ use crate::RunError;
 use crate::against::Against;
 use crate::baton::Baton;
 use crate::causes::{Archive, Causes};
+use crate::changing::Changing;
 use crate::clock::Clock;
 use crate::evidence::Ring;
 use crate::fault::Faults;
@@ -40,6 +41,8 @@ pub(crate) struct World {
     pub(crate) history: Arc<dyn Regenerate>,
     /// The same, where it has stages.
     pub(crate) staged: Option<Arc<Staged>>,
+    /// The same, where its schema changes or something is done to the server as a whole.
+    pub(crate) changing: Option<Arc<Changing>>,
     pub(crate) schema: Arc<Schema>,
     pub(crate) target: Arc<dyn Target>,
     pub(crate) claim: Claim,
@@ -57,6 +60,8 @@ pub(crate) struct World {
     pub(crate) causes: Causes,
     /// The second database, where the plan has one.
     pub(crate) against: Option<Against>,
+    /// Indexes that come or go at this moment.
+    pub(crate) building: Building,
     pub(crate) notes: Mutex<Vec<String>>,
     /// Why the verdict cannot be clean, beside what the counts say.
     pub(crate) doubts: Mutex<BTreeSet<String>>,
@@ -75,6 +80,41 @@ pub(crate) struct World {
     pause: (Mutex<()>, Condvar),
 }
 
+/// When indexes came and went: whoever reads meanwhile may be refused.
+#[derive(Default)]
+pub(crate) struct Building {
+    now: AtomicU64,
+    /// When the last one was ready, in nanoseconds; 0: none was.
+    ready_ns: AtomicU64,
+    /// Reads that were refused for it.
+    refused: AtomicU64,
+}
+
+impl Building {
+    pub(crate) fn begins(&self) {
+        self.now.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn ends(&self, ns: u64) {
+        self.ready_ns.fetch_max(ns, Ordering::SeqCst);
+        self.now.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Whether an index came or went since a moment.
+    pub(crate) fn since(&self, ns: u64) -> bool {
+        self.now.load(Ordering::SeqCst) > 0 || self.ready_ns.load(Ordering::SeqCst) >= ns.max(1)
+    }
+
+    pub(crate) fn refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Reads that were refused because an index came or went.
+    pub(crate) fn count(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+}
+
 /// The parts of a world that are made one by one.
 pub(crate) struct Parts {
     pub(crate) plan: Plan,
@@ -82,6 +122,7 @@ pub(crate) struct Parts {
     pub(crate) ticks: Ticks,
     pub(crate) history: Arc<dyn Regenerate>,
     pub(crate) staged: Option<Arc<Staged>>,
+    pub(crate) changing: Option<Arc<Changing>>,
     pub(crate) schema: Arc<Schema>,
     pub(crate) target: Arc<dyn Target>,
     pub(crate) log: Writer,
@@ -108,6 +149,8 @@ impl World {
             ticks: p.ticks,
             history: p.history,
             staged: p.staged,
+            changing: p.changing,
+            building: Building::default(),
             schema: p.schema,
             target: p.target,
             log: p.log,

@@ -32,7 +32,7 @@ use config::{Config, Words};
 use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::{Nulls, Type};
-use history::{Affected, Atomic, Claim, Level, Semantics, SessionId, Snapshot, Ties};
+use history::{Affected, Atomic, Change, ChangeKind, Claim, Level, Semantics, SessionId, Snapshot, Ties};
 use local::Local;
 pub(crate) use local::is_installed;
 use std::net::ToSocketAddrs;
@@ -210,6 +210,7 @@ impl Target for Cassandra {
             can_cancel: false,
             can_terminate: false,
             conditional: true,
+            changes: ChangeKind::ALL.map(|(kind, _)| kind).to_vec(),
             maintains: if local {
                 vec![
                     Maintenance::Flush,
@@ -395,6 +396,7 @@ impl Target for Cassandra {
             client,
             self.renderer(schema),
             identity,
+            self.shared.keyspace().to_owned(),
         )))
     }
 
@@ -428,6 +430,12 @@ impl Target for Cassandra {
             let what = format!("there is no address for {host}");
             Unusable::server(config.shown.clone(), what, "see that the URL names its host")
         })
+    }
+
+    fn shows(&self, schema: &Schema, change: &Change) -> Result<bool, Unusable> {
+        let layout = self.layouts.of(schema);
+        let table = layout.table(change.table);
+        self.ask(|client| admin::shows(client, self.shared.keyspace(), table, change))
     }
 
     fn maintain(&self, what: Maintenance) -> Result<(), Unusable> {

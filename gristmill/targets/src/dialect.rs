@@ -10,7 +10,7 @@
 //! * D4 requests of one shape have one text: a session writes it once, afterwards only their values.
 
 pub(crate) mod cql;
-mod ddl;
+pub(crate) mod ddl;
 mod literal;
 mod mysql;
 mod postgres;
@@ -373,6 +373,10 @@ fn put_shape(dialect: &Dialect, request: &Request<'_>, into: &mut Vec<u8>) {
                 }
             }
             into.extend_from_slice(&steps.len().to_le_bytes());
+            // ALTER takes no placeholders.
+            if let [Step::Change(_)] = steps {
+                into.extend_from_slice(&stamp.timestamp.to_le_bytes());
+            }
             match batch {
                 None => steps.iter().for_each(|step| step.shape(into)),
                 Some(_) => {

@@ -44,6 +44,7 @@ pub enum Flaw {
     DbHideValue = 23,
     DbChangeValue = 24,
     DbShowValue = 25,
+    ResurrectedColumn = 26,
     ConditionIgnored = 30,
     ConditionDenied = 31,
 }
@@ -95,6 +96,8 @@ pub enum Needs {
     Crash,
     /// A target that has lightweight transactions.
     Conditional,
+    /// A column that is dropped and added again.
+    Change,
 }
 
 /// Every lie.
@@ -152,6 +155,15 @@ pub const FLAWS: &[FlawLine] = &[
         visible: "real time",
         disciplines: BOTH,
         needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::ResurrectedColumn,
+        name: "resurrected_column",
+        teller: Teller::Store,
+        does: "a column that was dropped and added again shows the cells that it had",
+        visible: "any read of the column after it was added again; needs --fault alter=RATE",
+        disciplines: LWW,
+        needs: Needs::Change,
     },
     FlawLine {
         flaw: Flaw::WrongCell,

@@ -120,6 +120,7 @@ impl Target for Mysql {
             can_cancel: true,
             can_terminate: true,
             conditional: false,
+            changes: Vec::new(),
             maintains: if local {
                 vec![Maintenance::Restart]
             } else {

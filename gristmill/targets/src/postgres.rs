@@ -27,7 +27,9 @@ use config::Config;
 use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
-use history::{Affected, Atomic, Claim, Discipline, Level, Nulls, Semantics, SessionId, Snapshot};
+use history::{
+    Affected, Atomic, ChangeKind, Claim, Discipline, Level, Nulls, Semantics, SessionId, Snapshot,
+};
 use local::Local;
 use std::sync::{Arc, OnceLock};
 use wire::{Endpoint, Wire};
@@ -127,6 +129,7 @@ impl Target for Postgres {
             can_cancel: true,
             can_terminate: true,
             conditional: false,
+            changes: vec![ChangeKind::CreateIndex, ChangeKind::DropIndex],
             maintains: if local {
                 vec![
                     Maintenance::Flush,

@@ -27,7 +27,9 @@ use crate::target::{Control, Description, Facts, Gone, Identity, OpenOptions, Re
 use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
-use history::{Affected, Atomic, Claim, Discipline, Level, Nulls, Semantics, SessionId, Snapshot};
+use history::{
+    Affected, Atomic, ChangeKind, Claim, Discipline, Level, Nulls, Semantics, SessionId, Snapshot,
+};
 use parking_lot::Mutex;
 use stamped::Partitions;
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,6 +108,11 @@ impl Target for Reference {
             can_cancel: false,
             can_terminate: true,
             conditional: self.shared.options.discipline == Discipline::Lww,
+            // Under `ordered` nobody has a timestamp up to which a column's cells could be deleted.
+            changes: match self.shared.options.discipline {
+                Discipline::Ordered => vec![ChangeKind::CreateIndex, ChangeKind::DropIndex],
+                Discipline::Lww => ChangeKind::ALL.map(|(kind, _)| kind).to_vec(),
+            },
             maintains: Vec::new(),
             one_session: false,
             can_proxy: false,

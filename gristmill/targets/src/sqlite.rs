@@ -21,7 +21,9 @@ use crate::watchdog::Watchdog;
 use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
-use history::{Affected, Atomic, Claim, Discipline, Level, Nulls, Semantics, SessionId, Snapshot};
+use history::{
+    Affected, Atomic, ChangeKind, Claim, Discipline, Level, Nulls, Semantics, SessionId, Snapshot,
+};
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 use std::collections::{BTreeMap, BTreeSet};
@@ -204,6 +206,7 @@ impl Target for Sqlite {
             can_cancel: true,
             can_terminate: false,
             conditional: false,
+            changes: vec![ChangeKind::CreateIndex, ChangeKind::DropIndex],
             maintains: if self.place == Place::Memory {
                 Vec::new()
             } else {

@@ -13,7 +13,8 @@ use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
 use history::{
-    Address, Answer, Claim, Condition, Discipline, End, Level, Semantics, SessionId, Stamp, Step, Visit,
+    Address, Answer, Change, ChangeKind, Claim, Condition, Discipline, End, Level, Semantics, SessionId,
+    Stamp, Step, Visit,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -114,6 +115,8 @@ pub struct Description {
     pub conditional: bool,
     /// What [`Target::maintain`] can do.
     pub maintains: Vec<Maintenance>,
+    /// Which changes of the schema it takes while visits go on ([`history::Step::Change`]).
+    pub changes: Vec<ChangeKind>,
     /// Only one session can be open at a time (`sqlite::memory:`).
     pub one_session: bool,
     /// Connections are TCP connections that a proxy can stand in ([`OpenOptions::through`]).
@@ -300,6 +303,16 @@ pub trait Target: Send + Sync {
     /// Whether it has words for a request on these tables, and if not, what it cannot say, in a few words; needs no
     /// connection. Workloads draw no other, and a written history with another is a mistake.
     fn says(&self, _schema: &Schema, request: &Request<'_>) -> Result<(), String> {
+        let steps = match request {
+            Request::Stamped { steps, .. } => *steps,
+            Request::Step(step) => std::slice::from_ref(*step),
+            Request::Begin { .. } | Request::Commit | Request::Rollback => &[],
+        };
+        if let [Step::Change(change)] = steps
+            && !self.describe().changes.contains(&change.what)
+        {
+            return Err(format!("`{}`", change.what.name()));
+        }
         dialect::not_offered(request, self.describe().conditional).map_or(Ok(()), |what| Err(what.to_owned()))
     }
 
@@ -365,6 +378,16 @@ pub trait Target: Send + Sync {
         Err(Unusable::usage(
             self.describe().url,
             "its files are not ours to put in order",
+            remedy,
+        ))
+    }
+
+    /// Whether the server's catalog shows what a change asks for: its index or column is there, or is not.
+    fn shows(&self, _schema: &Schema, _change: &Change) -> Result<bool, Unusable> {
+        let remedy = "leave this step out";
+        Err(Unusable::usage(
+            self.describe().url,
+            "its schema is not changed while visits go on",
             remedy,
         ))
     }

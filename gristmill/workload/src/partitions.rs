@@ -443,7 +443,7 @@ impl Partitions {
     fn conditionally_read(&self, steps: &[Step]) -> Option<&View> {
         match steps.first()? {
             Step::Read(query) => Some(self.view(query.table)).filter(|view| view.conditional),
-            Step::Write(_) | Step::Savepoint(_) | Step::RollbackTo(_) => None,
+            Step::Write(_) | Step::Savepoint(_) | Step::RollbackTo(_) | Step::Change(_) => None,
         }
     }
 

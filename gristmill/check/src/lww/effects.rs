@@ -2,7 +2,7 @@
 
 use super::cell::{Cell, Expiring};
 use super::cells::{Area, Whole, elements};
-use super::merged::Effect;
+use super::merged::{Dirty, Effect, Merged};
 use crate::layout::TableLayout;
 use history::{Op, Part, Stamp, Step, Visit};
 
@@ -25,10 +25,31 @@ pub(crate) fn writes(visit: &Visit, part: Part) -> impl Iterator<Item = &Op> {
     })
 }
 
+/// Merges everything that a visit does to one partition. What it changes is added to `dirty`, where somebody wants to know.
+pub(crate) fn merge(
+    merged: &mut Merged,
+    table: &TableLayout,
+    part: Part,
+    visit: &Visit,
+    mut dirty: Option<&mut Dirty>,
+) {
+    let stamp = stamp(visit);
+    for op in writes(visit, part) {
+        merged.apply(table, visit.lts, op, stamp, dirty.as_deref_mut());
+    }
+    if let Some(column) = visit.drops(part.table) {
+        merged.drop_column(table.place(column), stamp.timestamp, dirty);
+    }
+}
+
 /// The effects of a visit on one partition; `expiring`: the number of its values, where they expire.
 pub(crate) fn effects(table: &TableLayout, visit: &Visit, part: Part, expiring: Expiring) -> Vec<Effect> {
     let timestamp = stamp(visit).timestamp;
     let mut all = Vec::new();
+    all.extend(visit.drops(part.table).map(|column| Effect::Drop {
+        place: table.place(column),
+        timestamp,
+    }));
     for op in writes(visit, part) {
         let live = |row: u64| Effect::Write {
             row,

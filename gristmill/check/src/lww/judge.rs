@@ -132,7 +132,7 @@ impl Racing {
                 ..Explanation::of(query.kind())
             },
             Step::Write(op) => Explanation::of(op.kind()),
-            Step::Savepoint(_) | Step::RollbackTo(_) => return None,
+            Step::Savepoint(_) | Step::RollbackTo(_) | Step::Change(_) => return None,
         };
         let awaited = Awaited {
             visit: Arc::clone(visit),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! deleted  timestamp of the partition's deletion         ranges  those of rows and ranges of rows
+//! dropped  those of columns (ALTER TABLE … DROP)
 //! index    (position, slot) …     sorted by position     shared  one cell a shared column
 //! cells    slot 0 │ slot 1 │ …    per slot: the row's liveness, then the cells of the regular columns, in place (`cells`)
 //! journal  what was there before, newest last, while recording
@@ -54,6 +55,9 @@ enum Undo {
     Ranges {
         old: Ranges,
     },
+    Dropped {
+        old: Vec<(Place, i64)>,
+    },
 }
 
 /// A part of what a visit does to one partition: the smallest that is seen or not.
@@ -76,6 +80,19 @@ pub(crate) enum Effect {
     DeleteAll {
         timestamp: i64,
     },
+    /// A column is dropped: its cells up to the timestamp are gone, and whatever is written below it never shows.
+    Drop {
+        place: Place,
+        timestamp: i64,
+    },
+}
+
+/// A column of one cell, by that cell's slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
+    /// In a row, whose liveness has slot 0.
+    Regular(usize),
+    Shared(usize),
 }
 
 /// See the module.
@@ -88,6 +105,8 @@ pub(crate) struct Merged {
     cells: Vec<Cell>,
     free: Vec<u32>,
     shared: Vec<Cell>,
+    /// Sorted, each place once.
+    dropped: Vec<(Place, i64)>,
     expiries: Vec<Expiry>,
     ties: Option<Ties>,
     recording: bool,
@@ -146,6 +165,22 @@ impl Merged {
     #[inline]
     pub(crate) fn deleted_at(&self, position: u64) -> i64 {
         self.deleted().max(self.ranges.at(position))
+    }
+
+    /// Up to which timestamp a column was dropped.
+    #[inline]
+    pub(crate) fn dropped_at(&self, place: Place) -> i64 {
+        if self.dropped.is_empty() {
+            return NEVER;
+        }
+        let at = self.dropped.binary_search_by_key(&place, |(p, _)| *p);
+        at.map_or(NEVER, |i| self.dropped[i].1)
+    }
+
+    /// Up to which timestamp the cells of a row's column are deleted, with the row; 0 is its liveness.
+    #[inline]
+    pub(crate) fn cell_deleted_at(&self, row_deleted: i64, column: usize) -> i64 {
+        row_deleted.max(self.dropped_at(Place::Regular(column)))
     }
 
     /// Up to which timestamp the partition is deleted.
@@ -270,6 +305,7 @@ impl Merged {
                 }
                 let slot = self.insert(*row);
                 self.save_row(slot);
+                let deleted = self.cell_deleted_at(deleted, *column);
                 let (ties, base) = (self.ties(), slot as usize * self.stride);
                 let cells = &mut self.cells[base..base + self.stride];
                 Area::row(table).merge(cells, *column, cell, deleted, ties);
@@ -281,6 +317,7 @@ impl Merged {
             }
             Effect::Delete { rows, timestamp } => self.delete(rows.clone(), *timestamp, Some(dirty)),
             Effect::DeleteAll { timestamp } => self.delete_all(*timestamp, Some(dirty)),
+            Effect::Drop { place, timestamp } => self.drop_column(*place, *timestamp, Some(dirty)),
         }
     }
 
@@ -321,8 +358,14 @@ impl Merged {
         if live {
             put(cells, 0, Some(0));
         }
+        let dropped = &self.dropped;
         for (column, d) in listed {
+            let gone = |slot: usize| {
+                let at = |(place, at): &(Place, i64)| *place == Place::Regular(slot) && timestamp <= *at;
+                dropped.iter().any(at)
+            };
             match area.alone(column) {
+                Some(slot) if gone(slot) => {}
                 Some(slot) => put(cells, slot, d),
                 None => area.write(column, d, whole, (timestamp, expiring), |slot, cell| {
                     area.merge(cells, slot, &cell, deleted, ties);
@@ -335,7 +378,7 @@ impl Merged {
     }
 
     fn write_shared(&mut self, table: &TableLayout, column: usize, cell: &Cell) {
-        let deleted = self.deleted();
+        let deleted = self.deleted().max(self.dropped_at(Place::Shared(column)));
         let (ties, area) = (self.ties(), Area::shared(table));
         let upto = area.deleted(&self.shared, column, deleted);
         if self.shared[column].yields_to(cell, upto, &area.rule(ties, column)) {
@@ -386,6 +429,49 @@ impl Merged {
             }
         }
         self.delete_rows(0, self.index.len(), timestamp, dirty);
+    }
+
+    /// Applies the drop of a column: its cells up to the timestamp are gone in every row.
+    pub(crate) fn drop_column(&mut self, place: Place, timestamp: i64, mut dirty: Option<&mut Dirty>) {
+        if timestamp <= self.dropped_at(place) {
+            return;
+        }
+        if self.recording {
+            let old = self.dropped.clone();
+            self.journal.push(Undo::Dropped { old });
+        }
+        match self.dropped.binary_search_by_key(&place, |(p, _)| *p) {
+            Ok(i) => self.dropped[i].1 = timestamp,
+            Err(i) => self.dropped.insert(i, (place, timestamp)),
+        }
+        let falls = |c: &Cell| c.kind != Kind::Never && c.timestamp <= timestamp;
+        match place {
+            Place::Shared(column) => {
+                if falls(&self.shared[column]) {
+                    self.save_shared();
+                    self.shared[column].delete(timestamp);
+                }
+                if let Some(dirty) = dirty {
+                    dirty.shared = true;
+                }
+            }
+            Place::Regular(column) => {
+                for i in 0..self.index.len() {
+                    let (position, slot) = self.index[i];
+                    if !falls(&self.row(slot)[column]) {
+                        continue;
+                    }
+                    self.save_row(slot);
+                    self.cells[slot as usize * self.stride + column].delete(timestamp);
+                    if let Some(dirty) = dirty.as_deref_mut() {
+                        dirty.rows.push(position);
+                    }
+                }
+                if !self.recording {
+                    self.sweep(0, self.index.len());
+                }
+            }
+        }
     }
 
     fn delete_rows(&mut self, from: usize, to: usize, timestamp: i64, mut dirty: Option<&mut Dirty>) {
@@ -440,6 +526,7 @@ impl Merged {
         }
         self.deleted = self.deleted.filter(|t| *t >= below);
         self.ranges.forget(below - 1);
+        self.dropped.retain(|(_, at)| *at >= below);
         for cell in self.cells.iter_mut().chain(&mut self.shared) {
             if cell.kind == Kind::Tombstone && cell.timestamp < below {
                 *cell = Cell::NOTHING;
@@ -504,6 +591,7 @@ impl Merged {
                 }
                 Undo::Deleted { old } => self.deleted = (old != NEVER).then_some(old),
                 Undo::Ranges { old } => self.ranges = old,
+                Undo::Dropped { old } => self.dropped = old,
             }
         }
     }
@@ -519,7 +607,7 @@ impl Merged {
         let saved = |undo: &Undo| match undo {
             Undo::Row { .. } => self.stride,
             Undo::Shared => self.shared.len(),
-            Undo::Inserted { .. } | Undo::Deleted { .. } | Undo::Ranges { .. } => 0,
+            Undo::Inserted { .. } | Undo::Deleted { .. } | Undo::Ranges { .. } | Undo::Dropped { .. } => 0,
         };
         let gone: usize = self.journal[..mark].iter().map(saved).sum();
         self.journal.drain(..mark);
@@ -540,6 +628,7 @@ impl Merged {
         Content {
             deleted: self.deleted,
             ranges: self.ranges.clone(),
+            dropped: self.dropped.clone(),
             rows: self
                 .index
                 .iter()
@@ -610,6 +699,7 @@ pub(crate) type Plain = (i64, bool, u64, Option<Option<Expiry>>);
 pub(crate) struct Content {
     deleted: Option<i64>,
     ranges: Ranges,
+    dropped: Vec<(Place, i64)>,
     rows: Vec<(u64, Vec<Plain>)>,
     shared: Vec<Plain>,
 }

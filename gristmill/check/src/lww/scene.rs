@@ -11,7 +11,7 @@ use super::cell::{CLASH, Cell, Expiring, Kind};
 use super::cells::Area;
 use super::effects::{effects, stamp};
 use super::image::{expiring, refresh, shown};
-use super::merged::{Dirty, Effect, Expiry, Merged};
+use super::merged::{Dirty, Effect, Expiry, Merged, Place as Column};
 use super::see::Viewer;
 use super::store::{Entry, Store};
 use crate::evaluate::View;
@@ -230,6 +230,11 @@ impl<'a> Scene<'a> {
                                 push(What::Cell(None, column), vec![effect]);
                                 continue;
                             }
+                            // The schema is one for all replicas.
+                            Effect::Drop { .. } => {
+                                push(What::Visit, vec![effect]);
+                                continue;
+                            }
                             Effect::Delete { rows, timestamp } => (rows, timestamp),
                             Effect::DeleteAll { timestamp } => {
                                 let tombstones =
@@ -433,6 +438,9 @@ impl<'a> Scene<'a> {
                     rows.contains(&at) && *timestamp > base.deleted
                 }
                 (Effect::DeleteAll { timestamp }, _) => *timestamp > base.deleted,
+                (Effect::Drop { place, timestamp }, _) => {
+                    column_of(*place, spot).is_some() && *timestamp > merged.dropped_at(*place)
+                }
                 _ => false,
             })
         };
@@ -482,7 +490,7 @@ impl<'a> Scene<'a> {
                             &mut state.cells,
                             *column,
                             cell,
-                            state.deleted,
+                            merged.cell_deleted_at(state.deleted, *column),
                             merged.ties(),
                         );
                     }
@@ -491,7 +499,7 @@ impl<'a> Scene<'a> {
                             &mut state.cells,
                             *column,
                             cell,
-                            state.deleted,
+                            state.deleted.max(merged.dropped_at(Column::Shared(*column))),
                             merged.ties(),
                         );
                     }
@@ -500,6 +508,21 @@ impl<'a> Scene<'a> {
                     }
                     (Effect::DeleteAll { timestamp }, _) => state.delete(*timestamp),
                     _ => {}
+                }
+            }
+        }
+        // Over everything that the choice wrote: a drop deletes what is later applied, too.
+        for var in touching
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| mask >> i & 1 == 1)
+            .map(|(_, var)| &self.vars[*var])
+        {
+            for effect in &var.effects {
+                if let Effect::Drop { place, timestamp } = effect
+                    && let Some(column) = column_of(*place, spot)
+                {
+                    state.cells[column].delete(*timestamp);
                 }
             }
         }
@@ -569,8 +592,23 @@ impl<'a> Scene<'a> {
             }
             (Effect::Delete { rows, timestamp: t }, Spot::Row(p)) => rows.contains(&p) && *t >= timestamp,
             (Effect::DeleteAll { timestamp: t }, _) => *t >= timestamp,
+            (Effect::Drop { place, timestamp: t }, _) => {
+                let at = match spot {
+                    Spot::Row(_) => regular(column),
+                    Spot::Shared => self.table.shared_slots().first(column),
+                };
+                column_of(*place, spot) == Some(at) && *t >= timestamp
+            }
             _ => false,
         })
+    }
+}
+
+/// Where the cell of a dropped column stands among those of a spot.
+fn column_of(place: Column, spot: Spot) -> Option<usize> {
+    match (place, spot) {
+        (Column::Regular(slot), Spot::Row(_)) | (Column::Shared(slot), Spot::Shared) => Some(slot),
+        _ => None,
     }
 }
 
@@ -616,6 +654,7 @@ fn clip(effect: &Effect, page: &Range<u64>, first: bool) -> Option<Effect> {
             rows: page.clone(),
             timestamp: *timestamp,
         }),
+        Effect::Drop { .. } => first.then(|| effect.clone()),
     }
 }
 

@@ -13,7 +13,7 @@
 //! * R3 what is kept only saves time: a forgotten partition is merged again from its first writer.
 //! * R4 entries are locked in the order of their partitions, shards never while an entry is waited for.
 
-use super::effects::{stamp, writes};
+use super::effects::{merge, stamp};
 use super::image::{refresh, refresh_all};
 use super::merged::{Dirty, Merged};
 use super::see::{Promise, Seen, Viewer};
@@ -386,10 +386,8 @@ impl Store {
             entry.by = entry.by.max(*by);
             let merged = &mut entry.merged;
             let there = self.visits.look(*lts, |visit| {
-                for op in writes(visit, part) {
-                    let changed = if many { None } else { Some(&mut dirty) };
-                    merged.apply(table, *lts, op, stamp(visit), changed);
-                }
+                let changed = if many { None } else { Some(&mut dirty) };
+                merge(merged, table, part, visit, changed);
             });
             if there.is_none() {
                 continue;
@@ -432,11 +430,7 @@ impl Store {
     /// Merges a visit so that it can be taken back.
     pub(crate) fn put(&self, entry: &mut Entry, table: &TableLayout, part: Part, visit: &Visit) {
         let mut dirty = Dirty::default();
-        for op in writes(visit, part) {
-            entry
-                .merged
-                .apply(table, visit.lts, op, stamp(visit), Some(&mut dirty));
-        }
+        merge(&mut entry.merged, table, part, visit, Some(&mut dirty));
         refresh(&mut entry.image, &entry.merged, table, &mut dirty, &[]);
     }
 }

@@ -5,7 +5,7 @@ use super::cell::Cell;
 use super::cells::Area;
 use super::effects::{effects, stamp};
 use super::explain::Case;
-use super::merged::Effect;
+use super::merged::{Effect, Place};
 use super::scene::{Scene, What};
 use super::see::{Seen, Viewer};
 use crate::difference::{Life, Teller};
@@ -170,6 +170,17 @@ impl Teller for Told<'_> {
                         deed(timestamp, Act::Deleted);
                     }
                     (Effect::DeleteAll { timestamp }, _) => deed(timestamp, Act::Deleted),
+                    (Effect::Drop { place, timestamp }, target) => match (place, target) {
+                        (Place::Regular(slot), Target::Row(_)) => {
+                            let column = table.regular_slots().column(slot).expect("a column's slot");
+                            deed(timestamp, Act::Set(table.regular_id(column), None));
+                        }
+                        (Place::Shared(slot), Target::Shared) => {
+                            let column = table.shared_slots().column(slot).expect("a column's slot");
+                            deed(timestamp, Act::Set(table.shared_id(column), None));
+                        }
+                        _ => {}
+                    },
                     _ => {}
                 }
             }

@@ -116,7 +116,7 @@ fn undone(steps: &[Step]) -> Vec<(usize, usize)> {
                     savepoints.truncate(at + 1);
                 }
             }
-            Step::Write(_) | Step::Read(_) => {}
+            Step::Write(_) | Step::Read(_) | Step::Change(_) => {}
         }
     }
     undone

@@ -459,7 +459,10 @@ fn rows_of(
     for (part, kept) in db.iter().filter(|(p, _)| wants(query, **p)) {
         let mut writes: Vec<Written> = Vec::new();
         for k in kept {
-            if !writes.iter().any(|w| w.lts == k.write.lts && w.op == k.write.op) {
+            if !writes
+                .iter()
+                .any(|w| w.lts == k.write.lts && w.did == k.write.did)
+            {
                 writes.push(k.write.clone());
             }
         }

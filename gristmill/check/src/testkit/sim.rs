@@ -322,7 +322,7 @@ pub(crate) fn reason(kind: ReasonKind) -> Reason {
 /// The true answer of a statement; a write is applied to `db`.
 pub(crate) fn answer(schema: &Schema, step: &Step, db: &mut Db) -> Answer {
     match step {
-        Step::Savepoint(_) | Step::RollbackTo(_) => Answer::Affected(0),
+        Step::Savepoint(_) | Step::RollbackTo(_) | Step::Change(_) => Answer::Affected(0),
         Step::Write(op) => {
             let content = db.entry(op.part()).or_default();
             if let Op::Insert {

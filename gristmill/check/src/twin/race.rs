@@ -3,7 +3,7 @@
 use super::state::{Content, Line, is_in};
 use datagen::schema::{ColumnId, Table};
 use datagen::value::{Nulls, Value};
-use history::{Lts, Op, Part, Semantics, Step, Ties, Visit};
+use history::{ChangeKind, Lts, Op, Part, Semantics, Step, Ties, Visit};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
@@ -13,23 +13,44 @@ pub(crate) struct Written {
     pub(crate) lts: Lts,
     pub(crate) timestamp: i64,
     pub(crate) ttl: Option<u32>,
-    pub(crate) op: Op,
+    pub(crate) did: Did,
     /// NULLs that it lists are what is left of a deletion.
     pub(crate) deletes: bool,
+}
+
+/// What a write does to a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Did {
+    Op(Op),
+    /// A column of its table was dropped.
+    Dropped(ColumnId),
+}
+
+impl Written {
+    /// The operation; of a drop there is none.
+    pub(crate) fn op(&self) -> Option<&Op> {
+        match &self.did {
+            Did::Op(op) => Some(op),
+            Did::Dropped(_) => None,
+        }
+    }
 }
 
 /// The writes of a visit to a partition.
 pub(crate) fn written(visit: &Visit, part: Part) -> Vec<Written> {
     let stamp = visit.stamp.expect("every visit has a timestamp under lww");
     let ops = visit.steps.iter().filter_map(|step| match step {
-        Step::Write(op) if op.part() == part => Some(op.clone()),
+        Step::Write(op) if op.part() == part => Some(Did::Op(op.clone())),
+        Step::Change(change) if change.table == part.table && change.what == ChangeKind::DropColumn => {
+            Some(Did::Dropped(change.column))
+        }
         _ => None,
     });
-    ops.map(|op| Written {
+    ops.map(|did| Written {
         lts: visit.lts,
         timestamp: stamp.timestamp,
         ttl: stamp.ttl,
-        op,
+        did,
         deletes: false,
     })
     .collect()
@@ -56,7 +77,7 @@ impl Race<'_> {
     /// Everything that is visible; `None` where somebody's clock decides which of two values stands.
     pub(crate) fn content(&self) -> Option<Content> {
         let mut content = Content::default();
-        let mut rows: Vec<u64> = self.writes.iter().filter_map(|w| w.op.row()).collect();
+        let mut rows: Vec<u64> = self.writes.iter().filter_map(|w| w.op()?.row()).collect();
         rows.sort_unstable();
         rows.dedup();
         for row in rows {
@@ -76,7 +97,8 @@ impl Race<'_> {
                     line.extend(value.map(|value| (column.id, value)));
                     continue;
                 }
-                let stands = self.stands(deleted, |op| self.regular(op, row, column.id));
+                let gone = deleted.max(self.dropped(column.id));
+                let stands = self.stands(gone, |op| self.regular(op, row, column.id));
                 match stands {
                     Stands::Doubt => return None,
                     Stands::Nothing => {}
@@ -98,6 +120,7 @@ impl Race<'_> {
                 shared.extend(value.map(|value| (column.id, value)));
                 continue;
             }
+            let gone = gone.max(self.dropped(column.id));
             let stands = self.stands(gone, |op| match op {
                 Op::Shared { cells, .. } => self.listed(cells, column.id),
                 _ => None,
@@ -132,7 +155,7 @@ impl Race<'_> {
             }
             _ => None,
         };
-        let emptied = self.writes.iter().filter_map(|w| match &w.op {
+        let emptied = self.writes.iter().filter_map(|w| match w.op()? {
             Op::DeleteCells { row: r, columns, .. } if Some(*r) == row && columns.contains(&column) => {
                 Some(w.timestamp)
             }
@@ -200,9 +223,15 @@ impl Race<'_> {
     fn newest(&self, is: impl Fn(&Op) -> bool) -> Option<i64> {
         self.writes
             .iter()
-            .filter(|w| is(&w.op))
+            .filter(|w| w.op().is_some_and(&is))
             .map(|w| w.timestamp)
             .max()
+    }
+
+    /// Up to when a column was dropped.
+    fn dropped(&self, column: ColumnId) -> Option<i64> {
+        let drops = |w: &&Written| matches!(w.did, Did::Dropped(c) if c == column);
+        self.writes.iter().filter(drops).map(|w| w.timestamp).max()
     }
 
     fn deleted(&self, row: u64) -> Option<i64> {
@@ -220,7 +249,7 @@ impl Race<'_> {
             .writes
             .iter()
             .filter(|w| deleted.is_none_or(|d| w.timestamp > d))
-            .filter_map(|w| says(&w.op).map(|v| (w, v)))
+            .filter_map(|w| says(w.op()?).map(|v| (w, v)))
             .collect();
         let Some(newest) = all.iter().map(|(w, _)| w.timestamp).max() else {
             return Stands::Nothing;

@@ -1,6 +1,6 @@
 //! The second judge where visits race: every subset of what may be visible, each time all writes looked at anew.
 
-use super::race::{Race, Written, written};
+use super::race::{Did, Race, Written, written};
 use super::{Explanation, decode, parts_of, query};
 use crate::judge::Judge;
 use crate::judged::Judged;
@@ -119,7 +119,7 @@ pub(crate) fn alone(judge: &Judge, a: &Answered) -> Alone {
         .flatten()
         .cloned()
         .chain(theirs)
-        .filter_map(|w| w.op.row())
+        .filter_map(|w| w.op()?.row())
         .collect();
     known.sort_unstable();
     known.dedup();
@@ -264,7 +264,13 @@ fn is_gone(judge: &Judge, lts: Lts, ttl: u32, a: &Answered) -> Option<bool> {
 
 /// A write as single cells, a deletion as those of the rows that were ever written.
 fn cut(w: &Written, table: &Table, rows: &[u64]) -> Vec<Written> {
-    let with = |op: Op| Written { op, ..w.clone() };
+    let with = |op: Op| Written {
+        did: Did::Op(op),
+        ..w.clone()
+    };
+    let Some(op) = w.op() else {
+        return vec![w.clone()];
+    };
     let cells = |part: Part, row: Option<u64>, cells: &history::Cells| -> Vec<Written> {
         let whole = |cell| match row {
             Some(row) => with(Op::Update {
@@ -294,7 +300,7 @@ fn cut(w: &Written, table: &Table, rows: &[u64]) -> Vec<Written> {
         });
         each.collect()
     };
-    match &w.op {
+    match op {
         Op::Insert {
             part, row, cells: c, ..
         }

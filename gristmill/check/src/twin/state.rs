@@ -27,7 +27,7 @@ impl Content {
                 Step::Write(op) if op.part() == part => {
                     self.apply(table, op, semantics);
                 }
-                Step::Write(_) | Step::Read(_) => {}
+                Step::Write(_) | Step::Read(_) | Step::Change(_) => {}
                 Step::Savepoint(n) => saved.push((*n, self.clone())),
                 Step::RollbackTo(n) => {
                     while saved.last().is_some_and(|(m, _)| m != n) {

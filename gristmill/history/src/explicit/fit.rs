@@ -1,7 +1,8 @@
 //! Whether a visit fits a schema, so that a target can be sent it and a model can follow it (E4).
 
 use crate::{
-    Aggregate, Cells, Elements, End, From, Op, Part, Parts, Query, Relation, RowChoice, Select, Step, Visit,
+    Aggregate, Cells, Change, Elements, End, From, Op, Part, Parts, Query, Relation, RowChoice, Select, Step,
+    Visit,
 };
 use datagen::schema::{ColumnId, Place, Schema, SizeClass, Table};
 use datagen::universe::Slice;
@@ -23,7 +24,11 @@ pub(super) fn check(schema: &Schema, visit: &Visit, say: &mut dyn FnMut(String))
     if visit.writes != super::written(&visit.steps) {
         say("what it writes is not what its statements write".to_owned());
     }
-    if visit.end == End::Autocommit && !matches!(visit.steps.as_slice(), [Step::Write(_) | Step::Read(_)]) {
+    let single = matches!(
+        visit.steps.as_slice(),
+        [Step::Write(_) | Step::Read(_) | Step::Change(_)]
+    );
+    if visit.end == End::Autocommit && !single {
         say("`auto` is exactly one statement: end it with `commit`".to_owned());
     }
     stamped(visit, say);
@@ -47,6 +52,24 @@ pub(super) fn check(schema: &Schema, visit: &Visit, say: &mut dyn FnMut(String))
                 say(format!("`rollback to {n}` without `savepoint {n}` before it"));
             }
             Step::RollbackTo(_) => {}
+            Step::Change(change) => {
+                let Some(table) = table(schema, change.table, say) else {
+                    continue;
+                };
+                if visit.end != End::Autocommit || visit.steps.len() > 1 {
+                    say(format!(
+                        "`{}` is the one statement of its visit: end it with `auto`",
+                        change.what.name()
+                    ));
+                }
+                if change.what.is_alone() && visit.stamp.is_none() {
+                    say(format!(
+                        "`{}` needs a timestamp, up to which cells are deleted: `| auto at 1000 quorum`",
+                        change.what.name()
+                    ));
+                }
+                Fit { table, say }.change(change);
+            }
         }
     }
 }
@@ -79,7 +102,7 @@ fn stamped(visit: &Visit, say: &mut dyn FnMut(String)) {
     }
     let extras = visit.steps.iter().any(|step| match step {
         Step::Read(query) => !query.extras.is_none(),
-        Step::Write(_) | Step::Savepoint(_) | Step::RollbackTo(_) => false,
+        Step::Write(_) | Step::Savepoint(_) | Step::RollbackTo(_) | Step::Change(_) => false,
     });
     if extras && visit.stamp.is_none() {
         say(
@@ -111,6 +134,23 @@ struct Fit<'a> {
 }
 
 impl Fit<'_> {
+    fn change(&mut self, change: &Change) {
+        let (alone, id) = (change.what.is_alone(), change.column);
+        let what = match self.place(id) {
+            None | Some(Place::Regular(_)) => None,
+            Some(Place::Shared(_)) if alone => None,
+            Some(Place::Partition(_) | Place::Clustering(_) | Place::Shared(_)) => {
+                Some("is no regular column")
+            }
+        };
+        let plain = !self.table.columns().any(|c| c.id == id) || self.table.domain(id).elements().is_none();
+        let what = what.or((!plain).then_some("has cells of its own for its elements: leave it as it is"));
+        let indexed = alone && self.table.indexes.iter().any(|i| i.columns.contains(&id));
+        if let Some(what) = what.or(indexed.then_some("is in an index of the schema")) {
+            (self.say)(format!("column c{} {what}", id.0));
+        }
+    }
+
     fn op(&mut self, op: &Op, visit: &Visit) {
         self.part(op.part());
         match op {

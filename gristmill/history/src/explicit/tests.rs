@@ -148,3 +148,66 @@ fn what_does_not_fit_is_said_line_by_line() {
         assert_eq!(made(lines).unwrap_err(), [said], "{lines}");
     }
 }
+
+const AT: &str = "| auto at";
+
+#[test]
+fn a_column_that_is_dropped_is_named_by_nobody_until_it_is_added_again() {
+    let history = made(&format!(
+        "s1 1: upsert t0/1/0 c2=5 c3=1 {AT} 10 one\n\
+         s1 2: drop-column t0 c2 {AT} 20 all\n\
+         s1 3: upsert t0/1/0 c3=2 {AT} 30 one\n\
+         s1 4: add-column t0 c2 {AT} 30 all\n\
+         s1 5: upsert t0/1/0 c2=7 c3=2 {AT} 40 one\n"
+    ))
+    .unwrap();
+    let c2 = datagen::schema::ColumnId(2);
+    let away: Vec<bool> = (1..=5).map(|n| history.away(0, Lts(n)).contains(&c2)).collect();
+    assert_eq!(away, [false, true, true, false, false]);
+    assert!(history.away(1, Lts(3)).is_empty());
+    assert_eq!(history.changes(Lts(3)), [Lts(2)]);
+    // A drop writes every partition of its table.
+    assert_eq!(history.writer_after(part(1), Lts(1)), Some(Lts(2)));
+    assert_eq!(history.writer_before(part(7), Lts(5)), Some(Lts(2)));
+    assert_eq!(
+        history.writer_after(
+            Part {
+                table: 1,
+                position: 0
+            },
+            Lts(0)
+        ),
+        None
+    );
+    for (lines, what) in [
+        (
+            format!("s1 1: drop-column t0 c2 {AT} 9 all\ns1 2: read t0/1 select c2 {AT} 0 one\n"),
+            "visit 2: column c2 of table t0 is dropped: leave it out until it is added again",
+        ),
+        (
+            format!("s1 1: drop-column t0 c2 {AT} 9 all\ns1 2: drop-column t0 c2 {AT} 9 all\n"),
+            "visit 2: column c2 of table t0 is dropped already",
+        ),
+        (
+            format!("s1 1: upsert t0/1/0 c2=5 c3=1 {AT} 10 one\ns1 2: drop-column t0 c2 {AT} 9 all\n"),
+            "visit 2: a visit before it writes column c2 at 10: drop it at that timestamp or a greater one",
+        ),
+        (
+            format!(
+                "s1 1: drop-column t0 c2 {AT} 9 all\ns1 2: add-column t0 c2 {AT} 9 all\n\
+                 s1 3: upsert t0/1/0 c2=5 c3=1 {AT} 9 one\n"
+            ),
+            "visit 3: it writes column c2 of table t0 at 9, and cells up to 9 were dropped: give it a greater timestamp",
+        ),
+        (
+            "s1 1: drop-column t0 c2 | auto\n".to_owned(),
+            "visit 1: `drop-column` needs a timestamp, up to which cells are deleted: `| auto at 1000 quorum`",
+        ),
+        (
+            format!("s1 1: create-index t0 c1 {AT} 9 all\n"),
+            "visit 1: column c1 is no regular column",
+        ),
+    ] {
+        assert_eq!(made(&lines).unwrap_err(), [what]);
+    }
+}

@@ -1,8 +1,8 @@
 use super::NotationError;
 use crate::{
-    Address, Aggregate, Answer, Answered, Cells, Condition, Consistency, End, Extras, From, Level, Lts, Op,
-    Part, Parts, Predicate, Query, Reason, ReasonKind, Relation, RowChoice, Rows, Select, SessionId, Span,
-    Stamp, Step, Tick, Visit,
+    Address, Aggregate, Answer, Answered, Cells, Change, ChangeKind, Condition, Consistency, End, Extras,
+    From, Level, Lts, Op, Part, Parts, Predicate, Query, Reason, ReasonKind, Relation, RowChoice, Rows,
+    Select, SessionId, Span, Stamp, Step, Tick, Visit,
 };
 use datagen::schema::ColumnId;
 use datagen::universe::Slice;
@@ -93,7 +93,8 @@ fn a_mistake_is_named_with_its_column() {
     );
     assert_eq!(
         says("1: insret t0/1/1 | commit"),
-        "column 4: expected insert, insert!, upsert, update, elements, shared, delete, read, savepoint or rollback to, \
+        "column 4: expected insert, insert!, upsert, update, elements, shared, delete, read, savepoint, rollback to, \
+         create-index, drop-index, drop-column or add-column, \
          found \"insret t0/1/1 | comm\""
     );
     assert_eq!(
@@ -283,6 +284,10 @@ fn visit() -> impl Strategy<Value = Visit> {
         4 => query().prop_map(Step::Read),
         1 => any::<u8>().prop_map(Step::Savepoint),
         1 => any::<u8>().prop_map(Step::RollbackTo),
+        1 => (any::<u16>(), any::<u16>(), 0..4_usize).prop_map(|(table, column, what)| {
+            let (column, what) = (ColumnId(column), ChangeKind::ALL[what].0);
+            Step::Change(Change { table, column, what })
+        }),
     ];
     let level = prop::sample::select(vec![
         ReadUncommitted,

@@ -5,8 +5,8 @@ use super::ending;
 use super::scan::{Scan, Scanned, joined};
 use crate::explicit::written;
 use crate::{
-    Aggregate, Cells, Extras, From, Level, Lts, Op, Part, Parts, Predicate, Query, Relation, RowChoice,
-    Select, Step, Visit,
+    Aggregate, Cells, Change, ChangeKind, Extras, From, Level, Lts, Op, Part, Parts, Predicate, Query,
+    Relation, RowChoice, Select, Step, Visit,
 };
 use datagen::schema::ColumnId;
 use datagen::universe::Slice;
@@ -109,6 +109,10 @@ impl fmt::Display for Step {
             Self::Read(query) => query.fmt(f),
             Self::Savepoint(n) => write!(f, "savepoint {n}"),
             Self::RollbackTo(n) => write!(f, "rollback to {n}"),
+            Self::Change(change) => {
+                let column = column_text(&change.column);
+                write!(f, "{} t{} {column}", change.what.name(), change.table)
+            }
         }
     }
 }
@@ -122,6 +126,13 @@ pub(super) fn step(scan: &mut Scan<'_>) -> Scanned<Step> {
     }
     if scan.eat("read ") {
         return Ok(Step::Read(query(scan)?));
+    }
+    if let Some((what, _)) = ChangeKind::ALL.into_iter().find(|(_, name)| scan.eat(name)) {
+        scan.expect(" t")?;
+        let table = scan.number()?;
+        scan.expect(" ")?;
+        let column = column(scan)?;
+        return Ok(Step::Change(Change { table, column, what }));
     }
     Ok(Step::Write(op(scan)?))
 }
@@ -168,6 +179,10 @@ impl fmt::Display for Op {
         }
     }
 }
+
+/// What a step may begin with.
+const WORDS: &str = "insert, insert!, upsert, update, elements, shared, delete, read, savepoint, rollback to, create-index, drop-index, \
+     drop-column or add-column";
 
 fn op(scan: &mut Scan<'_>) -> Scanned<Op> {
     if scan.eat("shared ") {
@@ -227,9 +242,7 @@ fn op(scan: &mut Scan<'_>) -> Scanned<Op> {
     {
         Some(name) => name.trim_end(),
         None => {
-            return scan.fail(
-                "insert, insert!, upsert, update, elements, shared, delete, read, savepoint or rollback to",
-            );
+            return scan.fail(WORDS);
         }
     };
     let part = part(scan)?;

@@ -265,6 +265,7 @@ fn touches(schema: &Schema, step: &Step, finding: &Finding, the_row: bool) -> bo
     let op = match step {
         Step::Write(op) => op,
         Step::Savepoint(_) | Step::RollbackTo(_) => return !the_row,
+        Step::Change(change) => return finding.part.is_none_or(|part| part.table == change.table),
         Step::Read(_) => return false,
     };
     if finding.part.is_some_and(|part| part != op.part()) {

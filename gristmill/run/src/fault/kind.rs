@@ -1,5 +1,6 @@
 //! The list of faults: names, what they do, what they need.
 
+use history::ChangeKind;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -33,6 +34,10 @@ pub enum FaultKind {
     Compact,
     /// The server compares its replicas, or its indexes with their tables, and brings them to agree.
     Repair,
+    /// An index comes, or the one that came goes: a visit of its own.
+    Index,
+    /// A column is dropped, or the one that was dropped is added again: a visit of its own, with no other beside it.
+    Alter,
 }
 
 /// What a target must offer for a fault.
@@ -48,6 +53,8 @@ pub enum Needs {
     Kill,
     /// A server that can be told to put its files in order.
     Maintain(Maintenance),
+    /// Tables that can be changed while visits go on.
+    Change(ChangeKind),
 }
 
 /// One line of the list.
@@ -64,7 +71,7 @@ pub struct Fault {
 }
 
 /// Every fault.
-pub const FAULTS: [Fault; 12] = [
+pub const FAULTS: [Fault; 14] = [
     Fault {
         kind: FaultKind::CutBeforeCommit,
         name: "cut-before-commit",
@@ -137,6 +144,18 @@ pub const FAULTS: [Fault; 12] = [
         words: "the server compares what it keeps twice (Cassandra: repair of replicas; SQL: REINDEX)",
         needs: Needs::Maintain(Maintenance::Repair),
     },
+    Fault {
+        kind: FaultKind::Index,
+        name: "index",
+        words: "an index on a column is made, or the one that was made is dropped; the visit after it reads by it",
+        needs: Needs::Change(ChangeKind::CreateIndex),
+    },
+    Fault {
+        kind: FaultKind::Alter,
+        name: "alter",
+        words: "a column is dropped (ALTER TABLE … DROP … USING TIMESTAMP), or the dropped one is added again",
+        needs: Needs::Change(ChangeKind::DropColumn),
+    },
 ];
 
 impl FaultKind {
@@ -156,6 +175,11 @@ impl FaultKind {
     /// Whether it strikes only the statement that makes a visit visible.
     pub fn only_at_end(self) -> bool {
         matches!(self, Self::CutBeforeCommit | Self::CutAfterCommit)
+    }
+
+    /// Whether it is a visit of the history, and strikes no other.
+    pub fn is_visit(self) -> bool {
+        matches!(self.fault().needs, Needs::Change(_))
     }
 
     /// Whether it strikes after the statement was sent.

@@ -3,7 +3,7 @@
 use super::kind::FaultKind;
 use crate::plan::{FaultAt, Rate};
 use datagen::stream::{Stream, chance, draw};
-use history::Address;
+use history::{Address, Lts};
 use std::collections::BTreeMap;
 
 /// The faults of a plan.
@@ -43,20 +43,36 @@ impl Schedule {
         if address.attempt > 0 {
             return None;
         }
-        if let Some(kind) = self.by_hand.get(&(address.lts.0, address.step)) {
+        let by_hand = self.by_hand.get(&(address.lts.0, address.step));
+        if let Some(kind) = by_hand.filter(|kind| !kind.is_visit()) {
             return Some(*kind);
         }
-        self.rates
-            .iter()
-            .map(|(kind, rate)| (*kind, *rate))
-            .find_map(|(kind, rate)| {
-                let number = u64::from(u8::try_from(kind as usize).expect("few kinds"));
-                let drawn = draw(
-                    self.seed,
-                    Stream::Fault,
-                    &[address.lts.0, u64::from(address.step), number],
-                );
-                ((ends || !kind.only_at_end()) && chance(drawn, rate.num, rate.den)).then_some(kind)
-            })
+        self.drawn(address, &|kind| !kind.is_visit() && (ends || !kind.only_at_end()))
+    }
+
+    /// The change of the schema that a visit is.
+    pub(crate) fn change_at(&self, lts: Lts) -> Option<FaultKind> {
+        let of = self.by_hand.range((lts.0, 0)..=(lts.0, u16::MAX));
+        let by_hand = of.map(|(_, kind)| *kind).find(|kind| kind.is_visit());
+        let address = Address {
+            lts,
+            attempt: 0,
+            step: 0,
+        };
+        by_hand.or_else(|| self.drawn(address, &FaultKind::is_visit))
+    }
+
+    /// The first kind among some that is drawn for a statement.
+    fn drawn(&self, address: Address, among: &dyn Fn(FaultKind) -> bool) -> Option<FaultKind> {
+        let rates = self.rates.iter().filter(|(kind, _)| among(*kind));
+        rates.map(|(kind, rate)| (*kind, *rate)).find_map(|(kind, rate)| {
+            let number = u64::from(u8::try_from(kind as usize).expect("few kinds"));
+            let drawn = draw(
+                self.seed,
+                Stream::Fault,
+                &[address.lts.0, u64::from(address.step), number],
+            );
+            chance(drawn, rate.num, rate.den).then_some(kind)
+        })
     }
 }

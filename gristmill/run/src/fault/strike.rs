@@ -14,6 +14,13 @@ use std::time::Duration;
 /// A fault that was armed for the statement that is about to be sent.
 pub(crate) struct Struck(FaultKind);
 
+impl Struck {
+    /// Whether it is done to the server as a whole.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self.0.fault().needs, Needs::Kill | Needs::Maintain(_))
+    }
+}
+
 impl Faults {
     /// Arms what the schedule has for this statement, if anything.
     pub(crate) fn before(
@@ -89,6 +96,7 @@ impl Faults {
                 };
                 self.order(world, Order::Maintain(what))?;
             }
+            (FaultKind::Index | FaultKind::Alter, _) => panic!("{kind} is a visit and strikes no other"),
             (kind, None) => panic!("a plan with {kind} has a proxy for each session"),
         }
         Ok(Some(Struck(kind)))
@@ -111,8 +119,15 @@ impl Faults {
             | FaultKind::Restart
             | FaultKind::Flush
             | FaultKind::Compact
-            | FaultKind::Repair => {}
+            | FaultKind::Repair
+            | FaultKind::Index
+            | FaultKind::Alter => {}
         }
+    }
+
+    /// Whether something is being done to the server as a whole, or is about to be.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.under_way.load(Ordering::SeqCst)
     }
 
     /// In lock-step nobody else moves, so the fault is done at once; else by the thread that serves orders.

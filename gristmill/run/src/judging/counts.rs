@@ -33,6 +33,11 @@ impl Compared {
         }
     }
 
+    /// The answer was compared for this, too.
+    pub(crate) fn also(&mut self, kind: &'static str) {
+        *self.counts.exercised.entry(kind.to_owned()).or_default() += 1;
+    }
+
     pub(crate) fn not_compared(&mut self, why: &'static str) {
         *self.not_compared.entry(why).or_default() += 1;
     }

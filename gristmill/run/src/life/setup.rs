@@ -8,6 +8,7 @@ use crate::against::Against;
 use crate::agents::Meeting;
 use crate::baton::Baton;
 use crate::causes::Causes;
+use crate::changing::Changing;
 use crate::clean;
 use crate::clock::Clock;
 use crate::evidence::{self, Held, Ring};
@@ -81,10 +82,19 @@ pub(crate) fn targets_folder(folder: &Folder) -> Result<PathBuf, RunError> {
 
 /// The visits of a plan: those that are written in it, or those that its workload makes, in stages where it has some.
 pub fn history(plan: &Plan) -> Result<Arc<dyn Regenerate>, RunError> {
-    Ok(match staged(plan)? {
-        Some(staged) => staged,
+    let base = match staged(plan)? {
+        Some(staged) => staged as Arc<dyn Regenerate>,
         None => one_load(plan)?,
-    })
+    };
+    Ok(changed(&Changing::of(plan, &base), base))
+}
+
+/// The visits as the plan's faults change them.
+fn changed(changing: &Option<Arc<Changing>>, base: Arc<dyn Regenerate>) -> Arc<dyn Regenerate> {
+    match changing {
+        Some(changing) => Arc::clone(changing) as Arc<dyn Regenerate>,
+        None => base,
+    }
 }
 
 /// The stages of a plan, if it has any.
@@ -196,10 +206,12 @@ pub(super) fn set_up(
         target = open_target(&plan, &files, &given.environment, addresses(&proxies))?;
     }
     let staged = staged(&plan)?;
-    let visits = match &staged {
+    let base = match &staged {
         Some(staged) => Arc::clone(staged) as Arc<dyn Regenerate>,
         None => one_load(&plan)?,
     };
+    let changing = Changing::of(&plan, &base);
+    let visits = changed(&changing, base);
     let overlaps = match (&given.schedule, &plan.history) {
         (None, Some(lines)) => Some(Arc::new(Schedule::written(lines))),
         (recorded, _) => recorded.clone(),
@@ -260,9 +272,10 @@ pub(super) fn set_up(
     let world = World::new(Parts {
         clock,
         ticks,
-        turnstile: turnstile(&plan, &visits, &tracker, left_over.first, overlaps),
+        turnstile: turnstile(&plan, &visits, &changing, &tracker, left_over.first, overlaps),
         history: visits,
         staged,
+        changing,
         schema,
         target,
         log,
@@ -318,6 +331,7 @@ const REPLAY_WINDOW: usize = 1 << 16;
 fn turnstile(
     plan: &Plan,
     visits: &Arc<dyn Regenerate>,
+    changing: &Option<Arc<Changing>>,
     tracker: &Arc<TrackerFile>,
     first: Lts,
     schedule: Option<Arc<Schedule>>,
@@ -328,6 +342,7 @@ fn turnstile(
     };
     let (skips, dones) = (Arc::clone(tracker), Arc::clone(tracker));
     let done_until = tracker.highest();
+    let changing = changing.clone();
     Turnstile::new(
         Arc::clone(visits),
         turnstile::Options {
@@ -346,6 +361,7 @@ fn turnstile(
             done: Box::new(move |lts| dones.get(lts).state != State::Waiting),
             done_until,
             schedule,
+            follows: Box::new(move |lts| changing.as_ref().is_some_and(|c| c.after(lts).is_some())),
             exclusion: match (plan.discipline, plan.exclusion) {
                 (Discipline::Ordered, _) => Exclusion::Writers,
                 (Discipline::Lww, true) => Exclusion::All,

@@ -1,5 +1,6 @@
 mod again;
 mod agents;
+mod changes;
 mod kept;
 mod lww;
 mod mysql;

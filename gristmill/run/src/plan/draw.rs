@@ -4,14 +4,15 @@ use super::mistake::Mistake;
 use super::settings::{merge, unknown};
 use super::tables::Given;
 use super::{FORMAT, Length, Pace, Plan, Rate, Seed, Settings, Stop, split_password};
+use crate::changing::{Changeable, changeable};
 use crate::clock;
 use crate::fault::{FaultKind, Needs};
 use datagen::domain::Limits;
-use datagen::schema::Schema;
+use datagen::schema::{Schema, Table};
 use datagen::stream::{Stream, draw};
 use datagen::value::Type;
 use history::notation::HistoryFile;
-use history::{Discipline, Explicit, Misfit, Regenerate};
+use history::{Change, Discipline, Explicit, Misfit, Regenerate, Step};
 use std::collections::BTreeMap;
 use std::path::Path;
 use targets::target::{Environment, Request};
@@ -137,6 +138,12 @@ impl Settings {
         if config.bookkeeping {
             super::tables::leave_alone_visits(&schema, &mut config);
         }
+        let changes = match &written {
+            None => self
+                .changes(&schema, &config, target.as_ref())
+                .map_err(|mistake| PlanError::Mistakes(vec![mistake]))?,
+            Some(_) => None,
+        };
         let level = self.isolation.unwrap_or_else(|| target.default_level());
         let deadline_ms = self.deadline.map_or(10_000, |d| d.0);
         let pace = self.pace.unwrap_or(Pace::Free);
@@ -189,6 +196,7 @@ impl Settings {
             claim: target.claim(self.claim.unwrap_or(level)),
             faults: self.faults,
             faults_at: self.faults_at,
+            changes,
             lies: self.lies,
             workload: Config {
                 level,
@@ -201,6 +209,59 @@ impl Settings {
             },
             schema,
         })
+    }
+
+    /// The columns that changes of the schema are about, where there are any.
+    fn changes(
+        &self,
+        schema: &Schema,
+        config: &Config,
+        target: &dyn Target,
+    ) -> Result<Option<Changeable>, Mistake> {
+        let by_hand = self.faults_at.iter().map(|f| f.fault);
+        let kinds: Vec<FaultKind> = self.faults.keys().copied().chain(by_hand).collect();
+        if !kinds.iter().any(|kind| kind.is_visit()) {
+            return Ok(None);
+        }
+        if config.bookkeeping && kinds.contains(&FaultKind::Alter) {
+            return Err(Mistake {
+                place: "bookkeeping".to_owned(),
+                what: "every visit writes its column, a dropped one too: leave it out, or --fault alter"
+                    .to_owned(),
+            });
+        }
+        // The timestamps of lightweight transactions are the database's own.
+        let conditional = |table: &Table| config.tables.get(&table.name).is_some_and(|t| t.conditional);
+        let says = |change: &Change| {
+            target
+                .says(schema, &Request::Step(&Step::Change(*change)))
+                .is_ok()
+        };
+        let found = changeable(schema, &conditional, &says);
+        for (kind, columns) in [
+            (FaultKind::Index, &found.indexed),
+            (FaultKind::Alter, &found.dropped),
+        ] {
+            if kinds.contains(&kind) && columns.is_empty() {
+                return Err(Mistake {
+                    place: "fault".to_owned(),
+                    what: format!(
+                        "`{kind}` finds no column in the tables of the plan: give a schema with two regular columns that have an order"
+                    ),
+                });
+            }
+        }
+        let only = |kind: FaultKind, columns: Vec<(u16, u16)>| {
+            if kinds.contains(&kind) {
+                columns
+            } else {
+                Vec::new()
+            }
+        };
+        Ok(Some(Changeable {
+            indexed: only(FaultKind::Index, found.indexed),
+            dropped: only(FaultKind::Alter, found.dropped),
+        }))
     }
 
     /// What is asked for; else what the written visits are of, else the target's own.
@@ -338,6 +399,10 @@ impl Settings {
                 (
                     self.history.is_some(),
                     "a history names its partitions itself: leave out --history",
+                ),
+                (
+                    self.faults.keys().any(|kind| kind.is_visit()),
+                    "a table that one process changes is there for all: leave out --fault index and --fault alter",
                 ),
                 (
                     self.against.is_some(),
@@ -542,6 +607,10 @@ fn impossible(kind: FaultKind, target: &dyn Target) -> Option<&'static str> {
         Needs::Maintain(what) => (
             describe.maintains.contains(&what),
             "a server that can be told to do that",
+        ),
+        Needs::Change(what) => (
+            describe.changes.contains(&what),
+            "a database whose tables change so while visits go on",
         ),
     };
     (!has).then_some(what)

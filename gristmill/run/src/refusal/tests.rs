@@ -6,6 +6,7 @@ use history::{Kind, ReasonKind};
 fn a_refusal_needs_its_own_witness() {
     let none = Witnesses::default();
     let all = Witnesses {
+        building: false,
         company: true,
         cancel: true,
         connection: true,

@@ -8,7 +8,8 @@ use crate::world::World;
 use check::{Probe, Settled};
 use history::log::{Fate, What};
 use history::{
-    Address, Answer, Answered, Discipline, Lts, Outcome, Part, Span, State, Step, Tick, Tracker, Visit,
+    Address, Answer, Answered, Change, Discipline, Lts, Outcome, Part, Span, State, Step, Tick, Tracker,
+    Visit,
 };
 use std::time::Duration;
 use targets::{Gone, Identity, Request};
@@ -34,6 +35,7 @@ pub(crate) fn settle_left_over(world: &World, left_over: &LeftOver) -> Result<()
         };
         if world.plan.discipline == Discipline::Lww {
             client.leave_open(&visit, state)?;
+            client.make_up_for(&visit)?;
             continue;
         }
         client.settle(&visit, track.attempt, state, left_over.identity(track.session))?;
@@ -88,11 +90,44 @@ impl Client<'_> {
     /// Under `lww` nothing waits for a visit whose end nobody knows: it stays possible until it is seen, or something with a
     /// greater timestamp lies over it.
     fn leave_open(&mut self, visit: &Visit, state: State) -> Result<State, RunError> {
+        if let Some(change) = visit.change().filter(|change| change.what.is_alone()) {
+            return self.ask_catalog(visit, change, state);
+        }
         if state == State::Unknown && visit.writes.is_empty() {
             self.set(visit, State::Rejected, Fate::Alike)?;
             return Ok(State::Rejected);
         }
         Ok(state)
+    }
+
+    /// Whether a column was dropped or added, the catalog says; at the settle limit it stays unknown.
+    fn ask_catalog(&mut self, visit: &Visit, change: &Change, state: State) -> Result<State, RunError> {
+        if state != State::Unknown {
+            return Ok(state);
+        }
+        let since = self.world.clock.elapsed();
+        loop {
+            match self.world.target.shows(&self.world.schema, change) {
+                Ok(true) => return self.set(visit, State::Committed, Fate::Committed),
+                Ok(false) => return self.set(visit, State::Rejected, Fate::Rejected),
+                Err(_) if self.out_of_patience(since) => return Ok(state),
+                Err(_) => self.world.pause(LOOK_AGAIN),
+            }
+        }
+    }
+
+    /// A column that was to be dropped or added when an earlier life of the worker ended, and was not, is now.
+    fn make_up_for(&mut self, visit: &Visit) -> Result<(), RunError> {
+        let alone = visit.change().is_some_and(|change| change.what.is_alone());
+        let track = self.world.tracker.get(visit.lts);
+        if !alone || track.state != State::Rejected {
+            return Ok(());
+        }
+        let digest = visit.digest(&mut self.scratch);
+        let ended = self.attempt(visit, track.attempt + 1, digest)?;
+        self.settle_if_needed(visit, track.attempt + 1, &ended)?;
+        self.connection.close();
+        Ok(())
     }
 
     /// The same for a visit whose server session was `identity`, and whose connection is closed.

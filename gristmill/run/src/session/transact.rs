@@ -65,8 +65,15 @@ impl Client<'_> {
             attempt,
             step: 0,
         };
-        let said = self.send(address, &request, true)?;
-        let Said { answer, span } = said;
+        let index = visit.change().is_some_and(|change| !change.what.is_alone());
+        if index {
+            self.world.building.begins();
+        }
+        let said = self.send(address, &request, true);
+        if index {
+            self.world.building.ends(self.world.clock.ns());
+        }
+        let Said { answer, span } = said?;
         let failed = reason(&answer).map(|r| (0, r.clone()));
         let what = Ended {
             end: visit.end,
@@ -224,6 +231,7 @@ impl Client<'_> {
         let answered = world.ticks.take();
         world.latencies.add(&mut self.timed, kind(request), took);
         if let Some(strike) = strike {
+            self.struck |= strike.is_whole();
             world.faults.after(self.me, strike);
         }
         if matches!(request, Request::Step(_) | Request::Stamped { .. }) {
@@ -254,6 +262,7 @@ fn step_kind(step: &Step) -> &'static str {
         Step::Write(op) => op.kind(),
         Step::Read(query) => query.kind(),
         Step::Savepoint(_) | Step::RollbackTo(_) => "savepoint",
+        Step::Change(change) => change.what.name(),
     }
 }
 

@@ -47,8 +47,19 @@ impl Case {
         Case {
             schema: Arc::new(plan.schema.clone()),
             lines,
-            faults: plan.faults.clone(),
-            faults_at: plan.faults_at.clone(),
+            // Changes of the schema are visits by now.
+            faults: plan
+                .faults
+                .iter()
+                .map(|(k, r)| (*k, *r))
+                .filter(|(k, _)| !k.is_visit())
+                .collect(),
+            faults_at: plan
+                .faults_at
+                .iter()
+                .copied()
+                .filter(|f| !f.fault.is_visit())
+                .collect(),
             lies: plan.lies.clone(),
         }
         .tidy()
@@ -98,6 +109,7 @@ impl Case {
             history: Some(self.lines.clone()),
             stages: None,
             agent: None,
+            changes: None,
             rate: None,
             keep: false,
             faults: self.faults.clone(),

@@ -75,6 +75,13 @@ impl<'a> Recorded<'a> {
             (1..=last.0).rev().map(Lts).filter(ran).take(VISITS_MAX).collect(),
         ];
         let mut before = BTreeSet::new();
+        // Without them a visit might name what is not there.
+        let changes = self.visits.changes(last);
+        let with_changes = |mut set: BTreeSet<Lts>| {
+            set.extend(changes.iter().copied().filter(ran));
+            set
+        };
+        let sets = sets.map(with_changes);
         let new = sets.into_iter().filter(move |set| before.insert(set.clone()));
         new.collect::<Vec<_>>().into_iter().map(|set| self.case(&set))
     }

@@ -7,7 +7,7 @@ use super::case::Case;
 use super::search::Search;
 use crate::RunError;
 use datagen::schema::{ColumnId, Definition, Schema};
-use history::{Aggregate, Line, Op, Part, Query, Select, SessionId, Step};
+use history::{Aggregate, Change, Line, Op, Part, Query, Select, SessionId, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -215,13 +215,14 @@ fn without_columns(case: &Case, range: Range<usize>) -> Option<Case> {
         match step {
             Step::Write(op) => narrower(op, &|id| stays(op.part().table, id)).map(Step::Write),
             Step::Read(query) => narrower_read(query, &|id| stays(query.table, id)).map(Step::Read),
+            Step::Change(change) => stays(change.table, change.column).then(|| step.clone()),
             other => Some(other.clone()),
         }
     })
 }
 
 /// An operation without columns; `None` where nothing is left of it.
-fn narrower(op: &Op, stays: &dyn Fn(ColumnId) -> bool) -> Option<Op> {
+pub(crate) fn narrower(op: &Op, stays: &dyn Fn(ColumnId) -> bool) -> Option<Op> {
     let mut op = op.clone();
     let left = match &mut op {
         Op::Insert { cells, .. } | Op::Upsert { cells, .. } => {
@@ -243,7 +244,7 @@ fn narrower(op: &Op, stays: &dyn Fn(ColumnId) -> bool) -> Option<Op> {
 }
 
 /// A read without columns; `None` where it asks by one of them, or for nothing else.
-fn narrower_read(query: &Query, stays: &dyn Fn(ColumnId) -> bool) -> Option<Query> {
+pub(crate) fn narrower_read(query: &Query, stays: &dyn Fn(ColumnId) -> bool) -> Option<Query> {
     let asks = query
         .filter
         .iter()
@@ -295,6 +296,10 @@ fn without_tables(case: &Case, range: Range<usize>) -> Option<Case> {
         Step::Read(query) => Some(Step::Read(Query {
             table: moved(query.table)?,
             ..query.clone()
+        })),
+        Step::Change(change) => Some(Step::Change(Change {
+            table: moved(change.table)?,
+            ..*change
         })),
         other => Some(other.clone()),
     })
@@ -349,7 +354,7 @@ pub(super) fn positions(case: &Case) -> BTreeMap<u16, BTreeSet<u64>> {
                     history::Parts::All => {}
                 }
             }
-            Step::Savepoint(_) | Step::RollbackTo(_) => {}
+            Step::Savepoint(_) | Step::RollbackTo(_) | Step::Change(_) => {}
         }
     }
     all

@@ -40,7 +40,7 @@ impl Search<'_> {
                 let simpler = match &self.best().lines[visit].visit.steps[step] {
                     Step::Read(query) => simpler_reads(query).into_iter().map(Step::Read).collect(),
                     Step::Write(op) => simpler_writes(op).into_iter().map(Step::Write).collect(),
-                    Step::Savepoint(_) | Step::RollbackTo(_) => Vec::new(),
+                    Step::Savepoint(_) | Step::RollbackTo(_) | Step::Change(_) => Vec::new(),
                 };
                 let mut taken = false;
                 for plain in simpler {

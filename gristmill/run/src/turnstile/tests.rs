@@ -18,6 +18,7 @@ fn under_lww_visits_of_one_partition_go_at_once_unless_they_are_told_not_to() {
             done_until: Lts(0),
             schedule: None,
             exclusion,
+            follows: Box::new(|_| false),
         };
         let t = Turnstile::new(Arc::new(Listed::writing(&[&[1], &[1], &[2]])), options);
         let first = take_all(&t);
@@ -49,6 +50,7 @@ fn turnstile(
         done_until: Lts(0),
         schedule,
         exclusion: Exclusion::Writers,
+        follows: Box::new(|_| false),
     };
     (
         Turnstile::new(Arc::new(Listed::writing(writes)), options),

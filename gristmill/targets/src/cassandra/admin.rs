@@ -6,7 +6,10 @@ use super::client::{self, Asked, Client};
 use super::codes;
 use super::config::{Config, Words};
 use crate::Unusable;
+use crate::dialect::ddl;
+use crate::layout::TableLayout;
 use crate::target::Facts;
+use history::{Change, ChangeKind};
 use parking_lot::Mutex;
 use scylla::errors::ExecutionError;
 use std::collections::BTreeMap;
@@ -191,6 +194,30 @@ fn named(client: &Client, (of, column): (&str, &str), keyspace: &str, prefix: &s
     Ok(names)
 }
 
+/// Whether the catalog shows what a change asks for.
+pub(super) fn shows(client: &Client, keyspace: &str, table: &TableLayout, change: &Change) -> Asked<bool> {
+    let plain = |name: &str| name.trim_matches('"').replace("\"\"", "\"").replace('\'', "''");
+    let (catalog, named, name) = match change.what {
+        ChangeKind::CreateIndex | ChangeKind::DropIndex => {
+            ("indexes", "index_name", ddl::index_name(table, change.column))
+        }
+        ChangeKind::DropColumn | ChangeKind::AddColumn => {
+            ("columns", "column_name", table.any(change.column).name.clone())
+        }
+    };
+    let question = format!(
+        "SELECT {named} FROM system_schema.{catalog} WHERE keyspace_name = '{}' AND table_name = '{}' AND {named} = '{}'",
+        plain(keyspace),
+        plain(&table.name),
+        plain(&name)
+    );
+    let there = !client.ask(&question)?.is_empty();
+    Ok(match change.what {
+        ChangeKind::CreateIndex | ChangeKind::AddColumn => there,
+        ChangeKind::DropIndex | ChangeKind::DropColumn => !there,
+    })
+}
+
 /// The statement that makes a keyspace of ours.
 pub(super) fn create_keyspace(keyspace: &str, words: &Words) -> String {
     let rf = words.rf;
@@ -203,8 +230,17 @@ pub(super) fn create_keyspace(keyspace: &str, words: &Words) -> String {
 
 /// Waits until an index answers: right after it is made it may not.
 pub(super) fn await_index(client: &Client, question: &str) -> Asked<()> {
+    await_index_while(client, question, &|| Ok(true))
+}
+
+/// The same for an index that others may drop meanwhile: then nothing is waited for.
+pub(super) fn await_index_while(
+    client: &Client,
+    question: &str,
+    there: &dyn Fn() -> Asked<bool>,
+) -> Asked<()> {
     for _ in 0..INDEX_PAUSES {
-        if client.ask(question).is_ok() {
+        if client.ask(question).is_ok() || !there()? {
             return Ok(());
         }
         crate::process::pause(Duration::from_millis(100));

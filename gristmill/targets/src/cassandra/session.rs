@@ -1,12 +1,13 @@
 //! One client session: a prepared statement for each text, values in the wire's own bytes.
 
+use super::admin;
 use super::client::{Asked, Client};
 use super::codes::{self, Verdict};
 use super::value::{decode, encode};
-use crate::dialect::cql::BATCHES;
+use crate::dialect::cql::{self, BATCHES};
 use crate::dialect::{Beside, Renderer, Script, Statement, Want};
 use crate::target::{Cancel, Executed, Identity, Rendered, Request, Session};
-use history::{Address, Answer, ReasonKind, Rows};
+use history::{Address, Answer, Change, ChangeKind, ReasonKind, Rows, Step};
 use scylla::deserialize::row::ColumnIterator;
 use scylla::errors::ExecutionError;
 use scylla::response::query_result::{QueryResult, QueryRowsResult};
@@ -32,6 +33,7 @@ pub(super) struct CassandraSession {
     identity: Identity,
     prepared: BTreeMap<String, PreparedStatement>,
     broken: bool,
+    keyspace: String,
 }
 
 /// The values of a statement, written without a look at what the driver thinks of their types.
@@ -68,14 +70,54 @@ enum Done {
 }
 
 impl CassandraSession {
-    pub(super) fn new(client: Client, renderer: Renderer, identity: Identity) -> Self {
+    pub(super) fn new(client: Client, renderer: Renderer, identity: Identity, keyspace: String) -> Self {
         Self {
             client,
             renderer,
             identity,
             prepared: BTreeMap::new(),
             broken: false,
+            keyspace,
         }
+    }
+
+    /// Changes the schema: an index is waited for until it answers, what the catalog shows already is no error, and a server
+    /// without storage-attached indexes makes one of its own kind.
+    fn change(&mut self, change: &Change, text: &str) -> Answer {
+        if self.broken {
+            return Answer::Refused(codes::words(ReasonKind::Disconnected, "the session is closed"));
+        }
+        let layout = self.renderer.layout();
+        let table = layout.table(change.table);
+        let made = self
+            .client
+            .ask(text)
+            .or_else(|error| match text.strip_suffix(cql::SAI) {
+                Some(older) if error.to_string().contains("sai") => self.client.ask(older),
+                _ => Err(error),
+            });
+        let done = made.map(drop).and_then(|()| match change.what {
+            ChangeKind::CreateIndex => {
+                let question = cql::by_column(&self.keyspace, table, table.any(change.column));
+                let there = || admin::shows(&self.client, &self.keyspace, table, change);
+                admin::await_index_while(&self.client, &question, &there)
+            }
+            ChangeKind::DropIndex | ChangeKind::DropColumn | ChangeKind::AddColumn => Ok(()),
+        });
+        let Err(error) = done else {
+            return Answer::Affected(0);
+        };
+        let Verdict { answer, broken } = codes::verdict(&error, true);
+        if !broken
+            && matches!(
+                admin::shows(&self.client, &self.keyspace, table, change),
+                Ok(true)
+            )
+        {
+            return Answer::Affected(0);
+        }
+        self.broken = broken;
+        answer
     }
 
     /// Runs the statements of a request; `keep`: rows are kept, not only counted.
@@ -252,7 +294,16 @@ impl Session for CassandraSession {
     fn execute(&mut self, _: Address, request: &Request<'_>, deadline: Duration) -> Executed {
         let digest = self.renderer.render(request);
         let script = std::mem::take(&mut self.renderer.script);
-        let answer = self.answer(&script, deadline, true);
+        let answer = match (request, script.statements()) {
+            (
+                Request::Stamped {
+                    steps: [Step::Change(change)],
+                    ..
+                },
+                [statement],
+            ) => self.change(change, &statement.sql),
+            _ => self.answer(&script, deadline, true),
+        };
         self.renderer.script = script;
         Executed { answer, digest }
     }

@@ -12,11 +12,12 @@ mod tests;
 mod writer;
 
 use super::ddl::with_suffix;
-use super::{Conflict, Dialect, Tuples, literal};
+use super::{Conflict, Dialect, Tuples, ddl, literal};
 use crate::cell::{Cell, parts};
 use crate::layout::{Col, Layout, TableLayout, quoted, same_udt};
 use datagen::schema::ColumnId;
 use datagen::value::{Composite, Kind, Order, Type, Value};
+use history::{Change, ChangeKind};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -186,22 +187,59 @@ fn create(layout: &Layout, table: &TableLayout, within: &str, with: &[String]) -
     text
 }
 
-/// SAI has no index of bytes.
 fn index(table: &TableLayout, within: &str, name: &str, i: usize, id: ColumnId, kind: IndexKind) -> String {
     let col = table.any(id);
     let name = match i {
         0 => name.to_owned(),
         _ => with_suffix(name, &format!("_{i}")),
     };
-    let using = match kind {
-        IndexKind::Sai if col.ty != Type::Bytes => " USING 'sai'",
-        _ => "",
-    };
     format!(
-        "CREATE INDEX {name} ON {within}{} ({}){using}",
-        table.name, col.name
+        "CREATE INDEX {name} ON {within}{} ({}){}",
+        table.name,
+        col.name,
+        using(col, kind)
     )
 }
+
+/// The statement of a change of the schema; a drop says up to which timestamp it deletes.
+pub(crate) fn change(table: &TableLayout, change: &Change, timestamp: Option<i64>) -> String {
+    let (col, name) = (table.any(change.column), ddl::index_name(table, change.column));
+    match change.what {
+        ChangeKind::CreateIndex => {
+            format!(
+                "CREATE INDEX IF NOT EXISTS {name} ON {} ({}){}",
+                table.name,
+                col.name,
+                using(col, IndexKind::Sai)
+            )
+        }
+        ChangeKind::DropIndex => format!("DROP INDEX IF EXISTS {name}"),
+        ChangeKind::DropColumn => {
+            let using = timestamp.map_or_else(String::new, |at| format!(" USING TIMESTAMP {at}"));
+            format!("ALTER TABLE {} DROP {}{using}", table.name, col.name)
+        }
+        ChangeKind::AddColumn => {
+            let ty = column_type(col.ty).expect("every type has a name");
+            let shared = if table.is_shared(change.column) {
+                " STATIC"
+            } else {
+                ""
+            };
+            format!("ALTER TABLE {} ADD {} {ty}{shared}", table.name, col.name)
+        }
+    }
+}
+
+/// SAI has no index of bytes.
+fn using(col: &Col, kind: IndexKind) -> &'static str {
+    match kind {
+        IndexKind::Sai if col.ty != Type::Bytes => SAI,
+        _ => "",
+    }
+}
+
+/// What a server before 5.0 does not know.
+pub(crate) const SAI: &str = " USING 'sai'";
 
 /// A read that an index on the column answers.
 pub(crate) fn by_column(keyspace: &str, table: &TableLayout, col: &Col) -> String {

@@ -2,8 +2,9 @@
 
 use super::{Dialect, views};
 use crate::layout::{Col, Keys, Layout, TableLayout};
+use datagen::schema::ColumnId;
 use datagen::value::{Order, Type};
-use history::Discipline;
+use history::{Change, ChangeKind, Discipline};
 
 /// The statements that make the schema's objects, in order. Types that the dialect does not offer are said to be so.
 pub(crate) fn objects(dialect: &Dialect, layout: &Layout, discipline: Discipline) -> Vec<String> {
@@ -131,6 +132,35 @@ fn key_columns(dialect: &Dialect, keys: &[&Keys], directions: bool) -> String {
         })
         .collect();
     columns.join(", ")
+}
+
+/// What an index that comes and goes is called: by its table and its column.
+pub(crate) fn index_name(table: &TableLayout, column: ColumnId) -> String {
+    with_suffix(&table.name, &format!("_x{}", column.0))
+}
+
+/// The statement of an index that comes or goes while visits go on. Columns that come and go are no SQL target's.
+pub(super) fn change(table: &TableLayout, change: &Change) -> String {
+    let name = index_name(table, change.column);
+    match change.what {
+        ChangeKind::CreateIndex => {
+            let column = &table.any(change.column).name;
+            format!("CREATE INDEX IF NOT EXISTS {name} ON {} ({column})", table.name)
+        }
+        ChangeKind::DropIndex => format!("DROP INDEX IF EXISTS {name}"),
+        ChangeKind::DropColumn | ChangeKind::AddColumn => {
+            let does = if change.what == ChangeKind::DropColumn {
+                "DROP"
+            } else {
+                "ADD"
+            };
+            let column = &table.any(change.column).name;
+            format!(
+                "-- ALTER TABLE {} {does} {column}: columns of a SQL table stay",
+                table.name
+            )
+        }
+    }
 }
 
 /// The name with something behind it, inside the quotes if it has some.

@@ -65,6 +65,11 @@ pub(super) fn request(
                 Step::Read(query) => {
                     w(script, &|w| w.stamped_query(layout.table(query.table), query));
                 }
+                Step::Change(change) => {
+                    w(script, &|w| {
+                        w.push(&super::ddl::change(layout.table(change.table), change))
+                    });
+                }
                 Step::Savepoint(_) | Step::RollbackTo(_) => unreachable!("lww has no transactions"),
             };
             if batch.is_none() {
@@ -74,6 +79,11 @@ pub(super) fn request(
             w(script, &|w| w.push((d.begin)(Level::ReadCommitted, true)));
             in_key_order(steps).into_iter().for_each(|step| one(script, step));
             w(script, &|w| w.push("COMMIT"));
+        }
+        Request::Step(Step::Change(change)) => {
+            w(script, &|w| {
+                w.push(&super::ddl::change(layout.table(change.table), change))
+            });
         }
         Request::Step(Step::Write(op)) => {
             let table = layout.table(op.part().table);

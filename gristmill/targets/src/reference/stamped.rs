@@ -11,7 +11,9 @@ use super::session::ReferenceSession;
 use super::{World, parts_of};
 use crate::flaws::Flaw;
 use crate::layout::{Place, TableLayout};
-use history::{Address, Answer, Condition, Op, Part, Query, RowChoice, Rows, Stamp, Step};
+use history::{
+    Address, Answer, Change, ChangeKind, Condition, Op, Part, Query, RowChoice, Rows, Stamp, Step,
+};
 use std::collections::{BTreeMap, BTreeSet};
 pub(super) use store::Partitions;
 use store::{Bend, Seen, SeenRow};
@@ -40,6 +42,10 @@ impl ReferenceSession {
     pub(super) fn stamped(&self, world: &mut World, at: Address, steps: &[Step], stamp: &Stamp) -> Answer {
         if let [Step::Read(query)] = steps {
             return Answer::Rows(self.stamped_read(world, at, query));
+        }
+        if let [Step::Change(change)] = steps {
+            self.stamped_change(world, at, change, stamp.timestamp);
+            return Answer::Affected(0);
         }
         let ops: Vec<&Op> = steps
             .iter()
@@ -92,6 +98,21 @@ impl ReferenceSession {
             liar.tell(Flaw::ConditionDenied, 1);
         }
         done != denied
+    }
+
+    /// A column that is dropped loses its cells up to the timestamp. That it is not there until it is added again is the
+    /// plan's to know; and there is nothing that an index would make faster.
+    fn stamped_change(&self, world: &mut World, at: Address, change: &Change, timestamp: i64) {
+        if change.what != ChangeKind::DropColumn {
+            return;
+        }
+        let table = self.renderer.layout().table(change.table);
+        let liar = &self.shared.liar;
+        if liar.wants(Flaw::ResurrectedColumn, at) && world.stamped.has_cells(table, change, timestamp) {
+            liar.tell(Flaw::ResurrectedColumn, 1);
+            return;
+        }
+        world.stamped.drop_column(table, change, timestamp);
     }
 
     fn stamped_write(&self, world: &mut World, at: Address, part: Part, ops: &[&Op], timestamp: i64) {

@@ -3,7 +3,7 @@
 use crate::layout::{Layouts, Source, TableLayout};
 use crate::lww::cell::Kind;
 use crate::lww::cells::Area;
-use crate::lww::effects::{effects, stamp, writes};
+use crate::lww::effects::{effects, merge, stamp, writes};
 use crate::lww::merged::{Dirty, Merged};
 use crate::lww::remains::remains;
 use crate::testkit::draw::Draws;
@@ -12,7 +12,7 @@ use crate::testkit::{composites, schema, semantics};
 use crate::twin::race::{Race, written};
 use crate::twin::state::Content;
 use datagen::schema::Schema;
-use history::{Lts, Part, Semantics, Stamp, Ties, Visit};
+use history::{Change, ChangeKind, End, Lts, Part, Semantics, Stamp, Step, Ties, Visit};
 use std::collections::BTreeSet;
 
 const HISTORIES: u64 = 2_000;
@@ -52,10 +52,37 @@ fn visits(seed: u64, most: usize, schema: &Schema) -> (Part, Vec<Visit>) {
     };
     let n = 1 + draws.below(most);
     let times = 1 + draws.below(5);
-    let visits = (0..n)
+    let mut visits: Vec<Visit> = (0..n)
         .map(|i| draw_write(&mut draws, schema, part, Lts(i as u64 + 1), times))
         .collect();
+    if draws.one_in(4) {
+        let at = draws.below(n);
+        visits[at] = drop_column(&mut draws, schema, part.table, &visits[at]);
+    }
     (part, visits)
+}
+
+/// A visit that drops a column of the table, regular or shared, in place of another.
+fn drop_column(draws: &mut Draws, schema: &Schema, table: u16, of: &Visit) -> Visit {
+    let table_of = schema.table(table);
+    let columns: Vec<_> = table_of
+        .regular
+        .iter()
+        .chain(&table_of.shared)
+        .map(|c| c.id)
+        .filter(|id| table_of.domain(*id).elements().is_none())
+        .collect();
+    let change = Change {
+        table,
+        column: draws.pick(&columns),
+        what: ChangeKind::DropColumn,
+    };
+    Visit {
+        writes: Vec::new(),
+        steps: vec![Step::Change(change)],
+        end: End::Autocommit,
+        ..of.clone()
+    }
 }
 
 /// What is visible, in the twin's words; expiring values live, but for those of `expired`.
@@ -115,9 +142,7 @@ fn every_order_of_application_leaves_what_the_twin_says() {
         for order in orders(visits.len()) {
             let mut merged = Merged::new(table, semantics.ties);
             for i in order.iter().chain(order.iter().rev()) {
-                for op in writes(&visits[*i], part) {
-                    merged.apply(table, visits[*i].lts, op, stamp(&visits[*i]), None);
-                }
+                merge(&mut merged, table, part, &visits[*i], None);
             }
             let content = merged.content();
             match &first {
@@ -134,9 +159,7 @@ fn every_order_of_application_leaves_what_the_twin_says() {
         for (i, visit) in visits.iter().enumerate() {
             let mark = other.mark();
             for next in visits[i..].iter().rev() {
-                for op in writes(next, part) {
-                    other.apply(table, next.lts, op, stamp(next), None);
-                }
+                merge(&mut other, table, part, next, None);
             }
             other.undo(mark);
             let expiring = other.expiring(visit.lts, stamp(visit).ttl);

@@ -6,7 +6,7 @@
 use datagen::schema::{ColumnId, Schema, Table};
 use datagen::universe::Slice;
 use datagen::value::Type;
-use history::{Aggregate, From, Op, Parts, Query, Relation, RowChoice, Select, Step};
+use history::{Aggregate, Change, ChangeKind, From, Op, Parts, Query, Relation, RowChoice, Select, Step};
 use std::collections::BTreeMap;
 
 /// Whether a target can be asked something, and if not, what of it cannot be said, in a few words.
@@ -18,6 +18,28 @@ pub(crate) fn says(schema: &Schema, step: &Step) -> Says {
         Step::Write(op) => write(op),
         Step::Read(query) => read(schema.table(query.table), query),
         Step::Savepoint(_) | Step::RollbackTo(_) => Err("savepoints"),
+        Step::Change(change) => self::change(schema.table(change.table), change),
+    }
+}
+
+/// A column of an index of the schema is left alone, and a key's is no cell. Where a column was dropped, cells of an index on
+/// it would have nothing to stand on.
+fn change(table: &Table, change: &Change) -> Says {
+    let definition = table.definition();
+    let regular = definition.regular.iter().find(|c| c.id == change.column);
+    let shared = definition.shared.iter().find(|c| c.id == change.column);
+    if definition
+        .indexes
+        .iter()
+        .any(|i| i.columns.contains(&change.column))
+    {
+        return Err("changes of a column of an index of the schema");
+    }
+    match (change.what, regular, shared) {
+        (ChangeKind::CreateIndex | ChangeKind::DropIndex, Some(c), _) if c.ty.orders() => Ok(()),
+        (ChangeKind::CreateIndex | ChangeKind::DropIndex, ..) => Err("an index on such a column"),
+        (ChangeKind::DropColumn | ChangeKind::AddColumn, None, None) => Err("dropping a column of a key"),
+        (ChangeKind::DropColumn | ChangeKind::AddColumn, ..) => Ok(()),
     }
 }
 

@@ -65,7 +65,7 @@ fn beside(request: &Request<'_>) -> Beside {
     };
     let page = steps.iter().find_map(|step| match step {
         Step::Read(query) => query.extras.page,
-        Step::Write(_) | Step::Savepoint(_) | Step::RollbackTo(_) => None,
+        Step::Write(_) | Step::Savepoint(_) | Step::RollbackTo(_) | Step::Change(_) => None,
     });
     Beside { stamp, page }
 }
@@ -225,6 +225,10 @@ impl Writer<'_> {
             // CQL has no such thing: the server is asked all the same, and says so.
             Step::Savepoint(n) => self.named("SAVEPOINT s", *n),
             Step::RollbackTo(n) => self.named("ROLLBACK TO SAVEPOINT s", *n),
+            Step::Change(change) => {
+                let table = layout.table(change.table);
+                self.push(&super::change(table, change, stamp.map(|s| s.timestamp)));
+            }
         }
     }
 

@@ -28,7 +28,7 @@ pub(crate) fn in_key_order(steps: &[Step]) -> Vec<&Step> {
                 Op::DeleteRow { row, .. } => (3, *row, None),
                 Op::DeleteSlice { slice, .. } => (4, 0, Some(slice)),
             },
-            Step::Read(_) | Step::Savepoint(_) | Step::RollbackTo(_) => (5, 0, None),
+            Step::Read(_) | Step::Savepoint(_) | Step::RollbackTo(_) | Step::Change(_) => (5, 0, None),
         }
     }
     let mut all: Vec<&Step> = steps.iter().collect();

@@ -5,7 +5,8 @@
 //! * M2 nothing is dropped: a cell under a tombstone stays, for a tombstone may be told away.
 
 use crate::layout::{Place, TableLayout};
-use history::{Op, Part};
+use datagen::schema::ColumnId;
+use history::{Change, Op, Part};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -52,6 +53,24 @@ impl Partitions {
 
     pub(super) fn on_disk(&mut self, part: Part) -> Option<&mut Partition> {
         self.disk.get_mut(&part)
+    }
+
+    /// Whether a column has values up to a timestamp anywhere.
+    pub(super) fn has_cells(&self, table: &TableLayout, change: &Change, at: i64) -> bool {
+        let of = self.now.iter().filter(|(part, _)| part.table == change.table);
+        let value = |cell: &Option<Write>| cell.is_some_and(|w| !w.deletion && w.at <= at);
+        of.map(|(_, partition)| partition)
+            .any(|p| p.cells(table, change.column).any(value))
+    }
+
+    /// Deletes the cells of a column up to a timestamp, wherever they are kept.
+    pub(super) fn drop_column(&mut self, table: &TableLayout, change: &Change, at: i64) {
+        let kept = [&mut self.now, &mut self.before, &mut self.disk];
+        for (part, partition) in kept.into_iter().flatten() {
+            if part.table == change.table {
+                partition.drop_column(table, change.column, at);
+            }
+        }
     }
 
     /// The crash. How many partitions show something else now.
@@ -178,6 +197,31 @@ impl Partition {
                 }
             }
             Op::DeletePartition { .. } => self.deleted = self.deleted.max(Some(at)),
+        }
+    }
+
+    fn cells(&self, table: &TableLayout, column: ColumnId) -> impl Iterator<Item = &Option<Write>> {
+        let (regular, shared) = match table.place(column) {
+            Place::Regular(i) => (Some(i), None),
+            Place::Shared(i) => (None, Some(i)),
+            Place::Partition(_) | Place::Clustering(_) => (None, None),
+        };
+        let rows = self
+            .rows
+            .values()
+            .filter_map(move |row| Some(&row.cells[regular?]));
+        rows.chain(shared.map(|i| &self.shared[i]))
+    }
+
+    fn drop_column(&mut self, table: &TableLayout, column: ColumnId, at: i64) {
+        let gone = || std::iter::once((column, None));
+        match table.place(column) {
+            Place::Shared(_) => put(table, &mut self.shared, gone(), at, Bend::default()),
+            _ => {
+                for row in self.rows.values_mut() {
+                    put(table, &mut row.cells, gone(), at, Bend::default());
+                }
+            }
         }
     }
 
