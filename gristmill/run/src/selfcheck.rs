@@ -132,7 +132,8 @@ pub fn trials() -> Vec<Trial> {
         .filter(|l| l.teller != Teller::Store && l.needs == Needs::Nothing)
         .filter(|l| l.disciplines.contains(&Discipline::Lww))
         .map(|l| Trial {
-            rate: if l.flaw == Flaw::WrongCount {
+            // Damage hits what is there to be hit: a value that is alive, a row that is seen.
+            rate: if l.flaw == Flaw::WrongCount || l.teller == Teller::Database {
                 Rate { num: 1, den: 5 }
             } else {
                 seldom
