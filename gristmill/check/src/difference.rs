@@ -49,6 +49,18 @@ pub(crate) struct Spot {
     guessed: bool,
 }
 
+impl Spot {
+    /// A cell that is known.
+    pub(crate) fn of_cell(part: Part, row: Target, column: ColumnId) -> Self {
+        Self {
+            part: Some(part),
+            row: Some(row),
+            column: Some(column),
+            guessed: false,
+        }
+    }
+}
+
 /// What differs, before it is known whence.
 pub(crate) enum Difference {
     /// Told in full already.

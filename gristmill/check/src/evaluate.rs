@@ -17,10 +17,10 @@ pub(crate) use plan::{Area, Plan, projected};
 
 use crate::compare;
 use crate::layout::Source;
-use crate::lww::Merged;
+use crate::lww::{Life, Merged, life_of};
 use crate::model::{Enc, EncView, Partition};
 use datagen::value::{Order, Value};
-use history::{From, Part, Predicate, Relation, RowChoice, Rows, Select};
+use history::{From, Part, Parts, Predicate, Relation, RowChoice, Rows, Select};
 
 /// One partition under one choice.
 pub(crate) struct View<'a> {
@@ -29,6 +29,8 @@ pub(crate) struct View<'a> {
     pub(crate) partition: &'a mut Partition,
     /// Where cells have timestamps: what `partition` is the visible face of.
     pub(crate) merged: Option<&'a Merged>,
+    /// How long values that expire have still to live, by their number less one.
+    pub(crate) lives: &'a [Life],
 }
 
 /// A row of a view; the companion row alone where `slot` is [`RowAt::SHARED`].
@@ -49,17 +51,17 @@ pub(crate) fn explains(plan: &Plan<'_>, views: &mut [View<'_>], answer: &Rows) -
     let mut rows = choose(plan, views);
     encode(plan, views, &rows);
     if let Select::Columns(_) = plan.query.select {
-        if plan.natural == Some(true) {
-            rows.reverse();
-        } else if plan.natural.is_none() {
-            expected::sort(plan, views, &mut rows);
-        }
+        order(plan, views, &mut rows);
         let (from, to) = plan.window(rows.len());
         if to - from != answer.len() {
             return false;
         }
         if same(plan, views, &rows[from..to], answer) {
             return true;
+        }
+        if plan.clustered && plan.natural.is_some() {
+            let several = matches!(plan.query.parts, Parts::In(_)) && to - from == rows.len();
+            return several && in_some_order(plan, views, &rows, answer);
         }
     }
     compare::fits(&Expected::new(plan, views, rows), answer)
@@ -126,6 +128,59 @@ pub(crate) fn choose(plan: &Plan<'_>, views: &[View<'_>]) -> Vec<RowAt> {
     chosen
 }
 
+/// The chosen rows as they are answered where that is known: in their order, LIMIT and OFFSET applied.
+pub(crate) fn in_order(plan: &Plan<'_>, views: &mut [View<'_>]) -> Vec<RowAt> {
+    let mut rows = choose(plan, views);
+    order(plan, views, &mut rows);
+    let (from, to) = plan.window(rows.len());
+    rows[from..to].to_vec()
+}
+
+fn order(plan: &Plan<'_>, views: &[View<'_>], rows: &mut Vec<RowAt>) {
+    if plan.natural == Some(true) {
+        rows.reverse();
+    } else if plan.natural.is_none() {
+        expected::sort(plan, views, rows);
+    } else if plan.clustered && matches!(plan.query.parts, Parts::All | Parts::Ring { .. }) {
+        let place = |row: &RowAt| plan.table.place_on_ring(views[row.view as usize].part.position);
+        rows.sort_by_key(place);
+    }
+}
+
+/// Whether the answer is the rows of one partition after those of another, in any order of partitions. `rows` come partition
+/// by partition.
+fn in_some_order(plan: &Plan<'_>, views: &[View<'_>], rows: &[RowAt], answer: &Rows) -> bool {
+    let bytes = |row: &RowAt| {
+        let mut bytes = Vec::new();
+        project(plan, views, *row, &mut bytes);
+        bytes
+    };
+    let blocks = rows.chunk_by(|a, b| a.view == b.view);
+    let blocks: Vec<Vec<Vec<u8>>> = blocks.map(|block| block.iter().map(bytes).collect()).collect();
+    let seen: Vec<&[u8]> = answer.iter().collect();
+    follow(&blocks, &mut vec![false; blocks.len()], &seen)
+}
+
+/// Whether the blocks that are not used yet are the answer's rest, in some order.
+fn follow(blocks: &[Vec<Vec<u8>>], used: &mut Vec<bool>, rest: &[&[u8]]) -> bool {
+    if rest.is_empty() {
+        return used.iter().all(|used| *used);
+    }
+    for (i, block) in blocks.iter().enumerate() {
+        let begins = rest.len() >= block.len() && block.iter().zip(rest).all(|(ours, seen)| ours == seen);
+        let again = (0..i).any(|j| !used[j] && blocks[j] == *block);
+        if used[i] || !begins || again {
+            continue;
+        }
+        used[i] = true;
+        if follow(blocks, used, &rest[block.len()..]) {
+            return true;
+        }
+        used[i] = false;
+    }
+    false
+}
+
 /// Makes the canonical bytes of everything that will be compared.
 pub(crate) fn encode(plan: &Plan<'_>, views: &mut [View<'_>], rows: &[RowAt]) {
     if plan.reads_rows {
@@ -164,24 +219,53 @@ fn pieces<'a>(plan: &'a Plan<'_>, views: &'a [View<'_>], row: RowAt) -> impl Ite
 fn stamps<'a>(plan: &'a Plan<'_>, views: &'a [View<'_>], row: RowAt) -> impl Iterator<Item = Value> + 'a {
     let view = &views[row.view as usize];
     plan.stamps.iter().map(move |source| {
-        let timestamp = match source {
-            Source::Regular(c) if row.slot != RowAt::SHARED => {
-                let shown = view.partition.cell(row.slot, *c).is_some();
-                view.merged.filter(|_| shown).and_then(|m| {
-                    let slot = m.find(row.position)?;
-                    Some(m.row(slot)[plan.table.regular_slots().first(*c)].timestamp)
-                })
-            }
-            Source::Shared(c) => {
-                let shown = view.partition.shared().is_some_and(|s| s[*c].is_some());
-                view.merged
-                    .filter(|_| shown)
-                    .map(|m| m.shared()[plan.table.shared_slots().first(*c)].timestamp)
-            }
-            _ => None,
-        };
+        let timestamp = standing(plan, view, row, source).map(|cell| cell.timestamp);
         timestamp.map_or(Value::Null, Value::Int)
     })
+}
+
+/// What stands behind a cell that is shown.
+fn standing<'a>(
+    plan: &Plan<'_>,
+    view: &'a View<'_>,
+    row: RowAt,
+    source: &Source,
+) -> Option<&'a crate::lww::Cell> {
+    let merged = view.merged?;
+    match source {
+        Source::Regular(c) if row.slot != RowAt::SHARED => {
+            view.partition.cell(row.slot, *c)?;
+            Some(&merged.row(merged.find(row.position)?)[plan.table.regular_slots().first(*c)])
+        }
+        Source::Shared(c) => {
+            view.partition.shared()?[*c]?;
+            Some(&merged.shared()[plan.table.shared_slots().first(*c)])
+        }
+        _ => None,
+    }
+}
+
+/// The first cell of a row whose time to live is not what it may be: its column, what it may be, and what was answered.
+/// `rest`: the bytes of the answer after the timestamps; `None` in it: it is not even a number.
+pub(crate) fn wrong_life(
+    plan: &Plan<'_>,
+    view: &View<'_>,
+    row: RowAt,
+    mut rest: &[u8],
+) -> Option<(Source, Option<Life>, Option<Value>)> {
+    for source in &plan.ttls {
+        let may = standing(plan, view, row, source).and_then(|cell| life_of(cell, view.lives));
+        let seen = Value::decode(&mut rest).ok();
+        let fits = match (&seen, may) {
+            (Some(Value::Null), None) => true,
+            (Some(Value::Int(n)), Some((fewest, most))) => (fewest..=most).contains(n),
+            _ => false,
+        };
+        if !fits {
+            return Some((*source, may, seen));
+        }
+    }
+    None
 }
 
 /// Appends the projected bytes of a row.
@@ -216,6 +300,13 @@ fn same(plan: &Plan<'_>, views: &[View<'_>], rows: &[RowAt], answer: &Rows) -> b
                 return false;
             }
             at += written.len();
+        }
+        if !plan.ttls.is_empty() {
+            let rest = answer.bytes.get(at..*end as usize);
+            if rest.is_none_or(|rest| wrong_life(plan, view, *row, rest).is_some()) {
+                return false;
+            }
+            at = *end as usize;
         }
         if at != *end as usize {
             return false;

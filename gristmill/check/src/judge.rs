@@ -6,16 +6,15 @@ use crate::judged::{
     Choices, Explained, Explanation, Judged, Options, PartitionState, Probe, Remains, Settled, Stage,
 };
 use crate::layout::{Layout, Layouts};
-use crate::lww::{BY_PLAN, Racing};
+use crate::lww::{BY_PLAN, Clock, Racing};
 use crate::model::{Store, cells};
 use crate::monotone::Monotone;
 use crate::scene::{Asked, Entries, Scene};
 use crate::span::Viewer;
 use crate::{settle, sums, twin, visible};
-use datagen::schema::SizeClass;
 use history::{
     Address, Affected, Answer, Answered, Atomic, Check, Claim, Discipline, Finding, Kind, Lts, Op, Part,
-    Parts, Query, ReasonKind, Regenerate, Rows, Select, Semantics, Shape, Span, Step, Tick, Tracker, Visit,
+    Query, ReasonKind, Regenerate, Rows, Select, Semantics, Shape, Span, Step, Tick, Tracker, Visit,
 };
 use std::sync::{Arc, Mutex};
 
@@ -75,12 +74,13 @@ impl Judge {
         }
     }
 
-    /// The same judge with a clock: when a tick was taken, in nanoseconds from any beginning, where that is known. Without
-    /// one a value that expires may be there or not from its write on.
+    /// The same judge with a clock: when a tick was taken, in nanoseconds from any beginning, where that is known, and by how
+    /// many nanoseconds it may differ from the server's over the life of a value. Without one a value that expires may be there
+    /// or not from its write on.
     #[must_use]
-    pub fn with_clock(mut self, clock: Arc<dyn Fn(Tick) -> Option<u64> + Send + Sync>) -> Self {
+    pub fn with_clock(mut self, at: Arc<dyn Fn(Tick) -> Option<u64> + Send + Sync>, slack: u64) -> Self {
         if let Some(racing) = &mut self.racing {
-            racing.set_clock(clock);
+            racing.set_clock(Clock { at, slack });
         }
         self
     }
@@ -324,16 +324,8 @@ impl Judge {
             viewer,
             owner: unknown.is_none(),
         };
-        let entries = match &query.parts {
-            Parts::One(p) => Entries::of(&self.store, query.table, std::iter::once(*p)),
-            Parts::In(list) => Entries::of(&self.store, query.table, list.iter().copied()),
-            Parts::All => match table.size() {
-                SizeClass::Narrow { partitions } => {
-                    Entries::of(&self.store, query.table, 0..u64::from(*partitions))
-                }
-                SizeClass::Wide => panic!("visit {}: a read of a whole wide table", visit.lts),
-            },
-        };
+        let parts = table.parts_of(query, visit.lts);
+        let entries = Entries::of(&self.store, query.table, parts.iter().map(|part| part.position));
         let foreign = unknown.is_none() && !entries.parts().all(|p| visit.writes.binary_search(&p).is_ok());
         if foreign && !self.claim.hidden_until_commit {
             return Stage::NotCompared(NOT_HIDDEN);
@@ -348,7 +340,7 @@ impl Judge {
         if self.options.check == Check::Quiescent && !scene.open.is_empty() && unknown.is_none() {
             return Stage::NotCompared(BY_PLAN);
         }
-        let plan = Plan::new(query, table, self.semantics.nulls, false);
+        let plan = Plan::new(query, table, &self.semantics, false);
         let fits = fitting(
             &mut scene,
             |scene| sums::candidates(scene, &plan, rows),

@@ -2,12 +2,13 @@
 
 use crate::model::{Enc, EncView, EncWriter};
 use datagen::domain::Domain;
+use datagen::ring;
 use datagen::schema::{ColumnId, Place, Schema, SizeClass, Table};
 use datagen::universe::{Slice, Universe};
-use datagen::value::{Order, Value};
+use datagen::value::{Order, Type, Value};
 use history::{Lts, Part, Parts, Query};
 use std::ops::Range;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 /// Where a column stands in its table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +131,10 @@ impl Slots {
     }
 }
 
+fn index(n: u64) -> usize {
+    usize::try_from(n).expect("a narrow table has few partitions")
+}
+
 /// See the module.
 pub(crate) struct TableLayout {
     table: Table,
@@ -142,18 +147,26 @@ pub(crate) struct TableLayout {
     null: Vec<u8>,
     /// A row of NULLs: clustering key and regular columns.
     null_row: Enc,
+    /// Of a narrow table, by partition: its place in the order of tokens.
+    ring: OnceLock<Vec<u64>>,
 }
 
 impl TableLayout {
     /// The partitions that a query of the table is about, in their order. Panics where that is every one of a wide table.
     pub(crate) fn parts_of(&self, query: &Query, asker: Lts) -> Vec<Part> {
+        let narrow = || match self.size() {
+            SizeClass::Narrow { partitions } => u64::from(*partitions),
+            SizeClass::Wide => panic!("visit {asker}: a read of a whole wide table"),
+        };
         let positions: Vec<u64> = match &query.parts {
             Parts::One(p) => vec![*p],
             Parts::In(list) => list.clone(),
-            Parts::All => match self.size() {
-                SizeClass::Narrow { partitions } => (0..u64::from(*partitions)).collect(),
-                SizeClass::Wide => panic!("visit {asker}: a read of a whole wide table"),
-            },
+            Parts::All => (0..narrow()).collect(),
+            Parts::Ring { after, upto } => {
+                let mut inside = ring::between(&self.table, narrow(), *after, *upto);
+                inside.sort_unstable();
+                inside
+            }
         };
         let part = |position| Part {
             table: query.table,
@@ -210,6 +223,7 @@ impl TableLayout {
             regular,
             shared,
             null,
+            ring: OnceLock::new(),
             table: table.clone(),
         }
     }
@@ -232,6 +246,11 @@ impl TableLayout {
             .copied()
             .flatten()
             .unwrap_or_else(|| panic!("table {} has no column {}", self.table.name, column.0))
+    }
+
+    /// The type of a column.
+    pub(crate) fn ty(&self, column: ColumnId) -> Type {
+        self.table.column(column).ty
     }
 
     pub(crate) fn regular_index(&self, column: ColumnId) -> usize {
@@ -305,6 +324,26 @@ impl TableLayout {
 
     pub(crate) fn shared_count(&self) -> usize {
         self.shared.len()
+    }
+
+    /// The place of a partition of a narrow table on the ring, counted from the least token.
+    pub(crate) fn place_on_ring(&self, position: u64) -> usize {
+        let ring = self.ring.get_or_init(|| {
+            let inside = ring::between(&self.table, self.partitions(), None, None);
+            let mut places = vec![0; inside.len()];
+            (0..)
+                .zip(inside)
+                .for_each(|(place, at)| places[index(at)] = place);
+            places
+        });
+        index(ring[index(position)])
+    }
+
+    fn partitions(&self) -> u64 {
+        match self.table.size {
+            SizeClass::Narrow { partitions } => u64::from(partitions),
+            SizeClass::Wide => panic!("the ring of {}, which is wide", self.table.name),
+        }
     }
 
     pub(crate) fn part_key_count(&self) -> usize {

@@ -35,9 +35,11 @@ mod solve;
 mod store;
 mod trace;
 
+pub(crate) use cell::Cell;
 pub(crate) use explain::BY_PLAN;
 pub(crate) use judge::Racing;
 pub(crate) use merged::{Merged, Place as Column};
+pub(crate) use scene::{Clock, Life, life_of};
 pub(crate) use seen::Raced;
 pub(crate) use serial::Awaited;
 

@@ -162,6 +162,7 @@ impl<'a> Scene<'a> {
                     key,
                     partition,
                     merged: None,
+                    lives: &[],
                 }
             })
             .collect();
@@ -188,6 +189,7 @@ impl<'a> Scene<'a> {
             key,
             partition,
             merged: None,
+            lives: &[],
         }]);
         entry.partition().undo(mark);
         result

@@ -92,6 +92,8 @@ pub(crate) fn semantics() -> Semantics {
         affected: Affected::Matched,
         ties: history::Ties::Greatest,
         replicas: 1,
+        clustered: false,
+        sums: history::Sums::Exact,
     }
 }
 

@@ -279,6 +279,13 @@ fn parts_of(query: &Query, schema: &Schema) -> Vec<Part> {
     let positions: Vec<u64> = match &query.parts {
         Parts::One(p) => vec![*p],
         Parts::In(list) => list.clone(),
+        Parts::Ring { after, upto } => {
+            let table = schema.table(query.table);
+            let SizeClass::Narrow { partitions } = table.size else {
+                panic!("a token range of a wide table")
+            };
+            datagen::ring::between(table, u64::from(partitions), *after, *upto)
+        }
         Parts::All => match schema.table(query.table).size {
             SizeClass::Narrow { partitions } => (0..u64::from(partitions)).collect(),
             SizeClass::Wide => panic!("a read of a whole wide table"),

@@ -41,7 +41,7 @@ pub(crate) fn read(judge: &Judge, visit: &Visit, query: &Query, a: &Answered, ro
     let layout = judge.layout(visit.lts);
     let table = layout.table(query.table);
     let is_cql = judge.options.discipline == Discipline::Lww;
-    let plan = Plan::new(query, table, judge.semantics.nulls, is_cql);
+    let plan = Plan::new(query, table, &judge.semantics, is_cql);
     let mut seen = match cells(&plan, query, rows) {
         Ok(seen) => seen,
         Err(shape) => return Stage::Broken(Box::new(difference::simple(a, query.kind(), None, shape))),

@@ -41,6 +41,7 @@ fn promised(shape: &Shape) -> &'static str {
             Why::NeverWritten => "a read returns what was written, and nothing else",
         },
         Shape::ForeignValue { .. } => "a read returns what was written, and nothing else",
+        Shape::WrongTtl { .. } => "a cell lives as long as it was written for",
         Shape::WrongTimestamp { .. } => "a cell has the timestamp that it was written with",
         Shape::DuplicateRow => "a row is returned once",
         Shape::WrongOrder => "rows come in the order that was asked for",
@@ -151,6 +152,12 @@ impl Place<'_> {
             Shape::WrongTimestamp { expected, actual, .. } => {
                 format!(
                     "the timestamp of {} is {actual} and must be {expected}",
+                    self.column()
+                )
+            }
+            Shape::WrongTtl { expected, actual } => {
+                format!(
+                    "the time to live of {} is {actual} and may be {expected}",
                     self.column()
                 )
             }

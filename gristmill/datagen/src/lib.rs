@@ -31,6 +31,7 @@ pub mod select;
 
 pub mod calendar;
 pub mod domain;
+pub mod ring;
 pub mod schema;
 pub mod universe;
 pub mod value;

@@ -393,6 +393,10 @@ pub struct Extras {
     pub per_partition: Option<u32>,
     /// Rows of a page; `None`: one page.
     pub page: Option<u32>,
+    /// After the columns and timestamps come the seconds that each selected regular and shared cell has still to live, as 32-bit
+    /// integers; NULL where the cell is, or lives for ever. Only with [`Select::Columns`] of one partition.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ttls: bool,
 }
 
 impl Extras {
@@ -424,6 +428,14 @@ pub enum Parts {
     In(Vec<u64>),
     /// The whole table; only on narrow tables (F30).
     All,
+    /// Those whose token is above that of one partition and at most that of another; a bound that is not there is none.
+    /// Only on narrow tables, and where partitions lie on a ring (Cassandra). See [`datagen::ring`].
+    Ring {
+        /// Below the first token.
+        after: Option<u64>,
+        /// The last token.
+        upto: Option<u64>,
+    },
 }
 
 /// Which rows of a partition a query reads.
@@ -528,6 +540,8 @@ pub enum Aggregate {
     Max(ColumnId),
     /// `sum(c)` over integers and numerics; the result is exact, NULL over nothing.
     Sum(ColumnId),
+    /// `avg(c)` over integers, cut off towards 0; 0 over nothing. Only where [`crate::Sums::OfColumn`].
+    Avg(ColumnId),
 }
 
 impl Aggregate {
@@ -535,7 +549,7 @@ impl Aggregate {
     pub fn column(&self) -> Option<ColumnId> {
         match self {
             Self::CountRows => None,
-            Self::Count(id) | Self::Min(id) | Self::Max(id) | Self::Sum(id) => Some(*id),
+            Self::Count(id) | Self::Min(id) | Self::Max(id) | Self::Sum(id) | Self::Avg(id) => Some(*id),
         }
     }
 }
@@ -551,6 +565,7 @@ impl Query {
             (_, _, From::InnerJoin | From::LeftJoin) => "read-join",
             _ if !self.filter.is_empty() => "read-predicate",
             _ if self.limit.is_some() => "read-limit",
+            _ if matches!(self.parts, Parts::Ring { .. }) => "read-ring",
             (_, RowChoice::One(_), _) => "read-row",
             (_, RowChoice::In(_), _) => "read-in",
             (_, RowChoice::Slice(s), _) if s.lower.is_some() && s.upper.is_some() => "read-range",

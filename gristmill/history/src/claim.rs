@@ -107,6 +107,16 @@ pub enum Ties {
     GreatestBytes,
 }
 
+/// What `sum` and `avg` are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Sums {
+    /// Exact, and NULL over nothing (SQL).
+    #[default]
+    Exact,
+    /// In the type of the column: 0 over nothing, integers of a width wrap round, an average is cut off towards 0 (CQL).
+    OfColumn,
+}
+
 /// How the target's statements mean what they mean (F29).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Semantics {
@@ -120,4 +130,9 @@ pub struct Semantics {
     pub ties: Ties,
     /// How many replicas keep each partition.
     pub replicas: u16,
+    /// Without ORDER BY, the rows of a partition come in the order of its clustering key and partitions one after another; of
+    /// whole tables and rings by their tokens (Cassandra).
+    pub clustered: bool,
+    /// What `sum` and `avg` are.
+    pub sums: Sums,
 }

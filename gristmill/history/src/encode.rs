@@ -228,6 +228,14 @@ impl Writer<'_> {
                 self.list(list, |w, p| w.value(*p));
             }
             Parts::All => self.tag(2),
+            Parts::Ring { after, upto } => {
+                self.tag(3);
+                for bound in [after, upto] {
+                    // Which of them there are is part of the shape.
+                    self.tag(u8::from(bound.is_some()));
+                    bound.iter().for_each(|position| self.value(*position));
+                }
+            }
         }
         match &q.rows {
             RowChoice::All => self.tag(0),
@@ -277,7 +285,7 @@ impl Writer<'_> {
         // Histories without them keep the bytes that they had: nothing follows a query that could begin with this tag.
         if !q.extras.is_none() {
             self.tag(EXTRAS);
-            self.tag(u8::from(q.extras.stamps));
+            self.tag(u8::from(q.extras.stamps) | u8::from(q.extras.ttls) << 1);
             self.some(q.extras.per_partition.map_or(0, |n| u64::from(n) + 1));
             self.some(q.extras.page.map_or(0, |n| u64::from(n) + 1));
         }
@@ -310,6 +318,7 @@ impl Writer<'_> {
             Aggregate::Min(c) => (2, Some(c)),
             Aggregate::Max(c) => (3, Some(c)),
             Aggregate::Sum(c) => (4, Some(c)),
+            Aggregate::Avg(c) => (5, Some(c)),
         };
         self.tag(tag);
         if let Some(c) = column {

@@ -87,6 +87,13 @@ pub enum Shape {
         /// In the answer.
         actual: String,
     },
+    /// A cell lives longer or shorter than it may, or for ever.
+    WrongTtl {
+        /// What may be answered: a range of seconds, or NULL.
+        expected: String,
+        /// In the answer.
+        actual: String,
+    },
     /// A value that no descriptor of the column stands for.
     ForeignValue {
         /// In the answer.
@@ -178,6 +185,7 @@ impl Shape {
             Self::ExtraRow { .. } => "extra row",
             Self::WrongCell { .. } => "wrong cell",
             Self::WrongTimestamp { .. } => "wrong timestamp",
+            Self::WrongTtl { .. } => "wrong time to live",
             Self::ForeignValue { .. } => "foreign value",
             Self::DuplicateRow => "duplicate row",
             Self::WrongOrder => "wrong order",

@@ -49,7 +49,7 @@ pub use ast::{
     Aggregate, Cells, Change, ChangeKind, Condition, Consistency, Elements, End, Extras, From, Op, Parts,
     Predicate, Query, Relation, RowChoice, Select, Stamp, Step, Visit,
 };
-pub use claim::{Affected, Atomic, Check, Claim, Discipline, Level, Semantics, Snapshot, Ties};
+pub use claim::{Affected, Atomic, Check, Claim, Discipline, Level, Semantics, Snapshot, Sums, Ties};
 pub use datagen::value::Nulls;
 pub use explicit::{Explicit, Line, Misfit};
 pub use finding::{Certainty, Finding, Kind, Shape};

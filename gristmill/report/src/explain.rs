@@ -172,6 +172,12 @@ pub const ALL: &[Explained] = &[
         remedy: "Discipline lww: the visits that wrote the cell, with their timestamps, are in the proof.",
     },
     Explained {
+        name: "wrong-time-to-live",
+        sort: "shape",
+        means: "A cell is right, but the database says that it lives longer or shorter than what was written allows.",
+        remedy: "Discipline lww, `ttl()`: what the plan, the times of the run and `expiry-slack-ms` allow is in the finding.",
+    },
+    Explained {
         name: "not-linearizable",
         sort: "shape",
         means: "No order of a partition's conditional writes and serial reads explains what they answered.",

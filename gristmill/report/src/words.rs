@@ -24,6 +24,7 @@ pub(crate) fn title(finding: &Finding) -> String {
         Shape::ExtraRow { .. } => format!("{who} shows a row that must not be there"),
         Shape::WrongCell { .. } => format!("{who} shows a wrong value"),
         Shape::WrongTimestamp { .. } => format!("{who} shows a cell with a wrong timestamp"),
+        Shape::WrongTtl { .. } => format!("{who} shows a cell with a wrong time to live"),
         Shape::ForeignValue { .. } => format!("{who} shows a value that nobody wrote"),
         Shape::DuplicateRow => format!("{who} shows a row twice"),
         Shape::WrongOrder => format!("{who} returns its rows in a wrong order"),

@@ -319,7 +319,7 @@ impl<'w> Shadow<'w> {
                 let parts: Vec<Part> = list.iter().map(part).collect();
                 state.may(&parts, &self.writes, self.me)
             }
-            Parts::All => {
+            Parts::All | Parts::Ring { .. } => {
                 let of = |p: &&Part| p.table == query.table;
                 let known = state.parts.keys().filter(of).chain(state.apart.keys().filter(of));
                 let parts: Vec<Part> = known.copied().collect();

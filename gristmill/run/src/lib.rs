@@ -50,6 +50,7 @@ pub mod shrink;
 mod staged;
 pub mod supervisor;
 mod ticks;
+mod times;
 mod turnstile;
 mod verdict;
 mod whole;

@@ -230,6 +230,23 @@ impl Plan {
         self.check != Check::None
     }
 
+    /// Whether something that is written may die by itself.
+    pub(crate) fn expires(&self) -> bool {
+        match (&self.history, &self.workload.lww) {
+            (Some(lines), _) => lines
+                .iter()
+                .any(|line| line.visit.stamp.is_some_and(|s| s.ttl.is_some())),
+            (None, Some(lww)) => lww.ttl_in_16 > 0,
+            (None, None) => false,
+        }
+    }
+
+    /// By how many nanoseconds the server's clock and ours may come apart while a value lives.
+    pub(crate) fn expiry_slack(&self) -> u64 {
+        let ms = self.workload.lww.as_ref().map_or(0, |lww| lww.expiry_slack_ms);
+        u64::from(ms) * 1_000_000
+    }
+
     /// Longest wait for an answer.
     pub fn deadline(&self) -> Duration {
         Duration::from_millis(self.deadline_ms)

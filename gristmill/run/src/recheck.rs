@@ -8,6 +8,7 @@ use crate::fault::FaultKind;
 use crate::judging::Compared;
 use crate::known::Known;
 use crate::life::{environment, history, judge, open_target, read_plan};
+use crate::times::Times;
 use check::Judged;
 use history::artefact::Folder;
 use history::log::{Ending, Reader, What};
@@ -74,7 +75,11 @@ fn judge_again(
         ));
     }
     held.sort_by_key(|a| a.span.answered);
-    let judge = judge(&plan, &visits, &tracker, target.as_ref());
+    let times = plan
+        .expires()
+        .then(|| Times::read(folder.path()).map(Arc::new))
+        .transpose()?;
+    let judge = judge(&plan, &visits, &tracker, target.as_ref(), times);
     let archive = Archive {
         history: visits.as_ref(),
         schema: &plan.schema,

@@ -6,6 +6,7 @@
 //! * T2 a session hands over the answers of a visit before it moves its mark, so whoever reads the mark and then empties
 //!   the queue holds every answer below the mark.
 
+use crate::times::Times;
 use history::Tick;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
@@ -18,6 +19,8 @@ struct Mark(AtomicU64);
 pub(crate) struct Ticks {
     next: Arc<AtomicU64>,
     open: Box<[Mark]>,
+    /// Where it is written down when they were taken.
+    times: Option<Arc<Times>>,
 }
 
 const IDLE: u64 = u64::MAX;
@@ -26,12 +29,25 @@ impl Ticks {
     /// Marks over the process's counter, for `sessions` sessions numbered from 1, none of them in a visit.
     pub(crate) fn new(next: Arc<AtomicU64>, sessions: u16) -> Ticks {
         let open = (0..=sessions).map(|_| Mark(AtomicU64::new(IDLE))).collect();
-        Ticks { next, open }
+        Ticks {
+            next,
+            open,
+            times: None,
+        }
+    }
+
+    /// The same, and it is written down when they are taken.
+    pub(crate) fn timed(self, times: Option<Arc<Times>>) -> Ticks {
+        Ticks { times, ..self }
     }
 
     /// The next tick; no two are equal.
     pub(crate) fn take(&self) -> Tick {
-        Tick(self.next.fetch_add(1, Ordering::SeqCst))
+        let draw = || self.next.fetch_add(1, Ordering::SeqCst);
+        Tick(match &self.times {
+            None => draw(),
+            Some(times) => times.take(draw),
+        })
     }
 
     /// The tick that will be taken next.

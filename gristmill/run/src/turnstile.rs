@@ -85,7 +85,7 @@ impl Exclusion {
                     match &query.parts {
                         Parts::One(position) => held.push(part(*position)),
                         Parts::In(positions) => held.extend(positions.iter().copied().map(part)),
-                        Parts::All => held.extend((0..narrow(table)).map(part)),
+                        Parts::All | Parts::Ring { .. } => held.extend((0..narrow(table)).map(part)),
                     }
                 }
                 held.sort_unstable();

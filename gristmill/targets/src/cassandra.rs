@@ -32,7 +32,9 @@ use config::{Config, Words};
 use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::{Nulls, Type};
-use history::{Affected, Atomic, Change, ChangeKind, Claim, Level, Semantics, SessionId, Snapshot, Ties};
+use history::{
+    Affected, Atomic, Change, ChangeKind, Claim, Level, Semantics, SessionId, Snapshot, Sums, Ties,
+};
 use local::Local;
 pub(crate) use local::is_installed;
 use std::net::ToSocketAddrs;
@@ -211,6 +213,7 @@ impl Target for Cassandra {
             can_terminate: false,
             conditional: true,
             changes: ChangeKind::ALL.map(|(kind, _)| kind).to_vec(),
+            ring: true,
             maintains: if local {
                 vec![
                     Maintenance::Flush,
@@ -248,6 +251,8 @@ impl Target for Cassandra {
             affected: Affected::NotReported,
             ties: Ties::GreatestBytes,
             replicas: self.shared.server.words().rf,
+            clustered: true,
+            sums: Sums::OfColumn,
         }
     }
 

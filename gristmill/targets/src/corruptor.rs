@@ -39,6 +39,7 @@ const ORDER: &[Flaw] = &[
     Flaw::HiddenValue,
     Flaw::WrongTimestamp,
     Flaw::ConditionDenied,
+    Flaw::WrongTtl,
 ];
 
 /// A target whose answers are damaged.

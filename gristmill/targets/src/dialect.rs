@@ -24,7 +24,9 @@ use crate::cell::Cell;
 use crate::layout::{Col, Layout};
 use crate::target::{Rendered, Request};
 use datagen::value::Type;
-use history::{Answer, Condition, Discipline, From, Level, Op, Reason, ReasonKind, Stamp, Step};
+use history::{
+    Aggregate, Answer, Condition, Discipline, From, Level, Op, Parts, Reason, ReasonKind, Select, Stamp, Step,
+};
 use std::sync::Arc;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -396,7 +398,20 @@ pub(crate) fn not_offered(request: &Request<'_>, conditional: bool) -> Option<&'
     };
     let insert = |step: &Step| matches!(step, Step::Write(Op::Insert { .. }));
     let joined = |step: &Step| matches!(step, Step::Read(query) if !matches!(query.from, From::Table | From::LeftJoin));
-    if stamp.ttl.is_some() {
+    let of_a_ring = |step: &Step| match step {
+        Step::Read(query) => {
+            let average = |a: &Aggregate| matches!(a, Aggregate::Avg(_));
+            let averages = match &query.select {
+                Select::Aggregates(list) | Select::Group { aggregates: list, .. } => list.iter().any(average),
+                Select::Columns(_) | Select::Distinct(_) => false,
+            };
+            averages || query.extras.ttls || matches!(query.parts, Parts::Ring { .. })
+        }
+        Step::Write(_) | Step::Savepoint(_) | Step::RollbackTo(_) | Step::Change(_) => false,
+    };
+    if steps.iter().any(of_a_ring) {
+        Some("a range of tokens, ttl() or avg()")
+    } else if stamp.ttl.is_some() {
         Some("a time to live")
     } else if stamp.condition.is_some() && !conditional {
         Some("a lightweight transaction")
@@ -424,7 +439,7 @@ pub(crate) fn left_out_of(discipline: Discipline) -> impl Iterator<Item = String
     let words: &[&str] = match discipline {
         Discipline::Ordered => &[],
         Discipline::Lww => &[
-            "under lww time to live, lightweight transactions, inserts that look first, reads of the shared columns \
+            "under lww ranges of tokens, ttl(), avg(), time to live, lightweight transactions, inserts that look first, reads of the shared columns \
              alone or by a join, and pages (a read is one)",
         ],
     };

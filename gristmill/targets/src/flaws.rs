@@ -47,6 +47,7 @@ pub enum Flaw {
     ResurrectedColumn = 26,
     ConditionIgnored = 30,
     ConditionDenied = 31,
+    WrongTtl = 27,
 }
 
 /// Who can tell it.
@@ -98,6 +99,8 @@ pub enum Needs {
     Conditional,
     /// A column that is dropped and added again.
     Change,
+    /// A target whose partitions lie on a ring: it is asked how long cells live.
+    Ring,
 }
 
 /// Every lie.
@@ -281,6 +284,15 @@ pub const FLAWS: &[FlawLine] = &[
         visible: "always, by reads with timestamps",
         disciplines: LWW,
         needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::WrongTtl,
+        name: "wrong_ttl",
+        teller: Teller::Corruptor,
+        does: "a read says another time to live of one cell",
+        visible: "always, by reads with times to live (Cassandra)",
+        disciplines: LWW,
+        needs: Needs::Ring,
     },
     FlawLine {
         flaw: Flaw::HiddenValue,

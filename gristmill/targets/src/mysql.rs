@@ -27,7 +27,7 @@ use config::Config;
 use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
-use history::{Affected, Atomic, Claim, Discipline, Level, Nulls, Semantics, SessionId, Snapshot};
+use history::{Affected, Atomic, Claim, Discipline, Level, Nulls, Semantics, SessionId, Snapshot, Sums};
 use local::Local;
 use std::net::ToSocketAddrs;
 use std::sync::Arc;
@@ -121,6 +121,7 @@ impl Target for Mysql {
             can_terminate: true,
             conditional: false,
             changes: Vec::new(),
+            ring: false,
             maintains: if local {
                 vec![Maintenance::Restart]
             } else {
@@ -163,6 +164,8 @@ impl Target for Mysql {
             affected: Affected::Matched,
             ties: history::Ties::Greatest,
             replicas: 1,
+            clustered: false,
+            sums: Sums::Exact,
         }
     }
 

@@ -28,7 +28,7 @@ use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
 use history::{
-    Affected, Atomic, ChangeKind, Claim, Discipline, Level, Nulls, Semantics, SessionId, Snapshot,
+    Affected, Atomic, ChangeKind, Claim, Discipline, Level, Nulls, Semantics, SessionId, Snapshot, Sums,
 };
 use local::Local;
 use std::sync::{Arc, OnceLock};
@@ -130,6 +130,7 @@ impl Target for Postgres {
             can_terminate: true,
             conditional: false,
             changes: vec![ChangeKind::CreateIndex, ChangeKind::DropIndex],
+            ring: false,
             maintains: if local {
                 vec![
                     Maintenance::Flush,
@@ -185,6 +186,8 @@ impl Target for Postgres {
             },
             ties: history::Ties::Greatest,
             replicas: 1,
+            clustered: false,
+            sums: Sums::Exact,
         }
     }
 

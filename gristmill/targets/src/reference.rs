@@ -28,7 +28,7 @@ use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
 use history::{
-    Affected, Atomic, ChangeKind, Claim, Discipline, Level, Nulls, Semantics, SessionId, Snapshot,
+    Affected, Atomic, ChangeKind, Claim, Discipline, Level, Nulls, Semantics, SessionId, Snapshot, Sums,
 };
 use parking_lot::Mutex;
 use stamped::Partitions;
@@ -113,6 +113,7 @@ impl Target for Reference {
                 Discipline::Ordered => vec![ChangeKind::CreateIndex, ChangeKind::DropIndex],
                 Discipline::Lww => ChangeKind::ALL.map(|(kind, _)| kind).to_vec(),
             },
+            ring: false,
             maintains: Vec::new(),
             one_session: false,
             can_proxy: false,
@@ -155,6 +156,8 @@ impl Target for Reference {
             },
             ties: history::Ties::Greatest,
             replicas: 1,
+            clustered: false,
+            sums: Sums::Exact,
         }
     }
 
@@ -267,6 +270,6 @@ fn parts_of(query: &history::Query) -> Option<Vec<history::Part>> {
     match &query.parts {
         history::Parts::One(p) => Some(vec![part(*p)]),
         history::Parts::In(list) => Some(list.iter().copied().map(part).collect()),
-        history::Parts::All => None,
+        history::Parts::All | history::Parts::Ring { .. } => None,
     }
 }

@@ -22,7 +22,7 @@ use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
 use history::{
-    Affected, Atomic, ChangeKind, Claim, Discipline, Level, Nulls, Semantics, SessionId, Snapshot,
+    Affected, Atomic, ChangeKind, Claim, Discipline, Level, Nulls, Semantics, SessionId, Snapshot, Sums,
 };
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
@@ -207,6 +207,7 @@ impl Target for Sqlite {
             can_terminate: false,
             conditional: false,
             changes: vec![ChangeKind::CreateIndex, ChangeKind::DropIndex],
+            ring: false,
             maintains: if self.place == Place::Memory {
                 Vec::new()
             } else {
@@ -244,6 +245,8 @@ impl Target for Sqlite {
             },
             ties: history::Ties::Greatest,
             replicas: 1,
+            clustered: false,
+            sums: Sums::Exact,
         }
     }
 

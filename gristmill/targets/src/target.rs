@@ -113,6 +113,8 @@ pub struct Description {
     pub can_terminate: bool,
     /// Visits may have a condition ([`history::Stamp::condition`]): lightweight transactions.
     pub conditional: bool,
+    /// Partitions lie on a ring by their tokens, and reads may ask for ranges of it, `ttl()` and `avg()`.
+    pub ring: bool,
     /// What [`Target::maintain`] can do.
     pub maintains: Vec<Maintenance>,
     /// Which changes of the schema it takes while visits go on ([`history::Step::Change`]).

@@ -57,7 +57,7 @@ impl Expected {
         let window = plan.window(rows.len());
         let aggregates = aggregates(&plan.query.select)
             .iter()
-            .map(|a| matches!(a, Aggregate::Sum(_)));
+            .map(|a| matches!(a, Aggregate::Sum(_) | Aggregate::Avg(_)));
         let sums: Vec<bool> = projected(&plan.query.select)
             .iter()
             .map(|_| false)
@@ -149,11 +149,11 @@ fn grouped(plan: &Plan<'_>, views: &[View<'_>], rows: &[RowAt]) -> Expected {
     if projected(select).is_empty() && groups.is_empty() {
         // Aggregates over nothing are still one row.
         let mut bytes = Vec::new();
-        new().iter().for_each(|a| a.finish(&mut bytes));
+        new().iter().for_each(|a| a.finish(plan, &mut bytes));
         lines.push((Vec::new(), bytes));
     }
     for (mut bytes, (first, accumulators)) in groups {
-        accumulators.iter().for_each(|a| a.finish(&mut bytes));
+        accumulators.iter().for_each(|a| a.finish(plan, &mut bytes));
         let term = |(source, order): &(_, _)| {
             order_key(plan, *source, descriptor(plan, views, first, *source), *order)
         };

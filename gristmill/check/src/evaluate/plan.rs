@@ -3,7 +3,7 @@
 use crate::layout::{Source, TableLayout};
 use datagen::schema::ColumnId;
 use datagen::value::Order;
-use history::{Aggregate, From, Nulls, Parts, Predicate, Query, RowChoice, Select};
+use history::{Aggregate, From, Nulls, Parts, Predicate, Query, RowChoice, Select, Semantics, Sums};
 
 /// Where a run of selected columns lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,9 @@ pub(crate) struct Plan<'q> {
     pub(crate) query: &'q Query,
     pub(crate) table: &'q TableLayout,
     pub(crate) nulls: Nulls,
+    pub(crate) sums: Sums,
+    /// See [`Semantics::clustered`].
+    pub(crate) clustered: bool,
     pub(crate) pieces: Vec<Piece>,
     pub(crate) filter: Vec<(Source, Predicate)>,
     pub(crate) order: Vec<(Source, Order)>,
@@ -36,6 +39,8 @@ pub(crate) struct Plan<'q> {
     pub(crate) natural: Option<bool>,
     /// Cells whose timestamps follow the columns.
     pub(crate) stamps: Vec<Source>,
+    /// Cells whose times to live follow these.
+    pub(crate) ttls: Vec<Source>,
     /// A table and its shared columns are one table, as in CQL: see [`Plan::shows_shared_alone`].
     pub(crate) is_cql: bool,
     /// Bytes of rows are needed.
@@ -45,11 +50,13 @@ pub(crate) struct Plan<'q> {
 }
 
 impl<'q> Plan<'q> {
-    pub(crate) fn new(query: &'q Query, table: &'q TableLayout, nulls: Nulls, is_cql: bool) -> Self {
+    pub(crate) fn new(query: &'q Query, table: &'q TableLayout, semantics: &Semantics, is_cql: bool) -> Self {
         let mut plan = Self {
             query,
             table,
-            nulls,
+            nulls: semantics.nulls,
+            sums: semantics.sums,
+            clustered: semantics.clustered,
             pieces: Vec::with_capacity(4),
             filter: query
                 .filter
@@ -59,6 +66,7 @@ impl<'q> Plan<'q> {
             order: query.order.iter().map(|(c, o)| (table.source(*c), *o)).collect(),
             natural: None,
             stamps: Vec::new(),
+            ttls: Vec::new(),
             is_cql,
             reads_rows: false,
             reads_shared: false,
@@ -67,14 +75,18 @@ impl<'q> Plan<'q> {
             plan.add(*column);
         }
         for aggregate in aggregates(&query.select) {
-            if let Some(column) = aggregated(*aggregate) {
+            if let Some(column) = aggregate.column() {
                 let (area, _) = plan.place(plan.table.source(column));
                 plan.need(area);
             }
         }
+        let cells = projected(&query.select).iter().map(|c| table.source(*c));
+        let cells = cells.filter(|s| table.is_one_cell(*s));
+        if query.extras.ttls {
+            plan.ttls = cells.clone().collect();
+        }
         if query.extras.stamps {
-            let cells = projected(&query.select).iter().map(|c| table.source(*c));
-            plan.stamps = cells.filter(|s| table.is_one_cell(*s)).collect();
+            plan.stamps = cells.collect();
         }
         plan.natural = plan.natural_order();
         plan
@@ -99,7 +111,10 @@ impl<'q> Plan<'q> {
 
     /// How many columns the answer has.
     pub(crate) fn width(&self) -> usize {
-        projected(&self.query.select).len() + aggregates(&self.query.select).len() + self.stamps.len()
+        projected(&self.query.select).len()
+            + aggregates(&self.query.select).len()
+            + self.stamps.len()
+            + self.ttls.len()
     }
 
     /// Area and number of a column in it.
@@ -166,13 +181,5 @@ pub(crate) fn aggregates(select: &Select) -> &[Aggregate] {
     match select {
         Select::Columns(_) | Select::Distinct(_) => &[],
         Select::Aggregates(aggregates) | Select::Group { aggregates, .. } => aggregates,
-    }
-}
-
-/// The column an aggregate is over.
-pub(crate) fn aggregated(aggregate: Aggregate) -> Option<ColumnId> {
-    match aggregate {
-        Aggregate::CountRows => None,
-        Aggregate::Count(c) | Aggregate::Min(c) | Aggregate::Max(c) | Aggregate::Sum(c) => Some(c),
     }
 }

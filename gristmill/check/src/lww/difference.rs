@@ -4,8 +4,12 @@ use super::explain::{Case, chosen};
 use super::scene::Scene;
 use super::trace::Told;
 use crate::difference::{self, Candidate, Difference, candidate};
+use crate::evaluate::{Plan, explains, in_order, wrong_life};
 use crate::judge::is_made_of_several;
-use history::{Finding, Shape};
+use crate::layout::Source;
+use crate::trace::Target;
+use datagen::value::Value;
+use history::{Finding, Query, Rows, Shape};
 
 /// Choices that are looked at to name a difference.
 const LOOKED_AT: u64 = 64;
@@ -21,6 +25,22 @@ fn named<'a>(case: &'a Case<'_>) -> difference::Case<'a> {
 
 /// The finding as it looks under one choice.
 pub(crate) fn of_read(case: &Case<'_>, scene: &mut Scene<'_>, choice: &[bool]) -> Finding {
+    if let Some((query, rows)) = without_ttls(case) {
+        let plan = Plan::new(&query, case.table, &case.racing.semantics, true);
+        let plain = Case {
+            query: &query,
+            rows: &rows,
+            plan: &plan,
+            ..*case
+        };
+        let rest = scene.under(choice, |views| explains(&plan, views, &rows));
+        if rest == Some(true)
+            && let Some(finding) = of_ttl(case, scene, choice)
+        {
+            return finding;
+        }
+        return of_read(&plain, scene, choice);
+    }
     let found = scene.under(choice, |views| candidate(case.plan, views, 0));
     let Some(found) = found else {
         return of_read(case, scene, &[]);
@@ -57,6 +77,64 @@ pub(crate) fn torn(case: &Case<'_>, scene: &mut Scene<'_>, var: usize) -> Findin
     finding.part = Some(scene.parts()[scene.vars[var].place]);
     finding.proof = vec![visit];
     finding
+}
+
+/// The same without times to live; `None` where there are none, or the answer cannot be taken apart.
+fn without_ttls(case: &Case<'_>) -> Option<(Query, Rows)> {
+    if case.plan.ttls.is_empty() {
+        return None;
+    }
+    let mut query = case.query.clone();
+    query.extras.ttls = false;
+    let kept = case.plan.width() - case.plan.ttls.len();
+    let mut rows = Rows::default();
+    for row in case.rows.iter() {
+        let mut rest = row;
+        for _ in 0..kept {
+            Value::decode(&mut rest).ok()?;
+        }
+        rows.bytes.extend_from_slice(&row[..row.len() - rest.len()]);
+        rows.end_row();
+    }
+    Some((query, rows))
+}
+
+/// The finding of the first wrong time to live, where everything else is right.
+fn of_ttl(case: &Case<'_>, scene: &mut Scene<'_>, choice: &[bool]) -> Option<Finding> {
+    let kept = case.plan.width() - case.plan.ttls.len();
+    let wrong = scene.under(choice, |views| {
+        let chosen = in_order(case.plan, views);
+        chosen.into_iter().zip(case.rows.iter()).find_map(|(row, bytes)| {
+            let mut rest = bytes;
+            for _ in 0..kept {
+                Value::decode(&mut rest).ok()?;
+            }
+            let view = &views[row.view as usize];
+            let (source, may, seen) = wrong_life(case.plan, view, row, rest)?;
+            Some((view.part, row.position, source, may, seen))
+        })
+    });
+    let (part, position, source, may, seen) = wrong.flatten()?;
+    let column = match source {
+        Source::Regular(c) => case.table.regular_id(c),
+        Source::Shared(c) => case.table.shared_id(c),
+        Source::PartKey(_) | Source::RowKey(_) => return None,
+    };
+    let shape = Shape::WrongTtl {
+        expected: match may {
+            None => "NULL".to_owned(),
+            Some((fewest, most)) if fewest == most => format!("{most} s"),
+            Some((fewest, most)) => format!("{fewest} to {most} s"),
+        },
+        actual: seen.map_or_else(|| "no number".to_owned(), |seen| seen.to_string()),
+    };
+    let row = match source {
+        Source::Shared(_) => Target::Shared,
+        _ => Target::Row(position),
+    };
+    let spot = difference::Spot::of_cell(part, row, column);
+    let named = named(case);
+    Some(named.finish(&Told::new(case, scene, choice), Difference::Told(shape), spot))
 }
 
 fn tell(case: &Case<'_>, scene: &mut Scene<'_>, choice: &[bool], found: &Candidate) -> Finding {

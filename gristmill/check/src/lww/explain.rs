@@ -33,8 +33,17 @@ const PAGES: &str = "the pages of the answer cannot be told apart";
 /// Touching variables of a site above which those that cannot be are left out before the rest is tried.
 const SIEVED: usize = 6;
 
-/// A cell of an answer: where it stands, its descriptor (`None`: NULL), its timestamp where that was asked for.
-type SeenCell = (Source, Option<u64>, Option<i64>);
+/// A cell of an answer.
+#[derive(Debug, Clone, Copy)]
+struct SeenCell {
+    source: Source,
+    /// `None`: NULL.
+    d: Option<u64>,
+    /// Its timestamp, where that was asked for and it has one.
+    timestamp: Option<i64>,
+    /// How long it has still to live (`None`: for ever, or it is NULL), where that was asked for.
+    ttl: Option<Option<i64>>,
+}
 
 /// What an answer shows of one partition.
 #[derive(Default)]
@@ -266,7 +275,10 @@ fn site(
             Spot::Row(at) => seen.rows.get(&at).map_or(&[], |c| c),
             Spot::Shared => seen.shared.as_deref().unwrap_or(&[]),
         };
-        for (source, d, timestamp) in cells {
+        for SeenCell {
+            source, d, timestamp, ..
+        } in cells
+        {
             let (Source::Regular(column) | Source::Shared(column), Some(d)) = (source, d) else {
                 continue;
             };
@@ -310,13 +322,19 @@ fn site(
 /// Whether what a choice leaves in a spot is what the answer shows.
 fn is_seen(case: &Case<'_>, spot: Spot, seen: &Shown, left: &Shows) -> bool {
     let equal = |cells: &[SeenCell]| {
-        cells.iter().all(|(source, d, timestamp)| {
-            let at = match (source, spot) {
-                (Source::Regular(c), Spot::Row(_)) | (Source::Shared(c), Spot::Shared) => *c,
+        cells.iter().all(|seen| {
+            let at = match (seen.source, spot) {
+                (Source::Regular(c), Spot::Row(_)) | (Source::Shared(c), Spot::Shared) => c,
                 _ => return true,
             };
             let stands = left.as_ref().and_then(|cells| cells[at]);
-            stands.map(|(d, _)| d) == *d && (timestamp.is_none() || stands.map(|(_, t)| t) == *timestamp)
+            let lives = match (seen.ttl, stands.and_then(|s| s.life)) {
+                (None, _) | (Some(None), None) => true,
+                (Some(Some(ttl)), Some((fewest, most))) => (fewest..=most).contains(&ttl),
+                (Some(_), _) => false,
+            };
+            let dated = seen.timestamp.is_none() || stands.map(|s| s.timestamp) == seen.timestamp;
+            stands.map(|s| s.value) == seen.d && dated && lives
         })
     };
     match spot {
@@ -328,7 +346,7 @@ fn is_seen(case: &Case<'_>, spot: Spot, seen: &Shown, left: &Shows) -> bool {
             let kept = left.as_ref().is_some_and(|cells| {
                 case.plan.filter.iter().all(|(source, p)| {
                     let Source::Regular(c) = source else { return true };
-                    let d = cells[*c].map(|(d, _)| case.table.class(*source, d));
+                    let d = cells[*c].map(|stood| case.table.class(*source, stood.value));
                     passes(case.plan, *source, p, d)
                 })
             });
@@ -370,7 +388,8 @@ fn shown(case: &Case<'_>, scene: &Scene<'_>) -> Option<Vec<Shown>> {
         if values.len() != plan.width() {
             return None;
         }
-        let (cells, stamps) = values.split_at(columns.len());
+        let (cells, beside) = values.split_at(columns.len());
+        let (stamps, ttls) = beside.split_at(plan.stamps.len());
         let (part, position) = table.locate(columns, cells);
         let place = match part {
             _ if one => 0,
@@ -378,7 +397,7 @@ fn shown(case: &Case<'_>, scene: &Scene<'_>) -> Option<Vec<Shown>> {
             None => return None,
         };
         let mut seen = Vec::with_capacity(columns.len());
-        let mut stamps = stamps.iter();
+        let (mut stamps, mut ttls) = (stamps.iter(), ttls.iter());
         for (column, value) in columns.iter().zip(cells) {
             let source = table.source(*column);
             let d = match value {
@@ -395,11 +414,23 @@ fn shown(case: &Case<'_>, scene: &Scene<'_>) -> Option<Vec<Shown>> {
             if is_cell {
                 stamps.next();
             }
-            seen.push((source, d, timestamp));
+            let answered = if is_cell { ttls.next() } else { None };
+            let ttl = match answered {
+                None => None,
+                Some(Value::Null) => Some(None),
+                Some(Value::Int(n)) => Some(Some(*n)),
+                Some(_) => return None,
+            };
+            seen.push(SeenCell {
+                source,
+                d,
+                timestamp,
+                ttl,
+            });
         }
         let shared: Vec<SeenCell> = seen
             .iter()
-            .filter(|(source, ..)| matches!(source, Source::Shared(_)))
+            .filter(|seen| matches!(seen.source, Source::Shared(_)))
             .copied()
             .collect();
         let shown = &mut all[place];
@@ -407,7 +438,7 @@ fn shown(case: &Case<'_>, scene: &Scene<'_>) -> Option<Vec<Shown>> {
             && keyed
             && seen
                 .iter()
-                .all(|(source, d, _)| !matches!(source, Source::RowKey(_)) || d.is_none());
+                .all(|seen| !matches!(seen.source, Source::RowKey(_)) || seen.d.is_none());
         if no_key {
             if !plan.shows_shared_alone() || !shown.rows.is_empty() || shown.alone {
                 return None;

@@ -34,7 +34,7 @@ pub(crate) struct Racing {
     pub(crate) options: Options,
     pub(crate) store: Store,
     layouts: Layouts,
-    clock: Option<Arc<Clock>>,
+    clock: Option<Clock>,
     seen: Mutex<Seen>,
     serial: Mutex<Serial>,
 }
@@ -67,20 +67,20 @@ impl Racing {
         }
     }
 
-    pub(crate) fn set_clock(&mut self, clock: Arc<Clock>) {
+    pub(crate) fn set_clock(&mut self, clock: Clock) {
         self.clock = Some(clock);
     }
 
     /// When ticks were taken, if somebody told.
     pub(crate) fn clock(&self) -> Option<&Clock> {
-        self.clock.as_deref()
+        self.clock.as_ref()
     }
 
     pub(crate) fn around(&self) -> Around<'_> {
         Around {
             store: &self.store,
             tracker: &*self.tracker,
-            clock: self.clock.as_deref(),
+            clock: self.clock.as_ref(),
         }
     }
 
@@ -99,7 +99,7 @@ impl Racing {
     ) -> Stage {
         let layout = self.layout(visit.lts);
         let table = layout.table(query.table);
-        let plan = Plan::new(query, table, self.semantics.nulls, true);
+        let plan = Plan::new(query, table, &self.semantics, true);
         let case = Case {
             racing: self,
             answered: a,
@@ -173,7 +173,7 @@ impl Racing {
             history: &*self.history,
             tracker: &*self.tracker,
             sessions: self.options.sessions,
-            nulls: self.semantics.nulls,
+            semantics: &self.semantics,
         }
     }
 

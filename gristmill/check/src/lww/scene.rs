@@ -23,8 +23,17 @@ use smallvec::SmallVec;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-/// A tick in nanoseconds of the run's clock, where that is known.
-pub(crate) type Clock = dyn Fn(Tick) -> Option<u64> + Send + Sync;
+/// When ticks were taken.
+#[derive(Clone)]
+pub(crate) struct Clock {
+    /// A tick in nanoseconds from any beginning, where that is known.
+    pub(crate) at: Arc<dyn Fn(Tick) -> Option<u64> + Send + Sync>,
+    /// By how much that may differ from what the server's clock says of the same time, in nanoseconds.
+    pub(crate) slack: u64,
+}
+
+/// The fewest and the most seconds that a value has still to live; the order in which it is asked for is that of the answer.
+pub(crate) type Life = (i64, i64);
 
 /// How far the moment of an expiry may be off: clocks of servers go by whole seconds.
 const SECOND: u64 = 1_000_000_000;
@@ -82,6 +91,8 @@ struct Place<'a> {
     held: Held<'a, Entry>,
     /// Which expiring values are surely gone, by their number less one.
     gone: Vec<bool>,
+    /// How long they live still, if they do.
+    lives: Vec<Life>,
     replayed: u64,
 }
 
@@ -121,23 +132,47 @@ impl Around<'_> {
             return Fate::Open;
         };
         let lived = u64::from(expiry.ttl) * SECOND;
+        let at = |tick| (clock.at)(tick);
         let (from, sent, answered) = (
-            clock(track.visible_from),
-            clock(viewer.snapshot.sent),
-            clock(viewer.snapshot.answered),
+            at(track.visible_from),
+            at(viewer.snapshot.sent),
+            at(viewer.snapshot.answered),
         );
         let by = if track.state == State::Committed {
-            clock(track.visible_by)
+            at(track.visible_by)
         } else {
             None
         };
-        let early = from.map(|from| (from + lived).saturating_sub(SECOND));
-        let late = by.map(|by| by + lived + SECOND);
+        let off = SECOND + clock.slack;
+        let early = from.map(|from| (from + lived).saturating_sub(off));
+        let late = by.map(|by| by + lived + off);
         match (early.zip(answered), late.zip(sent)) {
             (Some((early, answered)), _) if answered < early => Fate::Alive,
             (_, Some((late, sent))) if sent > late => Fate::Gone,
             _ => Fate::Open,
         }
+    }
+}
+
+impl Around<'_> {
+    /// How long an expiring write has still to live when a read looks at it, if it does: the server subtracts the whole second
+    /// of the read from that of the write, and the time to live from that.
+    fn life(&self, expiry: Expiry, viewer: &Viewer) -> Life {
+        let all = i64::from(expiry.ttl);
+        let Some(clock) = self.clock else { return (1, all) };
+        let track = self.tracker.get(expiry.lts);
+        let at = |tick| (clock.at)(tick);
+        let seconds = |ns: u64| i64::try_from(ns / SECOND).unwrap_or(i64::MAX);
+        let most = at(track.visible_from).zip(at(viewer.snapshot.answered));
+        let most = most.map(|(from, answered)| {
+            seconds(answered.saturating_sub(from).saturating_add(clock.slack)).saturating_add(1)
+        });
+        let least = at(track.visible_by).filter(|_| track.state == State::Committed);
+        let least = least.zip(at(viewer.snapshot.sent)).map_or(0, |(by, sent)| {
+            seconds(sent.saturating_sub(by).saturating_sub(clock.slack))
+        });
+        let fewest = most.map_or(1, |most| all.saturating_sub(most).max(1));
+        (fewest, (all - least).max(1))
     }
 }
 
@@ -172,6 +207,7 @@ impl<'a> Scene<'a> {
                 part: *part,
                 held,
                 gone: Vec::new(),
+                lives: Vec::new(),
                 replayed: tail.replayed,
             });
         }
@@ -266,6 +302,7 @@ impl<'a> Scene<'a> {
             let expiries = entry.merged().expiries().to_vec();
             if expiries.is_empty() {
                 self.places[i].gone.clear();
+                self.places[i].lives.clear();
                 continue;
             }
             let mut used = vec![false; expiries.len()];
@@ -284,6 +321,11 @@ impl<'a> Scene<'a> {
                 }
             }
             let fates: Vec<Fate> = expiries.iter().map(|e| around.fate(*e, &self.viewer)).collect();
+            let life = |(e, used): (&Expiry, &bool)| match used {
+                true => around.life(*e, &self.viewer),
+                false => (1, i64::from(e.ttl)),
+            };
+            self.places[i].lives = expiries.iter().zip(&used).map(life).collect();
             self.places[i].gone = fates.iter().map(|f| *f == Fate::Gone).collect();
             for (n, fate) in fates.iter().enumerate() {
                 if *fate == Fate::Open && used[n] {
@@ -370,12 +412,14 @@ impl<'a> Scene<'a> {
             .iter_mut()
             .map(|place| {
                 let part = place.part;
+                let lives = &place.lives;
                 let (partition, merged, key) = place.held.entry().parts();
                 View {
                     part,
                     key,
                     partition,
                     merged: Some(merged),
+                    lives,
                 }
             })
             .collect();
@@ -529,6 +573,7 @@ impl<'a> Scene<'a> {
         if state.cells.iter().any(|c| c.expiring == CLASH) {
             return Err(Clash);
         }
+        let lives = &self.places[place].lives;
         if state.cells.iter().all(|c| shown(c, &gone).is_none()) {
             return Ok(None);
         }
@@ -536,7 +581,18 @@ impl<'a> Scene<'a> {
             Spot::Row(_) => (Area::row(self.table), self.table.regular_count()),
             Spot::Shared => (Area::shared(self.table), self.table.shared_count()),
         };
-        let show = |c: usize| area.shown(&state.cells, c, &gone);
+        let first = |c: usize| match spot {
+            Spot::Row(_) => self.table.regular_slots().first(c),
+            Spot::Shared => self.table.shared_slots().first(c),
+        };
+        let show = |c: usize| {
+            let (value, timestamp) = area.shown(&state.cells, c, &gone)?;
+            Some(Stood {
+                value,
+                timestamp,
+                life: life_of(&state.cells[first(c)], lives),
+            })
+        };
         Ok(Some((0..columns).map(show).collect()))
     }
 
@@ -613,7 +669,21 @@ fn column_of(place: Column, spot: Spot) -> Option<usize> {
 }
 
 /// See [`Scene::leaves`].
-pub(crate) type Shows = Option<SmallVec<[Option<(u64, i64)>; 8]>>;
+pub(crate) type Shows = Option<SmallVec<[Option<Stood>; 8]>>;
+
+/// What stands in a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stood {
+    pub(crate) value: u64,
+    pub(crate) timestamp: i64,
+    /// `None`: it lives for ever.
+    pub(crate) life: Option<Life>,
+}
+
+/// How long what stands in a cell has still to live; `None`: for ever.
+pub(crate) fn life_of(cell: &Cell, lives: &[Life]) -> Option<Life> {
+    lives.get((cell.expiring as usize).checked_sub(1)?).copied()
+}
 
 /// Two expiring values of one timestamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

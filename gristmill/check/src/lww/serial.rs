@@ -21,7 +21,7 @@ use crate::model::{Enc, Partition};
 use datagen::schema::ColumnId;
 use datagen::value::Value;
 use history::{
-    Answer, Answered, Condition, Lts, Nulls, Op, Part, Query, Rows, Select, SessionId, Span, State, Step,
+    Answer, Answered, Condition, Lts, Op, Part, Query, Rows, Select, Semantics, SessionId, Span, State, Step,
     Tick, Visit,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,7 +104,7 @@ pub(crate) struct Around<'a> {
     pub(crate) history: &'a dyn history::Regenerate,
     pub(crate) tracker: &'a dyn history::Tracker,
     pub(crate) sessions: u32,
-    pub(crate) nulls: Nulls,
+    pub(crate) semantics: &'a Semantics,
 }
 
 /// An answer that is judged when everything that began before its end is known.
@@ -454,10 +454,10 @@ fn answers(
         }
     }
     let mut plain = query.clone();
-    plain.extras.stamps = false;
-    let plan = Plan::new(&plain, table, around.nulls, true);
+    (plain.extras.stamps, plain.extras.ttls) = (false, false);
+    let plan = Plan::new(&plain, table, around.semantics, true);
     let stripped;
-    let rows = if query.extras.stamps {
+    let rows = if query.extras.stamps || query.extras.ttls {
         let Some(without) = without_stamps(query, rows) else {
             return false;
         };
@@ -472,6 +472,7 @@ fn answers(
         key: &key,
         partition: &mut image,
         merged: None,
+        lives: &[],
     }];
     explains(&plan, &mut views, rows)
 }

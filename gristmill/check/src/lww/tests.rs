@@ -1,5 +1,6 @@
 //! The merge against a plain list of writes; the judge against its twin, and against itself under other conditions.
 
+mod clustered;
 mod histories;
 mod merging;
 mod planted;

@@ -340,7 +340,7 @@ pub(crate) fn answer(schema: &Schema, step: &Step, db: &mut Db) -> Answer {
                     && match &query.parts {
                         Parts::One(p) => part.position == *p,
                         Parts::In(list) => list.contains(&part.position),
-                        Parts::All => true,
+                        Parts::All | Parts::Ring { .. } => true,
                     }
             };
             let contents: Db = db
@@ -348,7 +348,7 @@ pub(crate) fn answer(schema: &Schema, step: &Step, db: &mut Db) -> Answer {
                 .filter(|(p, _)| wanted(p))
                 .map(|(p, c)| (*p, c.clone()))
                 .collect();
-            let lines = query::lines(query, schema, &contents, query::nulls(&semantics()), false);
+            let lines = query::lines(query, schema, &contents, &semantics(), false);
             let offset = if query.limit.is_some() {
                 query.offset as usize
             } else {

@@ -2,8 +2,8 @@
 
 use super::state::{Content, Line, is_in};
 use datagen::schema::{ColumnId, Place, Schema, Table};
-use datagen::value::{Nulls, Order, Value};
-use history::{Aggregate, From, Part, Predicate, Query, Relation, RowChoice, Select, Semantics};
+use datagen::value::{Nulls, Order, Type, Value};
+use history::{Aggregate, From, Part, Parts, Predicate, Query, Relation, RowChoice, Select, Semantics, Sums};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -19,9 +19,10 @@ pub(crate) fn lines(
     query: &Query,
     schema: &Schema,
     contents: &BTreeMap<Part, Content>,
-    nulls: Nulls,
+    semantics: &Semantics,
     cql: bool,
 ) -> Vec<(Row, Vec<Value>)> {
+    let nulls = nulls(semantics);
     let table = schema.table(query.table);
     let rows = chosen(query, table, contents, cql);
     let mut lines: Vec<(Row, Vec<Value>)> = match &query.select {
@@ -53,7 +54,10 @@ pub(crate) fn lines(
             let all: Vec<&Row> = rows.iter().collect();
             vec![(
                 Row::new(),
-                aggregates.iter().map(|a| aggregate(*a, &all, nulls)).collect(),
+                aggregates
+                    .iter()
+                    .map(|a| aggregate(*a, &all, table, semantics))
+                    .collect(),
             )]
         }
         Select::Group { by, aggregates } => {
@@ -68,7 +72,11 @@ pub(crate) fn lines(
             groups
                 .into_iter()
                 .map(|(mut key, members)| {
-                    key.extend(aggregates.iter().map(|a| aggregate(*a, &members, nulls)));
+                    key.extend(
+                        aggregates
+                            .iter()
+                            .map(|a| aggregate(*a, &members, table, semantics)),
+                    );
                     (members[0].clone(), key)
                 })
                 .collect()
@@ -105,7 +113,7 @@ pub(crate) fn gives(
     cql: bool,
 ) -> bool {
     let nulls = nulls(semantics);
-    let lines = lines(query, schema, contents, nulls, cql);
+    let lines = lines(query, schema, contents, semantics, cql);
     let offset = if query.limit.is_some() {
         query.offset as usize
     } else {
@@ -134,7 +142,94 @@ pub(crate) fn gives(
         }
         start += tied;
     }
-    true
+    !semantics.clustered || is_clustered(query, schema.table(query.table), &lines, answer)
+}
+
+/// Whether the rows, which are the right ones, come as they are clustered: of each partition in the order of the key, one
+/// partition after another, and by their tokens where it is not the query that names them.
+fn is_clustered(query: &Query, table: &Table, lines: &[(Row, Vec<Value>)], answer: &[Vec<Value>]) -> bool {
+    let columns = matches!(query.select, Select::Columns(_));
+    if !columns || query.from == From::Shared || !(query.order.is_empty() || is_backwards(query, table)) {
+        return true;
+    }
+    let key = |row: &Row| -> Vec<Value> {
+        let keys = table.definition().partition.iter();
+        keys.map(|k| get(row, k.column.id)).collect()
+    };
+    let mut partitions: Vec<(Vec<Value>, Vec<&Vec<Value>>)> = Vec::new();
+    for (row, line) in lines {
+        match partitions.last_mut() {
+            Some((k, of)) if *k == key(row) => of.push(line),
+            _ => partitions.push((key(row), vec![line])),
+        }
+    }
+    match query.parts {
+        Parts::One(_) => {
+            let mut own: Vec<&(Row, Vec<Value>)> = lines.iter().collect();
+            let position = |row: &Row| {
+                let keys = table.definition().clustering.iter();
+                let key: Vec<Value> = keys.map(|k| get(row, k.column.id)).collect();
+                table.rows().deflate(&key)
+            };
+            own.sort_by_key(|(row, _)| position(row));
+            if is_backwards(query, table) {
+                own.reverse();
+            }
+            answer.iter().zip(own).all(|(seen, (_, ours))| seen == ours)
+        }
+        Parts::All | Parts::Ring { .. } => {
+            partitions.sort_by_key(|(key, _)| {
+                let position = table.partitions().deflate(key).expect("a key of ours");
+                datagen::ring::token(table, position)
+            });
+            let all = partitions.into_iter().flat_map(|(_, of)| of);
+            answer.iter().zip(all).all(|(seen, ours)| seen == ours)
+        }
+        Parts::In(_) => {
+            let mut left: Vec<Vec<&Vec<Value>>> = partitions.into_iter().map(|(_, of)| of).collect();
+            left.sort_by_key(|of| std::cmp::Reverse(of.len()));
+            places(&left, answer)
+        }
+    }
+}
+
+/// The rows that a query of one partition answers, by their positions, in their order; `None`: the shared cells alone.
+pub(crate) fn rows_in_order(
+    query: &Query,
+    schema: &Schema,
+    contents: &BTreeMap<Part, Content>,
+    semantics: &Semantics,
+) -> Vec<Option<u64>> {
+    let table = schema.table(query.table);
+    let position = |row: &Row| {
+        let keys = table.definition().clustering.iter();
+        let key: Vec<Value> = keys.map(|k| get(row, k.column.id)).collect();
+        table.rows().deflate(&key)
+    };
+    let lines = lines(query, schema, contents, semantics, true);
+    let mut rows: Vec<Option<u64>> = lines.iter().map(|(row, _)| position(row)).collect();
+    rows.sort_unstable();
+    if is_backwards(query, table) {
+        rows.reverse();
+    }
+    rows.truncate(query.limit.map_or(usize::MAX, |n| n as usize));
+    rows
+}
+
+/// Whether an answer can be cut into these pieces, each used once.
+fn places(pieces: &[Vec<&Vec<Value>>], answer: &[Vec<Value>]) -> bool {
+    if answer.is_empty() {
+        return pieces.is_empty();
+    }
+    (0..pieces.len()).any(|i| {
+        let piece = &pieces[i];
+        let fits = piece.len() <= answer.len() && piece.iter().zip(answer).all(|(ours, seen)| *ours == seen);
+        fits && {
+            let mut others = pieces.to_vec();
+            others.remove(i);
+            places(&others, &answer[piece.len()..])
+        }
+    })
 }
 
 fn chosen(query: &Query, table: &Table, contents: &BTreeMap<Part, Content>, cql: bool) -> Vec<Row> {
@@ -249,7 +344,8 @@ fn values(row: &Row, columns: &[ColumnId]) -> Vec<Value> {
     columns.iter().map(|c| get(row, *c)).collect()
 }
 
-fn aggregate(what: Aggregate, rows: &[&Row], nulls: Nulls) -> Value {
+fn aggregate(what: Aggregate, rows: &[&Row], table: &Table, semantics: &Semantics) -> Value {
+    let nulls = nulls(semantics);
     let count = |n: usize| Value::Int(i64::try_from(n).expect("fewer rows than 2^63"));
     let present = |c: ColumnId| {
         rows.iter()
@@ -274,7 +370,37 @@ fn aggregate(what: Aggregate, rows: &[&Row], nulls: Nulls) -> Value {
             .fold(Value::Null, |sum, (n, scale)| match sum {
                 Value::Numeric(so_far, _) => Value::Numeric(so_far + n, scale),
                 _ => Value::Numeric(n, scale),
-            }),
+            })
+            .in_column(table, c, semantics.sums),
+        Aggregate::Avg(c) => {
+            let all = present(c);
+            let sum: i128 = all.iter().filter_map(number).map(|(n, _)| n).sum();
+            Value::Numeric(sum.checked_div(all.len() as i128).unwrap_or(0), 0)
+        }
+    }
+}
+
+/// A sum as its column has it.
+trait InColumn {
+    fn in_column(self, table: &Table, column: ColumnId, sums: Sums) -> Value;
+}
+
+impl InColumn for Value {
+    fn in_column(self, table: &Table, column: ColumnId, sums: Sums) -> Value {
+        let bits = match (sums, table.column(column).ty) {
+            (Sums::Exact, _) => return self,
+            (_, Type::Int8) => 8,
+            (_, Type::Int16) => 16,
+            (_, Type::Int32) => 32,
+            (_, Type::Int64) => 64,
+            (Sums::OfColumn, _) => 127,
+        };
+        let Value::Numeric(n, scale) = self else {
+            return Value::Numeric(0, 0);
+        };
+        // Into the half-open interval of the signed numbers of so many bits.
+        let half = 1_i128 << (bits - 1);
+        Value::Numeric((n + half).rem_euclid(2 * half) - half, scale)
     }
 }
 
@@ -295,7 +421,11 @@ fn equal(ours: &[Value], seen: &[Value], select: &Select) -> bool {
     };
     ours.len() == seen.len()
         && ours.iter().zip(seen).enumerate().all(|(i, (a, b))| {
-            let sum = i >= plain && matches!(aggregates.get(i - plain), Some(Aggregate::Sum(_)));
+            let sum = i >= plain
+                && matches!(
+                    aggregates.get(i - plain),
+                    Some(Aggregate::Sum(_) | Aggregate::Avg(_))
+                );
             match (sum, number(a), number(b)) {
                 (true, Some((n, s)), Some((m, t))) => Value::Numeric(n, s)
                     .compare(&Value::Numeric(m, t), Nulls::First)

@@ -59,7 +59,8 @@ pub(crate) fn written(visit: &Visit, part: Part) -> Vec<Written> {
 /// What stands in a cell.
 enum Stands {
     Nothing,
-    Value(Value, i64),
+    /// Value, timestamp, and whose it is where it expires.
+    Value(Value, i64, Option<(Lts, u32)>),
     /// Two expiring values at one timestamp.
     Doubt,
 }
@@ -102,9 +103,12 @@ impl Race<'_> {
                 match stands {
                     Stands::Doubt => return None,
                     Stands::Nothing => {}
-                    Stands::Value(value, timestamp) => {
+                    Stands::Value(value, timestamp, life) => {
                         line.insert(column.id, value);
                         content.stamps.insert((Some(row), column.id), timestamp);
+                        content
+                            .lives
+                            .extend(life.map(|life| ((Some(row), column.id), life)));
                     }
                 }
             }
@@ -128,9 +132,10 @@ impl Race<'_> {
             match stands {
                 Stands::Doubt => return None,
                 Stands::Nothing => {}
-                Stands::Value(value, timestamp) => {
+                Stands::Value(value, timestamp, life) => {
                     shared.insert(column.id, value);
                     content.stamps.insert((None, column.id), timestamp);
+                    content.lives.extend(life.map(|life| ((None, column.id), life)));
                 }
             }
         }
@@ -185,7 +190,7 @@ impl Race<'_> {
             let stands = match stands {
                 Stands::Doubt => return None,
                 Stands::Nothing => None,
-                Stands::Value(value, _) => Some(value),
+                Stands::Value(value, ..) => Some(value),
             };
             match (elements.key(slot), elements.value(slot, 0)) {
                 (None, _) => parts.push(stands.unwrap_or(Value::Null)),
@@ -280,7 +285,8 @@ impl Race<'_> {
         if expire.iter().any(|lts| self.expired.contains(lts)) {
             return Stands::Nothing;
         }
-        Stands::Value(best.expect("one of them stands").clone(), newest)
+        let life = tied.iter().find_map(|(w, _)| Some((w.lts, w.ttl?)));
+        Stands::Value(best.expect("one of them stands").clone(), newest, life)
     }
 }
 

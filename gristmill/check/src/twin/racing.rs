@@ -5,8 +5,9 @@ use super::{Explanation, decode, parts_of, query};
 use crate::judge::Judge;
 use crate::judged::Judged;
 use crate::twin::state::{Content, is_in};
-use datagen::schema::Table;
-use history::{Answer, Answered, Atomic, Finding, Lts, Op, Part, Shape, State, Step, Tick, Visit};
+use datagen::schema::{ColumnId, Place, Schema, Table};
+use datagen::value::Value;
+use history::{Answer, Answered, Atomic, Finding, Lts, Op, Part, Select, Shape, State, Step, Tick, Visit};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Things that may or may not be, of which every subset is tried.
@@ -155,9 +156,16 @@ pub(crate) fn alone(judge: &Judge, a: &Answered) -> Alone {
     if units.len() > OPEN_MAX {
         return Alone::NotCompared(TOO_MANY);
     }
-    let Some(seen) = decode(rows) else {
+    let ttls = ttls_of(query, &schema);
+    let mut plain = query.clone();
+    plain.extras.ttls = false;
+    let Some(mut seen) = decode(rows).filter(|seen| seen.iter().all(|row| row.len() >= ttls)) else {
         return Alone::Sets(units.iter().map(|(u, ..)| *u).collect(), BTreeSet::new());
     };
+    let left: Vec<Vec<Value>> = seen
+        .iter_mut()
+        .map(|row| row.split_off(row.len() - ttls))
+        .collect();
     let mut fits = BTreeSet::new();
     for bits in 0u32..1 << units.len() {
         let chosen: Vec<&(Unit, Part, Vec<Written>)> = (0..units.len())
@@ -187,11 +195,80 @@ pub(crate) fn alone(judge: &Judge, a: &Answered) -> Alone {
                 None => return Alone::NotCompared(DOUBT),
             }
         }
-        if query::gives(query, &schema, &contents, &seen, &judge.semantics, true) {
+        let right = query::gives(&plain, &schema, &contents, &seen, &judge.semantics, true);
+        if right && (ttls == 0 || live(judge, &plain, &contents, &left, a)) {
             fits.insert(chosen.iter().map(|(u, ..)| *u).collect());
         }
     }
     Alone::Sets(units.iter().map(|(u, ..)| *u).collect(), fits)
+}
+
+/// Whether a column is one cell: not of the key, and not one of which each element is a cell.
+fn is_cell(table: &Table, column: ColumnId) -> bool {
+    let place = matches!(table.place(column), Place::Regular(_) | Place::Shared(_));
+    place && table.domain(column).elements().is_none()
+}
+
+/// How many times to live each row of the answer ends with.
+fn ttls_of(query: &history::Query, schema: &Schema) -> usize {
+    let table = schema.table(query.table);
+    let cell = |c: &&ColumnId| is_cell(table, **c);
+    match &query.select {
+        Select::Columns(columns) if query.extras.ttls => columns.iter().filter(cell).count(),
+        _ => 0,
+    }
+}
+
+/// Whether the cells of an answer, whose rows are right, have the times to live that they may have.
+fn live(
+    judge: &Judge,
+    query: &history::Query,
+    contents: &BTreeMap<Part, Content>,
+    left: &[Vec<Value>],
+    a: &Answered,
+) -> bool {
+    let schema = judge.history.schema(a.address.lts);
+    let table = schema.table(query.table);
+    let (Some(content), Select::Columns(columns)) = (contents.values().next(), &query.select) else {
+        return false;
+    };
+    let rows = query::rows_in_order(query, &schema, contents, &judge.semantics);
+    let cells = columns.iter().filter(|c| is_cell(table, **c));
+    let cells = cells.filter_map(|c| match table.place(*c) {
+        Place::Regular(_) => Some((*c, true)),
+        Place::Shared(_) => Some((*c, false)),
+        Place::Partition(_) | Place::Clustering(_) => None,
+    });
+    let cells: Vec<(ColumnId, bool)> = cells.collect();
+    rows.iter().zip(left).all(|(row, left)| {
+        cells.iter().zip(left).all(|((column, regular), seen)| {
+            let place = (row.filter(|_| *regular), *column);
+            let stands = *regular && row.is_none();
+            match (content.lives.get(&place).filter(|_| !stands), seen) {
+                (None, Value::Null) => true,
+                (Some((lts, ttl)), Value::Int(n)) => still(judge, *lts, *ttl, a).contains(n),
+                _ => false,
+            }
+        })
+    })
+}
+
+/// The seconds that a value may have still to live.
+fn still(judge: &Judge, lts: Lts, ttl: u32, a: &Answered) -> std::ops::RangeInclusive<i64> {
+    let all = i128::from(ttl);
+    let track = judge.tracker.get(lts);
+    let clock = judge.racing.as_ref().and_then(|r| r.clock());
+    let at = |tick: Tick| clock.and_then(|c| (c.at)(tick)).map(i128::from);
+    let slack = clock.map_or(0, |c| i128::from(c.slack));
+    let second = 1_000_000_000;
+    let longest = at(track.visible_from).zip(at(a.snapshot.answered));
+    let longest = longest.map_or(all, |(from, end)| ((end - from).max(0) + slack) / second + 1);
+    let done = at(track.visible_by).filter(|_| track.state == State::Committed);
+    let shortest = done
+        .zip(at(a.snapshot.sent))
+        .map_or(0, |(done, begin)| ((begin - done).max(0) - slack).max(0) / second);
+    let seconds = |n: i128| i64::try_from(n.max(1)).unwrap_or(i64::MAX);
+    seconds(all - longest)..=seconds(all - shortest)
 }
 
 /// Sorts the writers of a partition into those that must and those that may be visible.
@@ -246,8 +323,8 @@ fn is_gone(judge: &Judge, lts: Lts, ttl: u32, a: &Answered) -> Option<bool> {
     let clock = judge.racing.as_ref().and_then(|r| r.clock())?;
     let track = judge.tracker.get(lts);
     let life = u128::from(ttl) * 1_000_000_000;
-    let slack = 1_000_000_000_u128;
-    let at = |tick: Tick| clock(tick).map(u128::from);
+    let slack = 1_000_000_000_u128 + u128::from(clock.slack);
+    let at = |tick: Tick| (clock.at)(tick).map(u128::from);
     if let (Some(began), Some(ended)) = (at(track.visible_from), at(a.snapshot.answered))
         && ended + slack < began + life
     {

@@ -3,7 +3,7 @@
 use datagen::schema::{ColumnId, Table};
 use datagen::universe::Slice;
 use datagen::value::Value;
-use history::{Cells, Op, Part, Semantics, Step};
+use history::{Cells, Lts, Op, Part, Semantics, Step};
 use std::collections::BTreeMap;
 
 /// Values by column; a column that is missing is NULL.
@@ -16,6 +16,8 @@ pub(crate) struct Content {
     pub(crate) shared: Option<Line>,
     /// Write timestamps, where the greatest wins: by row (`None`: the shared cells) and column.
     pub(crate) stamps: BTreeMap<(Option<u64>, ColumnId), i64>,
+    /// Who wrote what expires, and for how many seconds.
+    pub(crate) lives: BTreeMap<(Option<u64>, ColumnId), (Lts, u32)>,
 }
 
 impl Content {

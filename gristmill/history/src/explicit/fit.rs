@@ -106,7 +106,7 @@ fn stamped(visit: &Visit, say: &mut dyn FnMut(String)) {
     });
     if extras && visit.stamp.is_none() {
         say(
-            "`per-partition`, `page` and `stamps` need a visit with a timestamp: `| auto at 1000 quorum`"
+            "`per-partition`, `page`, `stamps` and `ttls` need a visit with a timestamp: `| auto at 1000 quorum`"
                 .to_owned(),
         );
     }
@@ -376,12 +376,23 @@ impl Fit<'_> {
                     });
                 }
             }
-            Parts::All if matches!(self.table.size, SizeClass::Wide) => {
+            Parts::All | Parts::Ring { .. } if matches!(self.table.size, SizeClass::Wide) => {
                 (self.say)(
                     "a whole table is read only where it is narrow: give it `partitions N`".to_owned(),
                 );
             }
             Parts::All => {}
+            Parts::Ring { after, upto } => {
+                for position in after.iter().chain(upto) {
+                    self.part(Part {
+                        table: number,
+                        position: *position,
+                    });
+                }
+            }
+        }
+        if query.extras.ttls && !matches!(query.parts, Parts::One(_)) {
+            (self.say)("`ttls` are read of one partition".to_owned());
         }
         match &query.rows {
             RowChoice::All => {}
@@ -406,11 +417,7 @@ impl Fit<'_> {
             }
         }
         let of = |aggregates: &[Aggregate]| -> Vec<ColumnId> {
-            let columns = aggregates.iter().filter_map(|a| match a {
-                Aggregate::CountRows => None,
-                Aggregate::Count(c) | Aggregate::Min(c) | Aggregate::Max(c) | Aggregate::Sum(c) => Some(*c),
-            });
-            columns.collect()
+            aggregates.iter().filter_map(Aggregate::column).collect()
         };
         let nothing = match &query.select {
             Select::Columns(columns) | Select::Distinct(columns) => {

@@ -187,6 +187,7 @@ fn aggregate() -> impl Strategy<Value = Aggregate> {
         column().prop_map(Aggregate::Min),
         column().prop_map(Aggregate::Max),
         column().prop_map(Aggregate::Sum),
+        column().prop_map(Aggregate::Avg),
     ]
 }
 
@@ -204,7 +205,8 @@ fn query() -> impl Strategy<Value = Query> {
     let parts = prop_oneof![
         any::<u64>().prop_map(Parts::One),
         vec(any::<u64>(), 0..4).prop_map(Parts::In),
-        Just(Parts::All)
+        Just(Parts::All),
+        (any::<Option<u64>>(), any::<Option<u64>>()).prop_map(|(after, upto)| Parts::Ring { after, upto })
     ];
     let rows = prop_oneof![
         Just(RowChoice::All),
@@ -224,13 +226,18 @@ fn query() -> impl Strategy<Value = Query> {
         (column(), prop::sample::select(vec![Order::Asc, Order::Desc])),
         0..3,
     );
-    let extras = (any::<bool>(), any::<Option<u32>>(), any::<Option<u32>>()).prop_map(
-        |(stamps, per_partition, page)| Extras {
+    let extras = (
+        any::<bool>(),
+        any::<bool>(),
+        any::<Option<u32>>(),
+        any::<Option<u32>>(),
+    )
+        .prop_map(|(stamps, ttls, per_partition, page)| Extras {
             stamps,
+            ttls,
             per_partition,
             page,
-        },
-    );
+        });
     (
         any::<u16>(),
         parts,

@@ -267,6 +267,10 @@ impl fmt::Display for Query {
             Parts::One(part) => write!(f, "{part}")?,
             Parts::In(parts) => write!(f, "{{{}}}", joined(parts, u64::to_string))?,
             Parts::All => f.write_str("*")?,
+            Parts::Ring { after, upto } => {
+                let bound = |at: &Option<u64>| at.map_or_else(String::new, |at| at.to_string());
+                write!(f, "ring{}..{}", bound(after), bound(upto))?;
+            }
         }
         match &self.rows {
             RowChoice::All => {}
@@ -316,7 +320,8 @@ impl fmt::Display for Query {
         if let Some(n) = self.extras.page {
             write!(f, " page {n}")?;
         }
-        f.write_str(if self.extras.stamps { " stamps" } else { "" })
+        f.write_str(if self.extras.stamps { " stamps" } else { "" })?;
+        f.write_str(if self.extras.ttls { " ttls" } else { "" })
     }
 }
 
@@ -326,6 +331,8 @@ fn query(scan: &mut Scan<'_>) -> Scanned<Query> {
     scan.expect("/")?;
     let parts = if scan.eat("*") {
         Parts::All
+    } else if scan.eat("ring") {
+        ring(scan)?
     } else if scan.peek("{") {
         Parts::In(numbers(scan)?)
     } else {
@@ -408,7 +415,21 @@ fn extras(scan: &mut Scan<'_>) -> Scanned<Extras> {
         per_partition: scan.eat(" per-partition ").then(|| scan.number()).transpose()?,
         page: scan.eat(" page ").then(|| scan.number()).transpose()?,
         stamps: scan.eat(" stamps"),
+        ttls: scan.eat(" ttls"),
     })
+}
+
+/// `ring3..7`: above the token of partition 3, at most that of 7.
+fn ring(scan: &mut Scan<'_>) -> Scanned<Parts> {
+    let after = if scan.peek("..") {
+        None
+    } else {
+        Some(scan.number()?)
+    };
+    scan.expect("..")?;
+    let ends = [" ", "/", "[", "("].iter().any(|next| scan.peek(next));
+    let upto = if ends { None } else { Some(scan.number()?) };
+    Ok(Parts::Ring { after, upto })
 }
 
 fn numbers(scan: &mut Scan<'_>) -> Scanned<Vec<u64>> {
@@ -522,6 +543,7 @@ fn aggregate_text(aggregate: &Aggregate) -> String {
         Aggregate::Min(c) => format!("min:c{}", c.0),
         Aggregate::Max(c) => format!("max:c{}", c.0),
         Aggregate::Sum(c) => format!("sum:c{}", c.0),
+        Aggregate::Avg(c) => format!("avg:c{}", c.0),
     }
 }
 
@@ -537,7 +559,8 @@ fn aggregate(scan: &mut Scan<'_>) -> Scanned<Aggregate> {
         "min" => Aggregate::Min(column),
         "max" => Aggregate::Max(column),
         "sum" => Aggregate::Sum(column),
-        _ => return scan.fail("count, min, max or sum before it"),
+        "avg" => Aggregate::Avg(column),
+        _ => return scan.fail("count, min, max, sum or avg before it"),
     })
 }
 

@@ -564,6 +564,10 @@ fn every_kind_and_shape_has_a_title_and_an_explanation() {
             writer: Some(Lts(1)),
             actual: text(),
         },
+        Shape::WrongTtl {
+            expected: text(),
+            actual: text(),
+        },
         Shape::ForeignValue { actual: text() },
         Shape::DuplicateRow,
         Shape::WrongOrder,

@@ -91,6 +91,8 @@ fn replay(visits: &Arc<Partitions>, last: &BTreeMap<Part, Lts>, discipline: Disc
         affected: Affected::Matched,
         ties: history::Ties::Greatest,
         replicas: 1,
+        clustered: false,
+        sums: history::Sums::Exact,
     };
     let options = Options {
         bytes_max: 0,

@@ -19,6 +19,7 @@ use crate::registry::Registry;
 use crate::replay::Schedule;
 use crate::staged::{Replicas, Staged};
 use crate::ticks::Ticks;
+use crate::times::Times;
 use crate::turnstile::{self, Exclusion, Turnstile};
 use crate::verdict;
 use crate::world::{Parts, World};
@@ -147,9 +148,14 @@ pub(crate) fn judge(
     visits: &Arc<dyn Regenerate>,
     tracker: &Arc<TrackerFile>,
     target: &dyn Target,
+    times: Option<Arc<Times>>,
 ) -> Judge {
     let tracker = Arc::clone(tracker) as Arc<dyn Tracker>;
-    judge_of(plan, plan.claim, visits, tracker, target)
+    let judge = judge_of(plan, plan.claim, visits, tracker, target);
+    match times {
+        None => judge,
+        Some(times) => judge.with_clock(Arc::new(move |tick| times.at(tick)), plan.expiry_slack()),
+    }
 }
 
 /// The same for another claim, and for another record of what became of the visits.
@@ -256,14 +262,18 @@ pub(super) fn set_up(
         next_tick,
         ns,
     } = recorded;
-    let ticks = Ticks::new(Arc::new(AtomicU64::new(next_tick)), plan.sessions);
+    let times = plan
+        .expires()
+        .then(|| Times::open(folder.path()).map(Arc::new))
+        .transpose()?;
+    let ticks = Ticks::new(Arc::new(AtomicU64::new(next_tick)), plan.sessions).timed(times.clone());
     let clock = Clock::start(Duration::from_nanos(ns));
     let mut left_over = LeftOver::of(&tracker, held, folder, visits.as_ref())?;
     if before.is_some() {
         // It goes on counting them itself.
         left_over.account.lies.clear();
     }
-    let judge = judge(&plan, &visits, &tracker, target.as_ref());
+    let judge = judge(&plan, &visits, &tracker, target.as_ref(), times);
     let mut held = left_over.answers.iter().map(|(held, _)| *held);
     let ring = Ring::open(&folder.evidence(), plan.evidence_bytes, &mut held)
         .map_err(|e| RunError::evidence_in(&folder.evidence(), e))?;

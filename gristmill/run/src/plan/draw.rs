@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use targets::target::{Environment, Request};
 use targets::{Lie, OpenOptions, Target, Unusable};
-use workload::partitions::{Config, Shapes, TableOptions};
+use workload::partitions::{Config, Lww, Shapes, TableOptions};
 
 /// Why settings make no plan.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +77,12 @@ impl Settings {
         let target = targets::open(&url, &options)?;
         let mut mistakes = Vec::new();
         let second = self.second(&options, &mut mistakes)?;
-        let mut config = self.config(seed, target.as_ref(), discipline, &mut mistakes);
+        let mut config = self.config(
+            seed,
+            (target.as_ref(), second.as_deref()),
+            discipline,
+            &mut mistakes,
+        );
         let written = self.written(target.as_ref(), &mut mistakes);
         let lww = discipline == Discipline::Lww;
         let lines = written.iter().flat_map(|history| history.lines());
@@ -284,7 +289,7 @@ impl Settings {
     fn config(
         &self,
         seed: Seed,
-        target: &dyn Target,
+        (target, second): (&dyn Target, Option<&dyn Target>),
         discipline: Discipline,
         mistakes: &mut Vec<Mistake>,
     ) -> Config {
@@ -303,6 +308,14 @@ impl Settings {
         config.shapes.numeric_sums = numeric_sums(target);
         if discipline == Discipline::Lww {
             config = config.lww();
+            if target.describe().ring && second.is_none_or(|second| second.describe().ring) {
+                config.shapes.numeric_sums = true;
+                config.lww = config.lww.map(Lww::cql);
+            }
+            if let (Some(second), Some(lww)) = (second, &mut config.lww) {
+                // Of nothing the one says 0, the other NULL.
+                lww.sums = second.semantics().sums == target.semantics().sums;
+            }
             if self.lightweight(target) {
                 let options = TableOptions {
                     conditional: true,

@@ -136,7 +136,7 @@ impl<'a> Recorded<'a> {
                 let positions: Vec<u64> = match &query.parts {
                     Parts::One(p) => vec![*p],
                     Parts::In(all) => all.clone(),
-                    Parts::All => {
+                    Parts::All | Parts::Ring { .. } => {
                         let partitions = self.plan.schema.table(query.table).partitions().len();
                         (0..partitions.min(PARTITIONS_MAX)).collect()
                     }

@@ -254,10 +254,7 @@ pub(crate) fn narrower_read(query: &Query, stays: &dyn Fn(ColumnId) -> bool) -> 
         return None;
     }
     let mut query = query.clone();
-    let of = |a: &Aggregate| match a {
-        Aggregate::CountRows => true,
-        Aggregate::Count(c) | Aggregate::Min(c) | Aggregate::Max(c) | Aggregate::Sum(c) => stays(*c),
-    };
+    let of = |a: &Aggregate| a.column().is_none_or(stays);
     let left = match &mut query.select {
         Select::Columns(all) | Select::Distinct(all) => {
             all.retain(|id| stays(*id));
@@ -352,6 +349,7 @@ pub(super) fn positions(case: &Case) -> BTreeMap<u16, BTreeSet<u64>> {
                     history::Parts::One(p) => of.extend([*p]),
                     history::Parts::In(list) => of.extend(list),
                     history::Parts::All => {}
+                    history::Parts::Ring { after, upto } => of.extend(after.iter().chain(upto)),
                 }
             }
             Step::Savepoint(_) | Step::RollbackTo(_) | Step::Change(_) => {}

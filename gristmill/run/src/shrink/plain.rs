@@ -9,7 +9,7 @@ use datagen::domain::Domain;
 use datagen::schema::ColumnId;
 use datagen::universe::Universe;
 use datagen::value::{Type, Value};
-use history::{Cells, End, Line, Lts, Op, Part, Parts, Query, RowChoice, Select, Step, Visit};
+use history::{Cells, End, Extras, Line, Lts, Op, Part, Parts, Query, RowChoice, Select, Step, Visit};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keys of a universe that are looked at for a short one.
@@ -179,6 +179,20 @@ fn shorter<T: Clone>(list: &[T]) -> Vec<Vec<T>> {
     one.chain(less).collect()
 }
 
+/// Without each thing that only reads under `lww` say.
+fn simpler_extras(query: &Query) -> [Extras; 4] {
+    let all = query.extras;
+    [
+        Extras { stamps: false, ..all },
+        Extras { ttls: false, ..all },
+        Extras {
+            per_partition: None,
+            ..all
+        },
+        Extras { page: None, ..all },
+    ]
+}
+
 fn simpler_reads(query: &Query) -> Vec<Query> {
     let same = || query.clone();
     let mut out = Vec::new();
@@ -221,6 +235,18 @@ fn simpler_reads(query: &Query) -> Vec<Query> {
             };
             add(Query { parts, ..same() });
         }
+    }
+    if let Parts::Ring { after, upto } = query.parts {
+        for (after, upto) in [(None, None), (None, upto), (after, None)] {
+            let parts = match (after, upto) {
+                (None, None) => Parts::All,
+                (after, upto) => Parts::Ring { after, upto },
+            };
+            add(Query { parts, ..same() });
+        }
+    }
+    for extras in simpler_extras(query) {
+        add(Query { extras, ..same() });
     }
     add(Query {
         rows: RowChoice::All,
@@ -455,6 +481,10 @@ const PARTITIONS: Keys = Keys {
                     Parts::One(p) => Parts::One(new(*p)),
                     Parts::In(all) => Parts::In(set(all, &new)),
                     Parts::All => Parts::All,
+                    Parts::Ring { after, upto } => Parts::Ring {
+                        after: after.map(&new),
+                        upto: upto.map(&new),
+                    },
                 };
                 Step::Read(Query {
                     parts,

@@ -64,7 +64,7 @@ fn cassandra_means_what_the_judge_takes_it_to_mean() {
     if !installed() {
         return;
     }
-    let checks: [(&str, Check); 19] = [
+    let checks: [(&str, Check); 21] = [
         (
             "values of every type come back",
             types::values_of_every_type_come_back,
@@ -124,6 +124,8 @@ fn cassandra_means_what_the_judge_takes_it_to_mean() {
             meaning::a_column_dropped_and_added_again_is_empty,
         ),
         ("expiry", meaning::what_has_a_time_to_live_is_gone_after_it),
+        ("the ring", meaning::partitions_lie_on_the_ring_by_our_tokens),
+        ("sums", meaning::sums_are_those_of_their_column),
         ("facts, names and bad input", life::what_is_not_ours_is_left_alone),
         (
             "sessions",

@@ -47,8 +47,22 @@ pub(super) fn damaged(
         Flaw::WrongTimestamp if query.extras.stamps => {
             let i = index(cells.len(), choice >> 16)?;
             let before = values(query, &cells[i]).len();
-            let (j, other) = changed(choice, &cells[i][before..])?;
+            let cells_read = if query.extras.ttls { 2 } else { 1 };
+            let stamps = (cells[i].len() - before) / cells_read;
+            let (j, other) = changed(choice, &cells[i][before..before + stamps])?;
             cells[i][before + j] = other;
+        }
+        Flaw::WrongTtl if query.extras.ttls => {
+            let i = index(cells.len(), choice >> 16)?;
+            let values = values(query, &cells[i]).len();
+            let parts = if query.extras.stamps { 2 } else { 1 };
+            let ttls = (cells[i].len() - values) / parts;
+            let j = cells[i].len() - 1 - index(ttls, choice)?;
+            cells[i][j] = match cells[i][j] {
+                // Longer than any clock allows; and what lives for ever, or is not there, dies soon.
+                Cell::Int(n) => Cell::Int(n + 1_000_000),
+                _ => Cell::Int(7),
+            };
         }
         Flaw::HiddenValue if several => return hidden_value(choice, query, cells),
         Flaw::ExtraRow if several => {
@@ -98,7 +112,7 @@ fn pick<T>(list: &[T], choice: u64) -> Option<&T> {
 
 /// The cells of a row before its timestamps.
 fn values<'r, 'a>(query: &Query, row: &'r [Cell<'a>]) -> &'r [Cell<'a>] {
-    match query.extras.stamps {
+    match query.extras.stamps || query.extras.ttls {
         true => &row[..selected(query).len()],
         false => row,
     }

@@ -96,7 +96,7 @@ impl There<'_> {
         let position = match &query.parts {
             Parts::One(position) => *position,
             Parts::In(list) => list[index(list.len(), choice >> 16)?],
-            Parts::All => return None,
+            Parts::All | Parts::Ring { .. } => return None,
         };
         let part = Part {
             table: query.table,

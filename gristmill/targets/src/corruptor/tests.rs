@@ -1,9 +1,12 @@
 //! Damage is done where it is drawn, counted where it is done, and nothing else changes.
 
+use super::damage::damaged;
 use crate::conformance::{Stage, two_tables};
-use crate::flaws::{FLAWS, Needs, Teller};
+use crate::flaws::{FLAWS, Flaw, Needs, Teller};
+use crate::layout::Layouts;
 use crate::target::{Lie, OpenOptions, Request};
 use datagen::schema::Schema;
+use datagen::value::Value;
 use history::{Address, Answer, Discipline, Lts, SessionId, Visit};
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,6 +107,38 @@ fn every_lie_about_a_stamped_answer_is_told_on_sqlite() {
         assert!(told > 0, "{} was never told", line.name);
         assert_ne!(lies, truth.0, "{}", line.name);
         assert_eq!(play(line.name, 0), truth, "{}", line.name);
+    }
+}
+
+#[test]
+fn a_wrong_time_to_live_is_another_one_and_nothing_else() {
+    let target = crate::open("reference:", &OpenOptions::new(std::env::temp_dir(), "gmc")).unwrap();
+    let schema = two_tables(&*target);
+    let layout = Layouts::new("gmc").of(&schema);
+    let visit: Visit = "1: read t0/0 select c2,c4,c5 stamps ttls | auto at 0 one"
+        .parse()
+        .unwrap();
+    let history::Step::Read(query) = &visit.steps[0] else {
+        panic!("it is a read")
+    };
+    let cells = [
+        Value::Int(1),
+        Value::Int(2),
+        Value::Null,
+        Value::Int(9),
+        Value::Null,
+        Value::Int(60),
+        Value::Null,
+    ];
+    let mut rows = history::Rows::default();
+    cells.iter().for_each(|cell| cell.encode(&mut rows.bytes));
+    rows.end_row();
+    for choice in 0..8 {
+        let told = damaged(Flaw::WrongTtl, choice, layout.table(0), query, &rows).unwrap();
+        let mut bytes = told.row(0);
+        let seen: Vec<Value> = cells.iter().map(|_| Value::decode(&mut bytes).unwrap()).collect();
+        assert_eq!(seen[..5], cells[..5]);
+        assert_ne!(seen[5..], cells[5..]);
     }
 }
 

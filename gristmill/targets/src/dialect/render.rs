@@ -524,7 +524,8 @@ impl Writer<'_> {
                 and(self);
                 self.keys_in(&table.parts, keys, positions);
             }
-            Parts::All => {}
+            // No SQL target is asked for one: they say so before.
+            Parts::All | Parts::Ring { .. } => {}
         }
         match &q.rows {
             RowChoice::One(row) if !table.rows.columns.is_empty() => {
@@ -617,6 +618,7 @@ impl Writer<'_> {
                     Want::Value(c.ty)
                 }),
                 Aggregate::Sum(id) => (*id, (self.d.sum)(table.any(*id).ty), |c| Want::Sum(c.ty)),
+                Aggregate::Avg(id) => (*id, ("avg(", ")"), |c| Want::Sum(c.ty)),
             };
             let col = table.any(id);
             self.push(before);

@@ -9,9 +9,10 @@ use super::dice::Dice;
 use super::view::{Column, View};
 use datagen::schema::ColumnId;
 use datagen::stream::{Stream, draw};
+use datagen::value::Type;
 use history::{
-    Aggregate, Condition, Consistency, End, Extras, From, Op, Parts, Query, Relation, RowChoice, Select,
-    Stamp, Step,
+    Aggregate, Condition, Consistency, End, Extras, From, Op, Parts, Predicate, Query, Relation, RowChoice,
+    Select, Stamp, Step,
 };
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,9 @@ pub struct Lww {
     pub ttl_in_16: u8,
     /// After so many seconds; one of these.
     pub ttls: Vec<u32>,
+    /// By how many milliseconds the target's clock and ours may come apart while a value lives. Only then is it open whether it
+    /// is there, besides the second that the target's own rounding takes.
+    pub expiry_slack_ms: u32,
     /// Consistency levels of writes; one of these for each visit.
     pub write_levels: Vec<Consistency>,
     /// Consistency levels of reads.
@@ -46,6 +50,14 @@ pub struct Lww {
     pub pages: Vec<u32>,
     /// A read of several partitions limits each.
     pub per_partition_in_16: u8,
+    /// A read of a whole table is one of a range of tokens, where partitions have them.
+    pub ring_in_16: u8,
+    /// A read of columns of one partition asks how long they still live, where the target says it.
+    pub ttls_in_16: u8,
+    /// A sum of whole numbers is an average instead, where that is exact.
+    pub average_in_16: u8,
+    /// There are sums at all: where two databases are compared, both must say the same of nothing.
+    pub sums: bool,
 }
 
 impl Default for Lww {
@@ -56,6 +68,7 @@ impl Default for Lww {
             elements_in_16: 8,
             ttl_in_16: 0,
             ttls: vec![86_400],
+            expiry_slack_ms: 500,
             write_levels: vec![Consistency::Quorum],
             read_levels: vec![Consistency::Quorum],
             nodes: 1,
@@ -64,6 +77,23 @@ impl Default for Lww {
             paged_in_16: 4,
             pages: vec![1, 2, 3, 7, 100],
             per_partition_in_16: 6,
+            ring_in_16: 0,
+            ttls_in_16: 0,
+            average_in_16: 0,
+            sums: true,
+        }
+    }
+}
+
+impl Lww {
+    /// With what only CQL has: ranges of tokens, `ttl()`, `avg()`.
+    #[must_use]
+    pub fn cql(self) -> Lww {
+        Lww {
+            ring_in_16: 8,
+            ttls_in_16: 3,
+            average_in_16: 8,
+            ..self
         }
     }
 }
@@ -87,12 +117,10 @@ impl Config {
         };
         let r = &self.reads;
         self.reads = Reads {
-            partition: r.partition + r.shared + r.inner_join + r.left_join + r.group + r.distinct,
+            partition: r.partition + r.shared + r.inner_join + r.left_join,
             shared: 0,
             inner_join: 0,
             left_join: 0,
-            group: 0,
-            distinct: 0,
             ..r.clone()
         };
         self.ends = Ends {
@@ -128,6 +156,9 @@ impl Config {
             ("shared", lww.shared_in_16),
             ("paged", lww.paged_in_16),
             ("per-partition", lww.per_partition_in_16),
+            ("ring", lww.ring_in_16),
+            ("ttls", lww.ttls_in_16),
+            ("average", lww.average_in_16),
         ] {
             let remedy = "at most 16 of 16 are possible";
             expect(chance <= 16, format!("lww.{key}-in-16"), &chance, remedy);
@@ -186,13 +217,8 @@ impl Config {
             remedy,
         );
         let r = &self.reads;
-        let others = r.shared + r.inner_join + r.left_join + r.group + r.distinct;
-        expect(
-            no(others),
-            "reads".to_owned(),
-            &"with shared, joins, groups or distinct",
-            remedy,
-        );
+        let others = r.shared + r.inner_join + r.left_join;
+        expect(no(others), "reads".to_owned(), &"with shared or joins", remedy);
         found
     }
 }
@@ -342,49 +368,90 @@ fn serial(query: &mut Query, view: &View, dice: &mut Dice) {
     let position = match &query.parts {
         Parts::One(_) => return,
         Parts::In(positions) => dice.pick(positions).copied(),
-        Parts::All => None,
+        Parts::All | Parts::Ring { .. } => None,
     };
     let any = || view.position(dice.below(view.partitions as usize) as u64);
     query.parts = Parts::One(position.unwrap_or_else(any));
 }
 
-/// One comparison over the rows of one partition, in no order: what ALLOW FILTERING and an index both answer.
-fn fit_filter(query: &mut Query, position: u64) {
-    query.filter.truncate(1);
-    let Some(condition) = query.filter.first_mut() else {
-        return;
-    };
-    match condition.relation {
-        // These have no words in CQL.
-        Relation::IsNull | Relation::IsNotNull => {
-            query.filter.clear();
-            return;
+/// Comparisons that ALLOW FILTERING answers, of each column one, or a bound a side.
+fn fit_filter(query: &mut Query, position: u64, view: &View) {
+    let mut kept: Vec<Predicate> = Vec::new();
+    for mut condition in std::mem::take(&mut query.filter) {
+        match condition.relation {
+            // These have no words in CQL.
+            Relation::IsNull | Relation::IsNotNull => continue,
+            Relation::Ne => condition.relation = Relation::Eq,
+            Relation::Eq | Relation::Lt | Relation::Le | Relation::Gt | Relation::Ge => {}
         }
-        Relation::Ne => condition.relation = Relation::Eq,
-        Relation::Eq | Relation::Lt | Relation::Le | Relation::Gt | Relation::Ge => {}
+        if kept.iter().all(|other| goes_with(other, &condition)) {
+            kept.push(condition);
+        }
     }
-    query.parts = Parts::One(position);
-    query.rows = RowChoice::All;
-    query.order.clear();
-    query.limit = None;
+    query.filter = kept;
+    if query.filter.is_empty() {
+        return;
+    }
+    if matches!(query.parts, Parts::In(_)) {
+        query.parts = Parts::One(position);
+    }
+    if matches!(query.rows, RowChoice::In(_)) {
+        query.rows = RowChoice::All;
+    }
+    let indexed = |p: &Predicate| view.regular.iter().any(|c| c.id == p.column && c.indexed);
+    if query.filter.iter().any(indexed) {
+        // An index answers in its own order.
+        query.order.clear();
+        query.limit = None;
+    }
+}
+
+/// Whether two conditions may stand beside each other: a column takes one equation, or a bound a side.
+fn goes_with(a: &Predicate, b: &Predicate) -> bool {
+    let side = |p: &Predicate| match p.relation {
+        Relation::Lt | Relation::Le => 1,
+        Relation::Gt | Relation::Ge => 2,
+        _ => 3,
+    };
+    a.column != b.column || side(a) & side(b) == 0
+}
+
+/// Aggregates that CQL and SQL both compute exactly.
+fn fit_aggregates(lww: &Lww, dice: &mut Dice, view: &View, aggregates: &mut [Aggregate]) {
+    for aggregate in aggregates {
+        let Aggregate::Sum(id) = *aggregate else { continue };
+        if !lww.sums {
+            *aggregate = Aggregate::Count(id);
+            continue;
+        }
+        let ty = view.regular.iter().find(|c| c.id == id).map(|c| c.domain.ty());
+        let whole = !matches!(ty, Some(Type::Numeric { .. } | Type::Decimal));
+        if whole && dice.in_16(lww.average_in_16) {
+            *aggregate = Aggregate::Avg(id);
+        }
+    }
 }
 
 /// A drawn read as CQL can say it.
 pub(super) fn fit(lww: &Lww, dice: &mut Dice, view: &View, position: u64, mut query: Query) -> Query {
     query.from = From::Table;
     query.offset = 0;
-    fit_filter(&mut query, position);
+    fit_filter(&mut query, position, view);
     match &mut query.select {
-        Select::Aggregates(aggregates) => {
-            aggregates.retain(|a| !matches!(a, Aggregate::Sum(_)));
-            if aggregates.is_empty() {
-                aggregates.push(Aggregate::CountRows);
-            }
-            query.parts = Parts::One(position);
+        Select::Aggregates(aggregates) => fit_aggregates(lww, dice, view, aggregates),
+        Select::Group { by, aggregates } => {
+            // From the left of the primary key, as far as some column.
+            let depth = dice.below(view.clustering.len() + 1);
+            let clustering = view.clustering.iter().take(depth).map(|(id, _)| *id);
+            *by = view.keys.iter().copied().chain(clustering).collect();
+            fit_aggregates(lww, dice, view, aggregates);
+        }
+        Select::Distinct(columns) => {
+            let shared = view.shared.iter().map(|column| column.id);
+            *columns = view.keys.clone();
+            columns.extend(shared.filter(|_| dice.in_16(12)));
             query.filter.clear();
-            query.order.clear();
-            query.limit = None;
-            return query;
+            query.rows = RowChoice::All;
         }
         Select::Columns(columns) => {
             if dice.in_16(lww.shared_in_16) {
@@ -400,18 +467,26 @@ pub(super) fn fit(lww: &Lww, dice: &mut Dice, view: &View, position: u64, mut qu
                 columns.extend(clustering.or_else(|| view.regular.first().map(|c| c.id)));
             }
         }
-        Select::Distinct(_) | Select::Group { .. } => panic!("no such read is drawn under lww"),
     }
     match query.parts {
         // IN over a key of several columns has no words in CQL.
         Parts::In(_) if view.keys.len() > 1 => query.parts = Parts::One(position),
-        Parts::All => query.rows = RowChoice::All,
+        Parts::All | Parts::Ring { .. } => {
+            query.rows = RowChoice::All;
+            if dice.in_16(lww.ring_in_16) {
+                query.parts = ring(dice, view);
+            }
+        }
         Parts::One(_) | Parts::In(_) => {}
     }
     let several = !matches!(query.parts, Parts::One(_));
-    if several {
+    let columns = matches!(query.select, Select::Columns(_));
+    if several || !columns {
         query.order.clear();
         query.limit = None;
+    }
+    if !columns {
+        return query;
     }
     let mut some = |chance: u8, sizes: &[u32]| {
         if dice.in_16(chance) {
@@ -428,6 +503,19 @@ pub(super) fn fit(lww: &Lww, dice: &mut Dice, view: &View, position: u64, mut qu
             None
         },
         stamps: dice.in_16(lww.stamps_in_16),
+        ttls: !several && dice.in_16(lww.ttls_in_16),
     };
     query
+}
+
+/// A range of tokens between two partitions, or from one on, or up to one.
+fn ring(dice: &mut Dice, view: &View) -> Parts {
+    let mut bound = || {
+        let index = dice.below(usize::try_from(view.partitions).unwrap_or(usize::MAX)) as u64;
+        (!dice.in_16(3)).then(|| view.position(index))
+    };
+    Parts::Ring {
+        after: bound(),
+        upto: bound(),
+    }
 }

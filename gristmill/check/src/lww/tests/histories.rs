@@ -58,7 +58,7 @@ fn judge(run: &Run, kind: Kind, options: Options) -> Judge {
         kind.semantics(),
         options,
     );
-    judge.with_clock(Arc::new(|tick: Tick| tick.0.checked_mul(TICK)))
+    judge.with_clock(Arc::new(|tick: Tick| tick.0.checked_mul(TICK)), 0)
 }
 
 #[test]

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// One replica, nothing expires, deletions and the greatest bytes win.
-const PLAIN: Kind = Kind {
+pub(super) const PLAIN: Kind = Kind {
     replicas: 1,
     pages: false,
     expire: false,
@@ -33,7 +33,7 @@ const PLAIN: Kind = Kind {
     composites: false,
 };
 
-fn world(text: &str) -> Arc<World> {
+pub(super) fn world(text: &str) -> Arc<World> {
     world_of(text, PLAIN)
 }
 
@@ -51,9 +51,23 @@ fn answer_of(world: &World, kind: Kind, visible: impl Fn(&Visit) -> bool) -> Row
     let Some(Step::Read(query)) = asker.steps.last() else {
         panic!("a read is asked")
     };
+    let contents = contents(world, kind, visible)
+        .into_iter()
+        .filter(|(part, _)| part.table == query.table)
+        .collect();
+    let lines = query::lines(query, &world.schema, &contents, &kind.semantics(), true);
+    sim::encode(lines.into_iter().map(|(_, line)| line))
+}
+
+/// The partitions when these visits are visible.
+pub(super) fn contents(
+    world: &World,
+    kind: Kind,
+    visible: impl Fn(&Visit) -> bool,
+) -> BTreeMap<Part, Content> {
     let mut contents: BTreeMap<Part, Content> = BTreeMap::new();
     let parts: BTreeSet<Part> = world.visits.iter().flat_map(|(v, _)| v.writes.clone()).collect();
-    for part in parts.into_iter().filter(|p| p.table == query.table) {
+    for part in parts {
         let visits = world.visits.iter().map(|(v, _)| v).filter(|v| visible(v));
         let writes: Vec<_> = visits.flat_map(|v| written(v, part)).collect();
         let race = Race {
@@ -64,11 +78,10 @@ fn answer_of(world: &World, kind: Kind, visible: impl Fn(&Visit) -> bool) -> Row
         };
         contents.insert(part, race.content().expect("no doubt"));
     }
-    let lines = query::lines(query, &world.schema, &contents, history::Nulls::First, true);
-    sim::encode(lines.into_iter().map(|(_, line)| line))
+    contents
 }
 
-fn answered(world: &World, rows: Rows) -> Answered {
+pub(super) fn answered(world: &World, rows: Rows) -> Answered {
     let (asker, when) = world.visits.last().expect("somebody asks");
     let span = Span {
         sent: when.visible_from,
@@ -88,7 +101,7 @@ fn answered(world: &World, rows: Rows) -> Answered {
 }
 
 /// What everybody must see: acknowledged before the read began.
-fn must(world: &World) -> impl Fn(&Visit) -> bool {
+pub(super) fn must(world: &World) -> impl Fn(&Visit) -> bool {
     let begin = world.visits.last().expect("somebody asks").1.visible_from;
     let seen: BTreeSet<_> = world
         .visits
@@ -112,7 +125,7 @@ fn judge(world: &Arc<World>, kind: Kind, check: Check) -> Judge {
         },
     );
     // A tick is a second.
-    judge.with_clock(Arc::new(|tick: Tick| tick.0.checked_mul(1_000_000_000)))
+    judge.with_clock(Arc::new(|tick: Tick| tick.0.checked_mul(1_000_000_000)), 0)
 }
 
 /// The verdict on an answer in words; the twin must confirm what is broken.

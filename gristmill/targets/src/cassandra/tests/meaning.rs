@@ -383,7 +383,9 @@ pub(super) fn what_cql_cannot_say_is_refused_and_said_beforehand(world: &World<'
         "read t0/0 select c6 where c6>3,c6>=4",
         "read t0/{0,1} select c6 where c4=3",
         "read t0/0 distinct c4",
+        "read t0/0[0:1..] distinct c0",
         "read t0/0 group c4 with count",
+        "read t0/ring0..5[0:1..] select c6",
         "savepoint 1",
     ] {
         let (said, answer) = check(text, &mut stage);
@@ -414,6 +416,17 @@ pub(super) fn what_cql_cannot_say_is_refused_and_said_beforehand(world: &World<'
         "read t0/0[:1..] aggregate count",
         "read t0/0 select c20 where c4=3",
         "read t0/0 aggregate max:c20 where c6>=3",
+        "read t0/0 aggregate sum:c6,avg:c6 where c6>=3",
+        "read t0/{0,1} aggregate sum:c4,count",
+        "read t0/* group c0,c1 with count,avg:c6",
+        "read t0/* distinct c0,c20",
+        "read t0/{0,3} distinct c0",
+        "read t0/ring1..2 distinct c0,c21",
+        "read t0/ring..2 select c6,c1 page 3 stamps",
+        "read t0/ring4.. aggregate count",
+        "read t0/ring4..7 select c6 where c4=3",
+        "read t0/0 select c6,c20 order c1 ttls",
+        "read t0/0 select c6 where c4=3,c6>1,c6<5",
     ] {
         let (said, answer) = check(text, &mut stage);
         assert_eq!(said, Ok(()), "{text}");
@@ -461,4 +474,83 @@ pub(super) fn what_has_a_time_to_live_is_gone_after_it(world: &World<'_>) {
         9: rows (-2147483648,-2147483647,null,10,null)
     "#]]
     .assert_eq(&last);
+}
+
+pub(super) fn partitions_lie_on_the_ring_by_our_tokens(world: &World<'_>) {
+    let mut stage = world.stage(one_table);
+    let mut script = String::new();
+    for p in 0..64 {
+        script += &format!("1: upsert t0/{p}/0 c6=1 | auto at 5 one\n");
+    }
+    answers(&mut stage, &script);
+    let schema = std::sync::Arc::clone(&stage.schema);
+    let table = schema.table(0);
+    let positions = |answer: Answer| -> Vec<u64> {
+        let Answer::Rows(rows) = answer else {
+            panic!("{answer:?}")
+        };
+        let position = |row: &[u8]| {
+            let key = Value::decode(&mut &*row).unwrap();
+            table.partitions().deflate(&[key]).unwrap()
+        };
+        rows.iter().map(position).collect()
+    };
+    for (after, upto) in [
+        (None, None),
+        (Some(3), None),
+        (None, Some(9)),
+        (Some(3), Some(9)),
+        (Some(9), Some(3)),
+        (Some(5), Some(5)),
+    ] {
+        let bound = |at: Option<u64>| at.map_or_else(String::new, |at| at.to_string());
+        let (from, to) = (bound(after), bound(upto));
+        let visit: Visit = format!("2: read t0/ring{from}..{to} select c0 | auto at 0 one")
+            .parse()
+            .unwrap();
+        let seen = positions(play(&mut stage, &visit));
+        assert_eq!(seen, datagen::ring::between(table, 64, after, upto), "{visit}");
+    }
+}
+
+pub(super) fn sums_are_those_of_their_column(world: &World<'_>) {
+    let mut stage = world.stage(one_table);
+    let schema = std::sync::Arc::clone(&stage.schema);
+    let number = |v: i64| {
+        schema
+            .table(0)
+            .domain(ColumnId(6))
+            .deflate(&Value::Int(v))
+            .unwrap()
+    };
+    let (most, minus) = (number(i64::from(i32::MAX)), number(-4));
+    let got = answers(
+        &mut stage,
+        &format!(
+            "1: upsert t0/0/0 c6={most} | auto at 10 one
+             2: upsert t0/0/1 c6={most} | auto at 10 one
+             3: upsert t0/1/0 c6={minus} | auto at 10 one
+             4: upsert t0/1/1 c6={minus} | auto at 10 one
+             5: upsert t0/1/2 c6={} | auto at 10 one
+             6: shared t0/3 c20=7 | auto at 10 one
+             10: read t0/0 aggregate sum:c6,avg:c6 | auto at 0 one
+             11: read t0/1 aggregate sum:c6,avg:c6 | auto at 0 one
+             12: read t0/2 aggregate sum:c6,avg:c6,count,max:c6 | auto at 0 one
+             13: read t0/{{0,1}} aggregate sum:c6,count | auto at 0 one
+             14: read t0/3 group c0 with count,sum:c6 | auto at 0 one
+             15: read t0/3 group c0,c1 with count | auto at 0 one
+             16: read t0/3 distinct c0,c20 | auto at 0 one",
+            number(-3)
+        ),
+    );
+    expect![[r#"
+        10: rows (-2,2147483647)
+        11: rows (-11,-3)
+        12: rows (0,0,0,null)
+        13: rows (-13,5)
+        14: rows (-1906902621,1,0)
+        15: rows (-1906902621,null,1)
+        16: rows (-1906902621,-2147483641)
+    "#]]
+    .assert_eq(&got);
 }

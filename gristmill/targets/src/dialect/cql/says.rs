@@ -3,7 +3,7 @@
 //!
 //! Source: the grammar and the restrictions of `StatementRestrictions` and `SelectStatement`, each tried on 5.0.9 and 4.1.
 
-use datagen::schema::{ColumnId, Schema, Table};
+use datagen::schema::{ColumnId, Place, Schema, Table};
 use datagen::universe::Slice;
 use datagen::value::Type;
 use history::{Aggregate, Change, ChangeKind, From, Op, Parts, Query, Relation, RowChoice, Select, Step};
@@ -64,7 +64,10 @@ fn read(table: &Table, q: &Query) -> Says {
     if matches!(q.parts, Parts::In(_)) && !single {
         return Err("IN over a partition key of several columns");
     }
-    if matches!(q.parts, Parts::All) && !q.rows.is_every() && !definition.clustering.is_empty() {
+    if matches!(q.parts, Parts::All | Parts::Ring { .. })
+        && !q.rows.is_every()
+        && !definition.clustering.is_empty()
+    {
         return Err("rows by their clustering key in all partitions");
     }
     if !q.filter.is_empty() && (matches!(q.parts, Parts::In(_)) || matches!(q.rows, RowChoice::In(_))) {
@@ -78,13 +81,30 @@ fn read(table: &Table, q: &Query) -> Says {
     order(table, q)?;
     match &q.select {
         Select::Columns(_) => Ok(()),
-        Select::Distinct(_) => Err("DISTINCT of columns that are not of the partition key"),
-        Select::Aggregates(aggregates) => self::aggregates(aggregates),
+        Select::Distinct(columns) => of_partitions(table, q, columns),
+        Select::Aggregates(aggregates) => self::aggregates(table, aggregates),
         Select::Group { by, aggregates } => {
             grouping(table, by)?;
-            self::aggregates(aggregates)
+            self::aggregates(table, aggregates)
         }
     }
+}
+
+/// `SELECT DISTINCT` takes the whole partition key, static columns, and nothing of rows.
+fn of_partitions(table: &Table, q: &Query, columns: &[ColumnId]) -> Says {
+    let definition = table.definition();
+    let keyed = definition
+        .partition
+        .iter()
+        .all(|k| columns.contains(&k.column.id));
+    let theirs = |id: &ColumnId| matches!(table.place(*id), Place::Partition(_) | Place::Shared(_));
+    if !keyed || !columns.iter().all(theirs) {
+        return Err("DISTINCT of columns that are not of the partition");
+    }
+    if !q.rows.is_every() || !q.filter.is_empty() || !q.order.is_empty() {
+        return Err("filters and orders over distinct partitions");
+    }
+    Ok(())
 }
 
 /// `SELECT DISTINCT` takes whole partitions only.
@@ -124,7 +144,7 @@ fn ordered(table: &Table, q: &Query) -> Says {
     };
     let extremes = aggregated.iter().filter_map(|aggregate| match aggregate {
         Aggregate::Min(id) | Aggregate::Max(id) => Some(ty(id)),
-        Aggregate::CountRows | Aggregate::Count(_) | Aggregate::Sum(_) => None,
+        Aggregate::CountRows | Aggregate::Count(_) | Aggregate::Sum(_) | Aggregate::Avg(_) => None,
     });
     let extremes: Vec<Type> = extremes.collect();
     if extremes.contains(&Type::TimeUuid) {
@@ -164,10 +184,25 @@ fn order(table: &Table, q: &Query) -> Says {
     Ok(())
 }
 
-/// `sum` over nothing is 0 there, and in the column's own type.
-fn aggregates(aggregates: &[Aggregate]) -> Says {
-    if aggregates.iter().any(|a| matches!(a, Aggregate::Sum(_))) {
-        return Err("sum (0 over nothing, and it overflows)");
+/// Only what is exact: sums of floats depend on the order of the rows, averages of decimals are rounded.
+fn aggregates(table: &Table, aggregates: &[Aggregate]) -> Says {
+    let whole = |ty| {
+        matches!(
+            ty,
+            Type::Int8 | Type::Int16 | Type::Int32 | Type::Int64 | Type::Varint
+        )
+    };
+    for aggregate in aggregates {
+        let ty = aggregate.column().map(|id| table.column(id).ty);
+        match (aggregate, ty) {
+            (Aggregate::Sum(_), Some(Type::Numeric { .. } | Type::Decimal)) => {}
+            (Aggregate::Sum(_) | Aggregate::Avg(_), Some(ty)) if !whole(ty) => {
+                return Err(
+                    "sum of anything but whole numbers and decimals, avg of anything but whole numbers",
+                );
+            }
+            _ => {}
+        }
     }
     Ok(())
 }
@@ -192,6 +227,6 @@ pub(crate) const LEFT_OUT: &[&str] = &[
     "microseconds of timestamps (Cassandra keeps milliseconds)",
     "lists that are not frozen (the server's clock orders their elements)",
     "writetime of columns whose elements are cells of their own (sets, maps and user-defined types that are not frozen)",
-    "sum (0 over nothing there, and it overflows)",
+    "sums of floating-point numbers and averages of anything but whole numbers (they are not exact)",
     "reads that CQL has no words for (OR, IS NULL, <>, joins, OFFSET, orders other than the clustering key's)",
 ];

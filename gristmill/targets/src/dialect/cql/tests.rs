@@ -134,6 +134,22 @@ fn one_text_serves_all_requests_of_a_shape() {
             "1: read t0/0 select c4 page 3 | auto at 0 one",
             "2: read t0/2 select c4 page 9 | auto at 0 quorum",
         ),
+        (
+            "1: read t1/ring..3 select c2 | auto at 0 one",
+            "2: read t1/ring2.. select c2 | auto at 0 one",
+        ),
+        (
+            "1: read t1/ring1..3 select c2 | auto at 0 one",
+            "2: read t1/ring2..5 select c2 | auto at 0 one",
+        ),
+        (
+            "1: read t0/0 aggregate sum:c4 | auto at 0 one",
+            "2: read t0/0 aggregate avg:c4 | auto at 0 one",
+        ),
+        (
+            "1: read t0/0 select c4 stamps | auto at 0 one",
+            "2: read t0/0 select c4 ttls | auto at 0 one",
+        ),
     ];
     for (first, second) in pairs.map(|(a, b)| (of(a), of(b))) {
         let (mut kept, mut fresh) = (Script::default(), Script::default());

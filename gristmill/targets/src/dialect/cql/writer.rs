@@ -486,7 +486,10 @@ impl Writer<'_> {
                 }
                 self.columns(table, columns, &mut first);
                 if q.extras.stamps {
-                    self.stamps(table, columns, &mut first);
+                    self.beside(table, columns, "writetime(", Want::Stamp, &mut first);
+                }
+                if q.extras.ttls {
+                    self.beside(table, columns, "ttl(", Want::Count, &mut first);
                 }
             }
             Select::Distinct(columns) => {
@@ -546,6 +549,14 @@ impl Writer<'_> {
             Parts::One(position) => self.whole_key(&table.parts, *position, &mut first),
             Parts::In(positions) => self.keys_in(&table.parts, positions, &mut first),
             Parts::All => {}
+            Parts::Ring { after, upto } => {
+                for (bound, sign) in [(after, " > "), (upto, " <= ")] {
+                    if let Some(position) = bound {
+                        self.and(&mut first);
+                        self.token(&table.parts, *position, sign);
+                    }
+                }
+            }
         }
         let keyless = first;
         match &q.rows {
@@ -561,6 +572,19 @@ impl Writer<'_> {
             self.predicate(table, predicate);
         }
         !q.filter.is_empty() || keyless && !first
+    }
+
+    /// `token(a, b) > token(1, 2)`
+    fn token(&mut self, keys: &Keys, position: u64, sign: &str) {
+        for (i, col) in keys.columns.iter().enumerate() {
+            self.push(if i == 0 { "token(" } else { ", " });
+            self.push(&col.name);
+        }
+        self.push(")");
+        self.push(sign);
+        self.push("token");
+        self.key(keys, position, |w, i, _| w.push(if i == 0 { "(" } else { ", " }));
+        self.push(")");
     }
 
     fn predicate(&mut self, table: &TableLayout, p: &Predicate) {
@@ -588,16 +612,23 @@ impl Writer<'_> {
         }
     }
 
-    /// `writetime(c)` of every selected column that is one cell.
-    fn stamps(&mut self, table: &TableLayout, ids: &[ColumnId], first: &mut bool) {
+    /// `writetime(c)` or `ttl(c)` of every selected column that is not of the key.
+    fn beside(
+        &mut self,
+        table: &TableLayout,
+        ids: &[ColumnId],
+        function: &str,
+        want: Want,
+        first: &mut bool,
+    ) {
         // Of a column of several cells there are several: they are not asked for.
         let cells = ids.iter().filter_map(|id| table.cell_column(*id));
         for col in cells.filter(|col| col.ty.cells().is_none()) {
             self.comma(first);
-            self.push("writetime(");
+            self.push(function);
             self.push(&col.name);
             self.push(")");
-            self.want(Want::Stamp);
+            self.want(want);
         }
     }
 
@@ -614,6 +645,7 @@ impl Writer<'_> {
                 Aggregate::Min(id) => ("min(", *id),
                 Aggregate::Max(id) => ("max(", *id),
                 Aggregate::Sum(id) => ("sum(", *id),
+                Aggregate::Avg(id) => ("avg(", *id),
             };
             let col = table.any(id);
             self.push(name);
@@ -622,7 +654,7 @@ impl Writer<'_> {
             self.want(match aggregate {
                 Aggregate::Count(_) | Aggregate::CountRows => Want::Count,
                 Aggregate::Min(_) | Aggregate::Max(_) => Want::Value(col.ty),
-                Aggregate::Sum(_) => Want::Sum(col.ty),
+                Aggregate::Sum(_) | Aggregate::Avg(_) => Want::Sum(col.ty),
             });
         }
     }

@@ -1,7 +1,7 @@
 //! Discipline `lww`: what its visits are made of.
 
 use super::*;
-use history::{Consistency, Explicit, Line, SessionId};
+use history::{Consistency, Explicit, Line, Select, SessionId};
 
 fn every_profile() -> impl Iterator<Item = (&'static str, Config)> {
     crate::partitions::names().flat_map(|(name, _)| {
@@ -33,8 +33,11 @@ fn every_profile_has_visits_of_one_request_with_a_timestamp() {
             for query in queries(&visit) {
                 let one = matches!(query.parts, Parts::One(_));
                 assert_eq!((query.from, query.offset), (From::Table, 0), "{visit}");
+                let listed = matches!(query.parts, Parts::In(_)) || matches!(query.rows, RowChoice::In(_));
+                assert!(query.filter.is_empty() || !listed, "{visit}");
+                let columns = matches!(query.select, Select::Columns(_));
                 assert!(
-                    query.filter.is_empty() || (query.filter.len() == 1 && query.order.is_empty()),
+                    columns || (query.order.is_empty() && query.extras.is_none()),
                     "{visit}"
                 );
                 assert!(
@@ -104,7 +107,9 @@ fn its_visits_are_fit_to_be_written_down() {
 
 #[test]
 fn reads_ask_for_what_only_cql_has() {
-    let p = workload(Config::default().lww(), 7);
+    let mut config = Config::default().lww();
+    config.lww = config.lww.map(Lww::cql);
+    let p = workload(config, 7);
     let all: Vec<Query> = visits(&p, 1..4000)
         .flat_map(|v| queries(&v).cloned().collect::<Vec<_>>())
         .collect();
@@ -113,6 +118,37 @@ fn reads_ask_for_what_only_cql_has() {
     assert!(has(&|q| q.extras.page.is_some()));
     assert!(has(&|q| q.extras.per_partition.is_some()));
     assert!(has(&|q| !q.order.is_empty() && q.limit.is_some()));
+    assert!(has(&|q| q.extras.ttls && q.extras.stamps));
+    let bounded = |q: &&Query| {
+        matches!(
+            q.parts,
+            Parts::Ring {
+                after: Some(_),
+                upto: Some(_)
+            }
+        )
+    };
+    assert!(all.iter().filter(bounded).count() > 3);
+    let has = |which: &dyn Fn(&Query) -> bool| all.iter().filter(|q| which(q)).count() > 3;
+    assert!(has(&|q| matches!(q.select, Select::Group { .. })));
+    assert!(has(&|q| matches!(q.select, Select::Distinct(_))));
+    assert!(has(&|q| q.filter.len() > 1));
+    assert!(has(
+        &|q| !q.filter.is_empty() && matches!(q.rows, RowChoice::Slice(_))
+    ));
+    let aggregates = |q: &Query| match &q.select {
+        Select::Aggregates(list) | Select::Group { aggregates: list, .. } => list.clone(),
+        Select::Columns(_) | Select::Distinct(_) => Vec::new(),
+    };
+    assert!(has(&|q| aggregates(q)
+        .iter()
+        .any(|a| matches!(a, Aggregate::Sum(_)))));
+    assert!(has(&|q| aggregates(q)
+        .iter()
+        .any(|a| matches!(a, Aggregate::Avg(_)))));
+    assert!(has(
+        &|q| !aggregates(q).is_empty() && !matches!(q.parts, Parts::One(_))
+    ));
 }
 
 #[test]

@@ -40,6 +40,7 @@ fn every_kind_of_write_and_read_is_reached() {
                     Aggregate::Min(_) => "min",
                     Aggregate::Max(_) => "max",
                     Aggregate::Sum(_) => "sum",
+                    Aggregate::Avg(_) => "avg",
                 }));
             }
             if let RowChoice::Slice(slice) = &query.rows {
@@ -249,7 +250,7 @@ fn well_formed(p: &Partitions, query: &Query) {
             assert!(!list.is_empty() && list.len() <= usize::from(IN_MAX));
             assert!(list.windows(2).all(|pair| pair[0] < pair[1]));
         }
-        Parts::All => assert!(narrow, "F30"),
+        Parts::All | Parts::Ring { .. } => assert!(narrow, "F30"),
     }
     if let RowChoice::In(list) = &query.rows {
         assert!(!list.is_empty() && list.len() <= usize::from(IN_MAX));
@@ -320,7 +321,7 @@ fn aggregates(p: &Partitions, query: &Query, list: &[Aggregate]) {
     for aggregate in list {
         match aggregate {
             Aggregate::Min(id) | Aggregate::Max(id) => assert!(identity(column(table, *id).1), "F19"),
-            Aggregate::Sum(id) => {
+            Aggregate::Sum(id) | Aggregate::Avg(id) => {
                 let most = table.domain(*id).magnitude_max().expect("a number");
                 assert!(most < 1 << 40, "F29: {id:?} could overflow 64 bits");
             }

@@ -23,7 +23,7 @@ fn nobody_writes_or_reads_a_partition_of_another_share() {
                     let positions = match &query.parts {
                         Parts::One(position) => vec![*position],
                         Parts::In(positions) => positions.clone(),
-                        Parts::All => panic!("others write this table too: {query:?}"),
+                        Parts::All | Parts::Ring { .. } => panic!("others write this table too: {query:?}"),
                     };
                     let parts = positions.into_iter().map(|position| Part {
                         table: query.table,
