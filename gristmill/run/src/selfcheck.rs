@@ -86,7 +86,7 @@ pub fn trials() -> Vec<Trial> {
         fault: match line.needs {
             Needs::Crash => Some((FaultKind::Kill, Rate { num: 1, den: 200 })),
             Needs::Change => Some((FaultKind::Alter, Rate { num: 1, den: 40 })),
-            Needs::Nothing | Needs::Partner | Needs::Conditional => None,
+            Needs::Ring | Needs::Nothing | Needs::Partner | Needs::Conditional => None,
         },
         // A lie that needs a partner must not depend on how busy the machine is.
         pace: if line.needs == Needs::Partner {
