@@ -144,7 +144,8 @@ impl Fit<'_> {
             }
         };
         let plain = !self.table.columns().any(|c| c.id == id) || self.table.domain(id).elements().is_none();
-        let what = what.or_else(|| (!plain).then_some("has cells of its own for its elements: leave it as it is"));
+        let what =
+            what.or_else(|| (!plain).then_some("has cells of its own for its elements: leave it as it is"));
         let indexed = alone && self.table.indexes.iter().any(|i| i.columns.contains(&id));
         if let Some(what) = what.or_else(|| indexed.then_some("is in an index of the schema")) {
             (self.say)(format!("column c{} {what}", id.0));

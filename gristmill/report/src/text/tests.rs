@@ -643,6 +643,7 @@ fn every_kind_and_shape_has_a_title_and_an_explanation() {
             |wrong result: an insert shows a row that must not be there
             |wrong result: an insert shows a wrong value
             |wrong result: an insert shows a cell with a wrong timestamp
+            |wrong result: an insert shows a cell with a wrong time to live
             |wrong result: an insert shows a value that nobody wrote
             |wrong result: an insert shows a row twice
             |wrong result: an insert returns its rows in a wrong order

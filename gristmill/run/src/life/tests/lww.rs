@@ -62,7 +62,7 @@ fn cassandra_is_flushed_compacted_restarted_and_killed_in_mid_run_and_keeps_what
         return;
     }
     let flags =
-        "sessions=6 visits=1500 fault:kill=1/500 fault:restart=1/300 fault:flush=1/60 fault:compact=1/120";
+        "sessions=6 visits=1500 fault:kill=1/250 fault:restart=1/300 fault:flush=1/60 fault:compact=1/120";
     let verdict = run(LOCAL, flags);
     println!("{:?} {:?} {:?}", verdict.visits, verdict.faults, verdict.counts);
     assert_clean(&verdict);

@@ -147,7 +147,12 @@ fn assert_counts_are_whole(folder: &Folder, verdict: &Verdict) {
     assert_eq!(Some(again.held), again.of);
     let (a, b) = (&again.counts, &verdict.counts);
     assert_eq!((a.answers, a.rows, a.cells), (b.answers, b.rows, b.cells));
-    assert_eq!(a.exercised, b.exercised);
+    // What was read because of a kill only the run itself knows; each of these reads is counted by its own kind, too.
+    let drawn = b
+        .exercised
+        .iter()
+        .filter(|(kind, _)| !kind.starts_with("read-after-"));
+    assert_eq!(a.exercised, drawn.map(|(kind, n)| (kind.clone(), *n)).collect());
     let times = |causes: &[history::verdict::Cause]| causes.iter().map(|c| c.times).sum::<u64>();
     assert_eq!(
         times(&again.causes) + shown_by_probes(folder),
