@@ -462,10 +462,10 @@ fn asked(base: &dyn Regenerate, tables: usize) -> Vec<Asked> {
             stamp,
             stamps,
         };
-        first = first.or(Some(asks(false)));
+        first = first.or_else(|| Some(asks(false)));
         for step in &visit.steps {
             if let Step::Read(query) = step {
-                let known = found[usize::from(query.table)].get_or_insert(asks(false));
+                let known = found[usize::from(query.table)].get_or_insert_with(|| asks(false));
                 known.stamps |= query.extras.stamps;
             }
         }

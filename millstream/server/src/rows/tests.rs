@@ -52,7 +52,8 @@ fn a_quoted_field_of_csv_goes_over_several_lines() {
         .map(|(line, record)| Ok((*line, (*record).to_owned())))
         .collect();
     assert_eq!(records(text, true), wanted);
-    assert_eq!(records(text, false).len(), 6);
+    // Two of seven lines are empty.
+    assert_eq!(records(text, false).len(), 5);
 }
 
 #[test]
