@@ -411,6 +411,19 @@ impl Changing {
         }
     }
 
+    /// Under `lww` a read that may be put to an index asks for no order, and so for no LIMIT: Cassandra refuses both together,
+    /// and rows come in the order of the key anyway. Whether the index stands at that moment nobody knows beforehand.
+    fn unordered(&self, visit: &mut Visit) {
+        for step in &mut visit.steps {
+            let Step::Read(query) = step else { continue };
+            let comes_and_goes = |p: &Predicate| self.changeable.indexed.contains(&(query.table, p.column.0));
+            if !self.transactions && query.filter.iter().any(comes_and_goes) {
+                query.order.clear();
+                query.limit = None;
+            }
+        }
+    }
+
     /// The visits that drop a column of a table after one, as far as matters: up to `until`.
     fn drops(&self, table: u16, after: Lts, until: u64, into: &mut Vec<Lts>) {
         let laid = self.laid.read();
@@ -500,6 +513,7 @@ impl Regenerate for Changing {
             None => self.base.visit(lts)?,
         };
         self.by_index(&mut visit);
+        self.unordered(&mut visit);
         let mut tables: Vec<u16> = visit.writes.iter().map(|part| part.table).collect();
         tables.extend(visit.steps.iter().filter_map(|step| match step {
             Step::Read(query) => Some(query.table),

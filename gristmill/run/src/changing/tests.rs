@@ -178,6 +178,24 @@ fn reads_look_for_values_by_the_index_while_there_is_one() {
 }
 
 #[test]
+fn under_lww_what_an_index_may_answer_is_asked_for_in_no_order() {
+    let ordered = |faults: &[&str]| {
+        let plan = lww(faults);
+        let changeable = lww(&["index=1/60"]).changes.unwrap();
+        let visits = history(&plan).unwrap();
+        let all = (1..=4000).filter_map(|n| visits.visit(Lts(n)));
+        let of = |step: &Step| {
+            let Step::Read(query) = step else { return false };
+            let indexed = |p: &Predicate| changeable.indexed.contains(&(query.table, p.column.0));
+            query.filter.iter().any(indexed) && (!query.order.is_empty() || query.limit.is_some())
+        };
+        all.filter(|visit| visit.steps.iter().any(of)).count()
+    };
+    assert!(ordered(&[]) > 5, "without an index they are");
+    assert_eq!(ordered(&["index=1/60"]), 0);
+}
+
+#[test]
 fn without_such_faults_nothing_gives_way() {
     let plan = lww(&[]);
     let base = history(&plan).unwrap();
