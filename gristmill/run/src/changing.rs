@@ -21,13 +21,13 @@ mod narrow;
 
 use crate::fault::{FaultKind, Needs, Schedule};
 use crate::plan::Plan;
-use crate::whole;
+use crate::whole::{self, Asked};
 use datagen::domain::Limits;
 use datagen::schema::{Column, ColumnId, Schema, Table};
 use datagen::stream::{Stream, below, chance, draw};
 use datagen::value::Type;
 use history::{
-    Address, Change, ChangeKind, Consistency, End, From, Level, Lts, Op, Part, Parts, Predicate, Regenerate,
+    Address, Change, ChangeKind, Consistency, End, From, Lts, Op, Part, Parts, Predicate, Regenerate,
     Relation, RowChoice, Select, Stamp, Step, Visit,
 };
 use parking_lot::RwLock;
@@ -49,8 +49,6 @@ pub struct Changeable {
 const LOOKED_BACK: u64 = 256;
 /// How far the layout goes beyond what was asked for: more than visits can be open at once.
 const AHEAD: u64 = 1 << 14;
-/// Visits that are looked through for what reads of a table ask for.
-const LOOKED_THROUGH: u64 = 4096;
 /// The share of the filters on a table with an index that are put to the index.
 const BY_INDEX: (u64, u64) = (1, 2);
 
@@ -75,14 +73,6 @@ struct Laid {
     /// The numbers of the events of a table that drop and add columns, and of those that make and drop indexes.
     columns: BTreeMap<u16, Vec<u64>>,
     indexes: BTreeMap<u16, Vec<u64>>,
-}
-
-/// What the base's reads of a table ask for beside their statements.
-#[derive(Debug, Clone, Copy)]
-struct Asked {
-    level: Level,
-    stamp: Option<Stamp>,
-    stamps: bool,
 }
 
 /// See the module.
@@ -114,7 +104,7 @@ impl Changing {
         }
         let schema = base.schema(Lts(1));
         Some(Arc::new(Changing {
-            asked: asked(base.as_ref(), schema.tables.len()),
+            asked: whole::asked(base.as_ref(), schema.tables.len()),
             base: Arc::clone(base),
             schedule,
             seed: plan.seed.0,
@@ -454,47 +444,6 @@ fn words(kind: FaultKind) -> Option<&'static str> {
         FaultKind::Repair => Some("read-after-repair"),
         _ => None,
     }
-}
-
-/// What the first reads of each table ask for; of a table that nobody reads, what the first visit does.
-fn asked(base: &dyn Regenerate, tables: usize) -> Vec<Asked> {
-    let mut found: Vec<Option<Asked>> = vec![None; tables];
-    let mut first = None;
-    let mut next = Lts(1);
-    while let Some(lts) = base.from(next).filter(|lts| lts.0 <= LOOKED_THROUGH) {
-        next = Lts(lts.0 + 1);
-        let Some(visit) = base.visit(lts) else { continue };
-        // What belongs to a write is nothing to a read.
-        let stamp = visit.stamp.map(|stamp| Stamp {
-            ttl: None,
-            condition: None,
-            ..stamp
-        });
-        let asks = |stamps| Asked {
-            level: visit.level,
-            stamp,
-            stamps,
-        };
-        first = first.or_else(|| Some(asks(false)));
-        for step in &visit.steps {
-            if let Step::Read(query) = step {
-                let known = found[usize::from(query.table)].get_or_insert_with(|| asks(false));
-                known.stamps |= query.extras.stamps;
-            }
-        }
-        if found
-            .iter()
-            .all(|asks| asks.is_some_and(|asks| asks.stamps || asks.stamp.is_none()))
-        {
-            break;
-        }
-    }
-    let other = first.unwrap_or(Asked {
-        level: Level::Serializable,
-        stamp: None,
-        stamps: false,
-    });
-    found.into_iter().map(|asks| asks.unwrap_or(other)).collect()
 }
 
 impl Regenerate for Changing {

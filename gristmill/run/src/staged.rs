@@ -16,10 +16,10 @@
 //! * V4 a load whose length is a time has no end until it is over; then another history is made, which knows it.
 
 use crate::plan::{Stage, Stages};
-use crate::whole;
+use crate::whole::{self, Asked};
 use datagen::schema::{Schema, Table};
 use datagen::value::Order;
-use history::{Consistency, End, Level, Lts, Part, Query, Regenerate, Select, Stamp, Step, Visit};
+use history::{Consistency, End, Lts, Part, Query, Regenerate, Select, Step, Visit};
 use parking_lot::RwLock;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -105,7 +105,7 @@ pub(crate) struct Staged {
     replicas: Replicas,
     schema: Arc<Schema>,
     /// What the load's reads of each table ask for beside their statements.
-    asked: Vec<(Level, Option<Stamp>)>,
+    asked: Vec<Asked>,
     laid: RwLock<Laid>,
 }
 
@@ -118,7 +118,7 @@ impl Staged {
         );
         let schema = base.schema(Lts(1));
         Staged {
-            asked: asked(base.as_ref(), schema.tables.len()),
+            asked: whole::asked(base.as_ref(), schema.tables.len()),
             schema,
             base,
             stages,
@@ -269,7 +269,7 @@ impl Staged {
     }
 
     fn is_stamped(&self) -> bool {
-        self.asked.iter().any(|(_, stamp)| stamp.is_some())
+        self.asked.iter().any(|asked| asked.stamp.is_some())
     }
 
     /// The read at an index of a validation.
@@ -286,38 +286,6 @@ impl Staged {
         }
         query
     }
-}
-
-/// Visits that are looked through for what reads ask for.
-const LOOKED_THROUGH: u64 = 4096;
-
-/// What the first reads of each table ask for; of a table that nobody reads, what the first visit does.
-fn asked(base: &dyn Regenerate, tables: usize) -> Vec<(Level, Option<Stamp>)> {
-    let mut found: Vec<Option<(Level, Option<Stamp>)>> = vec![None; tables];
-    let mut first = None;
-    let mut next = Lts(1);
-    while let Some(lts) = base.from(next).filter(|lts| lts.0 <= LOOKED_THROUGH) {
-        next = Lts(lts.0 + 1);
-        let Some(visit) = base.visit(lts) else { continue };
-        // What belongs to a write is nothing to a read.
-        let stamp = visit.stamp.map(|stamp| Stamp {
-            ttl: None,
-            condition: None,
-            ..stamp
-        });
-        let asks = (visit.level, stamp);
-        first = first.or(Some(asks));
-        for step in &visit.steps {
-            if let Step::Read(query) = step {
-                found[usize::from(query.table)].get_or_insert(asks);
-            }
-        }
-        if found.iter().all(Option::is_some) {
-            break;
-        }
-    }
-    let other = first.unwrap_or((Level::Serializable, None));
-    found.into_iter().map(|asks| asks.unwrap_or(other)).collect()
 }
 
 impl Regenerate for Staged {
@@ -404,7 +372,7 @@ impl Regenerate for Staged {
 impl Staged {
     /// A visit that reads.
     fn validating(&self, lts: Lts, read: Query) -> Visit {
-        let (level, stamp) = self.asked[usize::from(read.table)];
+        let Asked { level, stamp, .. } = self.asked[usize::from(read.table)];
         Visit {
             lts,
             level,

@@ -202,3 +202,23 @@ fn without_such_faults_nothing_gives_way() {
     assert!(Changing::of(&plan, &base).is_none());
     assert_eq!(plan.changes, None);
 }
+
+#[test]
+fn tables_of_lightweight_transactions_are_read_in_their_order_even_where_no_visit_reads_them() {
+    let flags = [("discipline", "lww"), ("visits", "2000"), ("reads", "0")];
+    let plan = plan("reference:", &flags, &[]);
+    let base = history(&plan).unwrap();
+    let asked = whole::asked(&*base, plan.schema.tables.len());
+    let (mut serial, mut plain) = (0, 0);
+    for visit in (1..=2000).filter_map(|n| base.visit(Lts(n))) {
+        let conditional = visit.stamp.unwrap().condition.is_some();
+        for part in &visit.writes {
+            let read = asked[usize::from(part.table)].stamp.unwrap();
+            assert_eq!(read.consistency == Consistency::Serial, conditional, "{visit}");
+            assert_eq!(read.condition, None);
+            serial += u64::from(conditional);
+            plain += u64::from(!conditional);
+        }
+    }
+    assert!(serial > 10 && plain > 10, "{serial} {plain}");
+}

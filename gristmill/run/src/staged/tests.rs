@@ -1,7 +1,7 @@
 use super::*;
 use crate::testing::Listed;
 use datagen::schema::ddl;
-use history::{From, Parts};
+use history::{From, Level, Parts, Stamp};
 
 /// Visits of a list on tables that are there.
 struct OnTables(Listed, Arc<Schema>);
