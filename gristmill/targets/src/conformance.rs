@@ -3,6 +3,7 @@
 
 mod differential;
 mod lww;
+mod sessions;
 mod stage;
 mod suite;
 mod tables;
@@ -10,6 +11,9 @@ mod tables;
 pub(crate) use differential::texts_mean_what_was_executed;
 pub(crate) use lww::{
     every_pair_of_operations_in_every_order, greatest_timestamp_wins, small_histories_in_any_order, wide,
+};
+pub(crate) use sessions::{
+    after_kill_9_what_was_acknowledged_is_there, begin, sessions_tell_what_became_of_them, step,
 };
 pub(crate) use stage::Stage;
 pub(crate) use suite::{essentials, everything};

@@ -1,21 +1,79 @@
 //! What throw-away servers have in common, whichever they are: files in the folder of the run, a port and a password that
 //! never change in its life, an environment without anything of the person who tests, an end that leaves nothing behind.
 
+use crate::Unusable;
 use crate::process;
+use crate::target::OpenOptions;
+use crate::url::{decode, split_query};
 use nix::sys::signal::Signal;
+use parking_lot::Mutex;
 use std::fs;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// Between two looks at a server that starts or stops.
 pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 /// Looks until it is given up: one minute.
 pub(crate) const PAUSES_MAX: u32 = 3_000;
+
+/// The servers of this process, so that two targets of one folder share one.
+pub(crate) struct Shared<T>(Mutex<Vec<Weak<T>>>);
+
+impl<T> Shared<T> {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    /// The one that somebody holds already, or a new one.
+    pub(crate) fn find(&self, is: impl Fn(&T) -> bool, new: impl FnOnce() -> T) -> Arc<T> {
+        let mut all = self.0.lock();
+        all.retain(|one| one.strong_count() > 0);
+        if let Some(found) = all.iter().filter_map(Weak::upgrade).find(|one| is(one)) {
+            return found;
+        }
+        let new = Arc::new(new());
+        all.push(Arc::downgrade(&new));
+        new
+    }
+}
+
+/// The server's own folder in that of the run, whole.
+pub(crate) fn folder(options: &OpenOptions, name: &str) -> PathBuf {
+    std::path::absolute(&options.folder)
+        .unwrap_or_else(|_| options.folder.clone())
+        .join(name)
+}
+
+/// What the URL of a server of our own may say: where its programs are (`bin`), and its settings (`set=name=value`), beside
+/// room for as many connections as sessions need. Errors: anything else, with `programs` as what `bin` is a folder of.
+pub(crate) fn parameters(
+    url: &str,
+    options: &OpenOptions,
+    programs: &str,
+) -> Result<(Option<PathBuf>, Vec<String>), Unusable> {
+    let bad = |what: String, remedy: &str| Unusable::usage(url, what, remedy);
+    let mut bin = None;
+    let mut settings = vec![format!("max_connections={}", u32::from(options.sessions) + 24)];
+    for (key, value) in split_query(url.split_once('?').map_or("", |(_, query)| query)) {
+        let value = decode(value).ok_or_else(|| bad(format!("`{value}` is not percent-encoded"), ""))?;
+        match key {
+            "bin" => bin = Some(PathBuf::from(value)),
+            "set" if value.contains('=') => settings.push(value),
+            "set" => return Err(bad(format!("set={value} sets nothing"), "write set=name=value")),
+            other => {
+                let remedy = format!("known are bin (a folder with {programs}) and set (name=value)");
+                return Err(bad(format!("unknown parameter `{other}`"), &remedy));
+            }
+        }
+    }
+    Ok((bin, settings))
+}
 
 /// A free port of 127.0.0.1 the first time, the same one ever after.
 pub(crate) fn port(home: &Path) -> io::Result<u16> {

@@ -23,6 +23,7 @@ use super::jolokia;
 use crate::Unusable;
 use crate::process;
 use crate::target::{Maintenance, OpenOptions};
+use crate::throwaway;
 use crate::url::{decode, split_query};
 use java::Jars;
 pub(crate) use java::is_installed;
@@ -32,10 +33,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Weak};
+use std::process::{Child, Command};
+use std::sync::Arc;
 use std::time::Duration;
 
 const PAUSE: Duration = Duration::from_millis(20);
@@ -82,8 +82,7 @@ struct Ports {
     agent: u16,
 }
 
-/// The clusters of this process, so that two targets of one folder share one.
-static LOCALS: Mutex<Vec<Weak<Local>>> = Mutex::new(Vec::new());
+static LOCALS: throwaway::Shared<Local> = throwaway::Shared::new();
 
 impl Local {
     /// The cluster of the folder; starts nothing. Errors: parameters.
@@ -140,17 +139,10 @@ impl Local {
                 "give nodes= too",
             ));
         }
-        let folder = std::path::absolute(&options.folder)
-            .unwrap_or_else(|_| options.folder.clone())
-            .join("cassandra");
-        let mut all = LOCALS.lock();
-        all.retain(|l| l.strong_count() > 0);
-        if let Some(found) = all.iter().filter_map(Weak::upgrade).find(|l| l.folder == folder) {
-            return Ok(found);
-        }
-        let local = Arc::new(Self {
+        let folder = throwaway::folder(options, "cassandra");
+        let new = || Self {
             url: url.to_owned(),
-            folder,
+            folder: folder.clone(),
             jars,
             nodes,
             heap,
@@ -158,9 +150,8 @@ impl Local {
             words,
             environment: Arc::clone(&options.environment),
             state: Mutex::default(),
-        });
-        all.push(Arc::downgrade(&local));
-        Ok(local)
+        };
+        Ok(LOCALS.find(|local| local.folder == folder, new))
     }
 
     pub(super) fn url(&self) -> &str {
@@ -348,30 +339,16 @@ impl Local {
             fs::write(home.join("conf/cassandra.yaml"), yaml)?;
             fs::write(home.join("conf/logback.xml"), java::LOGBACK)?;
             fs::write(home.join("conf/java.options"), java::OPTIONS)?;
-            let log = fs::File::options()
-                .create(true)
-                .append(true)
-                .open(home.join("log"))?;
-            let mut command = Command::new(program);
-            // A language or settings of the person who tests must not leak into the server.
-            command
-                .env_clear()
-                .env("PATH", "/usr/bin:/bin")
-                .env("LC_ALL", "C.UTF-8")
-                .env("TZ", "UTC")
-                .current_dir(&home)
-                .stdin(Stdio::null())
-                .stdout(log.try_clone()?)
-                .stderr(log)
-                .process_group(0)
-                .args(java::arguments(
-                    jars,
-                    &self.heap,
-                    address(node),
-                    ports,
-                    node,
-                    self.nodes,
-                ));
+            let mut command = throwaway::command(program, &home, "log")?;
+            // What is no ASCII in its own messages, too.
+            command.env("LC_ALL", "C.UTF-8").args(java::arguments(
+                jars,
+                &self.heap,
+                address(node),
+                ports,
+                node,
+                self.nodes,
+            ));
             Ok(command)
         };
         let command = prepared().map_err(|e| self.broken(&home.display().to_string(), &e))?;

@@ -23,6 +23,13 @@ pub(super) fn hex(bytes: &[u8], out: &mut String) {
     }
 }
 
+/// `x'00ff'`
+pub(super) fn blob(bytes: &[u8], out: &mut String) {
+    out.push_str("x'");
+    hex(bytes, out);
+    out.push('\'');
+}
+
 /// A numeric with its point.
 pub(super) fn numeric(unscaled: i128, scale: u8, out: &mut String) {
     write!(out, "{}", Value::Numeric(unscaled, scale)).expect("a String takes everything");

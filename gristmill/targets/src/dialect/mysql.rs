@@ -125,18 +125,12 @@ fn write_literal(cell: Cell<'_>, out: &mut String) {
         Cell::Float32(v) => write!(out, "{:e}", f64::from(v)).expect("a String takes everything"),
         Cell::Float64(v) => write!(out, "{v:e}").expect("a String takes everything"),
         Cell::Numeric(unscaled, scale) => literal::numeric(unscaled, scale, out),
-        Cell::Bytes(v) => blob(v, out),
-        Cell::Uuid(v) => blob(&v, out),
+        Cell::Bytes(v) => literal::blob(v, out),
+        Cell::Uuid(v) => literal::blob(&v, out),
         Cell::Date(v) => dated("date", &Value::Date(v), out),
         Cell::Time(v) => dated("time", &Value::Time(v), out),
         Cell::Timestamp(v) | Cell::TimestampTz(v) => dated("timestamp", &Value::Timestamp(v), out),
     }
-}
-
-fn blob(bytes: &[u8], out: &mut String) {
-    out.push_str("x'");
-    literal::hex(bytes, out);
-    out.push('\'');
 }
 
 fn dated(ty: &str, value: &Value, out: &mut String) {

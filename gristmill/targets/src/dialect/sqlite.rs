@@ -81,8 +81,8 @@ fn write_literal(cell: Cell<'_>, out: &mut String) {
         Cell::Float32(v) => float(f64::from(v), out),
         Cell::Float64(v) => float(v, out),
         Cell::Numeric(v, _) => write!(out, "{v}").expect("a String takes everything"),
-        Cell::Bytes(v) => blob(v, out),
-        Cell::Uuid(v) => blob(&v, out),
+        Cell::Bytes(v) => literal::blob(v, out),
+        Cell::Uuid(v) => literal::blob(&v, out),
         Cell::Date(v) => write!(out, "{v}").expect("a String takes everything"),
         Cell::Time(v) | Cell::Timestamp(v) | Cell::TimestampTz(v) => {
             write!(out, "{v}").expect("a String takes everything");
@@ -99,10 +99,4 @@ fn float(v: f64, out: &mut String) {
     } else {
         write!(out, "{v:?}").expect("a String takes everything");
     }
-}
-
-fn blob(bytes: &[u8], out: &mut String) {
-    out.push_str("x'");
-    literal::hex(bytes, out);
-    out.push('\'');
 }

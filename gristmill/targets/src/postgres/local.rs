@@ -18,7 +18,6 @@ use crate::Unusable;
 use crate::process;
 use crate::target::OpenOptions;
 use crate::throwaway::{self, PAUSE, PAUSES_MAX, last_lines, stop, wait_until};
-use crate::url::{decode, split_query};
 use nix::sys::signal::Signal;
 use nix::unistd::{User, geteuid};
 use parking_lot::Mutex;
@@ -28,7 +27,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 /// One folder's server.
 pub(super) struct Local {
@@ -48,57 +47,22 @@ struct State {
     down: bool,
 }
 
-/// The servers of this process, so that two targets of one folder share one.
-static LOCALS: Mutex<Vec<Weak<Local>>> = Mutex::new(Vec::new());
+static LOCALS: throwaway::Shared<Local> = throwaway::Shared::new();
 
 impl Local {
     /// The server of the folder; starts nothing. Errors: parameters.
     pub(super) fn of(url: &str, options: &OpenOptions) -> Result<Arc<Self>, Unusable> {
-        let (mut bin, mut settings) = (
-            None,
-            vec![format!("max_connections={}", u32::from(options.sessions) + 24)],
-        );
-        let remedy = "known are bin (a folder with initdb and postgres) and set (name=value)";
-        for (key, value) in split_query(url.split_once('?').map_or("", |(_, query)| query)) {
-            let value = decode(value)
-                .ok_or_else(|| Unusable::usage(url, format!("`{value}` is not percent-encoded"), ""))?;
-            match key {
-                "bin" => bin = Some(PathBuf::from(value)),
-                "set" if value.contains('=') => settings.push(value),
-                "set" => {
-                    return Err(Unusable::usage(
-                        url,
-                        format!("set={value} sets nothing"),
-                        "write set=name=value",
-                    ));
-                }
-                other => {
-                    return Err(Unusable::usage(
-                        url,
-                        format!("unknown parameter `{other}`"),
-                        remedy,
-                    ));
-                }
-            }
-        }
-        let folder = std::path::absolute(&options.folder)
-            .unwrap_or_else(|_| options.folder.clone())
-            .join("postgres");
-        let mut all = LOCALS.lock();
-        all.retain(|l| l.strong_count() > 0);
-        if let Some(found) = all.iter().filter_map(Weak::upgrade).find(|l| l.folder == folder) {
-            return Ok(found);
-        }
-        let local = Arc::new(Self {
+        let (bin, settings) = throwaway::parameters(url, options, "initdb and postgres")?;
+        let folder = throwaway::folder(options, "postgres");
+        let new = || Self {
             url: url.to_owned(),
-            folder,
+            folder: folder.clone(),
             bin,
             settings,
             environment: Arc::clone(&options.environment),
             state: Mutex::default(),
-        });
-        all.push(Arc::downgrade(&local));
-        Ok(local)
+        };
+        Ok(LOCALS.find(|local| local.folder == folder, new))
     }
 
     pub(super) fn url(&self) -> &str {

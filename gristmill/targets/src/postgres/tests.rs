@@ -4,12 +4,13 @@ use super::config::Config;
 use super::local::find_binaries;
 use super::wire::Wire;
 use crate::conformance::{
-    Stage, everything, greatest_timestamp_wins, texts_mean_what_was_executed, two_tables,
+    Stage, after_kill_9_what_was_acknowledged_is_there, begin, everything, greatest_timestamp_wins,
+    sessions_tell_what_became_of_them, step, texts_mean_what_was_executed, two_tables,
 };
 use crate::process;
-use crate::target::{Gone, OpenOptions, Request, Target};
+use crate::target::{OpenOptions, Request, Target};
 use expect_test::{Expect, expect};
-use history::{Address, Answer, Level, Lts, Reason, ReasonKind, SessionId, Step, Visit};
+use history::{Answer, Level, ReasonKind};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,11 +57,6 @@ fn url(config: &Config, user: &str, password: &str, database: &str) -> String {
     )
 }
 
-fn step(text: &str) -> Step {
-    let visit: Visit = format!("1: {text} | auto").parse().unwrap();
-    visit.steps.into_iter().next().unwrap()
-}
-
 fn is(answer: &Answer, kind: ReasonKind) -> bool {
     matches!(answer, Answer::Refused(r) | Answer::Unknown(r) if r.kind == kind)
 }
@@ -92,17 +88,12 @@ fn a_session_on_postgres_tells_what_became_of_it() {
     let mut stage = Stage::new(LOCAL, &options(folder.path(), 1), two_tables);
     stage.script("1: insert t0/0/3 c4=100 | auto");
     commit_of_a_failed_transaction_is_answered_by_rollback(&mut stage);
-    a_statement_that_waits_outlives_its_client(&mut stage);
-    a_waiting_statement_can_be_cancelled(&mut stage);
-    a_terminated_session_is_unknown_and_gone(&mut stage);
+    sessions_tell_what_became_of_them(&mut stage);
 }
 
 fn commit_of_a_failed_transaction_is_answered_by_rollback(stage: &mut Stage) {
-    let begin = Request::Begin {
-        level: Level::ReadCommitted,
-        writes: true,
-    };
-    assert_eq!(stage.ask(0, (2, 0), &begin), Answer::Affected(0));
+    let begun = stage.ask(0, (2, 0), &begin(Level::ReadCommitted));
+    assert_eq!(begun, Answer::Affected(0));
     let duplicate = stage.ask(0, (2, 1), &Request::Step(&step("insert! t0/0/3 c4=1")));
     assert!(
         matches!(duplicate, Answer::Refused(ref r) if r.kind == ReasonKind::Duplicate && r.code == "23505")
@@ -111,119 +102,6 @@ fn commit_of_a_failed_transaction_is_answered_by_rollback(stage: &mut Stage) {
     assert!(is(&after, ReasonKind::InFailedTransaction));
     let commit = stage.ask(0, (2, 3), &Request::Commit);
     assert!(matches!(commit, Answer::Refused(r) if r.kind == ReasonKind::RolledBack));
-}
-
-/// The client gives up, the server does not: what waited for a lock happens later.
-fn a_statement_that_waits_outlives_its_client(stage: &mut Stage) {
-    let update = step("update t0/0/3 c4=7");
-    let read = step("read t0/0/3 select c4");
-    let second = stage.connect();
-    stage.ask(
-        0,
-        (3, 0),
-        &Request::Begin {
-            level: Level::ReadCommitted,
-            writes: true,
-        },
-    );
-    stage.ask(0, (3, 1), &Request::Step(&step("update t0/0/3 c4=5")));
-    let at = Address {
-        lts: Lts(4),
-        attempt: 0,
-        step: 0,
-    };
-    let late = stage
-        .session(second)
-        .execute(at, &Request::Step(&update), Duration::from_millis(300))
-        .answer;
-    assert!(
-        matches!(
-            late,
-            Answer::Unknown(Reason {
-                kind: ReasonKind::Deadline,
-                ..
-            })
-        ),
-        "{late:?}"
-    );
-    assert!(stage.session(second).broken());
-    let again = stage
-        .session(second)
-        .execute(at, &Request::Step(&update), Duration::from_millis(300))
-        .answer;
-    assert!(
-        is(&again, ReasonKind::Disconnected),
-        "a broken session asks nothing"
-    );
-    let who = stage.session(second).identity();
-    stage.drop_session(second);
-    assert_eq!(stage.target.gone(&who), Gone::StillThere);
-    assert_eq!(stage.ask(0, (3, 2), &Request::Commit), Answer::Affected(0));
-    until_gone(stage, &who);
-    assert_eq!(
-        stage.ask(0, (5, 0), &Request::Step(&read)).to_string(),
-        "rows (-32761)"
-    );
-}
-
-fn until_gone(stage: &Stage, who: &crate::Identity) {
-    for _ in 0..6_000 {
-        if stage.target.gone(who) == Gone::Gone {
-            return;
-        }
-        process::pause(Duration::from_millis(10));
-    }
-    panic!("{who:?} is still there");
-}
-
-fn a_waiting_statement_can_be_cancelled(stage: &mut Stage) {
-    stage.ask(
-        0,
-        (6, 0),
-        &Request::Begin {
-            level: Level::ReadCommitted,
-            writes: true,
-        },
-    );
-    stage.ask(0, (6, 1), &Request::Step(&step("update t0/0/3 c4=5")));
-    let mut waiting = stage.target.connect(SessionId(9), &stage.schema).unwrap();
-    let cancel = waiting.cancel().unwrap();
-    let thread = std::thread::spawn(move || {
-        let at = Address {
-            lts: Lts(7),
-            attempt: 0,
-            step: 0,
-        };
-        let update = step("update t0/0/3 c4=8");
-        waiting
-            .execute(at, &Request::Step(&update), Duration::from_secs(60))
-            .answer
-    });
-    while !thread.is_finished() {
-        cancel.cancel().unwrap();
-        process::pause(Duration::from_millis(10));
-    }
-    let answer = thread.join().unwrap();
-    assert!(
-        matches!(answer, Answer::Refused(ref r) if r.kind == ReasonKind::Cancelled),
-        "{answer:?}"
-    );
-    stage.ask(0, (6, 2), &Request::Rollback);
-}
-
-fn a_terminated_session_is_unknown_and_gone(stage: &mut Stage) {
-    let victim = stage.connect();
-    let who = stage.session(victim).identity();
-    let control = stage.target.control().unwrap();
-    assert!(control.terminate(&who).unwrap());
-    until_gone(stage, &who);
-    assert!(!control.terminate(&who).unwrap(), "it was gone already");
-    let answer = stage.ask(victim, (8, 0), &Request::Step(&step("read t0/0 select c4")));
-    assert!(
-        matches!(answer, Answer::Unknown(ref r) if r.kind == ReasonKind::Disconnected),
-        "{answer:?}"
-    );
-    assert!(stage.session(victim).broken());
 }
 
 #[test]
@@ -370,46 +248,10 @@ fn tls_is_as_strict_as_sslmode_says() {
 
 #[test]
 fn after_kill_9_of_the_server_what_was_acknowledged_is_there() {
-    if !installed() {
-        return;
+    if installed() {
+        let folder = tempfile::tempdir().unwrap();
+        after_kill_9_what_was_acknowledged_is_there("postgres:local", &options(folder.path(), 1));
     }
-    let folder = tempfile::tempdir().unwrap();
-    let mut stage = Stage::new("postgres:local", &options(folder.path(), 1), two_tables);
-    let before = stage.target.incarnation().unwrap();
-    stage.script("1: insert t0/0/3 c4=100 | commit");
-    let open = stage.connect();
-    stage.ask(
-        open,
-        (2, 0),
-        &Request::Begin {
-            level: Level::ReadCommitted,
-            writes: true,
-        },
-    );
-    stage.ask(open, (2, 1), &Request::Step(&step("insert t0/0/4 c4=101")));
-    let who = stage.session(open).identity();
-    let upstream = stage.target.upstream().unwrap();
-    let control = stage.target.control().unwrap();
-    control.kill9().unwrap();
-    let commit = stage.ask(open, (2, 2), &Request::Commit);
-    assert!(
-        matches!(commit, Answer::Unknown(ref r) if r.kind == ReasonKind::Disconnected),
-        "{commit:?}"
-    );
-    assert!(
-        matches!(stage.target.gone(&who), Gone::CannotTell(_)),
-        "nobody answers"
-    );
-    control.restart().unwrap();
-    assert_eq!(upstream, stage.target.upstream().unwrap(), "P1");
-    assert_ne!(before, stage.target.incarnation().unwrap());
-    assert_eq!(stage.target.gone(&who), Gone::Gone);
-    let fresh = stage.connect();
-    let read = step("read t0/0 select c4");
-    assert_eq!(
-        stage.ask(fresh, (3, 0), &Request::Step(&read)).to_string(),
-        "rows (-32668)"
-    );
 }
 
 /// The folder of the child that the next test kills; nothing where this test is run by itself.
