@@ -24,6 +24,8 @@ pub enum Kind {
     Stream,
     /// The catalogue is not what was made.
     Catalog,
+    /// Allowed without the right, or refused with it.
+    Privilege,
 }
 
 /// How sure, in three words.

@@ -33,6 +33,7 @@ pub mod finding;
 pub mod ids;
 mod names;
 pub mod outcome;
+pub mod parallel;
 pub mod progress;
 pub mod regenerate;
 pub mod track;

@@ -75,6 +75,11 @@ pub const ALL: &[Explained] = &[
         remedy: "Somebody else may have changed objects with the run's prefix; else the catalogue itself is wrong.",
     },
     Explained {
+        name: "privilege",
+        means: "Something was allowed to a role that lacks the right, or refused to one that has it.",
+        remedy: "Somebody else may have changed rights of the run's roles; else the server's check of rights is wrong.",
+    },
+    Explained {
         name: "missing-row",
         sort: "shape",
         means: "A row is not in the answer though its writer was acknowledged before the snapshot and nothing removed it.",

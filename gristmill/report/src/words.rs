@@ -13,6 +13,7 @@ pub(crate) fn kind(kind: Kind) -> &'static str {
         Kind::Durability => "durability",
         Kind::Stream => "stream",
         Kind::Catalog => "catalog",
+        Kind::Privilege => "privilege",
     }
 }
 

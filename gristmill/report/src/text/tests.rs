@@ -617,6 +617,7 @@ fn every_kind_and_shape_has_a_title_and_an_explanation() {
         Kind::Durability,
         Kind::Stream,
         Kind::Catalog,
+        Kind::Privilege,
     ];
     let mut titles = String::new();
     for shape in shapes {

@@ -1,0 +1,88 @@
+//! A target's errors as data: the row that fits an error says which question must have been answered for it to be right.
+
+use crate::parallel::{Class, Question};
+use serde::{Deserialize, Serialize};
+
+/// What an error means for the statement's effects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Applied {
+    /// Nothing of it stays.
+    No,
+    /// It may have been done.
+    Unknown,
+}
+
+/// How well a row is known (P48). A guess that decides a finding is printed with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// Seen on a real server.
+    Tried,
+    /// Its documentation says so.
+    Documented,
+    /// Neither.
+    Guess,
+}
+
+/// Where the name that a row's pattern captures must stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Match {
+    /// Among the names that the statement says.
+    Footprint,
+    /// There, or among what those need or what needs them.
+    Closure,
+    /// Anywhere in the schema: the target looks at all of it.
+    Anywhere,
+}
+
+/// One row: an error, and the question that makes it an expected one. Several rows may fit one error: any may explain it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// SQLSTATE or result code; a trailing `*` stands for the rest ("22*").
+    pub code: &'static str,
+    /// The whole text of the error. `{name}` captures a name of the footprint, `{other}` a second one, `{}` stands for anything.
+    pub pattern: &'static str,
+    /// Its class.
+    pub class: Class,
+    /// What must be so.
+    pub question: Question,
+    /// Where the captured name must stand.
+    pub names: Match,
+    /// What becomes of the statement's effects.
+    pub applied: Applied,
+    /// How we know.
+    pub source: Source,
+}
+
+/// What an error does to an open transaction (P24).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AfterError {
+    /// The transaction is failed: only its end is taken.
+    Failed,
+    /// The statement is undone, the transaction goes on.
+    Statement,
+}
+
+/// How one target behaves, for the judge.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// What these are the rules of, for a person.
+    pub of: &'static str,
+    /// Errors.
+    pub rows: &'static [Row],
+    /// What an error does to a transaction.
+    pub after_error: AfterError,
+    /// Whether DDL is part of a transaction.
+    pub transactional_ddl: bool,
+    /// Whether one writer holds up all of the database.
+    pub one_writer: bool,
+    /// Whether an object that others need is refused to be dropped; otherwise they dangle.
+    pub restricts: bool,
+    /// Whether names that differ by case only are one name.
+    pub folds_case: bool,
+    /// Bytes of a name that are kept.
+    pub name_bytes: usize,
+}
