@@ -76,6 +76,7 @@ pub const ALL: &[Explained] = &[
     },
     Explained {
         name: "privilege",
+        sort: "kind",
         means: "Something was allowed to a role that lacks the right, or refused to one that has it.",
         remedy: "Somebody else may have changed rights of the run's roles; else the server's check of rights is wrong.",
     },
