@@ -28,6 +28,7 @@
 pub mod answer;
 mod catalog;
 mod explained;
+pub mod expr;
 mod ids;
 mod object;
 mod op;

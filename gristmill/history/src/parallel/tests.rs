@@ -45,7 +45,7 @@ fn an_op_is_read_from_a_trace_as_it_was_written() {
         at(3, 7),
         "create table",
         Family::Ddl,
-        Statement::Verbatim("create".to_owned()),
+        Statement::Verbatim("create".into()),
     );
     let slot = op.slot(Target::New {
         object: object.id,
