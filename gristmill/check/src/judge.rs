@@ -55,11 +55,11 @@ impl Judge {
             Arc::clone(&tracker),
             claim,
             semantics.update_creates_rows,
-            options,
+            options.clone(),
         );
         let racing = (options.discipline == Discipline::Lww).then(|| {
             let (history, tracker) = (Arc::clone(&history), Arc::clone(&tracker));
-            Racing::new(history, tracker, claim, semantics, options)
+            Racing::new(history, tracker, claim, semantics, options.clone())
         });
         Self {
             racing,

@@ -1,12 +1,17 @@
 //! What goes into the judge and what comes out of it.
 
 use crate::lww::{Awaited, Raced};
-use history::{Address, Answered, Cells, Check, Discipline, Finding, Lts, Op, Query, SessionId, Span, Tick};
+use datagen::schema::{ColumnId, Schema};
+use history::{
+    Address, Answered, Atomic, Cells, Check, Claim, Discipline, Finding, Lts, Op, Query, SessionId, Span,
+    Tick,
+};
 use smallvec::{SmallVec, smallvec};
+use std::collections::BTreeSet;
 
 /// Settings and limits of the judge. Of the limits none changes a verdict but `choices_max`, which turns an answer into
 /// "not compared".
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// Memory for heads and checkpoints of partitions, in bytes; 0 keeps nothing between two answers.
     pub bytes_max: usize,
@@ -25,6 +30,21 @@ pub struct Options {
     pub displacement: i64,
     /// At most so many visits are begun and not over at any moment, each taken in the order of the numbers.
     pub sessions: u32,
+    /// Table and column: where indexes come and go during the run, beside those of the schema.
+    pub indexed: BTreeSet<(u16, ColumnId)>,
+}
+
+impl Options {
+    /// Whether an index may answer a read, where what is visible as a whole is a page at most: its entries are read first and the
+    /// rows after them, each by itself, so that a row is left out that fits neither then nor now.
+    pub(crate) fn may_use_index(&self, claim: &Claim, query: &Query, schema: &Schema) -> bool {
+        let table = schema.table(query.table);
+        let stands = |column: ColumnId| {
+            self.indexed.contains(&(query.table, column))
+                || table.indexes.iter().any(|index| index.columns.contains(&column))
+        };
+        claim.atomic == Atomic::Page && query.filter.iter().any(|p| stands(p.column))
+    }
 }
 
 impl Default for Options {
@@ -38,6 +58,7 @@ impl Default for Options {
             check: Check::Exhaustive,
             displacement: i64::MAX,
             sessions: 256,
+            indexed: BTreeSet::new(),
         }
     }
 }

@@ -210,14 +210,14 @@ fn neither_threads_nor_memory_nor_floor_change_a_verdict() {
         for _ in 0..seed % 4 {
             corrupt(&mut draws, &mut run);
         }
-        let first = plain(verdicts(&run, claim, off, 0));
+        let first = plain(verdicts(&run, claim, off.clone(), 0));
         for (options, threads) in [
             (Options::default(), 0),
-            (tight, 0),
-            (off, 2),
-            (tight, 1),
+            (tight.clone(), 0),
+            (off.clone(), 2),
+            (tight.clone(), 1),
             (Options::default(), 2),
-            (tight, 4),
+            (tight.clone(), 4),
         ] {
             assert_eq!(
                 first,

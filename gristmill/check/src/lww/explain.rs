@@ -148,6 +148,9 @@ fn opens(scene: &Scene<'_>) -> Vec<Open> {
 /// Every choice that explains the answer. `Err`: what is said instead.
 fn choose(case: &Case<'_>, around: &Around<'_>, scene: &mut Scene<'_>) -> Result<Solution, Stage> {
     let shown = shown(case, scene);
+    let racing = case.racing;
+    let schema = racing.history.schema(case.answered.address.lts);
+    let by_index = racing.options.may_use_index(&racing.claim, case.query, &schema);
     // A full page is followed by another one, which may have been empty.
     let paged = case.racing.claim.atomic != Atomic::Visit
         && case
@@ -157,6 +160,12 @@ fn choose(case: &Case<'_>, around: &Around<'_>, scene: &mut Scene<'_>) -> Result
             .is_some_and(|n| n > 0 && case.rows.len() >= n as usize);
     if case.racing.store.promise.replicas > 1 {
         scene.vary(around, &Grain::Cell);
+    } else if by_index {
+        let rows = row_by_row(scene);
+        scene.vary(around, &Grain::Pages(rows));
+        if shown.is_none() && case.table.shared_count() > 0 {
+            return as_one_page(case, scene);
+        }
     } else if paged {
         let pages = shown.as_ref().and_then(|_| pages(case, &scene.parts()));
         let Some(pages) = pages else {
@@ -165,9 +174,23 @@ fn choose(case: &Case<'_>, around: &Around<'_>, scene: &mut Scene<'_>) -> Result
         scene.vary(around, &Grain::Pages(pages));
     }
     match shown {
-        Some(shown) => by_sites(case, scene, &shown, paged),
+        Some(shown) => by_sites(case, scene, &shown, paged || by_index),
         None => by_trying(case, scene),
     }
+}
+
+/// What an index finds, place by place: each row is fetched by itself. The first is of the shared cells alone.
+fn row_by_row(scene: &Scene<'_>) -> Vec<Vec<Range<u64>>> {
+    let all = |place| {
+        let mut rows = scene.written(place);
+        rows.extend(scene.place(place).1.rows().iter().map(|(at, _)| *at));
+        rows.sort_unstable();
+        rows.dedup();
+        std::iter::once(0..0)
+            .chain(rows.into_iter().map(|at| at..at + 1))
+            .collect()
+    };
+    (0..scene.parts().len()).map(all).collect()
 }
 
 /// Where nobody can tell which row was on which page: whether they may have come on one. Then it is explained, though which

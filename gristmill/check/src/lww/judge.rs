@@ -53,7 +53,7 @@ impl Racing {
                 Arc::clone(&tracker),
                 claim.real_time,
                 &semantics,
-                options,
+                options.clone(),
             ),
             layouts: Layouts::default(),
             serial: Mutex::default(),
@@ -295,7 +295,7 @@ impl Racing {
             },
             Options {
                 bytes_max: 0,
-                ..self.options
+                ..self.options.clone()
             },
         );
         let viewer = Viewer {

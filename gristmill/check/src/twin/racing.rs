@@ -110,7 +110,8 @@ pub(crate) fn alone(judge: &Judge, a: &Answered) -> Alone {
     }
     let paged =
         judge.claim.atomic != Atomic::Visit && query.extras.page.is_some_and(|n| rows.len() >= n as usize);
-    if paged && !may.is_empty() {
+    let by_index = judge.options.may_use_index(&judge.claim, query, &schema);
+    if paged && !by_index && !may.is_empty() {
         return Alone::NotCompared(PAGED);
     }
     let mut units: Vec<(Unit, Part, Vec<Written>)> = Vec::new();
@@ -130,6 +131,19 @@ pub(crate) fn alone(judge: &Judge, a: &Answered) -> Alone {
             let table = schema.table(part.table);
             for (i, one) in all.iter().flat_map(|w| cut(w, table, &known)).enumerate() {
                 units.push(((writer.lts, 2 + i), *part, vec![one]));
+            }
+        } else if by_index {
+            let table = schema.table(part.table);
+            let mut rows: BTreeMap<Option<u64>, Vec<Written>> = BTreeMap::new();
+            for one in all.iter().flat_map(|w| cut(w, table, &known)) {
+                rows.entry(one.op().and_then(Op::row)).or_default().push(one);
+            }
+            // What one fetch of a row saw says nothing to other reads.
+            let own = usize::try_from(a.address.lts.0 + 1)
+                .unwrap_or(usize::MAX)
+                .saturating_mul(1 << 20);
+            for (i, writes) in rows.into_values().enumerate() {
+                units.push(((writer.lts, own.saturating_add(i)), *part, writes));
             }
         } else if !all.is_empty() {
             units.push(((writer.lts, 0), *part, all));

@@ -24,6 +24,7 @@ use crate::turnstile::{self, Exclusion, Turnstile};
 use crate::verdict;
 use crate::world::{Parts, World};
 use check::Judge;
+use datagen::schema::ColumnId;
 use history::artefact::Folder;
 use history::log::{Header, Limits, Record, What, Writer};
 use history::tracker::TrackerFile;
@@ -183,6 +184,12 @@ pub(crate) fn judge_of(
                 .filter(|_| plan.history.is_none())
                 .map_or(i64::MAX, |lww| lww.clock.displacement()),
             sessions: (u32::from(plan.sessions) + plan.look_ahead).max(256),
+            indexed: plan
+                .changes
+                .iter()
+                .flat_map(|changes| &changes.indexed)
+                .map(|(table, column)| (*table, ColumnId(*column)))
+                .collect(),
             ..check::Options::default()
         },
     )

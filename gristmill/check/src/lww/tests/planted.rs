@@ -12,6 +12,7 @@ use crate::twin::query;
 use crate::twin::race::{Race, written};
 use crate::twin::state::Content;
 use crate::{Judge, words};
+use datagen::schema::ColumnId;
 use datagen::value::Value;
 use expect_test::{Expect, expect};
 use history::{
@@ -113,6 +114,11 @@ pub(super) fn must(world: &World) -> impl Fn(&Visit) -> bool {
 }
 
 fn judge(world: &Arc<World>, kind: Kind, check: Check) -> Judge {
+    judge_by(world, kind, check, BTreeSet::new())
+}
+
+/// `indexed`: see [`Options::indexed`].
+fn judge_by(world: &Arc<World>, kind: Kind, check: Check, indexed: BTreeSet<(u16, ColumnId)>) -> Judge {
     let judge = Judge::new(
         Arc::clone(world) as Arc<dyn Regenerate>,
         Arc::clone(world) as Arc<dyn Tracker>,
@@ -121,6 +127,7 @@ fn judge(world: &Arc<World>, kind: Kind, check: Check) -> Judge {
         Options {
             discipline: Discipline::Lww,
             check,
+            indexed,
             ..Options::default()
         },
     );
@@ -566,6 +573,46 @@ fn each_page_is_of_its_own_moment() {
     let explained = pages(Kind { pages: true, ..PLAIN });
     assert!(explained.starts_with("Explained"), "{explained}");
     assert_eq!(pages(PLAIN), "torn visit");
+}
+
+#[test]
+fn what_an_index_finds_is_of_one_moment_row_by_row_alone() {
+    let found = |indexed: bool, shows: [bool; 2]| {
+        let world = world(
+            "1: upsert t0/1/2 c3=5; upsert t0/1/7 c3=9 | batch at 100 one ## s1 1..2 committed
+             5: update t0/1/2 c3=9; update t0/1/7 c3=5 | batch at 300 one ## s1 15..30 committed
+             9: read t0/1 select c1,c2,c3 where c3<=5 order c1,-c2 stamps | auto at 1 one ## s2 20..40 committed",
+        );
+        let kind = Kind { pages: true, ..PLAIN };
+        let old = sim::decode(&answer_of(&world, kind, |v| v.lts.0 < 5));
+        let new = sim::decode(&answer_of(&world, kind, |_| true));
+        let rows = [old, new].into_iter().zip(shows);
+        let told: Vec<_> = rows
+            .filter(|(_, shown)| *shown)
+            .flat_map(|(rows, _)| rows)
+            .collect();
+        let indexed = indexed.then_some((0, ColumnId(3))).into_iter().collect();
+        let judge = judge_by(&world, kind, Check::Exhaustive, indexed);
+        let a = answered(&world, sim::encode(told.into_iter()));
+        match judge.conclude(judge.explain(a.clone())) {
+            Judged::Explained(_) => "explained",
+            Judged::NotCompared(why) => why,
+            Judged::Broken(f) => {
+                let again = judge.again(&mut std::iter::once(a), &f);
+                assert!(matches!(again, Judged::Broken(_)), "the twin: {again:?}");
+                f.shape.name()
+            }
+        }
+    };
+    for indexed in [false, true] {
+        assert_eq!(found(indexed, [true, false]), "explained", "the old");
+        assert_eq!(found(indexed, [false, true]), "explained", "the new");
+    }
+    // The first row left the range before it was fetched, the second came into it after the entries were read.
+    assert_eq!(found(true, [false, false]), "explained");
+    assert_eq!(found(true, [true, true]), "explained");
+    assert_eq!(found(false, [false, false]), "torn visit");
+    assert_eq!(found(false, [true, true]), "torn visit");
 }
 
 #[test]
