@@ -80,6 +80,8 @@ pub enum Stream {
     Schedule = 52,
     /// Which answers are judged a second time as a sample.
     Sample = 53,
+    /// Everything that the parallel workload draws, by session, op, purpose and turn.
+    Parallel = 60,
 }
 
 /// 2^64 divided by the golden ratio, made odd: steps by it visit all words, far apart.

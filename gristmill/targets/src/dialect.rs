@@ -13,6 +13,7 @@ pub(crate) mod cql;
 pub(crate) mod ddl;
 mod literal;
 mod mysql;
+pub mod parallel;
 mod postgres;
 mod render;
 mod sqlite;

@@ -36,7 +36,7 @@ mod url;
 mod watchdog;
 
 use corruptor::Corruptor;
-pub use dialect::Renderer;
+pub use dialect::{Renderer, parallel};
 pub use exhausted::exhausted;
 pub use flaws::{FLAWS, Flaw, FlawLine, Needs, Teller};
 use history::Discipline;

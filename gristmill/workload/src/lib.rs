@@ -7,6 +7,7 @@
 //! - **W1** Two constructions from equal arguments make equal visits.
 //! - **W2** Every option that was defaulted or drawn stands in the configuration, which the plan keeps.
 
+pub mod parallel;
 pub mod partitions;
 
 pub use partitions::{Config, Partitions};

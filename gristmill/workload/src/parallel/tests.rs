@@ -1,0 +1,206 @@
+//! Draws on a quiet world in which every op succeeds.
+
+use super::{BLOCK, Complexity, Generator, KINDS, POSTGRES, Plan, SQLITE, Speech, actions};
+use history::SessionId;
+use history::parallel::statement::walk;
+use history::parallel::{Catalog, Effect, Facet, FactValue, FrameOp, Op, SessionView, Target, TxState, View};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A world with one session, in which what is drawn is so at once.
+struct Quiet {
+    view: View,
+    generator: Generator,
+    next: u64,
+}
+
+impl Quiet {
+    fn new(speech: &'static Speech, complexity: Complexity, seed: u64) -> Self {
+        Self {
+            view: View {
+                catalog: Arc::new(Catalog::default()),
+                session: SessionView::fresh(SessionId(1), 1),
+            },
+            generator: Generator::new(Plan::new(seed, "gm_", complexity), speech, 1),
+            next: 1,
+        }
+    }
+
+    fn op(&mut self) -> Op {
+        let op = self.generator.draw(&self.view, self.next);
+        self.next += 1;
+        self.apply(&op);
+        op
+    }
+
+    fn apply(&mut self, op: &Op) {
+        let id = |slot: u8| match &op.slots[usize::from(slot)] {
+            Target::Object { object, .. } | Target::New { object, .. } => *object,
+            other => panic!("{other:?} is no object"),
+        };
+        let session = &mut self.view.session;
+        session.statements += u32::from(session.tx == TxState::Open);
+        // A name that is taken makes nothing.
+        if op.aim.is_some() {
+            return;
+        }
+        let catalog = Arc::make_mut(&mut self.view.catalog);
+        for effect in &op.effects {
+            match effect {
+                Effect::Create(_, object) => catalog.insert(Arc::new((**object).clone())),
+                Effect::Set(slot, facet, value) => catalog.set(id(*slot), *facet, value.clone()),
+                Effect::Rename { slot, to } => {
+                    let Target::Free(name) = &op.slots[usize::from(*to)] else {
+                        panic!("a new name is free");
+                    };
+                    catalog.set(id(*slot), Facet::Name, FactValue::Name(name.clone()));
+                }
+                Effect::Remove { slot, .. } => {
+                    let mut gone = vec![id(*slot)];
+                    while let Some(next) = gone.pop() {
+                        gone.extend(catalog.dependents(next).map(|o| o.id));
+                        catalog.remove(next);
+                    }
+                }
+                Effect::RemovePart { slot, facet, .. } => catalog.set(id(*slot), *facet, FactValue::Gone),
+                Effect::Rows(slot, n) => catalog.rows(id(*slot), |rows| rows + n),
+                Effect::Frame(FrameOp::Begin { read_only, .. }) => {
+                    session.tx = TxState::Open;
+                    session.read_only = *read_only;
+                    session.statements = 0;
+                }
+                Effect::Frame(FrameOp::Commit | FrameOp::Rollback) => {
+                    session.tx = TxState::Idle;
+                    session.read_only = false;
+                    session.savepoints.clear();
+                    session.cursors.clear();
+                }
+                Effect::Frame(FrameOp::Savepoint(name)) => session.savepoints.push(name.clone()),
+                Effect::Frame(FrameOp::Release(name)) => session.savepoints.retain(|s| s != name),
+                Effect::Name { name, cursor: true } => {
+                    session.cursors.insert(name.clone());
+                }
+                Effect::Unname(Some(name)) => {
+                    session.cursors.remove(name);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+const TARGETS: [&Speech; 2] = [&POSTGRES, &SQLITE];
+
+#[test]
+fn every_action_of_a_target_is_drawn() {
+    for speech in TARGETS {
+        let mut world = Quiet::new(speech, Complexity::Ddl, 1);
+        let drawn: BTreeSet<String> = (0..12_000).map(|_| world.op().kind.into_owned()).collect();
+        let missing = actions(Complexity::Ddl, speech).filter(|k| !drawn.contains(k.name));
+        let missing: Vec<_> = missing.collect();
+        assert!(missing.is_empty(), "{} never draws {missing:?}", speech.of);
+    }
+}
+
+#[test]
+fn every_family_is_in_each_block() {
+    for speech in TARGETS {
+        let mut world = Quiet::new(speech, Complexity::Ddl, 2);
+        let families: BTreeSet<_> = actions(Complexity::Ddl, speech).map(|k| k.family).collect();
+        let generator = &world.generator;
+        for block in 0..20 {
+            let dealt: Vec<_> = (0..BLOCK).map(|i| generator.card(block * BLOCK + i)).collect();
+            for family in &families {
+                assert!(
+                    dealt.contains(&super::Card::Of(*family)),
+                    "{family:?} is not in {dealt:?}"
+                );
+            }
+        }
+        world.op();
+    }
+}
+
+#[test]
+fn equal_plans_draw_equal_ops_and_another_seed_draws_others() {
+    let ops = |seed| {
+        let mut world = Quiet::new(&POSTGRES, Complexity::Ddl, seed);
+        (0..500).map(|_| world.op()).collect::<Vec<_>>()
+    };
+    assert_eq!(ops(7), ops(7));
+    assert_ne!(ops(7), ops(8));
+}
+
+#[test]
+fn what_a_statement_names_is_in_its_slots() {
+    for speech in TARGETS {
+        let mut world = Quiet::new(speech, Complexity::Ddl, 3);
+        for _ in 0..5_000 {
+            let op = world.op();
+            let mentions = walk::mentions(&op.ast);
+            for slot in &mentions.slots {
+                assert!(usize::from(*slot) < op.slots.len(), "slot {slot} of {op:?}");
+            }
+            for part in &mentions.parts {
+                let has = |t: &Target| matches!(t, Target::Part { of, piece: Some(p), .. } if *of == part.slot && *p == part.named.piece);
+                assert!(op.slots.iter().any(has), "{part:?} of {op:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_op_is_read_from_its_json_as_it_was_written() {
+    for speech in TARGETS {
+        let mut world = Quiet::new(speech, Complexity::Ddl, 4);
+        for _ in 0..1_000 {
+            let op = world.op();
+            let text = serde_json::to_string(&op).expect("an op is plain data");
+            assert_eq!(
+                serde_json::from_str::<Op>(&text).expect("it is read again"),
+                op,
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_complexity_of_reads_changes_nothing() {
+    let mut world = Quiet::new(&POSTGRES, Complexity::Ddl, 5);
+    (0..500).for_each(|_| drop(world.op()));
+    world.view.session = SessionView::fresh(SessionId(1), 1);
+    world.generator = Generator::new(Plan::new(5, "gm_", Complexity::Read), &POSTGRES, 1);
+    for _ in 0..2_000 {
+        let op = world.op();
+        assert!(!op.changes_schema(), "{op:?}");
+    }
+}
+
+#[test]
+fn names_of_actions_are_unique() {
+    let names: BTreeSet<_> = KINDS.iter().map(|k| k.name).collect();
+    assert_eq!(names.len(), KINDS.len());
+}
+
+#[test]
+fn preparation_ends_with_tables_that_have_rows() {
+    for speech in TARGETS {
+        let mut world = Quiet::new(speech, Complexity::Read, 6);
+        world.generator = Generator::new(Plan::new(6, "gm_", Complexity::Read), speech, 0);
+        let mut number = 1;
+        while let Some(op) = world.generator.prepare(&world.view, number) {
+            world.apply(&op);
+            number += 1;
+        }
+        let tables: Vec<_> = world
+            .view
+            .catalog
+            .of(history::parallel::ObjectKind::Table)
+            .collect();
+        assert!(
+            tables.len() >= 4 && tables.iter().all(|t| t.rows > 0),
+            "{tables:?} after {number}"
+        );
+    }
+}
