@@ -30,6 +30,7 @@ mod layout;
 mod lww;
 mod model;
 mod monotone;
+pub mod parallel;
 mod scene;
 mod settle;
 mod span;

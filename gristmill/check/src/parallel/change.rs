@@ -1,0 +1,311 @@
+//! An op's effects become writes of its group: on every object that its names may mean, and on all that goes with it (P10, P12).
+
+use super::binding::bound;
+use super::facts::{Facts, goes_along};
+use super::groups::Groups;
+use super::timeline::Write;
+use history::parallel::{At, ConstraintKind, Detail, Effect, Facet, FactValue, ObjectId, Op, Piece, Target};
+use history::{SessionId, Span};
+use smallvec::SmallVec;
+use std::collections::BTreeMap;
+
+/// Writes the effects of one op, as one of a group. Names are resolved in `span`; others' groups are taken as far as they
+/// are visible by its end. Gives the objects whose fate stays in doubt even if the group takes effect.
+pub(super) fn record(
+    facts: &mut Facts,
+    groups: &mut Groups,
+    op: &Op,
+    group: u64,
+    span: Span,
+) -> Vec<ObjectId> {
+    let mut change = Change {
+        facts,
+        groups,
+        at: op.at,
+        by: op.at.session,
+        group,
+        span,
+        doubts: Vec::new(),
+    };
+    for effect in &op.effects {
+        change.effect(op, effect);
+    }
+    change.doubts
+}
+
+struct Change<'a> {
+    facts: &'a mut Facts,
+    groups: &'a mut Groups,
+    at: At,
+    by: SessionId,
+    group: u64,
+    span: Span,
+    doubts: Vec<ObjectId>,
+}
+
+impl Change<'_> {
+    fn effect(&mut self, op: &Op, effect: &Effect) {
+        match effect {
+            Effect::Create(_, object) => {
+                let taken = bound(self.facts, self.groups, &object.name, self.span, self.by);
+                let others = taken.objects.iter().any(|id| *id != object.id);
+                if op.lenient && taken.sure && others {
+                    return;
+                }
+                let doubt = op.lenient && others;
+                self.facts.create(object, self.group, self.at, doubt);
+                self.wrote(object.id, Facet::Exists, doubt);
+            }
+            Effect::Set(slot, facet, value) => self.write_all(op, *slot, *facet, value),
+            Effect::Rename { slot, to } => {
+                if let Some(Target::Free(name)) = op.slots.get(usize::from(*to)) {
+                    self.write_all(op, *slot, Facet::Name, &FactValue::Name(name.clone()));
+                }
+            }
+            Effect::Swap(a, b) => {
+                for (slot, other) in [(a, b), (b, a)] {
+                    if let Some(Target::Object { name, .. }) = op.slots.get(usize::from(*other)) {
+                        self.write_all(op, *slot, Facet::Name, &FactValue::Name(name.clone()));
+                    }
+                }
+            }
+            Effect::Remove { slot, cascade } => {
+                let (targets, doubt) = self.targets(op, *slot);
+                for id in targets {
+                    self.remove(id, *cascade, doubt);
+                }
+            }
+            Effect::RemovePart { slot, facet, cascade } => {
+                let (targets, doubt) = self.targets(op, *slot);
+                for id in targets {
+                    self.remove_part(id, *facet, *cascade, doubt);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Objects that the slot may mean, and whether it is open which.
+    fn targets(&self, op: &Op, slot: u8) -> (SmallVec<[ObjectId; 2]>, bool) {
+        match op.slots.get(usize::from(slot)) {
+            Some(Target::Object { object, name }) => {
+                let binding = bound(self.facts, self.groups, name, self.span, self.by);
+                if binding.objects.is_empty() {
+                    (SmallVec::from_slice(&[*object]), true)
+                } else {
+                    let doubt = !binding.sure && (binding.objects.len() > 1 || op.lenient);
+                    (binding.objects, doubt)
+                }
+            }
+            Some(Target::New { object, .. }) => (SmallVec::from_slice(&[*object]), false),
+            _ => (SmallVec::new(), false),
+        }
+    }
+
+    fn write_all(&mut self, op: &Op, slot: u8, facet: Facet, value: &FactValue) {
+        let (targets, doubt) = self.targets(op, slot);
+        for id in targets {
+            self.write(id, facet, value.clone(), doubt);
+        }
+    }
+
+    fn write(&mut self, id: ObjectId, facet: Facet, value: FactValue, doubt: bool) {
+        self.facts.write(
+            id,
+            facet,
+            Write {
+                at: self.at,
+                group: self.group,
+                value,
+                doubt,
+            },
+        );
+        self.wrote(id, facet, doubt);
+    }
+
+    fn wrote(&mut self, id: ObjectId, facet: Facet, doubt: bool) {
+        self.groups.get_mut(self.group).wrote.push((id, facet));
+        if doubt && !self.doubts.contains(&id) {
+            self.doubts.push(id);
+        }
+    }
+
+    /// Removes an object and what goes with it, and with `cascade` what needs it.
+    fn remove(&mut self, root: ObjectId, cascade: bool, doubt: bool) {
+        let mut found: BTreeMap<ObjectId, bool> = BTreeMap::from([(root, doubt)]);
+        let mut todo = vec![root];
+        while let Some(id) = todo.pop() {
+            let doubt = found[&id];
+            let dependents: Vec<ObjectId> = self.facts.dependents(id).collect();
+            for dependent in dependents {
+                if !cascade && !goes_along(dependent.kind) {
+                    continue;
+                }
+                let Some(sure) = self.edge(dependent, id) else {
+                    if cascade {
+                        self.drop_references(dependent, id, doubt);
+                    }
+                    continue;
+                };
+                let dependent_doubt = doubt || !sure;
+                match found.get(&dependent) {
+                    Some(false) => continue,
+                    Some(true) if dependent_doubt => continue,
+                    _ => {}
+                }
+                found.insert(dependent, dependent_doubt);
+                todo.push(dependent);
+            }
+        }
+        for (id, doubt) in found {
+            self.write(id, Facet::Exists, FactValue::Flag(false), doubt);
+        }
+    }
+
+    fn edge(&self, dependent: ObjectId, needed: ObjectId) -> Option<bool> {
+        self.facts
+            .edge(self.groups, dependent, needed, self.span, self.by)
+    }
+
+    /// Constraints that refer to what is gone, and columns of its type, go without their table.
+    fn drop_references(&mut self, holder: ObjectId, gone: ObjectId, doubt: bool) {
+        let parts = self
+            .facts
+            .refers_to(self.groups, holder, gone, self.span, self.by);
+        for (facet, sure) in parts {
+            self.write(holder, facet, FactValue::Gone, doubt || !sure);
+        }
+    }
+
+    /// Removes a column or constraint, what is made of it, and with `cascade` what may need it.
+    fn remove_part(&mut self, id: ObjectId, facet: Facet, cascade: bool, doubt: bool) {
+        self.write(id, facet, FactValue::Gone, doubt);
+        let Facet::Column(piece) = facet else {
+            if cascade {
+                self.doubt_references(id, None);
+            }
+            return;
+        };
+        if let Some(thing) = self.facts.things.get(&id) {
+            let mut parts = Vec::new();
+            for (other, timeline) in &thing.facets {
+                let candidates = timeline.candidates(self.groups, self.span, self.by);
+                let has = candidates.list.iter().any(|c| {
+                    matches!(c.value, FactValue::Constraint(constraint) if constraint.columns.contains(&piece))
+                });
+                if has {
+                    parts.push((*other, doubt || !candidates.sure));
+                }
+            }
+            for (other, doubt) in parts {
+                self.write(id, other, FactValue::Gone, doubt);
+            }
+        }
+        if cascade {
+            self.doubt_references(id, Some(piece));
+        }
+        let dependents: Vec<ObjectId> = self.facts.dependents(id).collect();
+        for dependent in dependents {
+            let Some(sure) = self.edge(dependent, id) else {
+                continue;
+            };
+            let detail = self.facts.things.get(&dependent).map(|t| &t.born.detail);
+            match detail {
+                Some(Detail::Index { keys, .. }) if keys.contains(&piece) => {
+                    self.remove(dependent, cascade, doubt || !sure);
+                }
+                Some(Detail::Index {
+                    partial, expression, ..
+                }) if *partial || *expression => self.remove(dependent, cascade, true),
+                Some(Detail::Index { .. }) => {}
+                _ if cascade => self.remove(dependent, true, true),
+                _ => {}
+            }
+        }
+    }
+
+    /// Foreign keys of other tables on this one may be gone: those on the column, or any.
+    fn doubt_references(&mut self, id: ObjectId, column: Option<Piece>) {
+        let dependents: Vec<ObjectId> = self.facts.dependents(id).collect();
+        for holder in dependents {
+            let Some(thing) = self.facts.things.get(&holder) else {
+                continue;
+            };
+            let mut parts = Vec::new();
+            for (facet, timeline) in &thing.facets {
+                let candidates = timeline.candidates(self.groups, self.span, self.by);
+                let refers = candidates.list.iter().any(|c| match c.value {
+                    FactValue::Constraint(constraint) => matches!(
+                        &constraint.kind,
+                        ConstraintKind::ForeignKey { references, columns }
+                            if *references == id && column.is_none_or(|p| columns.contains(&p))
+                    ),
+                    _ => false,
+                });
+                if refers {
+                    parts.push(*facet);
+                }
+            }
+            for facet in parts {
+                self.write(holder, facet, FactValue::Gone, true);
+            }
+        }
+    }
+}
+
+/// A group can be seen by others from now on: what it made may lie in, or need, what a pending removal takes away.
+pub(super) fn made_visible(facts: &mut Facts, groups: &mut Groups, group: u64) {
+    let made: Vec<ObjectId> = groups
+        .get(group)
+        .wrote
+        .iter()
+        .filter(|(_, facet)| matches!(facet, Facet::Exists | Facet::DependsOn(_) | Facet::Name))
+        .map(|(id, _)| *id)
+        .collect();
+    for id in made {
+        let Some(thing) = facts.things.get(&id) else {
+            continue;
+        };
+        let mut needed: Vec<ObjectId> = thing
+            .facets
+            .keys()
+            .filter_map(|f| match f {
+                Facet::DependsOn(other) => Some(*other),
+                _ => None,
+            })
+            .collect();
+        if let Some(timeline) = thing.facet(Facet::Name) {
+            let values = timeline.writes.iter().map(|w| &w.value);
+            needed.extend(values.chain([&timeline.base.value]).filter_map(|v| match v {
+                FactValue::Name(name) => name.parent,
+                _ => None,
+            }));
+        }
+        let from = groups.get(group).from;
+        let mut removals = Vec::new();
+        for other in needed {
+            let Some(other) = facts.things.get(&other) else {
+                continue;
+            };
+            removals.extend(
+                other
+                    .exists
+                    .writes
+                    .iter()
+                    .filter(|w| w.group != group && w.value == FactValue::Flag(false))
+                    .filter(|w| {
+                        let g = groups.get(w.group);
+                        g.fate != super::groups::Fate::Open && !g.is_done_before(from)
+                    })
+                    .map(|w| Write {
+                        doubt: true,
+                        ..w.clone()
+                    }),
+            );
+        }
+        for removal in removals {
+            groups.get_mut(removal.group).wrote.push((id, Facet::Exists));
+            facts.write(id, Facet::Exists, removal);
+        }
+    }
+}

@@ -1,0 +1,503 @@
+//! The model: sessions, groups, facts, and the likely state; told what was sent and what came back.
+
+use super::change::{made_visible, record};
+use super::facts::Facts;
+use super::groups::{Fate, Groups};
+use super::session::{End, InFlight, Sent, Session};
+use super::{expect, likely, success};
+use history::parallel::{
+    Answer, Catalog, Effect, Explained, Fault, FrameOp, Limit, ObjectId, Op, Rules, Said, TxState, View,
+};
+use history::{Outcome, SessionId, Span, Tick};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How many groups settle before timelines are folded.
+const FOLD_EVERY: usize = 128;
+
+/// What became of one answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// Whether it could be.
+    pub explained: Explained,
+    /// What became of the statement's own effects, as far as one answer tells: in a transaction, until its end.
+    pub outcome: Outcome,
+    /// Objects whose fate is open although the statement was done: a cascade under which something was being made.
+    pub doubts: Vec<ObjectId>,
+    /// The wire told another state of the transaction than the model had: what we had, what it said.
+    pub drifted: Option<(TxState, TxState)>,
+}
+
+/// The model of a run: one, behind one short lock.
+#[derive(Debug)]
+pub struct Model {
+    pub(super) rules: &'static Rules,
+    pub(super) facts: Facts,
+    pub(super) groups: Groups,
+    pub(super) sessions: BTreeMap<SessionId, Session>,
+    pub(super) catalog: Arc<Catalog>,
+    /// Counts changes of the likely state.
+    pub(super) version: u64,
+    /// Ceilings of rows that the likely state does not know yet.
+    rows: BTreeMap<ObjectId, u64>,
+    limits: BTreeMap<Limit, u64>,
+    pub(super) now: Tick,
+    settled: usize,
+    /// What a catalogue showed that is nobody's, said once.
+    pub(super) strangers: std::collections::BTreeSet<history::parallel::SeenObject>,
+}
+
+impl Model {
+    /// A model of nothing: an empty home schema.
+    pub fn new(rules: &'static Rules) -> Self {
+        Self {
+            rules,
+            facts: Facts::default(),
+            groups: Groups::default(),
+            sessions: BTreeMap::new(),
+            catalog: Arc::new(Catalog::default()),
+            version: 0,
+            rows: BTreeMap::new(),
+            limits: BTreeMap::new(),
+            now: Tick(0),
+            settled: 0,
+            strangers: std::collections::BTreeSet::new(),
+        }
+    }
+
+    /// A limit that the run itself has set for every session that connects from now on, in milliseconds.
+    pub fn limit(&mut self, limit: Limit, ms: u64) {
+        self.limits.insert(limit, ms);
+    }
+
+    /// A session has connected; its earlier incarnation is over.
+    pub fn opened(&mut self, session: SessionId, incarnation: u32, at: Tick) {
+        self.now = self.now.max(at);
+        let mut fresh = Session::fresh(session, incarnation, at, &self.limits);
+        if let Some(old) = self.sessions.remove(&session) {
+            fresh.past = old.past;
+        }
+        self.sessions.insert(session, fresh);
+    }
+
+    /// What the session's next op is drawn on. Panics if the session was never opened.
+    pub fn view(&mut self, session: SessionId) -> View {
+        let (version, catalog, now) = (self.version, Arc::clone(&self.catalog), self.now);
+        let s = self
+            .sessions
+            .get_mut(&session)
+            .expect("a session is opened before it draws");
+        s.viewed = now;
+        if s.ops.is_empty() {
+            return View {
+                catalog,
+                session: s.view.clone(),
+            };
+        }
+        let fresh = s
+            .own
+            .as_ref()
+            .is_some_and(|(v, ops, _)| *v == version && *ops == s.ops.len());
+        if !fresh {
+            let mut own = (*catalog).clone();
+            for op in &s.ops {
+                likely::apply(&mut own, op);
+            }
+            s.own = Some((version, s.ops.len(), Arc::new(own)));
+        }
+        let (_, _, own) = s.own.as_ref().expect("just made");
+        View {
+            catalog: Arc::clone(own),
+            session: s.view.clone(),
+        }
+    }
+
+    /// The state of a session, without its catalogue. `None` if it was never opened.
+    pub fn session(&self, session: SessionId) -> Option<&history::parallel::SessionView> {
+        self.sessions.get(&session).map(|s| &s.view)
+    }
+
+    /// An op is about to be sent. Panics if the session was never opened or still waits for an answer.
+    pub fn sent(&mut self, op: &Arc<Op>, sql: &Arc<str>, at: Tick) {
+        self.now = self.now.max(at);
+        let session = op.at.session;
+        let s = self
+            .sessions
+            .get_mut(&session)
+            .expect("a session is opened before it sends");
+        assert!(s.in_flight.is_none(), "{session} has sent one op and waits");
+        s.busy.get_or_insert((at, op.at));
+        s.names(op);
+        let mut group = None;
+        if s.is_in_transaction() {
+            if op.frame() == Some(&FrameOp::Commit)
+                && let Some(own) = s.group
+            {
+                let g = self.groups.get_mut(own);
+                g.fate = Fate::Sent;
+                g.from = at;
+                made_visible(&mut self.facts, &mut self.groups, own);
+            }
+        } else if op.changes_schema() {
+            let own = self.groups.open(session, Fate::Sent, at);
+            self.groups
+                .get_mut(own)
+                .ops
+                .push((Arc::clone(op), Arc::clone(sql), at));
+            let span = Span {
+                sent: at,
+                answered: at,
+            };
+            record(&mut self.facts, &mut self.groups, op, own, span);
+            made_visible(&mut self.facts, &mut self.groups, own);
+            group = Some(own);
+        }
+        let s = self.sessions.get_mut(&session).expect("found above");
+        s.in_flight = Some(InFlight {
+            op: Arc::clone(op),
+            sql: Arc::clone(sql),
+            at,
+            group,
+        });
+    }
+
+    /// The op was answered at `at`: judges the answer and takes over what it tells. Panics if the session waits for none.
+    pub fn answered(&mut self, session: SessionId, at: Tick, answer: &Answer) -> Judged {
+        self.now = self.now.max(at);
+        let s = self
+            .sessions
+            .get_mut(&session)
+            .expect("a session is opened before it sends");
+        let flight = s.in_flight.take().expect("an answer is to an op that was sent");
+        let span = Span {
+            sent: flight.at,
+            answered: at,
+        };
+        if s.is_in_transaction() && flight.op.frame().is_none() {
+            s.view.statements += 1;
+        }
+        let judged = match &answer.said {
+            Said::Done { tag, .. } => self.done(&flight, span, answer, tag),
+            Said::Refused { code, text, .. } => self.refused(&flight, span, answer, (code, text)),
+            Said::Unknown { code, text } => self.unknown(&flight, span, (code, text)),
+        };
+        let s = self.sessions.get_mut(&session).expect("found above");
+        if !s.is_in_transaction() {
+            s.done(at, &flight.sql);
+        }
+        self.settled += 1;
+        if self.settled.is_multiple_of(FOLD_EVERY) {
+            self.fold();
+        }
+        judged
+    }
+
+    /// What we do to a session or the server, before it is sent.
+    pub fn fault(&mut self, fault: Fault, at: Tick) {
+        self.now = self.now.max(at);
+        for (id, s) in &mut self.sessions {
+            let hit = match fault {
+                Fault::Cancel { session } | Fault::Terminate { session } => session == *id,
+                Fault::Kill => true,
+            };
+            if hit {
+                s.faults.push(Sent { fault, at });
+            }
+        }
+    }
+
+    /// The incarnation of the session is seen gone: nothing of it happens any more.
+    pub fn gone(&mut self, session: SessionId, at: Tick) {
+        self.now = self.now.max(at);
+        let open: Vec<u64> = self
+            .groups
+            .iter()
+            .filter(|(_, g)| g.session == session && g.until.is_none())
+            .map(|(id, _)| id)
+            .collect();
+        for id in open {
+            match self.groups.get(id).fate {
+                Fate::Unknown => self.groups.get_mut(id).until = Some(at),
+                Fate::Open => self.reject(id),
+                Fate::Sent | Fate::Committed => {}
+            }
+        }
+    }
+
+    /// Moves into the base what nobody can ask about any more. Called by itself now and then.
+    pub fn fold(&mut self) {
+        let horizon = self.horizon();
+        self.facts.fold(&self.groups, horizon);
+        let mut used = std::collections::BTreeSet::new();
+        for thing in self.facts.things.values() {
+            let writes = thing.exists.writes.iter();
+            used.extend(writes.map(|w| w.group));
+            used.extend(
+                thing
+                    .facets
+                    .values()
+                    .flat_map(|t| t.writes.iter().map(|w| w.group)),
+            );
+        }
+        let over: Vec<u64> = self
+            .groups
+            .iter()
+            .filter(|(id, g)| !used.contains(id) && g.is_done_before(horizon))
+            .map(|(id, _)| id)
+            .collect();
+        for id in over {
+            self.groups.remove(id);
+        }
+    }
+
+    /// How many groups and objects are kept: for budgets.
+    pub fn size(&self) -> (usize, usize) {
+        (self.groups.len(), self.facts.things.len())
+    }
+
+    /// The oldest tick that somebody may still ask about.
+    fn horizon(&self) -> Tick {
+        self.sessions
+            .values()
+            .map(|s| {
+                let busy = s.busy.map_or(self.now, |(since, _)| since);
+                busy.min(s.viewed)
+            })
+            .min()
+            .unwrap_or(self.now)
+    }
+
+    fn done(&mut self, flight: &InFlight, span: Span, answer: &Answer, tag: &str) -> Judged {
+        let (op, session) = (&flight.op, flight.op.at.session);
+        let rolled_back = tag.starts_with("ROLLBACK") && op.frame() == Some(&FrameOp::Commit);
+        let explained = match success::check(self, flight, span, rolled_back) {
+            Some(finding) => Explained::Broken(Box::new(finding)),
+            None => Explained::Done,
+        };
+        let mut outcome = Outcome::Committed;
+        let mut doubts = Vec::new();
+        if let Some(group) = flight.group {
+            doubts = self.settle_own(group, op, span);
+        }
+        let s = self.sessions.get_mut(&session).expect("it sent the op");
+        match op.frame() {
+            Some(FrameOp::Begin { .. }) if !s.is_in_transaction() => s.begin(op),
+            Some(FrameOp::Savepoint(name)) => s.savepoint(name, op.at),
+            Some(FrameOp::Release(name)) => s.release(name),
+            Some(FrameOp::RollbackTo(name)) => {
+                let from = s.roll_back_to(name);
+                if let (Some(group), Some(from)) = (s.group, from) {
+                    let wrote = self.groups.get(group).wrote.clone();
+                    self.facts.forget(group, Some(from), &wrote);
+                }
+            }
+            Some(FrameOp::Commit) if s.is_in_transaction() => {
+                if rolled_back {
+                    outcome = Outcome::Rejected;
+                }
+                self.end_transaction(
+                    session,
+                    if rolled_back {
+                        End::Rejected
+                    } else {
+                        End::Committed
+                    },
+                    span.answered,
+                );
+            }
+            Some(FrameOp::Rollback) if s.is_in_transaction() => {
+                self.end_transaction(session, End::Rejected, span.answered);
+            }
+            Some(_) => {}
+            None => {
+                s.apply(op);
+                if s.is_in_transaction() && op.changes_schema() {
+                    doubts = self.extend_transaction(flight, span);
+                } else if flight.group.is_some() {
+                    self.commit_to_likely(std::slice::from_ref(op));
+                }
+                self.count_rows(op);
+            }
+        }
+        Judged {
+            explained,
+            outcome,
+            doubts,
+            drifted: self.agree(session, answer.state, span.answered),
+        }
+    }
+
+    fn refused(&mut self, flight: &InFlight, span: Span, answer: &Answer, said: (&str, &str)) -> Judged {
+        let session = flight.op.at.session;
+        if let Some(group) = flight.group {
+            if flight.op.leftover {
+                let g = self.groups.get_mut(group);
+                g.fate = Fate::Unknown;
+                g.until = Some(span.answered);
+            } else {
+                self.reject(group);
+            }
+        }
+        let explained = expect::explain(self, flight, span, said);
+        let s = self.sessions.get_mut(&session).expect("it sent the op");
+        let mut outcome = Outcome::Rejected;
+        if s.is_in_transaction() {
+            let commit = flight.op.frame() == Some(&FrameOp::Commit);
+            match answer.state {
+                TxState::Idle => self.end_transaction(session, End::Rejected, span.answered),
+                TxState::Open if commit => {
+                    if let Some(group) = s.group {
+                        self.groups.get_mut(group).fate = Fate::Open;
+                    }
+                }
+                TxState::Open => {}
+                TxState::Failed => s.view.tx = TxState::Failed,
+            }
+        } else if flight.op.leftover {
+            outcome = Outcome::Unknown;
+        }
+        Judged {
+            explained,
+            outcome,
+            doubts: Vec::new(),
+            drifted: self.agree(session, answer.state, span.answered),
+        }
+    }
+
+    fn unknown(&mut self, flight: &InFlight, span: Span, said: (&str, &str)) -> Judged {
+        let (op, session) = (&flight.op, flight.op.at.session);
+        let explained = expect::explain(self, flight, span, said);
+        let s = self.sessions.get_mut(&session).expect("it sent the op");
+        let (tx, group) = (s.view.tx, s.group);
+        let mut outcome = Outcome::Unknown;
+        if tx == TxState::Idle {
+            if let Some(group) = flight.group {
+                self.groups.get_mut(group).fate = Fate::Unknown;
+            }
+        } else if op.frame() == Some(&FrameOp::Commit) && tx == TxState::Open {
+            if let Some(group) = group {
+                self.groups.get_mut(group).fate = Fate::Unknown;
+            }
+            s.end(End::Rejected);
+        } else {
+            outcome = Outcome::Rejected;
+            self.end_transaction(session, End::Rejected, span.answered);
+        }
+        Judged {
+            explained,
+            outcome,
+            doubts: Vec::new(),
+            drifted: None,
+        }
+    }
+
+    /// An autocommit op was acknowledged: its names are resolved again, in its whole span.
+    fn settle_own(&mut self, group: u64, op: &Arc<Op>, span: Span) -> Vec<ObjectId> {
+        let wrote = std::mem::take(&mut self.groups.get_mut(group).wrote);
+        self.facts.forget(group, None, &wrote);
+        let g = self.groups.get_mut(group);
+        g.fate = Fate::Committed;
+        g.until = Some(span.answered);
+        let doubts = record(&mut self.facts, &mut self.groups, op, group, span);
+        made_visible(&mut self.facts, &mut self.groups, group);
+        doubts
+    }
+
+    /// An op of an open transaction was acknowledged: its own session sees it from now on.
+    fn extend_transaction(&mut self, flight: &InFlight, span: Span) -> Vec<ObjectId> {
+        let session = flight.op.at.session;
+        let s = self.sessions.get_mut(&session).expect("it sent the op");
+        let begun = s.busy.map_or(span.sent, |(since, _)| since);
+        let group = match s.group {
+            Some(group) => group,
+            None => {
+                let group = self.groups.open(session, Fate::Open, begun);
+                s.group = Some(group);
+                group
+            }
+        };
+        s.ops.push(Arc::clone(&flight.op));
+        s.view.changed_schema = true;
+        let g = self.groups.get_mut(group);
+        g.ops
+            .push((Arc::clone(&flight.op), Arc::clone(&flight.sql), span.sent));
+        record(&mut self.facts, &mut self.groups, &flight.op, group, span)
+    }
+
+    fn end_transaction(&mut self, session: SessionId, how: End, at: Tick) {
+        let s = self.sessions.get_mut(&session).expect("it sent the op");
+        let (group, ops) = (s.group, std::mem::take(&mut s.ops));
+        s.end(how);
+        let Some(group) = group else {
+            return;
+        };
+        match how {
+            End::Rejected => self.reject(group),
+            End::Committed => {
+                let g = self.groups.get_mut(group);
+                g.fate = Fate::Committed;
+                g.until = Some(at);
+                self.commit_to_likely(&ops);
+            }
+        }
+    }
+
+    /// The group leaves no trace (W3).
+    fn reject(&mut self, group: u64) {
+        if let Some(g) = self.groups.find(group) {
+            let wrote = g.wrote.clone();
+            self.facts.forget(group, None, &wrote);
+            self.groups.remove(group);
+        }
+    }
+
+    fn commit_to_likely(&mut self, ops: &[Arc<Op>]) {
+        let catalog = Arc::make_mut(&mut self.catalog);
+        for op in ops {
+            likely::apply(catalog, op);
+        }
+        for (id, rows) in std::mem::take(&mut self.rows) {
+            catalog.rows(id, |_| rows);
+        }
+        self.version += 1;
+    }
+
+    /// Ceilings of rows reach the likely state when they have doubled, or when it changes anyway.
+    fn count_rows(&mut self, op: &Op) {
+        for effect in &op.effects {
+            let Effect::Rows(slot, more) = effect else {
+                continue;
+            };
+            let Some(history::parallel::Target::Object { object, .. }) = op.slots.get(usize::from(*slot))
+            else {
+                continue;
+            };
+            let Some(known) = self.catalog.get(*object).map(|o| o.rows) else {
+                continue;
+            };
+            let rows = self.rows.entry(*object).or_insert(known);
+            *rows = rows.saturating_add(*more);
+            if *rows > known.saturating_mul(2) + 64 {
+                let rows = *rows;
+                self.rows.remove(object);
+                Arc::make_mut(&mut self.catalog).rows(*object, |_| rows);
+                self.version += 1;
+            }
+        }
+    }
+
+    /// Takes over the wire's word on the transaction (P23); gives both where they differ.
+    fn agree(&mut self, session: SessionId, wire: TxState, at: Tick) -> Option<(TxState, TxState)> {
+        let s = self.sessions.get_mut(&session).expect("it sent the op");
+        let ours = s.view.tx;
+        if ours == wire {
+            return None;
+        }
+        if wire == TxState::Idle {
+            self.end_transaction(session, End::Rejected, at);
+        } else {
+            s.view.tx = wire;
+        }
+        Some((ours, wire))
+    }
+}

@@ -1,0 +1,241 @@
+//! A success that cannot be is a finding as well: a name that nobody had, a name that somebody had, a missing right.
+
+use super::binding::bound;
+use super::model::Model;
+use super::print;
+use super::rights;
+use super::session::InFlight;
+use history::parallel::{
+    Asked, Effect, Facet, Finding, FrameOp, ObjectKind, Op, Question, Space, Target, Tri, TxState,
+};
+use history::{Kind, Span};
+
+/// What is wrong with the success, if anything. The op's own effects are not yet settled.
+pub(super) fn check(model: &Model, flight: &InFlight, span: Span, rolled_back: bool) -> Option<Finding> {
+    let op = &flight.op;
+    let by = op.at.session;
+    let session = &model.sessions[&by];
+    if session.view.tx == TxState::Failed {
+        let may = rolled_back || matches!(op.frame(), Some(FrameOp::Rollback | FrameOp::RollbackTo(_)));
+        if !may {
+            let asked = asked(
+                Question::FailedTransaction,
+                String::new(),
+                Tri::Surely(Vec::new()),
+            );
+            return Some(finding(model, flight, span, Kind::WrongResult, asked));
+        }
+        return None;
+    }
+    let broken = missing(model, op, span)
+        .or_else(|| twice(model, op, span))
+        .or_else(|| still_needed(model, op, span))
+        .map(|asked| (Kind::WrongResult, asked))
+        .or_else(|| without_right(model, op, span).map(|asked| (Kind::Privilege, asked)));
+    broken.map(|(kind, asked)| finding(model, flight, span, kind, asked))
+}
+
+fn asked(question: Question, about: String, answer: Tri) -> Asked {
+    Asked {
+        question,
+        about,
+        answer,
+    }
+}
+
+/// A name that resolves to nothing in the whole span, or a column that is never there.
+fn missing(model: &Model, op: &Op, span: Span) -> Option<Asked> {
+    let by = op.at.session;
+    if op.lenient {
+        return None;
+    }
+    for target in &op.slots {
+        match target {
+            Target::Object { object, name } => {
+                let binding = bound(&model.facts, &model.groups, name, span, by);
+                if binding.objects.is_empty() {
+                    return Some(asked(
+                        Question::Gone,
+                        format!("{} \"{name}\"", object.kind.word()),
+                        Tri::Surely(binding.causes.to_vec()),
+                    ));
+                }
+            }
+            Target::Part {
+                of,
+                space,
+                piece: Some(_),
+                name,
+            } => {
+                let Some(Target::Object { name: relation, .. }) = op.slots.get(usize::from(*of)) else {
+                    continue;
+                };
+                let binding = bound(&model.facts, &model.groups, relation, span, by);
+                let mut causes = Vec::new();
+                let mut can_be = false;
+                for id in &binding.objects {
+                    let parts = model.facts.things[id].part(*space, name, &model.groups, span, by);
+                    let unknown = *space == Space::Column && !matches!(id.kind, ObjectKind::Table);
+                    let nothing_known = unknown && !knows_columns(model, *id);
+                    can_be |= parts.can_be || nothing_known;
+                    causes.extend(parts.causes);
+                }
+                if !can_be {
+                    return Some(asked(
+                        Question::PartGone,
+                        format!("\"{name}\" of \"{relation}\""),
+                        Tri::Surely(causes),
+                    ));
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn knows_columns(model: &Model, id: history::parallel::ObjectId) -> bool {
+    model.facts.things[&id]
+        .facets
+        .keys()
+        .any(|f| matches!(f, Facet::Column(_)))
+}
+
+/// A name that was somebody's in the whole span, given again.
+fn twice(model: &Model, op: &Op, span: Span) -> Option<Asked> {
+    if op.lenient {
+        return None;
+    }
+    let given = op.effects.iter().filter_map(|e| match e {
+        Effect::Create(_, object) => Some((&object.name, Some(object.id))),
+        Effect::Rename { slot, to } => {
+            let own = match op.slots.get(usize::from(*slot)) {
+                Some(Target::Object { object, .. }) => Some(*object),
+                _ => None,
+            };
+            match op.slots.get(usize::from(*to)) {
+                Some(Target::Free(name)) => Some((name, own)),
+                _ => None,
+            }
+        }
+        _ => None,
+    });
+    for (name, own) in given {
+        let binding = bound(&model.facts, &model.groups, name, span, op.at.session);
+        if binding.sure && binding.objects.first().copied() != own {
+            return Some(asked(
+                Question::Taken,
+                format!("\"{name}\""),
+                Tri::Surely(binding.causes.to_vec()),
+            ));
+        }
+    }
+    None
+}
+
+/// A drop without CASCADE of what something surely needs.
+fn still_needed(model: &Model, op: &Op, span: Span) -> Option<Asked> {
+    if !model.rules.restricts {
+        return None;
+    }
+    let by = op.at.session;
+    for effect in &op.effects {
+        let Effect::Remove { slot, cascade: false } = effect else {
+            continue;
+        };
+        let Some(Target::Object { name, .. }) = op.slots.get(usize::from(*slot)) else {
+            continue;
+        };
+        let binding = bound(&model.facts, &model.groups, name, span, by);
+        let [root] = binding.objects.as_slice() else {
+            continue;
+        };
+        for dependent in model.facts.dependents(*root) {
+            if super::facts::goes_along(dependent.kind) || removes(model, op, dependent, span) {
+                continue;
+            }
+            let surely = model.facts.edge(&model.groups, dependent, *root, span, by) == Some(true);
+            if surely {
+                let presence = model.facts.things[&dependent].presence(&model.groups, span, by);
+                return Some(asked(
+                    Question::Dependents,
+                    format!("{dependent} needs \"{name}\""),
+                    Tri::Surely(presence.causes.to_vec()),
+                ));
+            }
+        }
+    }
+    None
+}
+
+/// Whether the same op removes the object as well: DROP TABLE a, b.
+fn removes(model: &Model, op: &Op, id: history::parallel::ObjectId, span: Span) -> bool {
+    op.effects.iter().any(|e| match e {
+        Effect::Remove { slot, .. } => match op.slots.get(usize::from(*slot)) {
+            Some(Target::Object { object, name }) => {
+                *object == id
+                    || bound(&model.facts, &model.groups, name, span, op.at.session)
+                        .objects
+                        .contains(&id)
+            }
+            _ => false,
+        },
+        _ => false,
+    })
+}
+
+/// A right that the role had at no moment.
+fn without_right(model: &Model, op: &Op, span: Span) -> Option<Asked> {
+    let by = op.at.session;
+    let role = model.sessions[&by].view.role;
+    for touch in &op.touches {
+        let (Some(right), Some(Target::Object { name, .. })) =
+            (touch.right, op.slots.get(usize::from(touch.slot)))
+        else {
+            continue;
+        };
+        let binding = bound(&model.facts, &model.groups, name, span, by);
+        if binding.objects.is_empty() {
+            continue;
+        }
+        let mut causes = Vec::new();
+        let never = binding.objects.iter().all(|id| {
+            let has = rights::has(&model.facts, &model.groups, role, right, *id, (span, by));
+            causes.extend(has.causes().to_vec());
+            !has.can_be()
+        });
+        if never {
+            return Some(asked(
+                Question::Lacks,
+                format!("{right:?} on \"{name}\""),
+                Tri::Surely(causes),
+            ));
+        }
+    }
+    None
+}
+
+fn finding(model: &Model, flight: &InFlight, span: Span, kind: Kind, asked: Asked) -> Finding {
+    let words = asked.question.words();
+    let about = if asked.about.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", asked.about)
+    };
+    let asked = vec![asked];
+    Finding {
+        kind,
+        signature: format!("{kind:?}/done/{}/{words}", flight.op.kind),
+        at: flight.op.at,
+        action: flight.op.kind.to_string(),
+        span,
+        sql: flight.sql.to_string(),
+        code: String::new(),
+        text: String::new(),
+        promised: format!("this statement must be refused: in its whole span {words}{about}"),
+        seen: "it was done".to_owned(),
+        evidence: print::evidence(model, flight, span, &asked),
+        asked,
+        guess: false,
+    }
+}

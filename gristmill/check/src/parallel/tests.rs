@@ -1,0 +1,311 @@
+//! Histories in a small notation: who sends what when, and what came back.
+//!
+//! ```text
+//! 1 s1 > create t        at tick 1 session s1 sends the op
+//! 4 s1 < ok              at tick 4 it is answered
+//! 6 s3 < 42P01 relation "t" does not exist
+//! ```
+//!
+//! Ops: `create T`, `view V on T`, `index I on T C`, `drop T [cascade]`, `rename T U`, `swap T U`, `read T [C]`, `insert T`,
+//! `add T C`, `dropcolumn T C`, `begin [rr]`, `commit`, `rollback`, `savepoint P`, `to P`, `grant R T`, `role R`, `as R`.
+
+mod notation;
+
+use notation::{Play, play};
+
+fn explained(text: &str) -> Play {
+    let play = play(text);
+    assert_eq!(play.broken, Vec::<String>::new(), "{text}");
+    play
+}
+
+fn broken(text: &str) -> String {
+    let play = play(text);
+    assert_eq!(play.broken.len(), 1, "{text}\n{:#?}", play.broken);
+    play.broken[0].clone()
+}
+
+#[test]
+fn an_undefined_table_needs_a_drop_that_may_have_come_first() {
+    let play = explained(
+        "1 s1 > create t\n2 s1 < ok\n3 s2 > drop t\n4 s3 > read t\n6 s2 < ok\n7 s3 < 42P01 relation \"t\" does not exist",
+    );
+    assert_eq!(play.causes, ["s2.1 at [3, 6]"]);
+    broken("1 s1 > create t\n2 s1 < ok\n4 s3 > read t\n7 s3 < 42P01 relation \"t\" does not exist");
+    // The drop was sent after the answer, or refused.
+    broken(
+        "1 s1 > create t\n2 s1 < ok\n4 s3 > read t\n7 s3 < 42P01 relation \"t\" does not exist\n8 s2 > drop t\n9 s2 < ok",
+    );
+    broken(
+        "0 s2 !limit\n1 s1 > create t\n2 s1 < ok\n3 s2 > drop t\n5 s2 < 57014 canceling statement due to statement timeout\n\
+         6 s3 > read t\n7 s3 < 42P01 relation \"t\" does not exist",
+    );
+}
+
+#[test]
+fn a_read_of_what_is_surely_gone_must_be_refused() {
+    let said = broken("1 s1 > create t\n2 s1 < ok\n3 s2 > drop t\n4 s2 < ok\n5 s3 > read t\n6 s3 < ok");
+    assert!(said.contains("must be refused"), "{said}");
+    explained("1 s1 > create t\n2 s1 < ok\n3 s2 > drop t\n4 s3 > read t\n5 s2 < ok\n6 s3 < ok");
+}
+
+#[test]
+fn a_name_in_the_text_must_be_one_of_the_statement() {
+    broken(
+        "1 s1 > create t\n2 s1 < ok\n3 s2 > drop t\n4 s3 > read t\n6 s2 < ok\n7 s3 < 42P01 relation \"u\" does not exist",
+    );
+}
+
+#[test]
+fn what_a_transaction_does_is_hidden_until_its_commit_is_sent() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s2 > begin\n4 s2 < ok\n5 s2 > drop t\n6 s2 < ok\n";
+    explained(&format!("{head}7 s3 > read t\n8 s3 < ok"));
+    broken(&format!(
+        "{head}7 s3 > read t\n8 s3 < 42P01 relation \"t\" does not exist"
+    ));
+    explained(&format!(
+        "{head}7 s3 > read t\n8 s2 > commit\n9 s3 < 42P01 relation \"t\" does not exist\n10 s2 < ok"
+    ));
+    explained(&format!(
+        "{head}7 s2 > rollback\n8 s2 < ok\n9 s3 > read t\n10 s3 < ok"
+    ));
+    broken(&format!(
+        "{head}7 s2 > rollback\n8 s2 < ok\n9 s3 > read t\n10 s3 < 42P01 relation \"t\" does not exist"
+    ));
+    // Its own session sees it at once.
+    explained(&format!(
+        "{head}7 s2 > read t\n8 s2 < 42P01 relation \"t\" does not exist failed"
+    ));
+    broken(&format!("{head}7 s2 > read t\n8 s2 < ok"));
+}
+
+#[test]
+fn back_to_a_savepoint_undoes_what_came_after_it() {
+    let head = "1 s1 > begin\n2 s1 < ok\n3 s1 > create t\n4 s1 < ok\n5 s1 > savepoint p\n6 s1 < ok\n7 s1 > drop t\n8 s1 < ok\n9 s1 > to p\n10 s1 < ok\n";
+    explained(&format!(
+        "{head}11 s1 > read t\n12 s1 < ok\n13 s1 > commit\n14 s1 < ok\n15 s2 > read t\n16 s2 < ok"
+    ));
+    broken(&format!(
+        "{head}11 s1 > read t\n12 s1 < 42P01 relation \"t\" does not exist failed"
+    ));
+}
+
+#[test]
+fn a_commit_that_is_answered_by_rollback_leaves_nothing() {
+    explained(
+        "1 s1 > begin\n2 s1 < ok\n3 s1 > create t\n4 s1 < ok\n5 s1 > commit\n6 s1 < rollback\n7 s2 > read t\n8 s2 < 42P01 relation \"t\" does not exist",
+    );
+}
+
+#[test]
+fn two_names_may_be_swapped_under_a_reader() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s1 > create u c9\n4 s1 < ok\n";
+    explained(&format!(
+        "{head}5 s2 > swap t u\n6 s3 > read t c9\n8 s2 < ok\n9 s3 < ok"
+    ));
+    broken(&format!("{head}6 s3 > read t c9\n9 s3 < ok"));
+    explained(&format!(
+        "{head}5 s2 > swap t u\n6 s3 > read u c9\n8 s2 < ok\n9 s3 < 42703 column \"c9\" does not exist"
+    ));
+    broken(&format!(
+        "{head}6 s3 > read u c9\n9 s3 < 42703 column \"c9\" does not exist"
+    ));
+}
+
+#[test]
+fn a_dependent_refuses_a_drop_and_goes_with_a_cascade() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s1 > view v on t\n4 s1 < ok\n";
+    explained(&format!(
+        "{head}5 s2 > drop t\n6 s2 < 2BP01 cannot drop table t because other objects depend on it"
+    ));
+    broken(&format!("{head}5 s2 > drop t\n6 s2 < ok"));
+    let cascade = format!("{head}5 s2 > drop t cascade\n6 s2 < ok\n");
+    explained(&format!(
+        "{cascade}7 s3 > read v\n8 s3 < 42P01 relation \"v\" does not exist"
+    ));
+    broken(&format!("{cascade}7 s3 > read v\n8 s3 < ok"));
+    broken(
+        "1 s1 > create t\n2 s1 < ok\n5 s2 > drop t\n6 s2 < 2BP01 cannot drop table t because other objects depend on it",
+    );
+}
+
+#[test]
+fn a_view_made_while_its_table_falls_stays_in_doubt() {
+    let head =
+        "1 s1 > create t\n2 s1 < ok\n3 s2 > drop t cascade\n4 s1 > view v on t\n5 s2 < ok\n6 s1 < ok\n";
+    explained(&format!("{head}7 s3 > read v\n8 s3 < ok"));
+    explained(&format!(
+        "{head}7 s3 > read v\n8 s3 < 42P01 relation \"v\" does not exist"
+    ));
+    // The other way round: sent before the drop, answered after it.
+    let other =
+        "1 s1 > create t\n2 s1 < ok\n3 s1 > view v on t\n4 s2 > drop t cascade\n5 s2 < ok\n6 s1 < ok\n";
+    explained(&format!(
+        "{other}7 s3 > read v\n8 s3 < 42P01 relation \"v\" does not exist"
+    ));
+}
+
+#[test]
+fn a_name_given_twice_needs_two_who_give_it() {
+    explained("1 s1 > create t\n2 s2 > create t\n3 s1 < ok\n4 s2 < 42P07 relation \"t\" already exists");
+    broken("2 s2 > create t\n4 s2 < 42P07 relation \"t\" already exists");
+    broken("1 s1 > create t\n2 s1 < ok\n3 s2 > create t\n4 s2 < ok");
+    let said = explained(
+        "1 s1 > create t\n2 s2 > create t\n3 s1 < ok\n\
+         4 s2 < 23505 duplicate key value violates unique constraint \"pg_type_typname_nsp_index\"",
+    );
+    assert_eq!(said.causes, ["s1.1 at [1, 3]"]);
+}
+
+#[test]
+fn a_column_that_another_drops_may_be_missed() {
+    let head = "1 s1 > create t c1 c2\n2 s1 < ok\n";
+    explained(&format!(
+        "{head}3 s2 > dropcolumn t c2\n4 s3 > read t c2\n5 s2 < ok\n6 s3 < 42703 column \"c2\" does not exist"
+    ));
+    broken(&format!(
+        "{head}4 s3 > read t c2\n6 s3 < 42703 column \"c2\" does not exist"
+    ));
+    broken(&format!(
+        "{head}3 s2 > dropcolumn t c2\n4 s2 < ok\n5 s3 > read t c2\n6 s3 < ok"
+    ));
+    explained(&format!(
+        "{head}3 s2 > add t c3\n4 s3 > add t c3\n5 s2 < ok\n6 s3 < 42701 column \"c3\" of relation \"t\" already exists"
+    ));
+}
+
+#[test]
+fn an_internal_error_needs_a_change_of_the_catalogue_beside_it() {
+    let head = "1 s1 > create t c1\n2 s1 < ok\n";
+    explained(&format!(
+        "{head}3 s2 > add t c2\n4 s3 > dropcolumn t c1\n5 s2 < ok\n6 s3 < XX000 tuple concurrently updated"
+    ));
+    broken(&format!(
+        "{head}4 s3 > dropcolumn t c1\n6 s3 < XX000 tuple concurrently updated"
+    ));
+    broken(&format!(
+        "{head}3 s2 > add t c2\n4 s3 > dropcolumn t c1\n5 s2 < ok\n6 s3 < XX000 could not read block 7"
+    ));
+    broken(&format!(
+        "{head}4 s3 > read t\n6 s3 < XX001 invalid page in block 0"
+    ));
+}
+
+#[test]
+fn a_lost_answer_keeps_both_ways_open_until_the_catalogue_tells() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s2 !terminate\n4 s2 > drop t\n5 s2 < unknown 57P01 terminating connection due to administrator command\n";
+    explained(&format!("{head}6 s3 > read t\n7 s3 < ok"));
+    explained(&format!(
+        "{head}6 s3 > read t\n7 s3 < 42P01 relation \"t\" does not exist"
+    ));
+    explained(&format!("{head}6 s2 gone\n7 list t\n9 s3 > read t\n10 s3 < ok"));
+    broken(&format!(
+        "{head}6 s2 gone\n7 list t\n9 s3 > read t\n10 s3 < 42P01 relation \"t\" does not exist"
+    ));
+    explained(&format!(
+        "{head}6 s2 gone\n7 list\n9 s3 > read t\n10 s3 < 42P01 relation \"t\" does not exist"
+    ));
+    broken(&format!("{head}6 s2 gone\n7 list\n9 s3 > read t\n10 s3 < ok"));
+}
+
+#[test]
+fn a_cancel_explains_one_interruption_and_no_second() {
+    let once = "1 s1 > create t\n2 s1 < ok\n3 s2 > read t\n4 s2 !cancel\n5 s2 < 57014 canceling statement due to user request\n";
+    explained(once);
+    broken(&format!(
+        "{once}6 s2 > read t\n7 s2 < 57014 canceling statement due to user request"
+    ));
+    broken("1 s1 > create t\n2 s1 < ok\n3 s2 > read t\n5 s2 < 57014 canceling statement due to user request");
+    broken(
+        "1 s1 > create t\n2 s1 < ok\n3 s2 > read t\n4 s1 !cancel\n5 s2 < 57014 canceling statement due to user request",
+    );
+}
+
+#[test]
+fn a_timeout_needs_its_limit() {
+    explained("1 s1 !limit\n2 s1 > create t\n3 s1 < 57014 canceling statement due to statement timeout");
+    broken("2 s1 > create t\n3 s1 < 57014 canceling statement due to statement timeout");
+    broken("1 s1 !limit\n2 s1 > create t\n3 s1 < 55P03 canceling statement due to lock timeout");
+}
+
+#[test]
+fn a_deadlock_takes_two_and_a_serialization_failure_a_level() {
+    explained(
+        "1 s1 > create t\n2 s1 < ok\n3 s2 > insert t\n4 s3 > insert t\n5 s3 < ok\n6 s2 < 40P01 deadlock detected",
+    );
+    broken("1 s1 > create t\n2 s1 < ok\n3 s2 > insert t\n6 s2 < 40P01 deadlock detected");
+    let conflict = "40001 could not serialize access due to concurrent update";
+    explained(&format!(
+        "1 s1 > create t\n2 s1 < ok\n3 s2 > begin rr\n4 s2 < ok\n5 s3 > insert t\n6 s3 < ok\n7 s2 > insert t\n8 s2 < {conflict} failed"
+    ));
+    broken(&format!(
+        "1 s1 > create t\n2 s1 < ok\n3 s3 > insert t\n4 s2 > insert t\n6 s3 < ok\n8 s2 < {conflict}"
+    ));
+}
+
+#[test]
+fn a_value_error_needs_a_value_that_can_raise_it() {
+    explained("1 s1 > create t\n2 s1 < ok\n3 s1 > divide t\n4 s1 < 22012 division by zero");
+    broken("1 s1 > create t\n2 s1 < ok\n3 s1 > read t\n4 s1 < 22012 division by zero");
+    broken(
+        "1 s1 > create t\n2 s1 < ok\n3 s1 > insert t\n4 s1 < 23505 duplicate key value violates unique constraint \"k\"",
+    );
+    explained(
+        "1 s1 > create t\n2 s1 < ok\n2 s1 > unique k on t\n3 s1 < ok\n4 s1 > insert t\n5 s1 < 23505 duplicate key value violates unique constraint \"k\"",
+    );
+}
+
+#[test]
+fn a_right_that_is_missing_refuses_and_one_that_is_there_does_not() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s1 > role r\n4 s1 < ok\n";
+    let denied = "42501 permission denied for table t";
+    explained(&format!(
+        "{head}5 s2 > as r\n6 s2 < ok\n7 s2 > read t\n8 s2 < {denied}"
+    ));
+    let said = broken(&format!("{head}5 s2 > as r\n6 s2 < ok\n7 s2 > read t\n8 s2 < ok"));
+    assert!(said.starts_with("Privilege"), "{said}");
+    let granted = format!("{head}5 s1 > grant r t\n6 s1 < ok\n7 s2 > as r\n8 s2 < ok\n");
+    explained(&format!("{granted}9 s2 > read t\n10 s2 < ok"));
+    broken(&format!("{granted}9 s2 > read t\n10 s2 < {denied}"));
+    explained(&format!(
+        "{granted}9 s1 > revoke r t\n10 s2 > read t\n11 s1 < ok\n12 s2 < {denied}"
+    ));
+}
+
+#[test]
+fn the_catalogue_must_show_what_was_made_and_nothing_else() {
+    explained("1 s1 > create t\n2 s1 < ok\n3 list t");
+    assert!(
+        broken("1 s1 > create t\n2 s1 < ok\n3 list").contains("is there; the catalogue does not list it")
+    );
+    assert!(broken("1 s1 > create t\n2 s1 < ok\n3 list t u").contains("no table \"u\" is there"));
+    assert!(broken("1 s1 > create t c1\n2 s1 < ok\n3 list t(c1,c2)").contains("no column \"c2\""));
+    assert!(broken("1 s1 > create t c1 c2\n2 s1 < ok\n3 list t(c1)").contains("\"c2\" is there"));
+    // Said once.
+    broken("1 s1 > create t\n2 s1 < ok\n3 list t u\n5 list t u");
+}
+
+#[test]
+fn a_statement_of_ours_that_is_wrong_is_ours() {
+    let play = explained("1 s1 > create t\n2 s1 < 42601 syntax error at or near \"tabel\"");
+    assert_eq!(play.ours, 1);
+}
+
+#[test]
+fn a_finding_prints_what_was_asked_and_who_was_near() {
+    let said = broken(
+        "1 s1 > create t\n2 s1 < ok\n3 s2 > create u\n4 s3 > read t\n6 s2 < ok\n7 s3 < 42P01 relation \"t\" does not exist",
+    );
+    expect_test::expect![[r#"
+        UnexpectedError: this error is right only if the name is gone; nothing in the run makes it so; 42P01: relation "t" does not exist
+        asked: the name is gone [table "t"]: never
+          by s1.1 at [1, 2]: create t
+        name "t" was drawn as table s1.1.0, may mean table s1.1.0
+          s1.1 at [1, 2]: create t
+        near, same object: s1.1 [1, 2] committed: create t
+        near: s2.1 [3, 6] committed: create u
+        s3: transaction Idle
+           s3 |========================================| read t
+           s2 |==========================              | s2.1 … create u"#]]
+    .assert_eq(&said);
+}

@@ -1,0 +1,389 @@
+//! The notation of the tests, read line by line and played against a model.
+
+use crate::parallel::{Model, POSTGRES};
+use history::parallel::{
+    Answer, At, Column, Constraint, ConstraintKind, DataError, Detail, Effect, Explained, Facet, FactValue,
+    Family, Fault, Finding, FrameOp, KeptName, Limit, Mode, Name, Object, ObjectId, ObjectKind, Op, Piece,
+    Right, Said, Seen, SeenColumn, SeenKind, SeenObject, Space, Statement, Target, TxState, Type,
+};
+use history::{Level, SessionId, Span, Tick};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What came of a history.
+#[derive(Debug, Default)]
+pub(super) struct Play {
+    /// Findings, as text.
+    pub(super) broken: Vec<String>,
+    /// Witnesses of the last expected error.
+    pub(super) causes: Vec<String>,
+    /// Statements of ours that were wrong.
+    pub(super) ours: usize,
+}
+
+/// Plays a history.
+pub(super) fn play(text: &str) -> Play {
+    let mut table = Stage::new();
+    for line in text.lines() {
+        table.line(line.trim());
+    }
+    table.play
+}
+
+struct Stage {
+    model: Model,
+    ops: BTreeMap<u16, u64>,
+    open: BTreeMap<u16, TxState>,
+    known: BTreeMap<String, ObjectId>,
+    pieces: BTreeMap<String, Piece>,
+    play: Play,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self {
+            model: Model::new(&POSTGRES),
+            ops: BTreeMap::new(),
+            open: BTreeMap::new(),
+            known: BTreeMap::new(),
+            pieces: BTreeMap::new(),
+            play: Play::default(),
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let tick = Tick(words[0].parse().expect("a line begins with its tick"));
+        if words[1] == "list" {
+            let seen = Seen {
+                objects: words[2..].iter().map(|w| table(w)).collect(),
+            };
+            let span = Span {
+                sent: tick,
+                answered: Tick(tick.0 + 1),
+            };
+            for finding in self.model.reconcile(&seen, span) {
+                self.found(&finding);
+            }
+            return;
+        }
+        let session = SessionId(words[1][1..].parse().expect("a session is s and a number"));
+        if self.model.session(session).is_none() {
+            self.model.opened(session, 1, Tick(0));
+        }
+        match words[2] {
+            ">" => self.send(session, tick, &words[3..]),
+            "<" => {
+                let said = line.split_once("< ").expect("just seen").1;
+                self.answer(session, tick, said);
+            }
+            "gone" => self.model.gone(session, tick),
+            "!cancel" => self.model.fault(Fault::Cancel { session }, tick),
+            "!terminate" => self.model.fault(Fault::Terminate { session }, tick),
+            "!limit" => {
+                self.model.limit(Limit::Statement, 1000);
+                self.model.opened(session, 1, tick);
+            }
+            other => panic!("{other} is nothing"),
+        }
+    }
+
+    fn send(&mut self, session: SessionId, tick: Tick, words: &[&str]) {
+        let number = self.ops.entry(session.0).or_default();
+        *number += 1;
+        let at = At { session, op: *number };
+        let op = self.op(at, words);
+        let sql: Arc<str> = words.join(" ").into();
+        self.model.sent(&Arc::new(op), &sql, tick);
+    }
+
+    fn answer(&mut self, session: SessionId, tick: Tick, said: &str) {
+        let state = self.open.entry(session.0).or_default();
+        let begun = self
+            .model
+            .sessions
+            .get(&session)
+            .and_then(|s| s.in_flight.as_ref())
+            .and_then(|f| f.op.frame().cloned());
+        let said = match said.split_once(' ') {
+            None => {
+                match begun {
+                    Some(FrameOp::Begin { .. }) => *state = TxState::Open,
+                    Some(FrameOp::Commit | FrameOp::Rollback) => *state = TxState::Idle,
+                    Some(FrameOp::RollbackTo(_)) => *state = TxState::Open,
+                    _ => {}
+                }
+                Said::Done {
+                    tag: if said == "rollback" { "ROLLBACK" } else { "OK" }.to_owned(),
+                    affected: None,
+                    rows: None,
+                }
+            }
+            Some(("unknown", rest)) => {
+                *state = TxState::Idle;
+                let (code, text) = rest.split_once(' ').expect("a code and a text");
+                Said::Unknown {
+                    code: code.to_owned(),
+                    text: text.to_owned(),
+                }
+            }
+            Some((code, text)) => {
+                let text = match text.strip_suffix(" failed") {
+                    Some(text) => {
+                        *state = TxState::Failed;
+                        text
+                    }
+                    None => text,
+                };
+                Said::Refused {
+                    code: code.to_owned(),
+                    text: text.to_owned(),
+                    detail: String::new(),
+                }
+            }
+        };
+        let answer = Answer { said, state: *state };
+        let judged = self.model.answered(session, tick, &answer);
+        assert_eq!(judged.drifted, None);
+        match judged.explained {
+            Explained::Done | Explained::KnownBug(_) => {}
+            Explained::Expected { causes, .. } => {
+                self.play.causes = causes.iter().map(ToString::to_string).collect();
+            }
+            Explained::Ours { .. } => self.play.ours += 1,
+            Explained::Broken(finding) => self.found(&finding),
+        }
+    }
+
+    fn found(&mut self, finding: &Finding) {
+        let mut lines = vec![format!(
+            "{:?}: {}; {}",
+            finding.kind, finding.promised, finding.seen
+        )];
+        lines.extend(finding.evidence.iter().cloned());
+        self.play.broken.push(lines.join("\n"));
+    }
+
+    /// The object that the session would draw under the name.
+    fn means(&mut self, at: At, name: &str, space: Space) -> ObjectId {
+        let view = self.model.view(at.session);
+        view.catalog
+            .named(&Name::home(space, name))
+            .or_else(|| self.known.get(name).copied())
+            .unwrap_or_else(|| ObjectId::made(ObjectKind::Table, at, 99))
+    }
+
+    fn target(&mut self, op: &mut Op, name: &str) -> u8 {
+        let object = self.means(op.at, name, Space::Relation);
+        op.slot(Target::Object {
+            object,
+            name: Name::home(Space::Relation, name),
+        })
+    }
+
+    fn column(&mut self, op: &mut Op, of: u8, name: &str) -> Piece {
+        let piece = *self
+            .pieces
+            .entry(name.to_owned())
+            .or_insert_with(|| Piece::made(op.at, 50));
+        op.slot(Target::Part {
+            of,
+            space: Space::Column,
+            piece: Some(piece),
+            name: KeptName::new(name),
+        });
+        piece
+    }
+
+    fn make(&mut self, op: &mut Op, kind: ObjectKind, name: &str) -> (u8, Object) {
+        let id = ObjectId::made(kind, op.at, 0);
+        let name_of = Name::home(kind.space(), name);
+        self.known.entry(name.to_owned()).or_insert(id);
+        let slot = op.slot(Target::New {
+            object: id,
+            name: name_of.clone(),
+        });
+        op.touch(slot, Facet::Exists, Mode::Defines, None);
+        (slot, Object::new(id, name_of))
+    }
+
+    fn op(&mut self, at: At, words: &[&str]) -> Op {
+        let mut op = Op::new(
+            at,
+            "test",
+            Family::Ddl,
+            Statement::Verbatim(words.join(" ").into()),
+        );
+        match words {
+            ["create", name, columns @ ..] => {
+                let (slot, mut object) = self.make(&mut op, ObjectKind::Table, name);
+                for (i, column) in columns.iter().enumerate() {
+                    let made = column_of(at, u8::try_from(i).expect("few"), column);
+                    self.pieces.insert((*column).to_owned(), made.piece);
+                    object.columns.push(made);
+                }
+                op.effects.push(Effect::Create(slot, Box::new(object)));
+            }
+            ["view", name, "on", table] => {
+                let (slot, mut object) = self.make(&mut op, ObjectKind::View, name);
+                let on = self.target(&mut op, table);
+                let Target::Object { object: needed, .. } = op.slots[usize::from(on)] else {
+                    panic!("a target");
+                };
+                object.depends.insert(needed);
+                op.effects.push(Effect::Create(slot, Box::new(object)));
+            }
+            ["unique", name, "on", table] => {
+                let (slot, mut object) = self.make(&mut op, ObjectKind::Index, name);
+                let on = self.target(&mut op, table);
+                let Target::Object { object: needed, .. } = op.slots[usize::from(on)] else {
+                    panic!("a target");
+                };
+                object.depends.insert(needed);
+                object.detail = Detail::Index {
+                    on: needed,
+                    keys: Vec::new(),
+                    unique: true,
+                    partial: false,
+                    expression: false,
+                };
+                op.effects.push(Effect::Create(slot, Box::new(object)));
+            }
+            ["drop", name, rest @ ..] => {
+                let slot = self.target(&mut op, name);
+                op.touch(slot, Facet::Exists, Mode::Removes, None);
+                op.effects.push(Effect::Remove {
+                    slot,
+                    cascade: rest == ["cascade"],
+                });
+            }
+            ["rename", name, new] => {
+                let slot = self.target(&mut op, name);
+                let to = op.slot(Target::Free(Name::home(Space::Relation, new)));
+                op.touch(slot, Facet::Name, Mode::Redefines, None);
+                op.effects.push(Effect::Rename { slot, to });
+            }
+            ["swap", a, b] => {
+                let (a, b) = (self.target(&mut op, a), self.target(&mut op, b));
+                op.effects.push(Effect::Swap(a, b));
+            }
+            [what @ ("read" | "divide"), name, columns @ ..] => {
+                let slot = self.target(&mut op, name);
+                op.touch(slot, Facet::Rows, Mode::Reads, Some(Right::Select));
+                for column in columns {
+                    self.column(&mut op, slot, column);
+                }
+                if *what == "divide" {
+                    op.raises.push(DataError::DivisionByZero);
+                }
+            }
+            ["insert", name] => {
+                let slot = self.target(&mut op, name);
+                op.touch(slot, Facet::Rows, Mode::Writes, None);
+            }
+            ["add", name, column] => {
+                let slot = self.target(&mut op, name);
+                let made = column_of(at, 7, column);
+                op.touch(slot, Facet::Shape, Mode::Redefines, None);
+                op.effects.push(Effect::Set(
+                    slot,
+                    Facet::Column(made.piece),
+                    FactValue::Column(made),
+                ));
+            }
+            ["dropcolumn", name, column] => {
+                let slot = self.target(&mut op, name);
+                let piece = self.column(&mut op, slot, column);
+                op.touch(slot, Facet::Column(piece), Mode::Removes, None);
+                op.effects.push(Effect::RemovePart {
+                    slot,
+                    facet: Facet::Column(piece),
+                    cascade: false,
+                });
+            }
+            ["begin", rest @ ..] => op.effects.push(Effect::Frame(FrameOp::Begin {
+                level: (rest == ["rr"]).then_some(Level::RepeatableRead),
+                read_only: false,
+            })),
+            ["commit"] => op.effects.push(Effect::Frame(FrameOp::Commit)),
+            ["rollback"] => op.effects.push(Effect::Frame(FrameOp::Rollback)),
+            ["savepoint", name] => op
+                .effects
+                .push(Effect::Frame(FrameOp::Savepoint(KeptName::new(name)))),
+            ["to", name] => op
+                .effects
+                .push(Effect::Frame(FrameOp::RollbackTo(KeptName::new(name)))),
+            ["role", name] => {
+                let (slot, object) = self.make(&mut op, ObjectKind::Role, name);
+                op.effects.push(Effect::Create(slot, Box::new(object)));
+            }
+            ["as", name] => {
+                let role = self.means(at, name, Space::Role);
+                op.effects.push(Effect::Role(Some(role)));
+            }
+            [what @ ("grant" | "revoke"), role, table] => {
+                let role = self.means(at, role, Space::Role);
+                let slot = self.target(&mut op, table);
+                op.effects.push(Effect::Set(
+                    slot,
+                    Facet::Grant(role, Right::Select),
+                    FactValue::Flag(*what == "grant"),
+                ));
+            }
+            ["key", name, "on", table] => {
+                let slot = self.target(&mut op, table);
+                let piece = Piece::made(at, 1);
+                op.effects.push(Effect::Set(
+                    slot,
+                    Facet::Constraint(piece),
+                    FactValue::Constraint(Constraint {
+                        piece,
+                        name: KeptName::new(name),
+                        kind: ConstraintKind::Unique,
+                        columns: Vec::new(),
+                        valid: true,
+                        deferred: false,
+                    }),
+                ));
+            }
+            other => panic!("{other:?} is no op"),
+        }
+        op
+    }
+}
+
+fn column_of(at: At, nth: u8, name: &str) -> Column {
+    Column {
+        piece: Piece::made(at, nth),
+        name: KeptName::new(name),
+        ty: Type::Int4,
+        not_null: false,
+        has_default: false,
+        generated: false,
+        protected: false,
+    }
+}
+
+/// `t` or `t(c1,c2)`.
+fn table(word: &str) -> SeenObject {
+    let (name, columns) = word.split_once('(').unwrap_or((word, ""));
+    SeenObject {
+        kind: SeenKind::Table,
+        namespace: String::new(),
+        name: name.to_owned(),
+        on: String::new(),
+        owner: String::new(),
+        valid: true,
+        temporary: false,
+        columns: columns
+            .trim_end_matches(')')
+            .split(',')
+            .filter(|c| !c.is_empty())
+            .map(|c| SeenColumn {
+                name: c.to_owned(),
+                ty: "integer".to_owned(),
+                not_null: false,
+            })
+            .collect(),
+    }
+}
