@@ -103,6 +103,8 @@ pub(crate) enum Applied<T> {
 /// One shard in this process.
 pub(crate) struct ShardCell {
     pub(crate) env: Arc<Env>,
+    /// For those who are told to work on this shard later.
+    me: Weak<ShardCell>,
     pub(crate) shard: ShardId,
     pub(crate) key: String,
     states: watch::Sender<Arc<State>>,
@@ -133,8 +135,9 @@ impl ShardCell {
             Some(state) => state,
             None => initialize(env, shard, &key, codec).await?,
         };
-        Ok(Arc::new(ShardCell {
+        Ok(Arc::new_cyclic(|me| ShardCell {
             env: Arc::clone(env),
+            me: Weak::clone(me),
             shard,
             key,
             states: watch::Sender::new(Arc::new(state)),
@@ -145,6 +148,16 @@ impl ShardCell {
             skew: Mutex::new(None),
             riders: Riders::new(env.mutant),
         }))
+    }
+
+    /// Tells the background threads, if there are any, that something is due.
+    pub(crate) fn wake_background(&self) {
+        if self.env.maintenance != Maintenance::Background {
+            return;
+        }
+        if let Some(me) = self.me.upgrade() {
+            self.env.background.wake(me);
+        }
     }
 
     pub(crate) fn check_codec(&self, codec: &str) -> Result<(), ShardError> {
@@ -366,8 +379,8 @@ impl ShardCell {
         aboard.tell(Ride::Committed);
         self.pending.lock().note(&self.env, &next, gc);
         self.publish(Arc::new(next));
-        if self.env.maintenance == Maintenance::Background && self.pending.lock().any() {
-            self.env.background.wake(self.shard);
+        if self.pending.lock().any() {
+            self.wake_background();
         }
         Ok(Attempt::Committed(value))
     }
@@ -443,6 +456,19 @@ impl ShardCell {
             since,
             upper,
         })
+    }
+}
+
+impl Drop for ShardCell {
+    fn drop(&mut self) {
+        let mut cells = self.env.cells.lock();
+        // The same shard may have been opened again meanwhile.
+        if cells
+            .get(&self.shard)
+            .is_some_and(|cell| cell.strong_count() == 0)
+        {
+            cells.remove(&self.shard);
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! Threads of a client: polling and heartbeats, rollups and garbage collection, compaction.
 //!
 //! Each thread looks at what is due, does it, and waits. They end when the last handle of the client is
-//! dropped. Must not decide what is due.
+//! dropped and what became due before that (the expiry of a dropped reader, say) is done. Must not decide what is due.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -35,11 +35,14 @@ pub(crate) struct Background {
     inner: Arc<Signals>,
 }
 
+type Due = BTreeMap<ShardId, Arc<ShardCell>>;
+
 #[derive(Debug, Default)]
 struct Signals {
     stopped: AtomicBool,
-    due: Mutex<BTreeSet<ShardId>>,
-    to_compact: Mutex<BTreeSet<ShardId>>,
+    /// Shards are owned for as long as something is due, so that it is done also where nobody has a handle any more.
+    due: Mutex<Due>,
+    to_compact: Mutex<Due>,
     small: Notify,
     compact: Notify,
     poll: Notify,
@@ -63,9 +66,9 @@ impl Background {
         }
     }
 
-    /// Something became due on `shard`.
-    pub(crate) fn wake(&self, shard: ShardId) {
-        self.inner.due.lock().insert(shard);
+    /// Something became due on a shard. For clients whose threads were started: nobody else takes it again.
+    pub(crate) fn wake(&self, cell: Arc<ShardCell>) {
+        self.inner.due.lock().insert(cell.shard, cell);
         self.inner.small.notify_one();
     }
 }
@@ -80,29 +83,21 @@ impl Drop for Env {
     }
 }
 
-fn due_cells(weak: &Weak<Env>, due: &Mutex<BTreeSet<ShardId>>) -> Vec<Arc<ShardCell>> {
-    let due = std::mem::take(&mut *due.lock());
-    let Some(env) = weak.upgrade() else {
-        return Vec::new();
-    };
-    let cells = env.cells.lock();
-    due.iter()
-        .filter_map(|shard| cells.get(shard))
-        .map(Arc::clone)
-        .collect()
+fn take_due(due: &Mutex<Due>) -> Vec<Arc<ShardCell>> {
+    std::mem::take(&mut *due.lock()).into_values().collect()
 }
 
-fn upkeep_loop(weak: &Weak<Env>, _: &Clock, signals: &Signals) {
+fn upkeep_loop(_: &Weak<Env>, _: &Clock, signals: &Signals) {
     loop {
         block_on(signals.small.notified());
         if signals.stopped.load(Ordering::SeqCst) {
             return;
         }
-        let cells = due_cells(weak, &signals.due);
+        let cells = take_due(&signals.due);
         let mut steps: Vec<Boxed<'_, ()>> = Vec::new();
         for cell in &cells {
             if std::mem::take(&mut cell.pending.lock().compact) {
-                signals.to_compact.lock().insert(cell.shard);
+                signals.to_compact.lock().insert(cell.shard, Arc::clone(cell));
                 signals.compact.notify_one();
             }
             steps.push(Box::pin(async move {
@@ -115,13 +110,13 @@ fn upkeep_loop(weak: &Weak<Env>, _: &Clock, signals: &Signals) {
     }
 }
 
-fn compact_loop(weak: &Weak<Env>, _: &Clock, signals: &Signals) {
+fn compact_loop(_: &Weak<Env>, _: &Clock, signals: &Signals) {
     loop {
         block_on(signals.compact.notified());
         if signals.stopped.load(Ordering::SeqCst) {
             return;
         }
-        let cells = due_cells(weak, &signals.to_compact);
+        let cells = take_due(&signals.to_compact);
         let small = cells.iter().map(|cell| -> Boxed<'_, ()> {
             Box::pin(async move {
                 // As in upkeep, a store that fails is reported to those who wait for it.
@@ -185,7 +180,7 @@ async fn poll_once(env: &Arc<Env>, looked: &mut Looked) {
         return;
     }
     looked.beats_ms = now;
-    let cells: Vec<Arc<ShardCell>> = env.cells.lock().values().map(Arc::clone).collect();
+    let cells = env.all_opened();
     let mut beats = Vec::new();
     for cell in &cells {
         let readers: Vec<_> = cell.readers.lock().iter().filter_map(Weak::upgrade).collect();
@@ -210,7 +205,7 @@ async fn fetch_what_is_waited_for(env: &Arc<Env>, heads: &Heads) -> bool {
         let Ok(shard) = key.parse::<ShardId>() else {
             continue;
         };
-        let cell = env.cells.lock().get(&shard).map(Arc::clone);
+        let cell = env.opened(shard);
         if let Some(cell) = cell
             && cell.waiters.load(Ordering::SeqCst) > 0
             && cell.current().seqno < *seqno

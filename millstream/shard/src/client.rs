@@ -5,13 +5,15 @@
 //! by steps of its own. Must not know state transitions.
 //!
 //! Invariants:
-//! 1. One cached state per shard and client, and it never goes back.
+//! 1. One cached state per shard that somebody has a handle of, and it never goes back.
 //! 2. Opening a shard with another codec than its own has no effect but the error (SH-25).
+//! 3. Handles own their shard, and shards own what is common; nothing of that owns them. With the last clone and
+//!    handle all of it goes, threads and stores too.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
@@ -89,6 +91,18 @@ impl ClientConfig {
     }
 }
 
+impl Env {
+    /// The shard, if somebody has a handle of it.
+    pub(crate) fn opened(&self, shard: ShardId) -> Option<Arc<ShardCell>> {
+        self.cells.lock().get(&shard).and_then(Weak::upgrade)
+    }
+
+    /// All shards that somebody has a handle of.
+    pub(crate) fn all_opened(&self) -> Vec<Arc<ShardCell>> {
+        self.cells.lock().values().filter_map(Weak::upgrade).collect()
+    }
+}
+
 /// What all handles of a client share.
 #[derive(Debug)]
 pub(crate) struct Env {
@@ -99,7 +113,8 @@ pub(crate) struct Env {
     pub(crate) maintenance: Maintenance,
     pub(crate) hostname: String,
     pub(crate) mutant: Mutant,
-    pub(crate) cells: Mutex<BTreeMap<ShardId, Arc<ShardCell>>>,
+    /// Shards that somebody has a handle of.
+    pub(crate) cells: Mutex<BTreeMap<ShardId, Weak<ShardCell>>>,
     pub(crate) memory: MemoryGate,
     pub(crate) background: Background,
     /// Waits for versions that began, ever: tells the poller that there is somebody new.
@@ -243,23 +258,31 @@ impl Client {
 
     /// Does the maintenance that became due on `shard` (rollup, garbage collection, compaction, expiry of
     /// dropped readers), and says what was done. For [`Maintenance::Manual`].
+    ///
+    /// Of a shard that nobody has a handle of any more nothing is known to be due: what its last reader held goes
+    /// with the lease, unless it was expired by [`ReadHandle::expire`].
     pub async fn step_maintenance(&self, shard: ShardId) -> Result<crate::maintenance::Done, ShardError> {
-        let Some(cell) = self.env.cells.lock().get(&shard).map(Arc::clone) else {
+        let Some(cell) = self.env.opened(shard) else {
             return Ok(crate::maintenance::Done::default());
         };
         crate::maintenance::step(&cell).await
     }
 
     pub(crate) async fn cell(&self, shard: ShardId, codec: &str) -> Result<Arc<ShardCell>, ShardError> {
-        let known = self.env.cells.lock().get(&shard).map(Arc::clone);
-        if let Some(cell) = known {
+        if let Some(cell) = self.env.opened(shard) {
             cell.check_codec(codec)?;
             return Ok(cell);
         }
-        let cell = ShardCell::open(&self.env, shard, codec).await?;
+        let ours = ShardCell::open(&self.env, shard, codec).await?;
         let cell = {
             let mut cells = self.env.cells.lock();
-            Arc::clone(cells.entry(shard).or_insert(cell))
+            match cells.get(&shard).and_then(Weak::upgrade) {
+                Some(theirs) => theirs,
+                None => {
+                    cells.insert(shard, Arc::downgrade(&ours));
+                    Arc::clone(&ours)
+                }
+            }
         };
         cell.check_codec(codec)?;
         Ok(cell)

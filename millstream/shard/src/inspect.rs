@@ -40,7 +40,7 @@ impl Client {
             if first.seqno > state.seqno {
                 continue;
             }
-            let known = self.env.cells.lock().get(&shard).map(Arc::clone);
+            let known = self.env.opened(shard);
             return Ok(Some(Inspection {
                 earliest: first.seqno,
                 live_diffs: log.len(),
@@ -89,7 +89,7 @@ impl Client {
 
     /// The cell of a shard that exists, whatever its codec.
     pub(crate) async fn known(&self, shard: ShardId) -> Result<Option<Arc<ShardCell>>, ShardError> {
-        let known = self.env.cells.lock().get(&shard).map(Arc::clone);
+        let known = self.env.opened(shard);
         if known.is_some() {
             return Ok(known);
         }

@@ -2,13 +2,14 @@
 //!
 //! From a store that reads pieces ([`crate::store::Blob::reads_pieces`]) a big part is never in memory as a whole: its
 //! table comes first, and then one block after another. A block that the machine has in memory is read when it is its
-//! turn, by whoever walks it; of others, while one is walked the next is on its way. From other stores the part is fetched
-//! whole. Must not know what walks it.
+//! turn, by whoever walks it. Of others several are asked for at once, since each wait costs more than reading a block, and
+//! while those are walked the next are on their way. From other stores the part is fetched whole. Must not know what
+//! walks it.
 //!
 //! Invariants:
 //! 1. A block is verified before it is given out (H14), and a blob that is missing or damaged is the same error
 //!    either way.
-//! 2. Of a part that is read in pieces, two blocks are in memory at most.
+//! 2. Of a part that is read in pieces, twice [`AT_ONCE`] blocks are in memory at most, and one where nobody waits.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -31,7 +32,10 @@ use crate::time::Timestamp;
 /// A part of fewer bytes is fetched whole.
 const PIECES_FROM: u64 = 512 << 10;
 
-type Got = Result<Option<(Bytes, u32)>, StoreError>;
+/// Blocks that are waited for together.
+const AT_ONCE: usize = 4;
+
+type Got = Result<Option<Vec<(Bytes, u32)>>, StoreError>;
 
 /// A part on its way.
 pub(crate) struct PartBlocks {
@@ -39,8 +43,8 @@ pub(crate) struct PartBlocks {
     time: Timestamp,
     reader: Option<ReaderId>,
     source: Source,
-    /// For what is in memory.
-    _permit: Option<Permit>,
+    /// For what is in memory, if that counts as a reader's.
+    permit: Option<Permit>,
 }
 
 enum Source {
@@ -49,7 +53,11 @@ enum Source {
         key: Arc<str>,
         opened: Option<Box<dyn OpenBlob>>,
         left: VecDeque<Block>,
-        under_way: Option<(Block, Boxed<'static, Got>)>,
+        /// Those that have come, in order.
+        here: VecDeque<(Block, Bytes, u32)>,
+        under_way: Option<(Vec<Block>, Boxed<'static, Got>)>,
+        /// Bytes of the longest block.
+        longest: u64,
     },
 }
 
@@ -71,11 +79,10 @@ impl PartBlocks {
         let take = |bytes| counts.then(|| cell.env.memory.take(bytes));
         let (source, permit) = match pieces {
             Some(source) => {
-                let Source::Pieces { left, .. } = &source else {
+                let Source::Pieces { longest, .. } = &source else {
                     unreachable!("made as pieces")
                 };
-                let longest = left.iter().map(|block| block.at.end - block.at.start).max();
-                let permit = take(2 * longest.unwrap_or(0));
+                let permit = take(*longest);
                 (source, permit)
             }
             None => {
@@ -89,53 +96,69 @@ impl PartBlocks {
             time,
             reader,
             source,
-            _permit: permit,
+            permit,
         })
     }
 
     /// The next block; none at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<PartView>, FetchError> {
-        let (key, opened, left, under_way) = match &mut self.source {
+        let (key, opened, left, here, under_way, longest) = match &mut self.source {
             Source::Whole(views) => return Ok(views.pop_front()),
             Source::Pieces {
                 key,
                 opened,
                 left,
+                here,
                 under_way,
-            } => (key, opened, left, under_way),
+                longest,
+            } => (key, opened, left, here, under_way, *longest),
         };
         let (cell, time) = (&self.cell, self.time);
         let shard = cell.shard;
-        let decoded = |block: Block, bytes, sum| {
+        let decoded = |block: &Block, bytes, sum| {
             let view = block.decode(bytes, sum);
             view.map(Some).map_err(|error| damaged(shard, key, time, error))
         };
-        let (block, reading) = match under_way.take() {
+        if let Some((block, bytes, sum)) = here.pop_front() {
+            return decoded(&block, bytes, sum);
+        }
+        let (blocks, reading) = match under_way.take() {
             Some(under_way) => under_way,
             None => {
-                let Some(block) = left.pop_front() else {
+                let Some(block) = left.front() else {
                     return Ok(None);
                 };
                 if let Some((bytes, sum)) = at_once(opened, &block.at) {
-                    return decoded(block, bytes, sum);
+                    let block = left.pop_front().expect("it was in front");
+                    return decoded(&block, bytes, sum);
                 }
-                start(cell, key, block)
+                if self.permit.is_some() {
+                    self.permit = Some(cell.env.memory.take(2 * AT_ONCE as u64 * longest));
+                }
+                start(cell, key, left)
             }
         };
         let got = reading
             .await
             .map_err(|error| FetchError::Store { shard, error })?;
-        let Some((bytes, sum)) = got else {
+        let Some(got) = got else {
             return Err(missing(cell, key, time, self.reader).await);
         };
-        if let Some(next) = left.pop_front() {
-            let (next, mut reading) = start(cell, key, next);
+        if !left.is_empty() {
+            let (next, mut reading) = start(cell, key, left);
             if let Some(got) = begin(&mut reading).await {
                 reading = Box::pin(std::future::ready(got));
             }
             *under_way = Some((next, reading));
         }
-        decoded(block, bytes, sum)
+        here.extend(
+            blocks
+                .into_iter()
+                .zip(got)
+                .map(|(block, (bytes, sum))| (block, bytes, sum)),
+        );
+        let (block, bytes, sum) = here.pop_front().expect("it was asked for");
+        decoded(&block, bytes, sum)
     }
 }
 
@@ -143,13 +166,20 @@ fn at_once(opened: &mut Option<Box<dyn OpenBlob>>, range: &Range<u64>) -> Option
     opened.as_mut()?.piece_at_once(range.clone())
 }
 
-fn start(cell: &Arc<ShardCell>, key: &Arc<str>, block: Block) -> (Block, Boxed<'static, Got>) {
-    let (env, key, at) = (Arc::clone(&cell.env), Arc::clone(key), block.at.clone());
+/// Asks for the next few of what is left.
+fn start(
+    cell: &Arc<ShardCell>,
+    key: &Arc<str>,
+    left: &mut VecDeque<Block>,
+) -> (Vec<Block>, Boxed<'static, Got>) {
+    let blocks: Vec<Block> = left.drain(..left.len().min(AT_ONCE)).collect();
+    let ranges: Vec<Range<u64>> = blocks.iter().map(|block| block.at.clone()).collect();
+    let (env, key) = (Arc::clone(&cell.env), Arc::clone(key));
     let reading = async move {
         let blob = env.location.blob();
-        retry_external(&env, &mut || blob.get_piece(&key, at.clone())).await
+        retry_external(&env, &mut || blob.get_pieces(&key, ranges.clone())).await
     };
-    (block, Box::pin(reading))
+    (blocks, Box::pin(reading))
 }
 
 /// The blocks of a blob of `total` bytes, if its store reads pieces and it has a table.
@@ -194,7 +224,13 @@ async fn pieces(
     Ok(Some(Source::Pieces {
         key: key.into(),
         opened,
+        longest: blocks
+            .iter()
+            .map(|block| block.at.end - block.at.start)
+            .max()
+            .unwrap_or(0),
         left: blocks.into(),
+        here: VecDeque::new(),
         under_way: None,
     }))
 }

@@ -179,7 +179,7 @@ impl Drop for ReadHandle {
     fn drop(&mut self) {
         if !self.done && !self.core.expired.load(Ordering::SeqCst) {
             self.core.cell.pending.lock().expire.push(self.core.id);
-            self.core.cell.env.background.wake(self.core.cell.shard);
+            self.core.cell.wake_background();
         }
     }
 }

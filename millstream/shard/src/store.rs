@@ -181,6 +181,22 @@ pub trait Blob: fmt::Debug + Send + Sync {
         }))
     }
 
+    /// [`Blob::get_piece`] of each of `ranges`, in their order: one wait for all of them where a store can do that.
+    async fn get_pieces(
+        &self,
+        key: &str,
+        ranges: Vec<Range<u64>>,
+    ) -> Result<Option<Vec<(Bytes, u32)>>, StoreError> {
+        let mut pieces = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            let Some(piece) = self.get_piece(key, range).await? else {
+                return Ok(None);
+            };
+            pieces.push(piece);
+        }
+        Ok(Some(pieces))
+    }
+
     /// Opens `key` for reading pieces of it without waiting; none if it is not there or this store cannot do that.
     async fn open_pieces(&self, _key: &str) -> Result<Option<Box<dyn OpenBlob>>, StoreError> {
         Ok(None)

@@ -6,6 +6,7 @@
 
 mod appends;
 mod collection;
+mod dropping;
 mod handles;
 mod holds;
 mod matrix;

@@ -247,6 +247,22 @@ pub(crate) async fn blob(
         let got = opened.and_then(|mut blob| blob.piece_at_once(range));
         expect(name, got.clone().or_else(|| piece.clone()), piece)?;
     }
+    let ranges = vec![0..1, (3 << 20) - 7..4 << 20, 5..5];
+    let pieces = [1, 7, 0].map(|length| Bytes::from(vec![3u8; length]));
+    expect(
+        "several pieces",
+        store.get_pieces("b/v2/x", ranges.clone()).await.map_err(say)?,
+        Some(
+            pieces
+                .map(|piece| (piece.clone(), crc32c::crc32c(&piece)))
+                .to_vec(),
+        ),
+    )?;
+    expect(
+        "several pieces of the unknown",
+        store.get_pieces("b/v2/y", ranges).await.map_err(say)?,
+        None,
+    )?;
     expect(
         "a piece of the unknown",
         store.get_piece("b/v2/y", 0..1).await.map_err(say)?,

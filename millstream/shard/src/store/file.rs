@@ -499,6 +499,21 @@ impl Blob for FileBlob {
         self.workers.run(move || core.get(&key, Some(range))).await
     }
 
+    async fn get_pieces(
+        &self,
+        key: &str,
+        ranges: Vec<Range<u64>>,
+    ) -> Result<Option<Vec<(Bytes, u32)>>, StoreError> {
+        let (core, key) = (Arc::clone(&self.core), key.to_owned());
+        let get = move || {
+            ranges
+                .into_iter()
+                .map(|range| core.get(&key, Some(range)))
+                .collect()
+        };
+        self.workers.run(get).await
+    }
+
     async fn open_pieces(&self, key: &str) -> Result<Option<Box<dyn OpenBlob>>, StoreError> {
         let (core, key) = (Arc::clone(&self.core), key.to_owned());
         self.workers.run(move || core.open_pieces(&key)).await

@@ -393,9 +393,7 @@ pub(super) fn cache_never_goes_back(mutant: Mutant) -> Proof {
     let mut w = World::new(mutant);
     let writer = w.writer();
     w.append_empty(&writer).map_err(|e| e.to_string())?;
-    let cells = w.client.env.cells.lock();
-    let cell = std::sync::Arc::clone(cells.get(&w.shard).ok_or("the shard is open")?);
-    drop(cells);
+    let cell = w.client.env.opened(w.shard).ok_or("the shard is not open")?;
     let old = cell.current();
     w.append_empty(&writer).map_err(|e| e.to_string())?;
     let new = cell.current().seqno;

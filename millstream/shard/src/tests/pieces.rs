@@ -38,6 +38,13 @@ impl Blob for Cold {
     async fn get_piece(&self, key: &str, range: Range<u64>) -> Result<Option<(Bytes, u32)>, StoreError> {
         self.0.get_piece(key, range).await
     }
+    async fn get_pieces(
+        &self,
+        key: &str,
+        ranges: Vec<Range<u64>>,
+    ) -> Result<Option<Vec<(Bytes, u32)>>, StoreError> {
+        self.0.get_pieces(key, ranges).await
+    }
     async fn set(&self, key: &str, value: Bytes) -> Result<(), StoreError> {
         self.0.set(key, value).await
     }

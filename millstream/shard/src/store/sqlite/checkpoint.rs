@@ -6,7 +6,8 @@
 //! Invariants:
 //! 1. Copying never waits for readers or writers, and nothing but SQLite touches the files.
 //! 2. The log stays bounded. It begins anew only when all of it was copied, and a thread that copies while commits
-//!    go on never gets that far: beyond [`Limits::own`] pages the committing thread copies the rest itself.
+//!    go on never gets that far: beyond [`Limits::own`] pages the committing thread copies the rest itself, as soon as the
+//!    other has left it no more than [`Limits::rest`].
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,8 +27,11 @@ use crate::store::StoreError;
 pub(super) struct Limits {
     /// The thread copies each time so many have come.
     pub(super) thread: i32,
-    /// The committing thread copies from here on.
+    /// From here on the log is to begin anew,
     pub(super) own: i32,
+    /// for which the committing thread copies no more than this; unless the thread does not get that far for as long as
+    /// another log of `own`.
+    pub(super) rest: i32,
 }
 
 impl Default for Limits {
@@ -35,6 +39,7 @@ impl Default for Limits {
         Limits {
             thread: 1000,
             own: 4000,
+            rest: 400,
         }
     }
 }
@@ -45,8 +50,11 @@ pub(super) struct Checkpoints {
     /// Length of the log after the last commit, written by SQLite's hook.
     pages: Arc<AtomicI32>,
     seen: i32,
-    /// Where the thread copies next, and where the committing thread does.
+    /// Where the thread copies next, and where the committing thread may.
     next: (i32, i32),
+    /// Of the log, what was copied when a copier last looked. A log that began anew meanwhile makes it too great, and the
+    /// committing thread's share too.
+    copied: Arc<AtomicI32>,
     wake: SyncSender<()>,
     /// Two cannot copy at once: SQLite turns the second away.
     copying: Arc<Mutex<()>>,
@@ -72,12 +80,14 @@ impl Checkpoints {
             .map_err(|e| failure(&e))?;
         let copying = Arc::new(Mutex::new(()));
         let theirs = Arc::clone(&copying);
+        let copied = Arc::new(AtomicI32::new(0));
+        let progress = Arc::clone(&copied);
         let (wake, woken) = sync_channel(1);
         std::thread::Builder::new()
             .name("shard-sqlite-copy".into())
             .spawn(move || {
                 while woken.recv().is_ok() {
-                    copy(&copier, &theirs, mutant);
+                    copy(&copier, &theirs, &progress, mutant);
                 }
             })
             .expect("a thread can be started");
@@ -86,6 +96,7 @@ impl Checkpoints {
             pages,
             seen: 0,
             next: (limits.thread, limits.own),
+            copied,
             wake,
             copying,
             mutant,
@@ -103,28 +114,34 @@ impl Checkpoints {
         if self.mutant == Mutant::LogNeverCopied {
             return;
         }
+        let Limits { thread, own, rest } = self.limits;
         if pages < self.seen && self.mutant != Mutant::LogLimitsNotReset {
-            self.next = (self.limits.thread, self.limits.own);
+            self.next = (thread, own);
+            self.copied.store(0, Ordering::Relaxed);
         }
         self.seen = pages;
-        if pages >= self.next.1 {
-            copy(writer, &self.copying, self.mutant);
+        let late = pages >= self.next.1;
+        let left = pages - self.copied.load(Ordering::Relaxed);
+        if late && (left <= rest || pages >= self.next.1 + own) {
+            copy(writer, &self.copying, &self.copied, self.mutant);
             // Readers of old versions, or another process that copies, may have kept it from the end.
-            self.next.1 = pages + self.limits.thread;
+            self.next = (pages + thread, pages + thread);
         } else if pages >= self.next.0 {
             // A thread that is busy copies once more when it is done.
             let _ = self.wake.try_send(());
-            self.next.0 = pages + self.limits.thread;
+            self.next.0 = pages + if late { rest } else { thread };
         }
     }
 }
 
 /// Copies what can be copied without waiting. What fails stays in the log, which is as durable, and is tried again.
-fn copy(connection: &Connection, copying: &Mutex<()>, mutant: Mutant) {
+fn copy(connection: &Connection, copying: &Mutex<()>, copied: &AtomicI32, mutant: Mutant) {
     let _one = copying.lock();
     let mode = match mutant {
         Mutant::CopyWaits => CheckpointMode::FULL,
         _ => CheckpointMode::PASSIVE,
     };
-    let _ = connection.wal_checkpoint_v2(None::<&str>, mode);
+    if let Ok((_, pages)) = connection.wal_checkpoint_v2(None::<&str>, mode) {
+        copied.store(pages, Ordering::Relaxed);
+    }
 }
