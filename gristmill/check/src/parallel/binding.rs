@@ -13,7 +13,7 @@ pub(super) struct Binding {
     pub(super) objects: SmallVec<[ObjectId; 2]>,
     /// Whether at some moment nobody may have it.
     pub(super) can_lack: bool,
-    /// Whether the first object has it in the whole span.
+    /// Whether one object has it in the whole span: then it is the only one.
     pub(super) sure: bool,
     /// What made it so.
     pub(super) causes: SmallVec<[Cause; 2]>,
@@ -50,8 +50,9 @@ pub(super) fn bound(facts: &Facts, groups: &Groups, name: &Name, span: Span, by:
         if !presence.can_lack && must {
             binding.sure = true;
             binding.can_lack = false;
-            binding.objects.insert(0, *id);
-        } else {
+            binding.objects.clear();
+            binding.objects.push(*id);
+        } else if !binding.sure {
             binding.objects.push(*id);
         }
     }

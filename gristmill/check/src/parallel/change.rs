@@ -4,7 +4,10 @@ use super::binding::bound;
 use super::facts::{Facts, goes_along};
 use super::groups::Groups;
 use super::timeline::Write;
-use history::parallel::{At, ConstraintKind, Detail, Effect, Facet, FactValue, ObjectId, Op, Piece, Target};
+use history::parallel::{
+    At, ConstraintKind, Detail, Effect, Facet, FactValue, Name, Object, ObjectId, ObjectKind, Op, Piece,
+    Target,
+};
 use history::{SessionId, Span};
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
@@ -25,8 +28,10 @@ pub(super) fn record(
         by: op.at.session,
         group,
         span,
+        meant: Vec::new(),
         doubts: Vec::new(),
     };
+    change.meant = op.slots.iter().map(|t| change.resolve(op, t)).collect();
     for effect in &op.effects {
         change.effect(op, effect);
     }
@@ -40,6 +45,8 @@ struct Change<'a> {
     by: SessionId,
     group: u64,
     span: Span,
+    /// What each slot may mean, and whether it is open which: resolved before anything is written.
+    meant: Vec<(SmallVec<[ObjectId; 2]>, bool)>,
     doubts: Vec<ObjectId>,
 }
 
@@ -49,34 +56,37 @@ impl Change<'_> {
             Effect::Create(_, object) => {
                 let taken = bound(self.facts, self.groups, &object.name, self.span, self.by);
                 let others = taken.objects.iter().any(|id| *id != object.id);
-                if op.lenient && taken.sure && others {
+                let made = self.facts.things.contains_key(&object.id);
+                if op.lenient && taken.sure && others && !made {
                     return;
                 }
                 let doubt = op.lenient && others;
-                self.facts.create(object, self.group, self.at, doubt);
+                self.facts
+                    .create(object, (self.group, self.at), self.span.answered, doubt);
                 self.wrote(object.id, Facet::Exists, doubt);
+                self.needs_by_name(op, object);
             }
-            Effect::Set(slot, facet, value) => self.write_all(op, *slot, *facet, value),
+            Effect::Set(slot, facet, value) => self.write_all(*slot, *facet, value),
             Effect::Rename { slot, to } => {
                 if let Some(Target::Free(name)) = op.slots.get(usize::from(*to)) {
-                    self.write_all(op, *slot, Facet::Name, &FactValue::Name(name.clone()));
+                    self.write_all(*slot, Facet::Name, &FactValue::Name(name.clone()));
                 }
             }
             Effect::Swap(a, b) => {
                 for (slot, other) in [(a, b), (b, a)] {
                     if let Some(Target::Object { name, .. }) = op.slots.get(usize::from(*other)) {
-                        self.write_all(op, *slot, Facet::Name, &FactValue::Name(name.clone()));
+                        self.write_all(*slot, Facet::Name, &FactValue::Name(name.clone()));
                     }
                 }
             }
             Effect::Remove { slot, cascade } => {
-                let (targets, doubt) = self.targets(op, *slot);
+                let (targets, doubt) = self.targets(*slot);
                 for id in targets {
                     self.remove(id, *cascade, doubt);
                 }
             }
             Effect::RemovePart { slot, facet, cascade } => {
-                let (targets, doubt) = self.targets(op, *slot);
+                let (targets, doubt) = self.targets(*slot);
                 for id in targets {
                     self.remove_part(id, *facet, *cascade, doubt);
                 }
@@ -85,10 +95,37 @@ impl Change<'_> {
         }
     }
 
+    /// What a new object needs was said by name: where the name may mean several, it may need any of them.
+    fn needs_by_name(&mut self, op: &Op, made: &Object) {
+        for slot in 0..op.slots.len() {
+            let Some(Target::Object { object, .. }) = op.slots.get(slot) else {
+                continue;
+            };
+            if !made.depends.contains(object) {
+                continue;
+            }
+            let slot = u8::try_from(slot).expect("an op has at most 255 slots");
+            let (meant, _) = self.targets(slot);
+            if meant.as_slice() == [*object] {
+                continue;
+            }
+            for id in &meant {
+                if id != object {
+                    self.write(made.id, Facet::DependsOn(*id), FactValue::Flag(true), true);
+                }
+            }
+            self.write(made.id, Facet::DependsOn(*object), FactValue::Flag(false), true);
+        }
+    }
+
     /// Objects that the slot may mean, and whether it is open which.
-    fn targets(&self, op: &Op, slot: u8) -> (SmallVec<[ObjectId; 2]>, bool) {
-        match op.slots.get(usize::from(slot)) {
-            Some(Target::Object { object, name }) => {
+    fn targets(&self, slot: u8) -> (SmallVec<[ObjectId; 2]>, bool) {
+        self.meant.get(usize::from(slot)).cloned().unwrap_or_default()
+    }
+
+    fn resolve(&self, op: &Op, target: &Target) -> (SmallVec<[ObjectId; 2]>, bool) {
+        match target {
+            Target::Object { object, name } => {
                 let binding = bound(self.facts, self.groups, name, self.span, self.by);
                 if binding.objects.is_empty() {
                     (SmallVec::from_slice(&[*object]), true)
@@ -97,15 +134,37 @@ impl Change<'_> {
                     (binding.objects, doubt)
                 }
             }
-            Some(Target::New { object, .. }) => (SmallVec::from_slice(&[*object]), false),
-            _ => (SmallVec::new(), false),
+            Target::New { object, .. } => (SmallVec::from_slice(&[*object]), false),
+            Target::Free(_) | Target::Part { .. } => (SmallVec::new(), false),
         }
     }
 
-    fn write_all(&mut self, op: &Op, slot: u8, facet: Facet, value: &FactValue) {
-        let (targets, doubt) = self.targets(op, slot);
+    fn write_all(&mut self, slot: u8, facet: Facet, value: &FactValue) {
+        let (targets, doubt) = self.targets(slot);
         for id in targets {
             self.write(id, facet, value.clone(), doubt);
+            if let FactValue::Name(name) = value {
+                self.move_along(id, name.parent, doubt);
+            }
+        }
+    }
+
+    /// What goes along with an object is where it is: an index in the schema of its table.
+    fn move_along(&mut self, id: ObjectId, parent: Option<ObjectId>, doubt: bool) {
+        let dependents: Vec<ObjectId> = self.facts.dependents(id).collect();
+        for dependent in dependents {
+            if dependent.kind != ObjectKind::Index {
+                continue;
+            }
+            let (Some(sure), Some(thing)) = (self.edge(dependent, id), self.facts.things.get(&dependent))
+            else {
+                continue;
+            };
+            let name = thing.last_name(self.groups, self.span, self.by);
+            if name.parent != parent {
+                let name = Name { parent, ..name };
+                self.write(dependent, Facet::Name, FactValue::Name(name), doubt || !sure);
+            }
         }
     }
 

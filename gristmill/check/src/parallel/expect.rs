@@ -14,6 +14,8 @@ pub(super) fn explain(model: &mut Model, flight: &InFlight, span: Span, said: (&
     let (code, text) = said;
     let mut asked: Vec<Asked> = Vec::new();
     let mut ours = false;
+    // A row for any text speaks only where none knows the text.
+    let mut known = false;
     let mut guess = false;
     let mut class = None;
     let mut spent = None;
@@ -25,6 +27,11 @@ pub(super) fn explain(model: &mut Model, flight: &InFlight, span: Span, said: (&
         let Some(names) = captures(row.pattern, text) else {
             continue;
         };
+        let any_text = row.pattern == "{}";
+        if any_text && known {
+            continue;
+        }
+        known |= !any_text;
         class.get_or_insert(row.class);
         guess |= row.source == Source::Guess;
         if row.question == Question::Tool {
@@ -40,7 +47,9 @@ pub(super) fn explain(model: &mut Model, flight: &InFlight, span: Span, said: (&
             found = Some((row.class, row.question, evidence));
             break;
         }
-        asked.push(evidence);
+        if !asked.contains(&evidence) {
+            asked.push(evidence);
+        }
     }
     if let Some(class) = spent {
         let session = model

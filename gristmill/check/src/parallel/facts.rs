@@ -23,6 +23,8 @@ pub(super) struct Thing {
     pub(super) exists: Timeline,
     /// Everything else that has ever been said of it.
     pub(super) facets: BTreeMap<Facet, Timeline>,
+    /// Names under which the index knows it.
+    known: Vec<Name>,
 }
 
 /// Whether an object is there in a span.
@@ -172,8 +174,15 @@ impl Facts {
         self.dependents.get(&id).into_iter().flatten().copied()
     }
 
-    /// An object comes into being by the group: all its facts at once.
-    pub(super) fn create(&mut self, object: &Object, group: u64, at: At, doubt: bool) {
+    /// An object comes into being by the group and its op, at `since` at the latest: all its facts at once. One that the
+    /// group has made before keeps what was done to it.
+    pub(super) fn create(&mut self, object: &Object, (group, at): (u64, At), since: Tick, doubt: bool) {
+        if let Some(thing) = self.things.get_mut(&object.id) {
+            for write in thing.exists.writes.iter_mut().filter(|w| w.group == group) {
+                write.doubt = doubt;
+            }
+            return;
+        }
         let born = Arc::new(object.clone());
         let mut exists = Timeline::gone();
         exists.writes.push(Write {
@@ -188,12 +197,22 @@ impl Facts {
                 base: Base {
                     value,
                     by: Some(at),
-                    since: Tick(0),
+                    since,
                 },
                 writes: Vec::new(),
             };
             facets.insert(facet, settled);
         }
+        let known = Vec::new();
+        self.things.insert(
+            object.id,
+            Thing {
+                born,
+                exists,
+                facets,
+                known,
+            },
+        );
         self.know(&object.name, object.id);
         for needed in object.depends.iter().copied().chain(object.name.parent) {
             self.needs(object.id, needed);
@@ -204,11 +223,13 @@ impl Facts {
         for column in &object.columns {
             self.is_of(object.id, column);
         }
-        self.things.insert(object.id, Thing { born, exists, facets });
     }
 
     /// A fact has another value by the group.
     pub(super) fn write(&mut self, id: ObjectId, facet: Facet, write: Write) {
+        if !self.things.contains_key(&id) {
+            return;
+        }
         match (&facet, &write.value) {
             (Facet::Name, FactValue::Name(name)) => {
                 self.know(&name.clone(), id);
@@ -233,6 +254,21 @@ impl Facts {
                 .or_insert_with(Timeline::gone)
                 .writes
                 .push(write);
+        }
+    }
+
+    /// A group is written again: what it made stays, with what others did to it meanwhile; all else of it goes.
+    pub(super) fn rewrite(&mut self, group: u64, wrote: &[(ObjectId, Facet)]) {
+        for (id, facet) in wrote {
+            let Some(thing) = self.things.get_mut(id) else {
+                continue;
+            };
+            if *facet == Facet::Exists {
+                let made = |w: &Write| w.value == FactValue::Flag(true);
+                thing.exists.writes.retain(|w| w.group != group || made(w));
+            } else if let Some(timeline) = thing.facets.get_mut(facet) {
+                timeline.forget(group, None);
+            }
         }
     }
 
@@ -264,15 +300,7 @@ impl Facts {
         let Some(thing) = self.things.remove(&id) else {
             return;
         };
-        let mut names: Vec<&Name> = vec![&thing.born.name];
-        if let Some(timeline) = thing.facets.get(&Facet::Name) {
-            let values = timeline.writes.iter().map(|w| &w.value);
-            names.extend(values.chain([&timeline.base.value]).filter_map(|v| match v {
-                FactValue::Name(name) => Some(name),
-                _ => None,
-            }));
-        }
-        for name in names {
+        for name in &thing.known {
             if let Some(ids) = self.names.get_mut(name) {
                 ids.retain(|i| *i != id);
                 if ids.is_empty() {
@@ -422,9 +450,12 @@ impl Facts {
     }
 
     fn know(&mut self, name: &Name, id: ObjectId) {
-        let ids = self.names.entry(name.clone()).or_default();
-        if !ids.contains(&id) {
-            ids.push(id);
+        let Some(thing) = self.things.get_mut(&id) else {
+            return;
+        };
+        if !thing.known.contains(name) {
+            thing.known.push(name.clone());
+            self.names.entry(name.clone()).or_default().push(id);
         }
     }
 

@@ -31,6 +31,10 @@ pub(super) struct Group {
     pub(super) from: Tick,
     /// Since when it has taken effect, if it ever does.
     pub(super) until: Option<Tick>,
+    /// Whether it is one statement by itself: its names are resolved at any moment of its window.
+    pub(super) alone: bool,
+    /// The how-manieth it was to be told as committed.
+    pub(super) told: Option<u64>,
     /// Its ops that change the schema, with their text and the number of writes before each.
     pub(super) ops: Vec<(Arc<Op>, Arc<str>, Tick)>,
     /// Where it has written.
@@ -62,7 +66,7 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// A new one; its number.
+    /// A new one; its number. One that begins as sent is one statement by itself.
     pub(super) fn open(&mut self, session: SessionId, fate: Fate, begun: Tick) -> u64 {
         self.next += 1;
         self.all.insert(
@@ -73,6 +77,8 @@ impl Groups {
                 begun,
                 from: begun,
                 until: None,
+                alone: fate == Fate::Sent,
+                told: None,
                 ops: Vec::new(),
                 wrote: Vec::new(),
             },

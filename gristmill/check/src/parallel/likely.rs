@@ -2,7 +2,7 @@
 
 use super::facts::goes_along;
 use history::parallel::{
-    Catalog, ConstraintKind, Detail, Effect, Facet, FactValue, ObjectId, ObjectKind, Op, Target,
+    Catalog, ConstraintKind, Detail, Effect, Facet, FactValue, Name, ObjectId, ObjectKind, Op, Target,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,6 +24,9 @@ pub(super) fn apply(catalog: &mut Catalog, op: &Op) {
             Effect::Set(slot, facet, value) => {
                 if let Some(id) = object(*slot) {
                     catalog.set(id, *facet, value.clone());
+                    if let FactValue::Name(name) = value {
+                        move_along(catalog, id, name.parent);
+                    }
                 }
             }
             Effect::Rename { slot, to } => {
@@ -45,6 +48,23 @@ pub(super) fn apply(catalog: &mut Catalog, op: &Op) {
             }
             _ => {}
         }
+    }
+}
+
+fn move_along(catalog: &mut Catalog, id: ObjectId, parent: Option<ObjectId>) {
+    let indexes: Vec<(ObjectId, Name)> = catalog
+        .dependents(id)
+        .filter(|o| o.id.kind == ObjectKind::Index && o.name.parent != parent)
+        .map(|o| {
+            let name = Name {
+                parent,
+                ..o.name.clone()
+            };
+            (o.id, name)
+        })
+        .collect();
+    for (index, name) in indexes {
+        catalog.set(index, Facet::Name, FactValue::Name(name));
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Model {
     rows: BTreeMap<ObjectId, u64>,
     limits: BTreeMap<Limit, u64>,
     pub(super) now: Tick,
+    /// Groups that were told as committed.
+    told: u64,
     settled: usize,
     /// What a catalogue showed that is nobody's, said once.
     pub(super) strangers: std::collections::BTreeSet<history::parallel::SeenObject>,
@@ -60,6 +62,7 @@ impl Model {
             rows: BTreeMap::new(),
             limits: BTreeMap::new(),
             now: Tick(0),
+            told: 0,
             settled: 0,
             strangers: std::collections::BTreeSet::new(),
         }
@@ -73,7 +76,7 @@ impl Model {
     /// A session has connected; its earlier incarnation is over.
     pub fn opened(&mut self, session: SessionId, incarnation: u32, at: Tick) {
         self.now = self.now.max(at);
-        let mut fresh = Session::fresh(session, incarnation, at, &self.limits);
+        let mut fresh = Session::fresh(session, incarnation, &self.limits);
         if let Some(old) = self.sessions.remove(&session) {
             fresh.past = old.past;
         }
@@ -82,12 +85,19 @@ impl Model {
 
     /// What the session's next op is drawn on. Panics if the session was never opened.
     pub fn view(&mut self, session: SessionId) -> View {
-        let (version, catalog, now) = (self.version, Arc::clone(&self.catalog), self.now);
+        let (version, catalog, told) = (self.version, Arc::clone(&self.catalog), self.told);
+        // What is on its way may have been answered before now and not yet told.
+        let on_its_way = self
+            .sessions
+            .values()
+            .filter_map(|s| s.in_flight.as_ref().map(|f| f.at));
+        let viewed = on_its_way.min().map_or(self.now, |at| at.min(self.now));
         let s = self
             .sessions
             .get_mut(&session)
             .expect("a session is opened before it draws");
-        s.viewed = now;
+        s.viewed = Some(viewed);
+        s.viewed_told = told;
         if s.ops.is_empty() {
             return View {
                 catalog,
@@ -137,6 +147,7 @@ impl Model {
                 g.fate = Fate::Sent;
                 g.from = at;
                 made_visible(&mut self.facts, &mut self.groups, own);
+                self.resolve_pending(own, at);
             }
         } else if op.changes_schema() {
             let own = self.groups.open(session, Fate::Sent, at);
@@ -150,6 +161,7 @@ impl Model {
             };
             record(&mut self.facts, &mut self.groups, op, own, span);
             made_visible(&mut self.facts, &mut self.groups, own);
+            self.resolve_pending(own, at);
             group = Some(own);
         }
         let s = self.sessions.get_mut(&session).expect("found above");
@@ -176,12 +188,19 @@ impl Model {
         if s.is_in_transaction() && flight.op.frame().is_none() {
             s.view.statements += 1;
         }
+        // Where the schema is part of the snapshot, a name may mean what it meant when the transaction began.
+        let since = s.busy.map_or(flight.at, |(since, _)| since);
+        let sent = if self.rules.one_writer { since } else { flight.at };
+        let judged_in = Span { sent, answered: at };
         let judged = match &answer.said {
-            Said::Done { tag, .. } => self.done(&flight, span, answer, tag),
-            Said::Refused { code, text, .. } => self.refused(&flight, span, answer, (code, text)),
-            Said::Unknown { code, text } => self.unknown(&flight, span, (code, text)),
+            Said::Done { tag, .. } => self.done(&flight, (span, judged_in), answer, tag),
+            Said::Refused { code, text, .. } => {
+                self.refused(&flight, (span, judged_in), answer, (code, text))
+            }
+            Said::Unknown { code, text } => self.unknown(&flight, judged_in, (code, text)),
         };
         let s = self.sessions.get_mut(&session).expect("found above");
+        s.viewed = None;
         if !s.is_in_transaction() {
             s.done(at, &flight.sql);
         }
@@ -209,6 +228,9 @@ impl Model {
     /// The incarnation of the session is seen gone: nothing of it happens any more.
     pub fn gone(&mut self, session: SessionId, at: Tick) {
         self.now = self.now.max(at);
+        if let Some(s) = self.sessions.get_mut(&session) {
+            s.viewed = None;
+        }
         let open: Vec<u64> = self
             .groups
             .iter()
@@ -261,16 +283,22 @@ impl Model {
             .values()
             .map(|s| {
                 let busy = s.busy.map_or(self.now, |(since, _)| since);
-                busy.min(s.viewed)
+                busy.min(s.viewed.unwrap_or(self.now))
             })
             .min()
             .unwrap_or(self.now)
     }
 
-    fn done(&mut self, flight: &InFlight, span: Span, answer: &Answer, tag: &str) -> Judged {
+    fn done(
+        &mut self,
+        flight: &InFlight,
+        (span, judged_in): (Span, Span),
+        answer: &Answer,
+        tag: &str,
+    ) -> Judged {
         let (op, session) = (&flight.op, flight.op.at.session);
         let rolled_back = tag.starts_with("ROLLBACK") && op.frame() == Some(&FrameOp::Commit);
-        let explained = match success::check(self, flight, span, rolled_back) {
+        let explained = match success::check(self, flight, judged_in, rolled_back) {
             Some(finding) => Explained::Broken(Box::new(finding)),
             None => Explained::Done,
         };
@@ -327,7 +355,13 @@ impl Model {
         }
     }
 
-    fn refused(&mut self, flight: &InFlight, span: Span, answer: &Answer, said: (&str, &str)) -> Judged {
+    fn refused(
+        &mut self,
+        flight: &InFlight,
+        (span, judged_in): (Span, Span),
+        answer: &Answer,
+        said: (&str, &str),
+    ) -> Judged {
         let session = flight.op.at.session;
         if let Some(group) = flight.group {
             if flight.op.leftover {
@@ -338,7 +372,7 @@ impl Model {
                 self.reject(group);
             }
         }
-        let explained = expect::explain(self, flight, span, said);
+        let explained = expect::explain(self, flight, judged_in, said);
         let s = self.sessions.get_mut(&session).expect("it sent the op");
         let mut outcome = Outcome::Rejected;
         if s.is_in_transaction() {
@@ -394,13 +428,41 @@ impl Model {
     /// An autocommit op was acknowledged: its names are resolved again, in its whole span.
     fn settle_own(&mut self, group: u64, op: &Arc<Op>, span: Span) -> Vec<ObjectId> {
         let wrote = std::mem::take(&mut self.groups.get_mut(group).wrote);
-        self.facts.forget(group, None, &wrote);
+        self.facts.rewrite(group, &wrote);
+        self.told += 1;
         let g = self.groups.get_mut(group);
         g.fate = Fate::Committed;
         g.until = Some(span.answered);
+        g.told = Some(self.told);
         let doubts = record(&mut self.facts, &mut self.groups, op, group, span);
         made_visible(&mut self.facts, &mut self.groups, group);
         doubts
+    }
+
+    /// A group can be seen from now on: names of statements that may still take effect may mean what it makes.
+    fn resolve_pending(&mut self, seen: u64, at: Tick) {
+        let pending: Vec<u64> = self
+            .groups
+            .iter()
+            .filter(|(id, g)| {
+                let open = matches!(g.fate, Fate::Sent | Fate::Unknown) && g.until.is_none();
+                open && g.alone && *id != seen
+            })
+            .map(|(id, _)| id)
+            .collect();
+        for id in pending {
+            let g = self.groups.get_mut(id);
+            let wrote = std::mem::take(&mut g.wrote);
+            let span = Span {
+                sent: g.from,
+                answered: Tick(at.0 + 1),
+            };
+            let op = g.ops.first().map(|(op, _, _)| Arc::clone(op));
+            self.facts.rewrite(id, &wrote);
+            if let Some(op) = op {
+                record(&mut self.facts, &mut self.groups, &op, id, span);
+            }
+        }
     }
 
     /// An op of an open transaction was acknowledged: its own session sees it from now on.
@@ -434,9 +496,11 @@ impl Model {
         match how {
             End::Rejected => self.reject(group),
             End::Committed => {
+                self.told += 1;
                 let g = self.groups.get_mut(group);
                 g.fate = Fate::Committed;
                 g.until = Some(at);
+                g.told = Some(self.told);
                 self.commit_to_likely(&ops);
             }
         }

@@ -7,8 +7,8 @@ use super::pattern::means;
 use super::rights;
 use super::session::InFlight;
 use history::parallel::{
-    Asked, Cause, Class, ConstraintKind, DataError, Detail, Effect, Facet, FactValue, Fault, KeptName, Limit,
-    Match, Mode, Name, ObjectId, ObjectKind, Op, Question, Space, Target, Tri, TxState,
+    Asked, At, Cause, Class, ConstraintKind, DataError, Detail, Effect, Facet, FactValue, Fault, KeptName,
+    Limit, Match, Mode, Name, ObjectId, ObjectKind, Op, Question, Space, Target, Tri, TxState,
 };
 use history::{Level, SessionId, Span, Tick};
 use std::collections::BTreeSet;
@@ -54,7 +54,8 @@ impl<'a> Case<'a> {
         let since = if remembers {
             Tick(0)
         } else {
-            self.session().viewed.min(self.span.sent)
+            let viewed = self.session().viewed.unwrap_or(self.span.sent);
+            viewed.min(self.span.sent)
         };
         Span {
             sent: since,
@@ -117,7 +118,7 @@ impl<'a> Case<'a> {
             Question::OtherKind => self.other_kind(),
             Question::PartGone => self.part_gone(),
             Question::PartTaken => self.part_taken(),
-            Question::Redefined => (self.named(), self.changed(self.drawn(), false)),
+            Question::Redefined => (self.named(), self.changed(self.drawn())),
             Question::CatalogRace => (self.named(), self.race()),
             Question::Dependents => self.dependents(),
             Question::InUse => self.in_use(),
@@ -163,7 +164,13 @@ impl<'a> Case<'a> {
                     about.push(format!("{} \"{name}\"", object.kind.word()));
                     let binding = self.bound(name);
                     if binding.can_lack {
-                        let mut causes: Vec<Cause> = binding.causes.to_vec();
+                        let makers: Vec<At> = binding.objects.iter().map(|id| id.maker().0).collect();
+                        let later =
+                            |cause: &&Cause| !matches!(cause, Cause::Op { at, .. } if makers.contains(at));
+                        let mut causes: Vec<Cause> = binding.causes.iter().filter(later).cloned().collect();
+                        if causes.is_empty() {
+                            causes = binding.causes.to_vec();
+                        }
                         if causes.is_empty() {
                             causes = self.last_of(*object);
                         }
@@ -379,23 +386,37 @@ impl<'a> Case<'a> {
     }
 
     /// Whether another group has changed, in the span, something of what the statement names, needs or is needed by.
-    fn changed(&self, span: Span, anything: bool) -> Tri {
-        let closure = if anything { BTreeSet::new() } else { self.closure() };
+    fn changed(&self, span: Span) -> Tri {
+        let closure = self.closure();
+        let viewed = self.session().viewed_told;
         let mut causes = Vec::new();
         for (_, group) in self.model.groups.iter() {
-            let other = group.session != self.by || group.fate != Fate::Open;
             let overlaps = group.begun < span.answered && group.until.is_none_or(|until| until > span.sent);
-            if !other || !overlaps || (group.fate == Fate::Open && group.session != self.by && !anything) {
+            let untold = group.told.is_none_or(|told| told > viewed) || span.sent == Tick(0);
+            if group.fate == Fate::Open || !overlaps || !untold {
                 continue;
             }
             if let Some((op, _, _)) = group.ops.last()
-                && (anything || group.wrote.iter().any(|(id, _)| closure.contains(id)))
+                && group.wrote.iter().any(|(id, _)| closure.contains(id))
             {
                 causes.push(Cause::Op {
                     at: op.at,
                     from: group.from,
                     until: group.until,
                 });
+            }
+        }
+        for id in &closure {
+            let Some(thing) = self.model.facts.things.get(id) else {
+                continue;
+            };
+            for timeline in thing.facets.values().filter(|t| !t.writes.is_empty()) {
+                let candidates = timeline.candidates(&self.model.groups, self.span, self.by);
+                if !candidates.sure
+                    && let Some(last) = candidates.list.last()
+                {
+                    causes.push(last.cause.clone());
+                }
             }
         }
         if span.sent == Tick(0) {
@@ -406,7 +427,7 @@ impl<'a> Case<'a> {
                 let changed = thing
                     .facets
                     .values()
-                    .find(|t| t.base.since > Tick(0) || !t.writes.is_empty());
+                    .find(|t| t.base.by != Some(id.maker().0) || !t.writes.is_empty());
                 if let Some(timeline) = changed {
                     causes.push(Cause::Base(timeline.base.since));
                 }

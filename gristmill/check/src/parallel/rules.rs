@@ -1,56 +1,32 @@
 //! The targets' rules: one table a file, read without a connection (P48).
 
+/// Rows as a table: code, text, class, question, where the captured name stands, how we know.
+macro_rules! rows {
+    ($($code:literal $pattern:literal => $class:ident, $question:ident $(($inner:expr))?, $names:ident, $source:ident;)*) => {
+        &[$(history::parallel::Row {
+            code: $code,
+            pattern: $pattern,
+            class: history::parallel::Class::$class,
+            question: history::parallel::Question::$question $(($inner))?,
+            names: history::parallel::Match::$names,
+            applied: $crate::parallel::rules::applied(history::parallel::Class::$class),
+            source: history::parallel::Source::$source,
+        }),*]
+    };
+}
+
 mod postgres;
 mod sqlite;
 
 pub use postgres::POSTGRES;
 pub use sqlite::SQLITE;
 
-use history::parallel::{Applied, Class, Match, Question, Row, Source};
+use history::parallel::{Applied, Class};
 
-/// A row that was seen on a real server.
-const fn tried(
-    code: &'static str,
-    pattern: &'static str,
-    class: Class,
-    question: Question,
-    names: Match,
-) -> Row {
-    Row {
-        code,
-        pattern,
-        class,
-        question,
-        names,
-        applied: Applied::No,
-        source: Source::Tried,
-    }
-}
-
-/// A row that the documentation tells of.
-const fn told(
-    code: &'static str,
-    pattern: &'static str,
-    class: Class,
-    question: Question,
-    names: Match,
-) -> Row {
-    Row {
-        source: Source::Documented,
-        ..tried(code, pattern, class, question, names)
-    }
-}
-
-/// A row of which neither is known.
-const fn guess(
-    code: &'static str,
-    pattern: &'static str,
-    class: Class,
-    question: Question,
-    names: Match,
-) -> Row {
-    Row {
-        source: Source::Guess,
-        ..tried(code, pattern, class, question, names)
+/// What is left of a statement that ended so: only a lost connection leaves it open.
+const fn applied(class: Class) -> Applied {
+    match class {
+        Class::Connection => Applied::Unknown,
+        _ => Applied::No,
     }
 }

@@ -63,8 +63,10 @@ pub(super) struct Sent {
 pub(super) struct Session {
     /// What its ops are drawn on.
     pub(super) view: SessionView,
-    /// The tick at which the view was taken last.
-    pub(super) viewed: Tick,
+    /// The view that the op is drawn on: everything that was answered before this tick is in it. `None` between two ops.
+    pub(super) viewed: Option<Tick>,
+    /// How many groups had been told as committed when the view was taken: later ones may surprise the op.
+    pub(super) viewed_told: u64,
     /// The group of the open transaction, once it has changed the schema.
     pub(super) group: Option<u64>,
     /// When the open transaction, or the statement on its way, was begun, and by what.
@@ -102,18 +104,14 @@ pub(super) enum End {
 
 impl Session {
     /// One that has just connected.
-    pub(super) fn fresh(
-        session: SessionId,
-        incarnation: u32,
-        at: Tick,
-        limits: &BTreeMap<Limit, u64>,
-    ) -> Self {
+    pub(super) fn fresh(session: SessionId, incarnation: u32, limits: &BTreeMap<Limit, u64>) -> Self {
         Self {
             view: SessionView {
                 limits: limits.clone(),
                 ..SessionView::fresh(session, incarnation)
             },
-            viewed: at,
+            viewed: None,
+            viewed_told: 0,
             group: None,
             busy: None,
             named: Vec::new(),

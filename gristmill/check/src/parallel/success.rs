@@ -106,23 +106,24 @@ fn twice(model: &Model, op: &Op, span: Span) -> Option<Asked> {
     if op.lenient {
         return None;
     }
-    let given = op.effects.iter().filter_map(|e| match e {
-        Effect::Create(_, object) => Some((&object.name, Some(object.id))),
-        Effect::Rename { slot, to } => {
-            let own = match op.slots.get(usize::from(*slot)) {
-                Some(Target::Object { object, .. }) => Some(*object),
-                _ => None,
-            };
-            match op.slots.get(usize::from(*to)) {
-                Some(Target::Free(name)) => Some((name, own)),
-                _ => None,
+    let meant =
+        |name: &history::parallel::Name| bound(&model.facts, &model.groups, name, span, op.at.session);
+    for effect in &op.effects {
+        let (name, own) = match effect {
+            Effect::Create(_, object) => (&object.name, smallvec::smallvec![object.id]),
+            Effect::Rename { slot, to } => {
+                let target = |slot: &u8| op.slots.get(usize::from(*slot));
+                let (Some(Target::Object { name: from, .. }), Some(Target::Free(name))) =
+                    (target(slot), target(to))
+                else {
+                    continue;
+                };
+                (name, meant(from).objects)
             }
-        }
-        _ => None,
-    });
-    for (name, own) in given {
-        let binding = bound(&model.facts, &model.groups, name, span, op.at.session);
-        if binding.sure && binding.objects.first().copied() != own {
+            _ => continue,
+        };
+        let binding = meant(name);
+        if binding.sure && binding.objects.iter().all(|id| !own.contains(id)) {
             return Some(asked(
                 Question::Taken,
                 format!("\"{name}\""),

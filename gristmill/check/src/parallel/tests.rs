@@ -10,17 +10,19 @@
 //! `add T C`, `dropcolumn T C`, `begin [rr]`, `commit`, `rollback`, `savepoint P`, `to P`, `grant R T`, `role R`, `as R`.
 
 mod notation;
+mod twin;
 
+use super::{POSTGRES, SQLITE};
 use notation::{Play, play};
 
 fn explained(text: &str) -> Play {
-    let play = play(text);
+    let play = play(text, &POSTGRES);
     assert_eq!(play.broken, Vec::<String>::new(), "{text}");
     play
 }
 
 fn broken(text: &str) -> String {
-    let play = play(text);
+    let play = play(text, &POSTGRES);
     assert_eq!(play.broken.len(), 1, "{text}\n{:#?}", play.broken);
     play.broken[0].clone()
 }
@@ -289,6 +291,31 @@ fn the_catalogue_must_show_what_was_made_and_nothing_else() {
 fn a_statement_of_ours_that_is_wrong_is_ours() {
     let play = explained("1 s1 > create t\n2 s1 < 42601 syntax error at or near \"tabel\"");
     assert_eq!(play.ours, 1);
+}
+
+#[test]
+fn a_row_for_any_text_does_not_excuse_what_another_row_knows() {
+    let text = "1 s1 > create t\n2 s1 < ok\n3 s1 > read t\n4 s1 < 1 no such table: t";
+    assert_eq!(play(text, &SQLITE).broken.len(), 1);
+    let text = "1 s1 > create t\n2 s1 < ok\n3 s1 > read t\n4 s1 < 1 what nobody knows";
+    assert_eq!(play(text, &SQLITE).ours, 1);
+    broken("1 s1 > create t\n2 s1 < ok\n3 s1 > read t\n4 s1 < 0A000 cached plan must not change result type");
+}
+
+#[test]
+fn where_the_schema_is_part_of_the_snapshot_a_transaction_may_see_what_is_gone() {
+    let text = "1 s1 > create t\n2 s1 < ok\n3 s2 > begin\n4 s2 < ok\n5 s1 > drop t\n6 s1 < ok\n7 s2 > read t\n8 s2 < ok";
+    assert_eq!(play(text, &SQLITE).broken, Vec::<String>::new());
+    assert_eq!(play(text, &POSTGRES).broken.len(), 1);
+}
+
+#[test]
+fn one_writer_locks_the_database_for_the_others() {
+    let head = "1 s1 > create t\n2 s1 < ok\n";
+    let locked = format!("{head}3 s2 > begin\n4 s2 < ok\n5 s1 > insert t\n6 s1 < 5 database is locked");
+    assert_eq!(play(&locked, &SQLITE).broken, Vec::<String>::new());
+    let alone = format!("{head}5 s1 > insert t\n6 s1 < 5 database is locked");
+    assert_eq!(play(&alone, &SQLITE).broken.len(), 1);
 }
 
 #[test]

@@ -1,9 +1,7 @@
 //! PostgreSQL's errors, by SQLSTATE and text (English messages, `lc_messages = C`).
 
-use super::{guess, told, tried};
 use history::parallel::DataError as D;
-use history::parallel::Match::{Anywhere, Closure, Footprint};
-use history::parallel::{AfterError, Class, Limit, Question, Row, Rules};
+use history::parallel::{AfterError, Limit, Row, Rules};
 
 /// PostgreSQL, 13 to 18.
 pub static POSTGRES: Rules = Rules {
@@ -17,899 +15,179 @@ pub static POSTGRES: Rules = Rules {
     name_bytes: 63,
 };
 
-const ROWS: &[Row] = &[
+const ROWS: &[Row] = rows! {
     // C0: conflicts.
-    tried(
-        "40001",
-        "could not serialize access due to {}",
-        Class::Conflict,
-        Question::Conflict,
-        Footprint,
-    ),
-    tried(
-        "40P01",
-        "deadlock detected",
-        Class::Conflict,
-        Question::Overlap,
-        Footprint,
-    ),
+    "40001" "could not serialize access due to {}" => Conflict, Conflict, Footprint, Tried;
+    "40P01" "deadlock detected" => Conflict, Overlap, Footprint, Tried;
     // C1: names that moved.
-    tried(
-        "42P01",
-        "relation \"{name}\" does not exist",
-        Class::StaleName,
-        Question::Gone,
-        Closure,
-    ),
-    tried(
-        "42P01",
-        "table \"{name}\" does not exist",
-        Class::StaleName,
-        Question::Gone,
-        Footprint,
-    ),
-    tried(
-        "42P01",
-        "view \"{name}\" does not exist",
-        Class::StaleName,
-        Question::Gone,
-        Footprint,
-    ),
-    tried(
-        "42P01",
-        "materialized view \"{name}\" does not exist",
-        Class::StaleName,
-        Question::Gone,
-        Footprint,
-    ),
-    tried(
-        "42P01",
-        "sequence \"{name}\" does not exist",
-        Class::StaleName,
-        Question::Gone,
-        Footprint,
-    ),
-    tried(
-        "42P01",
-        "index \"{name}\" does not exist",
-        Class::StaleName,
-        Question::Gone,
-        Footprint,
-    ),
-    tried(
-        "42P01",
-        "missing FROM-clause entry for table \"{}\"",
-        Class::Tool,
-        Question::Tool,
-        Footprint,
-    ),
-    tried(
-        "42P01",
-        "invalid reference to FROM-clause entry for table \"{}\"",
-        Class::Tool,
-        Question::Tool,
-        Footprint,
-    ),
-    told(
-        "42P01",
-        "could not open relation with OID {}",
-        Class::StaleName,
-        Question::CatalogRace,
-        Footprint,
-    ),
-    tried(
-        "42703",
-        "column \"{name}\" of relation \"{other}\" does not exist",
-        Class::StaleName,
-        Question::PartGone,
-        Footprint,
-    ),
-    tried(
-        "42703",
-        "column \"{name}\" does not exist",
-        Class::StaleName,
-        Question::PartGone,
-        Footprint,
-    ),
-    tried(
-        "42703",
-        "column {name} does not exist",
-        Class::StaleName,
-        Question::PartGone,
-        Footprint,
-    ),
-    tried(
-        "42703",
-        "column \"{name}\" named in key does not exist",
-        Class::StaleName,
-        Question::PartGone,
-        Footprint,
-    ),
-    tried(
-        "42703",
-        "column \"{name}\" referenced in foreign key constraint does not exist",
-        Class::StaleName,
-        Question::PartGone,
-        Footprint,
-    ),
-    tried(
-        "42703",
-        "attribute {} of relation \"{name}\" does not exist",
-        Class::StaleName,
-        Question::Redefined,
-        Closure,
-    ),
-    tried(
-        "42703",
-        "record \"{}\" has no field \"{}\"",
-        Class::StaleName,
-        Question::Redefined,
-        Footprint,
-    ),
-    tried(
-        "42704",
-        "index \"{name}\" does not exist",
-        Class::StaleName,
-        Question::Gone,
-        Footprint,
-    ),
-    tried(
-        "42704",
-        "type \"{name}\" does not exist",
-        Class::StaleName,
-        Question::Gone,
-        Footprint,
-    ),
-    tried(
-        "42704",
-        "role \"{name}\" does not exist",
-        Class::StaleName,
-        Question::Gone,
-        Footprint,
-    ),
-    tried(
-        "42704",
-        "role {} was concurrently dropped",
-        Class::StaleName,
-        Question::CatalogRace,
-        Footprint,
-    ),
-    tried(
-        "42704",
-        "constraint \"{name}\" of relation \"{other}\" does not exist",
-        Class::StaleName,
-        Question::PartGone,
-        Footprint,
-    ),
-    tried(
-        "42704",
-        "constraint \"{name}\" for table \"{other}\" does not exist",
-        Class::StaleName,
-        Question::PartGone,
-        Footprint,
-    ),
-    tried(
-        "42704",
-        "trigger \"{name}\" for table \"{other}\" does not exist",
-        Class::StaleName,
-        Question::Gone,
-        Footprint,
-    ),
-    tried(
-        "42704",
-        "index \"{name}\" for table \"{other}\" does not exist",
-        Class::StaleName,
-        Question::Gone,
-        Footprint,
-    ),
-    told(
-        "42704",
-        "schema \"{name}\" does not exist",
-        Class::StaleName,
-        Question::Gone,
-        Footprint,
-    ),
-    tried(
-        "42883",
-        "function {name} does not exist",
-        Class::StaleName,
-        Question::Gone,
-        Footprint,
-    ),
-    tried(
-        "42883",
-        "function {} does not exist",
-        Class::StaleName,
-        Question::Redefined,
-        Footprint,
-    ),
-    tried(
-        "42883",
-        "operator does not exist: {}",
-        Class::StaleName,
-        Question::Redefined,
-        Footprint,
-    ),
-    tried("42883", "{}", Class::Tool, Question::Tool, Footprint),
-    tried(
-        "3F000",
-        "schema \"{name}\" does not exist",
-        Class::StaleName,
-        Question::Gone,
-        Footprint,
-    ),
-    told(
-        "3F000",
-        "schema with OID {} does not exist",
-        Class::StaleName,
-        Question::CatalogRace,
-        Footprint,
-    ),
-    told(
-        "3D000",
-        "database \"{name}\" does not exist",
-        Class::StaleName,
-        Question::Gone,
-        Footprint,
-    ),
-    tried(
-        "42P07",
-        "relation \"{name}\" already exists",
-        Class::StaleName,
-        Question::Taken,
-        Footprint,
-    ),
-    tried(
-        "42P06",
-        "schema \"{name}\" already exists",
-        Class::StaleName,
-        Question::Taken,
-        Footprint,
-    ),
-    told(
-        "42P04",
-        "database \"{name}\" already exists",
-        Class::StaleName,
-        Question::Taken,
-        Footprint,
-    ),
-    tried(
-        "42710",
-        "constraint \"{name}\" for relation \"{other}\" already exists",
-        Class::StaleName,
-        Question::PartTaken,
-        Footprint,
-    ),
-    tried(
-        "42710",
-        "{} \"{name}\" already exists",
-        Class::StaleName,
-        Question::Taken,
-        Footprint,
-    ),
-    tried(
-        "42710",
-        "trigger \"{name}\" for relation \"{other}\" already exists",
-        Class::StaleName,
-        Question::Taken,
-        Footprint,
-    ),
-    told(
-        "42723",
-        "function \"{name}\" already exists with same argument types",
-        Class::StaleName,
-        Question::Taken,
-        Footprint,
-    ),
-    tried(
-        "42701",
-        "column \"{name}\" of relation \"{other}\" already exists",
-        Class::StaleName,
-        Question::PartTaken,
-        Footprint,
-    ),
-    tried(
-        "42701",
-        "column \"{name}\" specified more than once",
-        Class::Tool,
-        Question::Tool,
-        Footprint,
-    ),
-    tried(
-        "42809",
-        "\"{name}\" is not {}",
-        Class::StaleName,
-        Question::OtherKind,
-        Footprint,
-    ),
-    told(
-        "42809",
-        "cannot change {} \"{name}\"",
-        Class::StaleName,
-        Question::OtherKind,
-        Footprint,
-    ),
+    "42P01" "relation \"{name}\" does not exist" => StaleName, Gone, Closure, Tried;
+    "42P01" "table \"{name}\" does not exist" => StaleName, Gone, Footprint, Tried;
+    "42P01" "view \"{name}\" does not exist" => StaleName, Gone, Footprint, Tried;
+    "42P01" "materialized view \"{name}\" does not exist" => StaleName, Gone, Footprint, Tried;
+    "42P01" "sequence \"{name}\" does not exist" => StaleName, Gone, Footprint, Tried;
+    "42P01" "index \"{name}\" does not exist" => StaleName, Gone, Footprint, Tried;
+    "42P01" "missing FROM-clause entry for table \"{}\"" => Tool, Tool, Footprint, Tried;
+    "42P01" "invalid reference to FROM-clause entry for table \"{}\"" => Tool, Tool, Footprint, Tried;
+    "42P01" "could not open relation with OID {}" => StaleName, CatalogRace, Footprint, Documented;
+    "42703" "column \"{name}\" of relation \"{other}\" does not exist" => StaleName, PartGone, Footprint, Tried;
+    "42703" "column \"{name}\" does not exist" => StaleName, PartGone, Footprint, Tried;
+    "42703" "column {name} does not exist" => StaleName, PartGone, Footprint, Tried;
+    "42703" "column \"{name}\" named in key does not exist" => StaleName, PartGone, Footprint, Tried;
+    "42703" "column \"{name}\" referenced in foreign key constraint does not exist" => StaleName, PartGone, Footprint, Tried;
+    "42703" "attribute {} of relation \"{name}\" does not exist" => StaleName, Redefined, Closure, Tried;
+    "42703" "record \"{}\" has no field \"{}\"" => StaleName, Redefined, Footprint, Tried;
+    "42704" "index \"{name}\" does not exist" => StaleName, Gone, Footprint, Tried;
+    "42704" "type \"{name}\" does not exist" => StaleName, Gone, Footprint, Tried;
+    "42704" "role \"{name}\" does not exist" => StaleName, Gone, Footprint, Tried;
+    "42704" "role {} was concurrently dropped" => StaleName, CatalogRace, Footprint, Tried;
+    "42704" "constraint \"{name}\" of relation \"{other}\" does not exist" => StaleName, PartGone, Footprint, Tried;
+    "42704" "constraint \"{name}\" for table \"{other}\" does not exist" => StaleName, PartGone, Footprint, Tried;
+    "42704" "trigger \"{name}\" for table \"{other}\" does not exist" => StaleName, Gone, Footprint, Tried;
+    "42704" "index \"{name}\" for table \"{other}\" does not exist" => StaleName, Gone, Footprint, Tried;
+    "42704" "schema \"{name}\" does not exist" => StaleName, Gone, Footprint, Documented;
+    "42883" "function {name} does not exist" => StaleName, Gone, Footprint, Tried;
+    "42883" "function {} does not exist" => StaleName, Redefined, Footprint, Tried;
+    "42883" "operator does not exist: {}" => StaleName, Redefined, Footprint, Tried;
+    "42883" "{}" => Tool, Tool, Footprint, Tried;
+    "3F000" "schema \"{name}\" does not exist" => StaleName, Gone, Footprint, Tried;
+    "3F000" "schema with OID {} does not exist" => StaleName, CatalogRace, Footprint, Documented;
+    "3D000" "database \"{name}\" does not exist" => StaleName, Gone, Footprint, Documented;
+    "42P07" "relation \"{name}\" already exists" => StaleName, Taken, Footprint, Tried;
+    "42P06" "schema \"{name}\" already exists" => StaleName, Taken, Footprint, Tried;
+    "42P04" "database \"{name}\" already exists" => StaleName, Taken, Footprint, Documented;
+    "42710" "constraint \"{name}\" for relation \"{other}\" already exists" => StaleName, PartTaken, Footprint, Tried;
+    "42710" "{} \"{name}\" already exists" => StaleName, Taken, Footprint, Tried;
+    "42710" "trigger \"{name}\" for relation \"{other}\" already exists" => StaleName, Taken, Footprint, Tried;
+    "42723" "function \"{name}\" already exists with same argument types" => StaleName, Taken, Footprint, Documented;
+    "42701" "column \"{name}\" of relation \"{other}\" already exists" => StaleName, PartTaken, Footprint, Tried;
+    "42701" "column \"{name}\" specified more than once" => Tool, Tool, Footprint, Tried;
+    "42809" "\"{name}\" is not {}" => StaleName, OtherKind, Footprint, Tried;
+    "42809" "cannot change {} \"{name}\"" => StaleName, OtherKind, Footprint, Documented;
     // The catalogue's own unique indexes, when two make the same name at once.
-    tried(
-        "23505",
-        "duplicate key value violates unique constraint \"pg_class_relname_nsp_index\"",
-        Class::StaleName,
-        Question::Taken,
-        Footprint,
-    ),
-    tried(
-        "23505",
-        "duplicate key value violates unique constraint \"pg_type_typname_nsp_index\"",
-        Class::StaleName,
-        Question::Taken,
-        Footprint,
-    ),
-    tried(
-        "23505",
-        "duplicate key value violates unique constraint \"pg_namespace_nspname_index\"",
-        Class::StaleName,
-        Question::Taken,
-        Footprint,
-    ),
-    told(
-        "23505",
-        "duplicate key value violates unique constraint \"pg_constraint_conrelid_contypid_conname_index\"",
-        Class::StaleName,
-        Question::PartTaken,
-        Footprint,
-    ),
-    told(
-        "23505",
-        "duplicate key value violates unique constraint \"pg_attribute_relid_attnam_index\"",
-        Class::StaleName,
-        Question::PartTaken,
-        Footprint,
-    ),
-    told(
-        "23505",
-        "duplicate key value violates unique constraint \"pg_proc_proname_args_nsp_index\"",
-        Class::StaleName,
-        Question::Taken,
-        Footprint,
-    ),
-    tried(
-        "23505",
-        "duplicate key value violates unique constraint \"pg_{}\"",
-        Class::StaleName,
-        Question::CatalogRace,
-        Closure,
-    ),
+    "23505" "duplicate key value violates unique constraint \"pg_class_relname_nsp_index\"" => StaleName, Taken, Footprint, Tried;
+    "23505" "duplicate key value violates unique constraint \"pg_type_typname_nsp_index\"" => StaleName, Taken, Footprint, Tried;
+    "23505" "duplicate key value violates unique constraint \"pg_namespace_nspname_index\"" => StaleName, Taken, Footprint, Tried;
+    "23505" "duplicate key value violates unique constraint \"pg_constraint_conrelid_contypid_conname_index\""
+        => StaleName, PartTaken, Footprint, Documented;
+    "23505" "duplicate key value violates unique constraint \"pg_attribute_relid_attnam_index\""
+        => StaleName, PartTaken, Footprint, Documented;
+    "23505" "duplicate key value violates unique constraint \"pg_proc_proname_args_nsp_index\""
+        => StaleName, Taken, Footprint, Documented;
+    "23505" "duplicate key value violates unique constraint \"pg_{}\"" => StaleName, CatalogRace, Closure, Tried;
     // Shapes that changed under a statement.
-    tried(
-        "42601",
-        "INSERT has more expressions than target columns",
-        Class::StaleName,
-        Question::Redefined,
-        Footprint,
-    ),
-    tried(
-        "42601",
-        "INSERT has more target columns than expressions",
-        Class::StaleName,
-        Question::Redefined,
-        Footprint,
-    ),
-    tried("42804", "{}", Class::StaleName, Question::Redefined, Footprint),
-    tried("42P16", "{}", Class::StaleName, Question::Redefined, Footprint),
-    tried("42830", "{}", Class::StaleName, Question::Redefined, Footprint),
-    told("42P10", "{}", Class::StaleName, Question::Redefined, Footprint),
-    told("42846", "{}", Class::StaleName, Question::Redefined, Footprint),
-    tried(
-        "42P16",
-        "multiple primary keys for table \"{name}\" are not allowed",
-        Class::StaleName,
-        Question::Redefined,
-        Footprint,
-    ),
-    tried(
-        "0A000",
-        "cached plan must not change result type",
-        Class::StaleName,
-        Question::Redefined,
-        Footprint,
-    ),
-    tried(
-        "0A000",
-        "cannot alter type of a column used by a view or rule",
-        Class::Dependency,
-        Question::Dependents,
-        Footprint,
-    ),
-    tried(
-        "0A000",
-        "cannot alter type of a column used {}",
-        Class::Dependency,
-        Question::Dependents,
-        Footprint,
-    ),
-    tried(
-        "0A000",
-        "cannot truncate a table referenced in a foreign key constraint",
-        Class::Dependency,
-        Question::Dependents,
-        Footprint,
-    ),
-    tried(
-        "55000",
-        "cannot insert into view \"{name}\"",
-        Class::StaleName,
-        Question::OtherKind,
-        Footprint,
-    ),
+    "42601" "INSERT has more expressions than target columns" => StaleName, Redefined, Footprint, Tried;
+    "42601" "INSERT has more target columns than expressions" => StaleName, Redefined, Footprint, Tried;
+    "42804" "{}" => StaleName, Redefined, Footprint, Tried;
+    "42P16" "{}" => StaleName, Redefined, Footprint, Tried;
+    "42830" "{}" => StaleName, Redefined, Footprint, Tried;
+    "42P10" "there is no unique or exclusion constraint matching the ON CONFLICT specification" => StaleName, PartGone, Footprint, Tried;
+    "42P10" "{}" => StaleName, Redefined, Footprint, Documented;
+    "42846" "{}" => StaleName, Redefined, Footprint, Documented;
+    "42P16" "multiple primary keys for table \"{name}\" are not allowed" => StaleName, Redefined, Footprint, Tried;
+    "0A000" "cached plan must not change result type" => StaleName, Redefined, Footprint, Tried;
+    "0A000" "cannot alter type of a column used by a view or rule" => Dependency, Dependents, Footprint, Tried;
+    "0A000" "cannot alter type of a column used {}" => Dependency, Dependents, Footprint, Tried;
+    "0A000" "cannot truncate a table referenced in a foreign key constraint" => Dependency, Dependents, Footprint, Tried;
+    "55000" "cannot insert into view \"{name}\"" => StaleName, OtherKind, Footprint, Tried;
     // C2: dependents, use.
-    tried(
-        "2BP01",
-        "cannot drop {} because other objects depend on it",
-        Class::Dependency,
-        Question::Dependents,
-        Footprint,
-    ),
-    tried(
-        "2BP01",
-        "cannot drop desired object(s) because other objects depend on them",
-        Class::Dependency,
-        Question::Dependents,
-        Footprint,
-    ),
-    tried(
-        "2BP01",
-        "role \"{name}\" cannot be dropped because some objects depend on it",
-        Class::Dependency,
-        Question::Dependents,
-        Footprint,
-    ),
-    told(
-        "2BP01",
-        "cannot drop index {} because constraint {} on table {} requires it",
-        Class::Tool,
-        Question::Tool,
-        Footprint,
-    ),
-    tried(
-        "55006",
-        "cannot {} \"{name}\" because it is being used by active queries in this session",
-        Class::Dependency,
-        Question::InUse,
-        Closure,
-    ),
-    tried(
-        "55006",
-        "cannot {} \"{name}\" because it has pending trigger events",
-        Class::Dependency,
-        Question::InUse,
-        Closure,
-    ),
-    told("55006", "{}", Class::Dependency, Question::InUse, Closure),
-    tried(
-        "55000",
-        "materialized view \"{name}\" has not been populated",
-        Class::Dependency,
-        Question::Redefined,
-        Closure,
-    ),
-    tried(
-        "55000",
-        "cannot refresh materialized view \"{name}\" concurrently",
-        Class::Dependency,
-        Question::Dependents,
-        Closure,
-    ),
-    tried(
-        "55000",
-        "currval of sequence \"{name}\" is not yet defined in this session",
-        Class::Tool,
-        Question::Tool,
-        Footprint,
-    ),
-    told("0LP01", "{}", Class::Dependency, Question::CatalogRace, Closure),
+    "2BP01" "cannot drop {} because other objects depend on it" => Dependency, Dependents, Footprint, Tried;
+    "2BP01" "cannot drop desired object(s) because other objects depend on them" => Dependency, Dependents, Footprint, Tried;
+    "2BP01" "role \"{name}\" cannot be dropped because some objects depend on it" => Dependency, Dependents, Footprint, Tried;
+    "2BP01" "cannot drop index {} because constraint {} on table {} requires it" => Tool, Tool, Footprint, Documented;
+    "55006" "cannot {} \"{name}\" because it is being used by active queries in this session" => Dependency, InUse, Closure, Tried;
+    "55006" "cannot {} \"{name}\" because it has pending trigger events" => Dependency, InUse, Closure, Tried;
+    "55006" "{}" => Dependency, InUse, Closure, Documented;
+    "55000" "materialized view \"{name}\" has not been populated" => Dependency, Redefined, Closure, Tried;
+    "55000" "cannot refresh materialized view \"{name}\" concurrently" => Dependency, Dependents, Closure, Tried;
+    "55000" "currval of sequence \"{name}\" is not yet defined in this session" => Tool, Tool, Footprint, Tried;
+    "0LP01" "{}" => Dependency, CatalogRace, Closure, Documented;
     // C3: values and constraints.
-    tried(
-        "23505",
-        "duplicate key value violates unique constraint \"{}\"",
-        Class::Data,
-        Question::CanRaise(D::Unique),
-        Footprint,
-    ),
-    tried(
-        "23505",
-        "could not create unique index \"{}\"",
-        Class::Data,
-        Question::CanRaise(D::Unique),
-        Footprint,
-    ),
-    tried(
-        "23502",
-        "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
-        Class::Data,
-        Question::CanRaise(D::NotNull),
-        Footprint,
-    ),
-    tried(
-        "23502",
-        "column \"{}\" of relation \"{}\" contains null values",
-        Class::Data,
-        Question::CanRaise(D::NotNull),
-        Footprint,
-    ),
-    told(
-        "23502",
-        "domain {} does not allow null values",
-        Class::Data,
-        Question::CanRaise(D::NotNull),
-        Footprint,
-    ),
-    tried(
-        "23503",
-        "{} violates foreign key constraint \"{}\"",
-        Class::Data,
-        Question::CanRaise(D::ForeignKey),
-        Footprint,
-    ),
-    tried(
-        "23503",
-        "{} violates foreign key constraint \"{}\" on table \"{}\"",
-        Class::Data,
-        Question::CanRaise(D::ForeignKey),
-        Footprint,
-    ),
-    tried(
-        "23514",
-        "{} violates check constraint \"{}\"",
-        Class::Data,
-        Question::CanRaise(D::Check),
-        Footprint,
-    ),
-    told(
-        "23514",
-        "check constraint \"{}\" of relation \"{}\" is violated by some row",
-        Class::Data,
-        Question::CanRaise(D::Check),
-        Footprint,
-    ),
-    told(
-        "44000",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::Check),
-        Footprint,
-    ),
-    tried(
-        "22003",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::NumericRange),
-        Footprint,
-    ),
-    tried(
-        "22012",
-        "division by zero",
-        Class::Data,
-        Question::CanRaise(D::DivisionByZero),
-        Footprint,
-    ),
-    tried(
-        "22008",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::DatetimeRange),
-        Footprint,
-    ),
-    tried(
-        "22015",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::DatetimeRange),
-        Footprint,
-    ),
-    tried(
-        "22007",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::InvalidDatetime),
-        Footprint,
-    ),
-    tried(
-        "22P02",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::InvalidText),
-        Footprint,
-    ),
-    told(
-        "22P03",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::InvalidText),
-        Footprint,
-    ),
-    tried(
-        "22023",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::InvalidParameter),
-        Footprint,
-    ),
-    tried(
-        "22011",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::Substring),
-        Footprint,
-    ),
-    tried(
-        "2201B",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::RegularExpression),
-        Footprint,
-    ),
-    tried(
-        "22025",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::RegularExpression),
-        Footprint,
-    ),
-    tried(
-        "2201E",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::Logarithm),
-        Footprint,
-    ),
-    tried(
-        "2201F",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::Power),
-        Footprint,
-    ),
-    tried(
-        "2201W",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::RowCount),
-        Footprint,
-    ),
-    tried(
-        "2201X",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::RowCount),
-        Footprint,
-    ),
-    told(
-        "2201G",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::WidthBucket),
-        Footprint,
-    ),
-    tried(
-        "22001",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::TooLong),
-        Footprint,
-    ),
-    tried(
-        "22021",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::Encoding),
-        Footprint,
-    ),
-    tried(
-        "2202E",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::Array),
-        Footprint,
-    ),
-    told("2203*", "{}", Class::Data, Question::CanRaise(D::Json), Footprint),
-    tried(
-        "21000",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::Cardinality),
-        Footprint,
-    ),
-    tried(
-        "54000",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::TooBig),
-        Footprint,
-    ),
-    tried(
-        "54001",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::Complexity),
-        Footprint,
-    ),
-    told("54023", "{}", Class::Tool, Question::Tool, Footprint),
-    tried(
-        "54011",
-        "{}",
-        Class::Data,
-        Question::CanRaise(D::Complexity),
-        Footprint,
-    ),
+    "23505" "duplicate key value violates unique constraint \"{}\"" => Data, CanRaise(D::Unique), Footprint, Tried;
+    "23505" "could not create unique index \"{}\"" => Data, CanRaise(D::Unique), Footprint, Tried;
+    "23502" "null value in column \"{}\" of relation \"{}\" violates not-null constraint" => Data, CanRaise(D::NotNull), Footprint, Tried;
+    "23502" "column \"{}\" of relation \"{}\" contains null values" => Data, CanRaise(D::NotNull), Footprint, Tried;
+    "23502" "domain {} does not allow null values" => Data, CanRaise(D::NotNull), Footprint, Documented;
+    "23503" "{} violates foreign key constraint \"{}\"" => Data, CanRaise(D::ForeignKey), Footprint, Tried;
+    "23503" "{} violates foreign key constraint \"{}\" on table \"{}\"" => Data, CanRaise(D::ForeignKey), Footprint, Tried;
+    "23514" "{} violates check constraint \"{}\"" => Data, CanRaise(D::Check), Footprint, Tried;
+    "23514" "check constraint \"{}\" of relation \"{}\" is violated by some row" => Data, CanRaise(D::Check), Footprint, Documented;
+    "44000" "{}" => Data, CanRaise(D::Check), Footprint, Documented;
+    "22003" "{}" => Data, CanRaise(D::NumericRange), Footprint, Tried;
+    "22012" "division by zero" => Data, CanRaise(D::DivisionByZero), Footprint, Tried;
+    "22008" "{}" => Data, CanRaise(D::DatetimeRange), Footprint, Tried;
+    "22015" "{}" => Data, CanRaise(D::DatetimeRange), Footprint, Tried;
+    "22007" "{}" => Data, CanRaise(D::InvalidDatetime), Footprint, Tried;
+    "22P02" "{}" => Data, CanRaise(D::InvalidText), Footprint, Tried;
+    "22P03" "{}" => Data, CanRaise(D::InvalidText), Footprint, Documented;
+    "22023" "{}" => Data, CanRaise(D::InvalidParameter), Footprint, Tried;
+    "22011" "{}" => Data, CanRaise(D::Substring), Footprint, Tried;
+    "2201B" "{}" => Data, CanRaise(D::RegularExpression), Footprint, Tried;
+    "22025" "{}" => Data, CanRaise(D::RegularExpression), Footprint, Tried;
+    "2201E" "{}" => Data, CanRaise(D::Logarithm), Footprint, Tried;
+    "2201F" "{}" => Data, CanRaise(D::Power), Footprint, Tried;
+    "2201W" "{}" => Data, CanRaise(D::RowCount), Footprint, Tried;
+    "2201X" "{}" => Data, CanRaise(D::RowCount), Footprint, Tried;
+    "2201G" "{}" => Data, CanRaise(D::WidthBucket), Footprint, Documented;
+    "22001" "{}" => Data, CanRaise(D::TooLong), Footprint, Tried;
+    "22021" "{}" => Data, CanRaise(D::Encoding), Footprint, Tried;
+    "2202E" "{}" => Data, CanRaise(D::Array), Footprint, Tried;
+    "2203*" "{}" => Data, CanRaise(D::Json), Footprint, Documented;
+    "21000" "{}" => Data, CanRaise(D::Cardinality), Footprint, Tried;
+    "54000" "{}" => Data, CanRaise(D::TooBig), Footprint, Tried;
+    "54001" "{}" => Data, CanRaise(D::Complexity), Footprint, Tried;
+    "54023" "{}" => Tool, Tool, Footprint, Documented;
+    "54011" "{}" => Data, CanRaise(D::Complexity), Footprint, Tried;
     // C4: rights.
-    tried(
-        "42501",
-        "permission denied for {} {name}",
-        Class::Privilege,
-        Question::Lacks,
-        Closure,
-    ),
-    tried(
-        "42501",
-        "must be owner of {} {name}",
-        Class::Privilege,
-        Question::Lacks,
-        Closure,
-    ),
-    told("42501", "{}", Class::Privilege, Question::Lacks, Closure),
+    "42501" "permission denied for {} {name}" => Privilege, Lacks, Closure, Tried;
+    "42501" "must be owner of {} {name}" => Privilege, Lacks, Closure, Tried;
+    "42501" "{}" => Privilege, Lacks, Closure, Documented;
     // C5: interrupts.
-    tried(
-        "57014",
-        "canceling statement due to user request",
-        Class::Interrupt,
-        Question::FaultSent,
-        Footprint,
-    ),
-    tried(
-        "57014",
-        "canceling statement due to statement timeout",
-        Class::Interrupt,
-        Question::LimitInForce(Limit::Statement),
-        Footprint,
-    ),
-    tried(
-        "55P03",
-        "canceling statement due to lock timeout",
-        Class::Interrupt,
-        Question::LimitInForce(Limit::Lock),
-        Footprint,
-    ),
-    tried(
-        "55P03",
-        "could not obtain lock on {}",
-        Class::Interrupt,
-        Question::Overlap,
-        Footprint,
-    ),
-    told(
-        "25P03",
-        "terminating connection due to idle-in-transaction timeout",
-        Class::Interrupt,
-        Question::LimitInForce(Limit::IdleInTransaction),
-        Footprint,
-    ),
+    "57014" "canceling statement due to user request" => Interrupt, FaultSent, Footprint, Tried;
+    "57014" "canceling statement due to statement timeout" => Interrupt, LimitInForce(Limit::Statement), Footprint, Tried;
+    "55P03" "canceling statement due to lock timeout" => Interrupt, LimitInForce(Limit::Lock), Footprint, Tried;
+    "55P03" "could not obtain lock on {}" => Interrupt, Overlap, Footprint, Tried;
+    "25P03" "terminating connection due to idle-in-transaction timeout"
+        => Interrupt, LimitInForce(Limit::IdleInTransaction), Footprint, Documented;
     // C6: connections.
-    tried("57P01", "{}", Class::Connection, Question::FaultSent, Footprint),
-    tried("57P02", "{}", Class::Connection, Question::FaultSent, Footprint),
-    tried("57P03", "{}", Class::Connection, Question::FaultSent, Footprint),
-    tried("08*", "{}", Class::Connection, Question::FaultSent, Footprint),
-    tried("", "{}", Class::Connection, Question::FaultSent, Footprint),
+    "57P01" "{}" => Connection, FaultSent, Footprint, Tried;
+    "57P02" "{}" => Connection, FaultSent, Footprint, Tried;
+    "57P03" "{}" => Connection, FaultSent, Footprint, Tried;
+    "08*" "{}" => Connection, FaultSent, Footprint, Tried;
+    "" "{}" => Connection, FaultSent, Footprint, Tried;
     // C7: resources.
-    told("53*", "{}", Class::Resource, Question::Resource, Footprint),
+    "53*" "{}" => Resource, Resource, Footprint, Documented;
     // C8: states and tools.
-    tried(
-        "25P02",
-        "current transaction is aborted, commands ignored until end of transaction block",
-        Class::Tool,
-        Question::FailedTransaction,
-        Footprint,
-    ),
-    tried(
-        "25006",
-        "cannot execute {} in a read-only transaction",
-        Class::Tool,
-        Question::ReadOnly,
-        Footprint,
-    ),
-    tried("25001", "{}", Class::Tool, Question::TransactionState, Footprint),
-    tried("25P01", "{}", Class::Tool, Question::TransactionState, Footprint),
-    tried(
-        "3B001",
-        "savepoint \"{name}\" does not exist",
-        Class::Tool,
-        Question::SessionName,
-        Footprint,
-    ),
-    tried(
-        "26000",
-        "prepared statement \"{name}\" does not exist",
-        Class::Tool,
-        Question::SessionName,
-        Footprint,
-    ),
-    tried(
-        "34000",
-        "cursor \"{name}\" does not exist",
-        Class::Tool,
-        Question::SessionName,
-        Footprint,
-    ),
-    tried(
-        "42P05",
-        "prepared statement \"{name}\" already exists",
-        Class::Tool,
-        Question::SessionName,
-        Footprint,
-    ),
-    tried(
-        "42P03",
-        "cursor \"{name}\" already exists",
-        Class::Tool,
-        Question::SessionName,
-        Footprint,
-    ),
-    tried("42601", "{}", Class::Tool, Question::Tool, Footprint),
-    tried("42804", "{}", Class::Tool, Question::Tool, Footprint),
-    tried("42803", "{}", Class::Tool, Question::Tool, Footprint),
-    tried("42P1*", "{}", Class::Tool, Question::Tool, Footprint),
-    tried("42702", "{}", Class::Tool, Question::Tool, Footprint),
-    tried("42725", "{}", Class::Tool, Question::Tool, Footprint),
-    tried("42846", "{}", Class::Tool, Question::Tool, Footprint),
-    tried("42830", "{}", Class::Tool, Question::Tool, Footprint),
-    told("42P2*", "{}", Class::Tool, Question::Tool, Footprint),
-    told("42611", "{}", Class::Tool, Question::Tool, Footprint),
-    told("42809", "{}", Class::Tool, Question::Tool, Footprint),
-    told("0A000", "{}", Class::Tool, Question::Tool, Footprint),
-    guess("42P17", "{}", Class::Tool, Question::Tool, Footprint),
-    guess("428C9", "{}", Class::Tool, Question::Tool, Footprint),
+    "25P02" "current transaction is aborted, commands ignored until end of transaction block"
+        => Tool, FailedTransaction, Footprint, Tried;
+    "25006" "cannot execute {} in a read-only transaction" => Tool, ReadOnly, Footprint, Tried;
+    "25001" "{}" => Tool, TransactionState, Footprint, Tried;
+    "25P01" "{}" => Tool, TransactionState, Footprint, Tried;
+    "3B001" "savepoint \"{name}\" does not exist" => Tool, SessionName, Footprint, Tried;
+    "26000" "prepared statement \"{name}\" does not exist" => Tool, SessionName, Footprint, Tried;
+    "34000" "cursor \"{name}\" does not exist" => Tool, SessionName, Footprint, Tried;
+    "42P05" "prepared statement \"{name}\" already exists" => Tool, SessionName, Footprint, Tried;
+    "42P03" "cursor \"{name}\" already exists" => Tool, SessionName, Footprint, Tried;
+    "42601" "{}" => Tool, Tool, Footprint, Tried;
+    "42804" "{}" => Tool, Tool, Footprint, Tried;
+    "42803" "{}" => Tool, Tool, Footprint, Tried;
+    "42P1*" "{}" => Tool, Tool, Footprint, Tried;
+    "42702" "{}" => Tool, Tool, Footprint, Tried;
+    "42725" "{}" => Tool, Tool, Footprint, Tried;
+    "42846" "{}" => Tool, Tool, Footprint, Tried;
+    "42830" "{}" => Tool, Tool, Footprint, Tried;
+    "42P2*" "{}" => Tool, Tool, Footprint, Documented;
+    "42611" "{}" => Tool, Tool, Footprint, Documented;
+    "42809" "{}" => Tool, Tool, Footprint, Documented;
+    "0A000" "{}" => Tool, Tool, Footprint, Documented;
+    "42P17" "{}" => Tool, Tool, Footprint, Guess;
+    "428C9" "{}" => Tool, Tool, Footprint, Guess;
     // C9: internal; only these few are the work of a change of the catalogue at the same time.
-    tried(
-        "XX000",
-        "tuple concurrently updated",
-        Class::StaleName,
-        Question::CatalogRace,
-        Closure,
-    ),
-    tried(
-        "XX000",
-        "tuple concurrently deleted",
-        Class::StaleName,
-        Question::CatalogRace,
-        Closure,
-    ),
-    tried(
-        "XX000",
-        "could not open relation with OID {}",
-        Class::StaleName,
-        Question::CatalogRace,
-        Closure,
-    ),
-    tried(
-        "XX000",
-        "cache lookup failed for {}",
-        Class::StaleName,
-        Question::CatalogRace,
-        Closure,
-    ),
-    tried(
-        "XX000",
-        "could not find tuple for default ACL {}",
-        Class::StaleName,
-        Question::CatalogRace,
-        Closure,
-    ),
-    told(
-        "XX000",
-        "relation {} was concurrently dropped",
-        Class::StaleName,
-        Question::CatalogRace,
-        Anywhere,
-    ),
-    tried("XX*", "{}", Class::Internal, Question::Never, Footprint),
-    tried("58*", "{}", Class::Internal, Question::Never, Footprint),
-];
+    "XX000" "tuple concurrently updated" => StaleName, CatalogRace, Closure, Tried;
+    "XX000" "tuple concurrently deleted" => StaleName, CatalogRace, Closure, Tried;
+    "XX000" "could not open relation with OID {}" => StaleName, CatalogRace, Closure, Tried;
+    "XX000" "cache lookup failed for {}" => StaleName, CatalogRace, Closure, Tried;
+    "XX000" "could not find tuple for default ACL {}" => StaleName, CatalogRace, Closure, Tried;
+    "XX000" "relation {} was concurrently dropped" => StaleName, CatalogRace, Anywhere, Documented;
+    "XX*" "{}" => Internal, Never, Footprint, Tried;
+    "58*" "{}" => Internal, Never, Footprint, Tried;
+};

@@ -1,9 +1,7 @@
 //! SQLite's errors, by extended result code and text.
 
-use super::{guess, told, tried};
 use history::parallel::DataError as D;
-use history::parallel::Match::{Anywhere, Closure, Footprint};
-use history::parallel::{AfterError, Class, Limit, Question, Row, Rules};
+use history::parallel::{AfterError, Limit, Row, Rules};
 
 /// SQLite 3.35 and later, in WAL mode.
 pub static SQLITE: Rules = Rules {
@@ -17,555 +15,102 @@ pub static SQLITE: Rules = Rules {
     name_bytes: usize::MAX,
 };
 
-const ROWS: &[Row] = &[
+const ROWS: &[Row] = rows! {
     // C1: names that moved. All of SQLITE_ERROR (1), told apart by their text. A view is resolved when it is read, and ALTER
     // TABLE reads every view and trigger of the schema.
-    tried(
-        "1",
-        "no such table: {name}",
-        Class::StaleName,
-        Question::Gone,
-        Closure,
-    ),
-    tried(
-        "1",
-        "no such view: {name}",
-        Class::StaleName,
-        Question::Gone,
-        Closure,
-    ),
-    tried(
-        "1",
-        "no such index: {name}",
-        Class::StaleName,
-        Question::Gone,
-        Closure,
-    ),
-    tried(
-        "1",
-        "no such trigger: {name}",
-        Class::StaleName,
-        Question::Gone,
-        Closure,
-    ),
-    tried(
-        "1",
-        "no such column: {name}",
-        Class::StaleName,
-        Question::PartGone,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "no such column: {}",
-        Class::StaleName,
-        Question::Redefined,
-        Closure,
-    ),
-    tried(
-        "1",
-        "no such column: \"{name}\"",
-        Class::StaleName,
-        Question::PartGone,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "table {other} has no column named {name}",
-        Class::StaleName,
-        Question::PartGone,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "unknown column \"{name}\" in foreign key definition",
-        Class::StaleName,
-        Question::PartGone,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "error in view {}: no such table: {name}",
-        Class::StaleName,
-        Question::Gone,
-        Anywhere,
-    ),
-    tried(
-        "1",
-        "error in view {} after {}: no such table: {name}",
-        Class::StaleName,
-        Question::Gone,
-        Anywhere,
-    ),
-    tried(
-        "1",
-        "error in view {}: {}",
-        Class::Dependency,
-        Question::Dependents,
-        Anywhere,
-    ),
-    tried(
-        "1",
-        "error in view {} after {}: {}",
-        Class::Dependency,
-        Question::Dependents,
-        Anywhere,
-    ),
-    tried(
-        "1",
-        "error in trigger {}",
-        Class::Dependency,
-        Question::Dependents,
-        Anywhere,
-    ),
-    tried(
-        "1",
-        "error in index {} after {}",
-        Class::Dependency,
-        Question::Dependents,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "error in table {} after {}",
-        Class::Dependency,
-        Question::Redefined,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "cannot drop column \"{}\": {}",
-        Class::Dependency,
-        Question::Redefined,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "table {name} already exists",
-        Class::StaleName,
-        Question::Taken,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "table \"{name}\" already exists",
-        Class::StaleName,
-        Question::Taken,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "view {name} already exists",
-        Class::StaleName,
-        Question::Taken,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "view \"{name}\" already exists",
-        Class::StaleName,
-        Question::Taken,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "index {name} already exists",
-        Class::StaleName,
-        Question::Taken,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "trigger {name} already exists",
-        Class::StaleName,
-        Question::Taken,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "there is already {} named {name}",
-        Class::StaleName,
-        Question::Taken,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "there is already another table or index with this name: {name}",
-        Class::StaleName,
-        Question::Taken,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "duplicate column name: {name}",
-        Class::StaleName,
-        Question::PartTaken,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "use DROP {} to delete {} {name}",
-        Class::StaleName,
-        Question::OtherKind,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "cannot modify {name} because it is a view",
-        Class::StaleName,
-        Question::OtherKind,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "view {name} may not be {}",
-        Class::StaleName,
-        Question::OtherKind,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "views may not be indexed",
-        Class::StaleName,
-        Question::OtherKind,
-        Footprint,
-    ),
-    tried(
-        "17",
-        "database schema {}",
-        Class::StaleName,
-        Question::CatalogRace,
-        Anywhere,
-    ),
+    "1" "no such table: {name}" => StaleName, Gone, Closure, Tried;
+    "1" "no such view: {name}" => StaleName, Gone, Closure, Tried;
+    "1" "no such index: {name}" => StaleName, Gone, Closure, Tried;
+    "1" "no such trigger: {name}" => StaleName, Gone, Closure, Tried;
+    "1" "no such column: {name}" => StaleName, PartGone, Footprint, Tried;
+    "1" "no such column: {}" => StaleName, Redefined, Closure, Tried;
+    "1" "no such column: \"{name}\"" => StaleName, PartGone, Footprint, Tried;
+    "1" "table {other} has no column named {name}" => StaleName, PartGone, Footprint, Tried;
+    "1" "unknown column \"{name}\" in foreign key definition" => StaleName, PartGone, Footprint, Tried;
+    "1" "error in view {}: no such table: {name}" => StaleName, Gone, Anywhere, Tried;
+    "1" "error in view {} after {}: no such table: {name}" => StaleName, Gone, Anywhere, Tried;
+    "1" "error in view {}: {}" => Dependency, Dependents, Anywhere, Tried;
+    "1" "error in view {} after {}: {}" => Dependency, Dependents, Anywhere, Tried;
+    "1" "error in trigger {}" => Dependency, Dependents, Anywhere, Tried;
+    "1" "error in index {} after {}" => Dependency, Dependents, Footprint, Tried;
+    "1" "error in table {} after {}" => Dependency, Redefined, Footprint, Tried;
+    "1" "cannot drop column \"{}\": {}" => Dependency, Redefined, Footprint, Tried;
+    "1" "table {name} already exists" => StaleName, Taken, Footprint, Tried;
+    "1" "table \"{name}\" already exists" => StaleName, Taken, Footprint, Tried;
+    "1" "view {name} already exists" => StaleName, Taken, Footprint, Tried;
+    "1" "view \"{name}\" already exists" => StaleName, Taken, Footprint, Tried;
+    "1" "index {name} already exists" => StaleName, Taken, Footprint, Tried;
+    "1" "trigger {name} already exists" => StaleName, Taken, Footprint, Tried;
+    "1" "there is already {} named {name}" => StaleName, Taken, Footprint, Tried;
+    "1" "there is already another table or index with this name: {name}" => StaleName, Taken, Footprint, Tried;
+    "1" "duplicate column name: {name}" => StaleName, PartTaken, Footprint, Tried;
+    "1" "use DROP {} to delete {} {name}" => StaleName, OtherKind, Footprint, Tried;
+    "1" "cannot modify {name} because it is a view" => StaleName, OtherKind, Footprint, Tried;
+    "1" "view {name} may not be {}" => StaleName, OtherKind, Footprint, Tried;
+    "1" "views may not be indexed" => StaleName, OtherKind, Footprint, Tried;
+    "17" "database schema {}" => StaleName, CatalogRace, Anywhere, Tried;
     // C2: somebody else writes.
-    tried(
-        "5",
-        "database is locked",
-        Class::Dependency,
-        Question::InUse,
-        Footprint,
-    ),
-    tried(
-        "517",
-        "database is locked",
-        Class::Conflict,
-        Question::Overlap,
-        Footprint,
-    ),
-    tried(
-        "261",
-        "database is locked",
-        Class::Dependency,
-        Question::InUse,
-        Footprint,
-    ),
-    tried(
-        "773",
-        "database is locked",
-        Class::Dependency,
-        Question::InUse,
-        Footprint,
-    ),
-    tried(
-        "6",
-        "database table is locked{}",
-        Class::Dependency,
-        Question::InUse,
-        Footprint,
-    ),
-    tried(
-        "262",
-        "database table is locked{}",
-        Class::Dependency,
-        Question::InUse,
-        Footprint,
-    ),
+    "5" "database is locked" => Dependency, InUse, Footprint, Tried;
+    "517" "database is locked" => Conflict, Overlap, Footprint, Tried;
+    "261" "database is locked" => Dependency, InUse, Footprint, Tried;
+    "773" "database is locked" => Dependency, InUse, Footprint, Tried;
+    "6" "database table is locked{}" => Dependency, InUse, Footprint, Tried;
+    "262" "database table is locked{}" => Dependency, InUse, Footprint, Tried;
     // C3: values and constraints.
-    tried(
-        "2067",
-        "UNIQUE constraint failed: {}",
-        Class::Data,
-        Question::CanRaise(D::Unique),
-        Footprint,
-    ),
-    tried(
-        "1555",
-        "UNIQUE constraint failed: {}",
-        Class::Data,
-        Question::CanRaise(D::Unique),
-        Footprint,
-    ),
-    tried(
-        "2579",
-        "UNIQUE constraint failed: {}",
-        Class::Data,
-        Question::CanRaise(D::Unique),
-        Footprint,
-    ),
-    tried(
-        "1299",
-        "NOT NULL constraint failed: {}",
-        Class::Data,
-        Question::CanRaise(D::NotNull),
-        Footprint,
-    ),
-    tried(
-        "787",
-        "FOREIGN KEY constraint failed",
-        Class::Data,
-        Question::CanRaise(D::ForeignKey),
-        Footprint,
-    ),
-    tried(
-        "275",
-        "CHECK constraint failed: {}",
-        Class::Data,
-        Question::CanRaise(D::Check),
-        Footprint,
-    ),
-    tried(
-        "1",
-        "foreign key mismatch - {}",
-        Class::Data,
-        Question::Redefined,
-        Closure,
-    ),
-    tried(
-        "3091",
-        "cannot store {}",
-        Class::Data,
-        Question::CanRaise(D::Mismatch),
-        Footprint,
-    ),
-    tried(
-        "20",
-        "datatype mismatch",
-        Class::Data,
-        Question::CanRaise(D::Mismatch),
-        Footprint,
-    ),
-    tried(
-        "1",
-        "integer overflow",
-        Class::Data,
-        Question::CanRaise(D::NumericRange),
-        Footprint,
-    ),
-    tried(
-        "18",
-        "string or blob too big",
-        Class::Data,
-        Question::CanRaise(D::TooBig),
-        Footprint,
-    ),
-    tried(
-        "1",
-        "malformed JSON",
-        Class::Data,
-        Question::CanRaise(D::Json),
-        Footprint,
-    ),
-    tried(
-        "1",
-        "bad JSON path: {}",
-        Class::Data,
-        Question::CanRaise(D::Json),
-        Footprint,
-    ),
-    tried(
-        "1",
-        "JSON path error near {}",
-        Class::Data,
-        Question::CanRaise(D::Json),
-        Footprint,
-    ),
-    told(
-        "1",
-        "LIKE or GLOB pattern too complex",
-        Class::Data,
-        Question::CanRaise(D::Complexity),
-        Footprint,
-    ),
-    told(
-        "1",
-        "Expression tree is too large {}",
-        Class::Data,
-        Question::CanRaise(D::Complexity),
-        Footprint,
-    ),
-    tried(
-        "1",
-        "Cannot add a NOT NULL column with default value NULL",
-        Class::Tool,
-        Question::Tool,
-        Footprint,
-    ),
+    "2067" "UNIQUE constraint failed: {}" => Data, CanRaise(D::Unique), Footprint, Tried;
+    "1555" "UNIQUE constraint failed: {}" => Data, CanRaise(D::Unique), Footprint, Tried;
+    "2579" "UNIQUE constraint failed: {}" => Data, CanRaise(D::Unique), Footprint, Tried;
+    "1299" "NOT NULL constraint failed: {}" => Data, CanRaise(D::NotNull), Footprint, Tried;
+    "787" "FOREIGN KEY constraint failed" => Dependency, Dependents, Footprint, Tried;
+    "1811" "FOREIGN KEY constraint failed" => Dependency, Dependents, Footprint, Documented;
+    "787" "FOREIGN KEY constraint failed" => Data, CanRaise(D::ForeignKey), Footprint, Tried;
+    "275" "CHECK constraint failed: {}" => Data, CanRaise(D::Check), Footprint, Tried;
+    "1" "foreign key mismatch - {}" => Data, Redefined, Closure, Tried;
+    "3091" "cannot store {}" => Data, CanRaise(D::Mismatch), Footprint, Tried;
+    "20" "datatype mismatch" => Data, CanRaise(D::Mismatch), Footprint, Tried;
+    "1" "integer overflow" => Data, CanRaise(D::NumericRange), Footprint, Tried;
+    "18" "string or blob too big" => Data, CanRaise(D::TooBig), Footprint, Tried;
+    "1" "malformed JSON" => Data, CanRaise(D::Json), Footprint, Tried;
+    "1" "bad JSON path: {}" => Data, CanRaise(D::Json), Footprint, Tried;
+    "1" "JSON path error near {}" => Data, CanRaise(D::Json), Footprint, Tried;
+    "1" "LIKE or GLOB pattern too complex" => Data, CanRaise(D::Complexity), Footprint, Documented;
+    "1" "Expression tree is too large {}" => Data, CanRaise(D::Complexity), Footprint, Documented;
+    "1" "cannot drop {} column: {}" => Tool, Tool, Footprint, Documented;
+    "1" "Cannot add a NOT NULL column with default value NULL" => Tool, Tool, Footprint, Tried;
     // C5: interrupts.
-    tried(
-        "9",
-        "interrupted",
-        Class::Interrupt,
-        Question::FaultSent,
-        Footprint,
-    ),
-    tried(
-        "9",
-        "interrupted",
-        Class::Interrupt,
-        Question::LimitInForce(Limit::Statement),
-        Footprint,
-    ),
+    "9" "interrupted" => Interrupt, FaultSent, Footprint, Tried;
+    "9" "interrupted" => Interrupt, LimitInForce(Limit::Statement), Footprint, Tried;
     // C6: our own connection.
-    told("", "{}", Class::Connection, Question::FaultSent, Footprint),
+    "" "{}" => Connection, FaultSent, Footprint, Documented;
     // C7: resources.
-    told(
-        "13",
-        "database or disk is full",
-        Class::Resource,
-        Question::Resource,
-        Footprint,
-    ),
-    told(
-        "7",
-        "out of memory",
-        Class::Resource,
-        Question::Resource,
-        Footprint,
-    ),
+    "13" "database or disk is full" => Resource, Resource, Footprint, Documented;
+    "7" "out of memory" => Resource, Resource, Footprint, Documented;
     // C8: states and tools.
-    tried(
-        "1",
-        "cannot start a transaction within a transaction",
-        Class::Tool,
-        Question::TransactionState,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "cannot commit - no transaction is active",
-        Class::Tool,
-        Question::TransactionState,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "cannot rollback - no transaction is active",
-        Class::Tool,
-        Question::TransactionState,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "cannot VACUUM from within a transaction",
-        Class::Tool,
-        Question::TransactionState,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "cannot VACUUM - SQL statements in progress",
-        Class::Dependency,
-        Question::InUse,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "no such savepoint: {name}",
-        Class::Tool,
-        Question::SessionName,
-        Footprint,
-    ),
-    tried(
-        "8",
-        "attempt to write a readonly database",
-        Class::Tool,
-        Question::ReadOnly,
-        Footprint,
-    ),
+    "1" "cannot start a transaction within a transaction" => Tool, TransactionState, Footprint, Tried;
+    "1" "cannot commit - no transaction is active" => Tool, TransactionState, Footprint, Tried;
+    "1" "cannot rollback - no transaction is active" => Tool, TransactionState, Footprint, Tried;
+    "1" "cannot VACUUM from within a transaction" => Tool, TransactionState, Footprint, Tried;
+    "1" "cannot VACUUM - SQL statements in progress" => Dependency, InUse, Footprint, Tried;
+    "1" "no such savepoint: {name}" => Tool, SessionName, Footprint, Tried;
+    "8" "attempt to write a readonly database" => Tool, ReadOnly, Footprint, Tried;
     // A number of values that no longer fits the columns.
-    tried(
-        "1",
-        "table {} has {} columns but {} values were supplied",
-        Class::StaleName,
-        Question::Redefined,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "{} values for {} columns",
-        Class::StaleName,
-        Question::Redefined,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "expected {} columns for '{}' but got {}",
-        Class::StaleName,
-        Question::Redefined,
-        Closure,
-    ),
-    tried(
-        "1",
-        "near {}: syntax error",
-        Class::Tool,
-        Question::Tool,
-        Footprint,
-    ),
-    tried("1", "incomplete input", Class::Tool, Question::Tool, Footprint),
-    tried(
-        "1",
-        "no such function: {}",
-        Class::Tool,
-        Question::Tool,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "wrong number of arguments to function {}",
-        Class::Tool,
-        Question::Tool,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "misuse of aggregate{}",
-        Class::Tool,
-        Question::Tool,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "misuse of window function {}",
-        Class::Tool,
-        Question::Tool,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "ambiguous column name: {}",
-        Class::Tool,
-        Question::Tool,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "SELECTs to the left and right of {}",
-        Class::Tool,
-        Question::Tool,
-        Footprint,
-    ),
-    tried(
-        "1",
-        "sub-select returns {}",
-        Class::Tool,
-        Question::Tool,
-        Footprint,
-    ),
-    tried("1", "{} ORDER BY term {}", Class::Tool, Question::Tool, Footprint),
-    tried("1", "row value misused", Class::Tool, Question::Tool, Footprint),
-    guess("1", "{}", Class::Tool, Question::Tool, Footprint),
+    "1" "table {} has {} columns but {} values were supplied" => StaleName, Redefined, Footprint, Tried;
+    "1" "{} values for {} columns" => StaleName, Redefined, Footprint, Tried;
+    "1" "expected {} columns for '{}' but got {}" => StaleName, Redefined, Closure, Tried;
+    "1" "near {}: syntax error" => Tool, Tool, Footprint, Tried;
+    "1" "incomplete input" => Tool, Tool, Footprint, Tried;
+    "1" "no such function: {}" => Tool, Tool, Footprint, Tried;
+    "1" "wrong number of arguments to function {}" => Tool, Tool, Footprint, Tried;
+    "1" "misuse of aggregate{}" => Tool, Tool, Footprint, Tried;
+    "1" "misuse of window function {}" => Tool, Tool, Footprint, Tried;
+    "1" "ambiguous column name: {}" => Tool, Tool, Footprint, Tried;
+    "1" "SELECTs to the left and right of {}" => Tool, Tool, Footprint, Tried;
+    "1" "sub-select returns {}" => Tool, Tool, Footprint, Tried;
+    "1" "{} ORDER BY term {}" => Tool, Tool, Footprint, Tried;
+    "1" "row value misused" => Tool, Tool, Footprint, Tried;
+    "1" "{}" => Tool, Tool, Footprint, Guess;
     // C9: damage.
-    told("11", "{}", Class::Internal, Question::Never, Footprint),
-    told("10", "{}", Class::Internal, Question::Never, Footprint),
-    told("2", "{}", Class::Internal, Question::Never, Footprint),
-];
+    "11" "{}" => Internal, Never, Footprint, Documented;
+    "10" "{}" => Internal, Never, Footprint, Documented;
+    "2" "{}" => Internal, Never, Footprint, Documented;
+};

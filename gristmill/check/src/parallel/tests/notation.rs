@@ -1,10 +1,10 @@
 //! The notation of the tests, read line by line and played against a model.
 
-use crate::parallel::{Model, POSTGRES};
+use crate::parallel::Model;
 use history::parallel::{
     Answer, At, Column, Constraint, ConstraintKind, DataError, Detail, Effect, Explained, Facet, FactValue,
     Family, Fault, Finding, FrameOp, KeptName, Limit, Mode, Name, Object, ObjectId, ObjectKind, Op, Piece,
-    Right, Said, Seen, SeenColumn, SeenKind, SeenObject, Space, Statement, Target, TxState, Type,
+    Right, Rules, Said, Seen, SeenColumn, SeenKind, SeenObject, Space, Statement, Target, TxState, Type,
 };
 use history::{Level, SessionId, Span, Tick};
 use std::collections::BTreeMap;
@@ -22,8 +22,8 @@ pub(super) struct Play {
 }
 
 /// Plays a history.
-pub(super) fn play(text: &str) -> Play {
-    let mut table = Stage::new();
+pub(super) fn play(text: &str, rules: &'static Rules) -> Play {
+    let mut table = Stage::new(rules);
     for line in text.lines() {
         table.line(line.trim());
     }
@@ -40,9 +40,9 @@ struct Stage {
 }
 
 impl Stage {
-    fn new() -> Self {
+    fn new(rules: &'static Rules) -> Self {
         Self {
-            model: Model::new(&POSTGRES),
+            model: Model::new(rules),
             ops: BTreeMap::new(),
             open: BTreeMap::new(),
             known: BTreeMap::new(),
