@@ -57,6 +57,8 @@ fn promised(shape: &Shape) -> &'static str {
         }
         Shape::Unreadable { .. } => "an answer has the columns and types that were asked for",
         Shape::Refused { .. } => "a statement that can be done is done",
+        Shape::Allowed { .. } => "what cannot be done is refused",
+        Shape::Differs { .. } => "what was made is there, and nothing else",
         Shape::Disagreement { .. } => "the same statements have the same answers on both databases",
         Shape::Died { .. } => "the database keeps running",
         Shape::Stalled { .. } => "a statement is answered in time",
@@ -183,6 +185,7 @@ impl Place<'_> {
             Shape::Unreadable { what } => format!("the answer cannot be read: {what}"),
             Shape::Refused { code, text } if code.is_empty() => format!("refused: {text}"),
             Shape::Refused { code, text } => format!("refused: {text} ({code})"),
+            Shape::Allowed { what } | Shape::Differs { what, .. } => what.clone(),
             Shape::Disagreement { with, here, there } => format!("{here}; {with}: {there}"),
             Shape::Died { how } => format!("it ended by itself: {how}"),
             Shape::Stalled {

@@ -156,6 +156,18 @@ pub enum Shape {
         /// The server's words.
         text: String,
     },
+    /// A statement was done that nothing in the run allows.
+    Allowed {
+        /// What was in its way.
+        what: String,
+    },
+    /// What the server says about its own objects, or a check of the whole database, is not what was made.
+    Differs {
+        /// Which check.
+        check: String,
+        /// The difference, in words.
+        what: String,
+    },
     /// A second database answers otherwise.
     Disagreement {
         /// Which, as a URL without password.
@@ -201,6 +213,8 @@ impl Shape {
             Self::NotLinearizable => "not linearizable",
             Self::Unreadable { .. } => "unreadable answer",
             Self::Refused { .. } => "refused",
+            Self::Allowed { .. } => "allowed",
+            Self::Differs { .. } => "differs",
             Self::Disagreement { .. } => "disagreement",
             Self::Died { .. } => "died",
             Self::Stalled { .. } => "stalled",

@@ -114,6 +114,7 @@ fn verdict() -> Verdict {
         lies: BTreeMap::new(),
         idle_percent: 2,
         latency: BTreeMap::new(),
+        statements: None,
     }
 }
 

@@ -55,6 +55,8 @@ pub enum Progress {
 }
 
 impl Progress {
+    /// The phase of a load whose steps are statements, each judged as it is answered.
+    pub const STATEMENTS: &str = "statements";
     /// The phase of a load of which nothing is compared.
     pub const UNCHECKED: &str = "load, not checked";
 }

@@ -148,6 +148,60 @@ pub struct Verdict {
     /// was given.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub latency: BTreeMap<String, Latency>,
+    /// Of the parallel workload: what its statements did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statements: Option<Statements>,
+}
+
+/// What a run of statements over a changing schema did: the parallel workload.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statements {
+    /// By action.
+    pub actions: BTreeMap<String, ActionCount>,
+    /// Refusals and silences by code, class and witness, most frequent first.
+    pub errors: Vec<ErrorCount>,
+    /// Statements by family.
+    pub families: BTreeMap<String, u64>,
+    /// Rows that came back.
+    pub rows: u64,
+    /// Times at which nobody did anything and the catalogue was compared with the model.
+    pub quiet: u64,
+    /// Objects of the catalogue that were compared then.
+    pub objects: u64,
+    /// Actions that exist here and were never tried.
+    pub never_tried: Vec<String>,
+    /// Actions that were tried and never done.
+    pub never_done: Vec<String>,
+}
+
+/// Attempts of one action and what became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionCount {
+    /// Statements that were answered.
+    pub attempts: u64,
+    /// Done.
+    pub done: u64,
+    /// Refused.
+    pub refused: u64,
+    /// Without an answer, or with the connection's end for one.
+    pub unknown: u64,
+}
+
+/// One sort of error: how often, and one of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorCount {
+    /// The server's code.
+    pub code: String,
+    /// What it is about.
+    pub class: String,
+    /// Which question of the model explained it.
+    pub witness: String,
+    /// How often.
+    pub count: u64,
+    /// The server's words, of the first.
+    pub text: String,
+    /// The statement, of the first.
+    pub sql: String,
 }
 
 /// How long the statements of one kind took, in nanoseconds.

@@ -190,6 +190,19 @@ pub const ALL: &[Explained] = &[
         remedy: "The answers that exclude each other are in the proof.",
     },
     Explained {
+        name: "allowed",
+        sort: "shape",
+        means: "A statement was done although nothing in the run allows it: its object was surely gone, its name surely taken, its \
+                right surely missing.",
+        remedy: "What was asked and what would have allowed it stands in `proof`.",
+    },
+    Explained {
+        name: "differs",
+        sort: "shape",
+        means: "What the database says about its own objects at a quiet moment is not what the run made.",
+        remedy: "See `gristmill explain catalog`; the trace and queries.log of the run's folder say who made and dropped what.",
+    },
+    Explained {
         name: "disagreement",
         sort: "shape",
         means: "The database that --against names gave another answer to the same statements.",

@@ -69,6 +69,7 @@ pub(crate) fn clean() -> Verdict {
         lies: BTreeMap::new(),
         idle_percent: 3,
         latency: BTreeMap::new(),
+        statements: None,
     }
 }
 

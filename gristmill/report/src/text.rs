@@ -9,6 +9,7 @@ mod mistakes;
 mod progress;
 mod recheck;
 mod shrunk;
+mod statements;
 mod summary;
 mod tables;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use mistakes::{mistake, place};
 pub use progress::{Screen, progress};
 pub use recheck::recheck;
 pub use shrunk::{Beside, Shrunk, shrinking, shrunk};
+pub use statements::statements;
 pub use summary::{head, verdict};
 pub use tables::{
     DryRun, Replayed, SelfcheckRow, dry_run, replayed, runs, selfcheck_end, selfcheck_head, selfcheck_row,
@@ -73,7 +75,10 @@ impl Style {
     /// `   label      text`, the text wrapped beside its label.
     pub(crate) fn labelled(self, label: &str, text: &str) -> String {
         let mut out = String::new();
-        for (n, line) in self.wrapped(text, INDENT + LABEL).iter().enumerate() {
+        let lines = text
+            .split('\n')
+            .flat_map(|line| self.wrapped(line, INDENT + LABEL));
+        for (n, line) in lines.enumerate() {
             let label = if n == 0 { label } else { "" };
             let padded = format!("{label:<LABEL$}");
             let label = if label.is_empty() {

@@ -42,6 +42,8 @@ pub(crate) fn title(finding: &Finding) -> String {
             format!("{who} is refused, and nothing explains it")
         }
         Shape::Refused { code, .. } => format!("{who} is refused with {code}, and nothing explains it"),
+        Shape::Allowed { .. } => format!("{who} is done, and nothing allows it"),
+        Shape::Differs { check, .. } => format!("{check} is not what was made"),
         Shape::Disagreement { .. } => format!("{who} is answered differently by the second database"),
         Shape::Died { how } => format!("the database ended by itself: {how}"),
         Shape::Stalled { waited_ms, .. } => {

@@ -73,6 +73,21 @@ pub enum RunError {
     /// A checker thread panicked: a bug of ours.
     #[error("our own fault: a checker thread panicked")]
     CheckerDied,
+    /// Something was asked about the visits of a run that has none.
+    #[error(
+        "statements of the parallel workload are drawn on what the database answers: there are no visits to look at"
+    )]
+    NoVisits,
+    /// A session of ours holds what another one waits for, and does nothing.
+    #[error(
+        "our own fault: session {waits} waits for session {holds}, which is in a transaction and does nothing"
+    )]
+    OwnHolder {
+        /// Who waits.
+        waits: u16,
+        /// For whom.
+        holds: u16,
+    },
     /// A session thread panicked: a bug of ours.
     #[error("our own fault: a session panicked")]
     SessionDied,
@@ -106,6 +121,9 @@ pub enum RunError {
     /// A run of ours that ended without a verdict.
     #[error("{}", .0.message)]
     Failed(crate::supervisor::Failure),
+    /// The trace of a parallel run cannot be read.
+    #[error(transparent)]
+    Trace(#[from] crate::parallel::TraceError),
     /// A file or process of ours.
     #[error("{what}: {source}")]
     Io {
@@ -160,6 +178,10 @@ impl RunError {
                 unusable.complaint().remedy.clone()
             }
             error if error.is_full_disk() => "make room there, or give another folder with --out".to_owned(),
+            RunError::NoVisits => {
+                "`gristmill replay RUN` sends the statements of a run again, RUN/queries.log shows them"
+                    .to_owned()
+            }
             RunError::NothingToShrink { remedy, .. } => (*remedy).to_owned(),
             RunError::NothingToResume { run } => {
                 format!("`gristmill report {run}` shows its verdict, `gristmill replay {run}` runs it again")
@@ -183,6 +205,8 @@ impl RunError {
             | RunError::Folder(_)
             | RunError::NothingToShrink { .. }
             | RunError::NoSuchVisit { .. }
+            | RunError::Trace(_)
+            | RunError::NoVisits
             | RunError::NothingToResume { .. } => 3,
             RunError::Failed(failure) => failure.code,
             _ => 5,

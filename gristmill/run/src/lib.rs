@@ -40,6 +40,7 @@ mod latency;
 mod life;
 pub mod look;
 mod pacer;
+pub mod parallel;
 pub mod recheck;
 mod refusal;
 mod registry;

@@ -12,6 +12,7 @@ mod setup;
 
 use crate::RunError;
 use crate::known::Known;
+use crate::parallel::Recorded;
 use crate::plan::Plan;
 use crate::replay::Schedule;
 use history::artefact::{Folder, Store};
@@ -46,6 +47,8 @@ pub(crate) struct Circumstances {
     pub(crate) known: Known,
     /// Recorded overlaps to follow.
     pub(crate) schedule: Option<Arc<Schedule>>,
+    /// Of the parallel workload: recorded statements to send again.
+    pub(crate) recorded: Option<Arc<Recorded>>,
 }
 
 impl Default for Circumstances {
@@ -55,6 +58,7 @@ impl Default for Circumstances {
             interrupt: Arc::new(AtomicBool::new(false)),
             known: Known::default(),
             schedule: None,
+            recorded: None,
         }
     }
 }
@@ -121,6 +125,9 @@ pub(crate) fn live(
     watcher: &mut dyn Watcher,
 ) -> Result<Verdict, RunError> {
     let mut plan = read_plan(folder)?;
+    if plan.parallel.is_some() {
+        return crate::parallel::live(folder, plan, &circumstances, watcher);
+    }
     let mut before = None;
     loop {
         let first = before.is_none();

@@ -14,6 +14,7 @@ mod draw;
 pub mod harry;
 mod history;
 mod mistake;
+mod parallel;
 mod ratio;
 mod settings;
 mod stages;
@@ -24,6 +25,7 @@ pub use agent::Agent;
 pub use draw::PlanError;
 pub(crate) use draw::lies;
 pub use mistake::{Mistake, nearest};
+pub use parallel::{Parallel, Scenario};
 pub use settings::{Key, SESSIONS_MAX, Settings, keys, level, level_name};
 pub use stages::{Stage, Stages};
 pub(crate) use tables::AGENTS;
@@ -135,8 +137,15 @@ pub struct Plan {
     pub lies: BTreeMap<String, Rate>,
     /// The workload.
     pub workload: Config,
-    /// Tables, with the resolved domain of each column (F20).
+    /// Tables, with the resolved domain of each column (F20); none where the workload makes its own.
+    #[serde(
+        default = "parallel::no_tables",
+        skip_serializing_if = "parallel::has_no_tables"
+    )]
     pub schema: Schema,
+    /// The parallel workload, instead of `workload`, which says nothing then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<Parallel>,
 }
 
 /// Left out of the file, so that plans that know nothing of a key keep their bytes.

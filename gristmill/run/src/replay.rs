@@ -87,6 +87,10 @@ pub fn replay(
 /// The plan of a run with its length in visits: those that were begun in the record.
 pub fn plan(folder: &Folder) -> Result<Plan, RunError> {
     let plan = read_plan(folder)?;
+    if plan.parallel.is_some() {
+        // Its statements are those of the trace.
+        return Ok(plan);
+    }
     let begun = TrackerFile::open(&folder.tracker())?.highest();
     Ok(Plan {
         length: Length::Visits(begun.0.max(1)),

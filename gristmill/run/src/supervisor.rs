@@ -101,6 +101,10 @@ pub fn supervise(plan: &Plan, with: &Supervision<'_>, watcher: &mut dyn Watcher)
 /// starting the worker.
 pub fn resume(folder: &Folder, with: &Supervision<'_>, watcher: &mut dyn Watcher) -> Result<Ended, RunError> {
     let plan = read_plan(folder)?;
+    if plan.parallel.is_some() {
+        // What its sessions had open went with them.
+        return Err(RunError::NothingToResume { run: folder.name() });
+    }
     let folder = Folder::open(folder.path())?.locked()?;
     if folder.log().exists() {
         let mut log = Reader::open(&folder.log())?;

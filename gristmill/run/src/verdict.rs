@@ -79,6 +79,7 @@ pub(crate) fn make(
         lies: loaded.lies.clone(),
         idle_percent: idle_percent(world, loaded.load.as_nanos()),
         latency: crate::latency::summary(&world.latencies.buckets()),
+        statements: None,
     }
 }
 

@@ -12,7 +12,8 @@ pub(crate) use line::Line;
 
 use crate::RunError;
 use crate::known::Known;
-use crate::life::{Circumstances, environment, live};
+use crate::life::{Circumstances, environment, live, read_plan};
+use crate::parallel::Recorded;
 use crate::replay::Schedule;
 use history::artefact::Folder;
 use history::{Progress, Watcher};
@@ -71,6 +72,7 @@ fn work(orders: &Orders) -> Result<(), RunError> {
     }
     say(&Line::Listening);
     let known = folder.path().join(KNOWN);
+    let parallel = read_plan(&folder)?.parallel.is_some();
     let circumstances = Circumstances {
         environment: environment(None),
         interrupt,
@@ -80,8 +82,12 @@ fn work(orders: &Orders) -> Result<(), RunError> {
             Known::default()
         },
         schedule: match &orders.schedule_of {
-            None => None,
-            Some(path) => Some(Arc::new(Schedule::read(&Folder::open(path)?)?)),
+            Some(path) if !parallel => Some(Arc::new(Schedule::read(&Folder::open(path)?)?)),
+            _ => None,
+        },
+        recorded: match &orders.schedule_of {
+            Some(path) if parallel => Some(Arc::new(Recorded::read(path)?)),
+            _ => None,
         },
     };
     live(&folder, circumstances, &mut Lines).map(drop)

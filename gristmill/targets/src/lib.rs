@@ -28,6 +28,7 @@ pub mod outcome;
 mod postgres;
 mod process;
 mod reference;
+pub mod sql;
 mod sqlite;
 pub mod target;
 mod throwaway;
@@ -41,6 +42,7 @@ pub use exhausted::exhausted;
 pub use flaws::{FLAWS, Flaw, FlawLine, Needs, Teller};
 use history::Discipline;
 pub use outcome::{Ended, Ending, Rules, outcome};
+pub use sql::{Blocker, Sql, SqlSession, Waiting};
 pub use target::{
     Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, Maintenance, OpenOptions, Rendered,
     Request, Session, Stall, Target, Upstream,

@@ -8,9 +8,11 @@ mod admin;
 mod codes;
 mod config;
 mod local;
+mod ours;
 mod session;
 #[cfg(test)]
 mod tests;
+mod text;
 mod tls;
 mod value;
 mod wire;
@@ -18,6 +20,7 @@ mod wire;
 use crate::Unusable;
 use crate::dialect::{self, POSTGRES, Renderer};
 use crate::layout::Layouts;
+use crate::sql::{Sql, SqlSession, Waiting};
 use crate::target::{
     Control, Description, Facts, Gone, Identity, Maintenance, OpenOptions, Rendered, Request, Session, Stall,
     Target, Upstream,
@@ -27,10 +30,12 @@ use config::Config;
 use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
+use history::parallel::Seen;
 use history::{
     Affected, Atomic, ChangeKind, Claim, Discipline, Level, Nulls, Semantics, SessionId, Snapshot, Sums,
 };
 use local::Local;
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use wire::{Endpoint, Wire};
 
@@ -247,17 +252,13 @@ impl Target for Postgres {
             // Its files belong to the folder of the run.
             return Ok(Vec::new());
         }
-        let views = self.admin(|wire| admin::our_views(wire, &self.options.prefix))?;
-        if !views.is_empty() {
-            self.admin(|wire| admin::drop_views(wire, &views))?;
+        let (removed, kept) = self.admin(|wire| ours::remove(wire, &self.options.prefix))?;
+        if kept.is_empty() {
+            return Ok(removed);
         }
-        let names = self.admin(|wire| admin::ours(wire, &self.options.prefix))?;
-        for name in &names {
-            self.admin(|wire| admin::drop_table(wire, name))?;
-        }
-        let views = views.into_iter().map(|name| format!("view {name}"));
-        let tables = names.into_iter().map(|name| format!("table {name}"));
-        Ok(views.chain(tables).collect())
+        let what = format!("what was made cannot be removed: {}", kept.join("; "));
+        let remedy = "drop what stands on it, or end who holds it, and clean again";
+        Err(Unusable::server(self.url(), what, remedy))
     }
 
     fn plan_of_objects(&self, schema: &Schema) -> Vec<String> {
@@ -265,21 +266,7 @@ impl Target for Postgres {
     }
 
     fn connect(&self, who: SessionId, schema: &Arc<Schema>) -> Result<Box<dyn Session>, Unusable> {
-        let config = self.shared.server.config()?;
-        let through = self.options.through.get(&who).copied();
-        let level = setting_of(self.options.level.unwrap_or_else(|| self.default_level()));
-        let setting = [("default_transaction_isolation", level)];
-        // Poolers refuse parameters that they do not know; statements outside transactions then have the server's level.
-        let settings = if self.pooled.get().is_some() {
-            &[]
-        } else {
-            &setting[..]
-        };
-        let mut wire = Wire::connect(&config, through, settings).map_err(|e| self.unusable(&e))?;
-        let identity = admin::identity(&mut wire, who).map_err(|e| admin::unusable(&self.url(), &e))?;
-        if let Some(why) = admin::another(&wire, identity.process) {
-            self.pooled.get_or_init(|| why);
-        }
+        let (wire, config, through, identity) = self.log_in(who)?;
         let (renderer, pooled) = (self.renderer(schema), Arc::clone(&self.pooled));
         Ok(Box::new(session::PostgresSession::new(
             wire, config, through, renderer, identity, pooled,
@@ -355,7 +342,64 @@ impl Target for Postgres {
     fn control(&self) -> Option<Arc<dyn Control>> {
         Some(Arc::clone(&self.shared) as Arc<dyn Control>)
     }
+
+    fn sql(&self) -> Option<&dyn Sql> {
+        Some(self)
+    }
 }
+
+impl Sql for Postgres {
+    /// The session has the level of the run; where the role may say so, its deadlocks are seen after 100 ms instead of a second,
+    /// since sessions that change a schema meet in many.
+    fn open(&self, who: SessionId) -> Result<Box<dyn SqlSession>, Unusable> {
+        let (mut wire, config, through, identity) = self.log_in(who)?;
+        let asked = wire.simple("SET deadlock_timeout = '100ms'");
+        // A refusal is as good: it is the server's own then.
+        asked
+            .map(drop)
+            .map_err(|lost| admin::unusable(&self.url(), &admin::Unasked::Lost(lost)))?;
+        Ok(Box::new(text::TextSession::new(wire, config, through, identity)))
+    }
+
+    fn catalog(&self) -> Result<Seen, Unusable> {
+        self.admin(|wire| ours::seen(wire, &self.options.prefix))
+    }
+
+    fn waits(&self, who: &Identity) -> Option<Waiting> {
+        Some(
+            self.admin(|wire| ours::waits(wire, who))
+                .unwrap_or_else(|error| Waiting {
+                    unasked: Some(error.complaint().what.clone()),
+                    ..Waiting::default()
+                }),
+        )
+    }
+}
+
+impl Postgres {
+    /// A new connection of a session, and who it is to the server.
+    fn log_in(&self, who: SessionId) -> Result<LoggedIn, Unusable> {
+        let config = self.shared.server.config()?;
+        let through = self.options.through.get(&who).copied();
+        let level = setting_of(self.options.level.unwrap_or_else(|| self.default_level()));
+        let setting = [("default_transaction_isolation", level)];
+        // Poolers refuse parameters that they do not know; statements outside transactions then have the server's level.
+        let settings = if self.pooled.get().is_some() {
+            &[]
+        } else {
+            &setting[..]
+        };
+        let mut wire = Wire::connect(&config, through, settings).map_err(|e| self.unusable(&e))?;
+        let identity = admin::identity(&mut wire, who).map_err(|e| admin::unusable(&self.url(), &e))?;
+        if let Some(why) = admin::another(&wire, identity.process) {
+            self.pooled.get_or_init(|| why);
+        }
+        Ok((wire, config, through, identity))
+    }
+}
+
+/// A connection, how it came about, and who it is.
+type LoggedIn = (Wire, Arc<Config>, Option<SocketAddr>, Identity);
 
 impl Shared {
     fn own(&self) -> Result<&Arc<Local>, Unusable> {

@@ -6,25 +6,30 @@
 
 mod busy;
 mod codes;
+mod ours;
 mod session;
 #[cfg(test)]
 mod tests;
+mod text;
 mod value;
 
 use crate::Unusable;
 use crate::dialect::{self, Renderer, SQLITE, SQLITE_DIGITS_MAX};
 use crate::layout::Layouts;
+use crate::sql::{Sql, SqlSession, Waiting};
 use crate::target::{
     Description, Facts, Gone, Identity, Maintenance, OpenOptions, Rendered, Request, Session, Target,
 };
-use crate::watchdog::Watchdog;
+use crate::watchdog::{Watchdog, Watched};
 use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
+use history::parallel::Seen;
 use history::{
     Affected, Atomic, ChangeKind, Claim, Discipline, Level, Nulls, Semantics, SessionId, Snapshot, Sums,
 };
 use parking_lot::Mutex;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -57,6 +62,25 @@ struct Shared {
     serial: AtomicU64,
     open: Mutex<BTreeSet<u64>>,
     memory: Mutex<Option<Connection>>,
+}
+
+impl Shared {
+    /// A session ends: its connection is closed, or kept where the database lives in it.
+    fn end(&self, connection: Connection, serial: u64, keep: bool) {
+        if keep {
+            if !connection.is_autocommit() {
+                // The only session of a database in memory ends: what it had not committed is gone, as with a file.
+                connection
+                    .execute_batch("ROLLBACK")
+                    .expect("a transaction can be rolled back");
+            }
+            *self.memory.lock() = Some(connection);
+        } else {
+            drop(connection);
+        }
+        // Only now: whoever sees it gone may rely on its locks being gone too.
+        self.open.lock().remove(&serial);
+    }
 }
 
 impl Sqlite {
@@ -351,11 +375,7 @@ impl Target for Sqlite {
     }
 
     fn connect(&self, who: SessionId, schema: &Arc<Schema>) -> Result<Box<dyn Session>, Unusable> {
-        let connection = self.connection()?;
-        let serial = self.shared.serial.fetch_add(1, Ordering::Relaxed) + 1;
-        self.shared.open.lock().insert(serial);
-        let interrupt = connection.get_interrupt_handle();
-        let watched = self.watchdog.watch(Box::new(move || interrupt.interrupt()));
+        let (connection, serial, watched) = self.begin()?;
         let renderer = self.renderer(schema);
         let shared = Arc::clone(&self.shared);
         let keep = self.place == Place::Memory;
@@ -410,6 +430,47 @@ impl Target for Sqlite {
 
     fn prerender(&self, schema: &Schema, request: &Request<'_>) -> Option<Rendered> {
         Some(dialect::rendered(&SQLITE, &self.layouts.of(schema), request))
+    }
+
+    fn sql(&self) -> Option<&dyn Sql> {
+        Some(self)
+    }
+}
+
+impl Sql for Sqlite {
+    /// The session enforces foreign keys, and takes what stands in double quotes for a name: SQLite does neither unless it is
+    /// asked to.
+    fn open(&self, who: SessionId) -> Result<Box<dyn SqlSession>, Unusable> {
+        let (connection, serial, watched) = self.begin()?;
+        connection
+            .pragma_update(None, "foreign_keys", true)
+            .and_then(|()| connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false))
+            .and_then(|_| connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false))
+            .map_err(|e| self.unusable(&e))?;
+        let (shared, keep) = (Arc::clone(&self.shared), self.place == Place::Memory);
+        Ok(Box::new(text::TextSession::new(
+            connection, who, serial, shared, watched, keep,
+        )))
+    }
+
+    fn catalog(&self) -> Result<Seen, Unusable> {
+        self.with(|connection| ours::seen(connection, &self.options.prefix))
+    }
+
+    fn waits(&self, _: &Identity) -> Option<Waiting> {
+        None
+    }
+}
+
+impl Sqlite {
+    /// A connection of a new session, its number, and its deadlines.
+    fn begin(&self) -> Result<(Connection, u64, Arc<Watched>), Unusable> {
+        let connection = self.connection()?;
+        let serial = self.shared.serial.fetch_add(1, Ordering::Relaxed) + 1;
+        self.shared.open.lock().insert(serial);
+        let interrupt = connection.get_interrupt_handle();
+        let watched = self.watchdog.watch(Box::new(move || interrupt.interrupt()));
+        Ok((connection, serial, watched))
     }
 }
 

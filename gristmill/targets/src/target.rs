@@ -9,6 +9,7 @@
 
 use crate::Unusable;
 use crate::dialect::{self, Renderer, Script};
+use crate::sql::Sql;
 use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
@@ -392,6 +393,11 @@ pub trait Target: Send + Sync {
             "its schema is not changed while visits go on",
             remedy,
         ))
+    }
+
+    /// Its face for finished text; `None` where it has none.
+    fn sql(&self) -> Option<&dyn Sql> {
+        None
     }
 
     /// Lies told so far, by name. A lie that changed no answer is not counted.

@@ -18,7 +18,7 @@ pub(super) fn list(given: &ArgMatches, out: &mut Out) -> Result<Exit, Problem> {
     let lines = match text(given, "what") {
         "targets" => rows(SCHEMES.iter().map(|s| [s.form, s.words])),
         "workloads" => workloads(),
-        "actions" => rows(ACTIONS.iter().map(|(name, words)| [*name, *words])),
+        "actions" => actions(),
         "lies" => FLAWS.iter().map(lie).collect(),
         "faults" => rows(FAULTS.iter().map(|f| [f.name, f.words])),
         "keys" => keys()
@@ -46,9 +46,24 @@ fn workloads() -> Vec<Vec<String>> {
         "every read is compared with a model of its partition; profiles:".to_owned(),
     ]
     .to_vec()];
+    let parallel = vec![
+        "parallel".to_owned(),
+        "statements over a schema that changes under them, every answer explained or found (sqlite, postgres)".to_owned(),
+    ];
     let profiles =
         workload::partitions::names().map(|(name, words)| vec![format!("  {name}"), words.to_owned()]);
-    head.into_iter().chain(profiles).collect()
+    head.into_iter().chain(profiles).chain([parallel]).collect()
+}
+
+/// What each workload does, as verdicts count it.
+fn actions() -> Vec<Vec<String>> {
+    let partitions = ACTIONS
+        .iter()
+        .map(|(name, words)| ["partitions", name, words].map(str::to_owned).to_vec());
+    let parallel = workload::parallel::KINDS
+        .iter()
+        .map(|kind| ["parallel", kind.name, kind.words].map(str::to_owned).to_vec());
+    partitions.chain(parallel).collect()
 }
 
 fn lie(line: &targets::FlawLine) -> Vec<String> {

@@ -43,6 +43,7 @@ pub(super) fn print(verdict: &Verdict, run: &str, json: bool, out: &mut Out) {
     }
     out.print(&text::verdict(verdict, style));
     out.print(&text::latency(verdict, style));
+    out.print(&text::statements(verdict, style));
 }
 
 /// Writes `junit.xml` and the files of the findings.

@@ -32,6 +32,7 @@ fn verdict(status: Status) -> Verdict {
         lies: BTreeMap::new(),
         idle_percent: 0,
         latency: BTreeMap::new(),
+        statements: None,
     }
 }
 

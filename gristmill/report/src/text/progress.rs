@@ -25,13 +25,18 @@ pub fn progress(at: &Progress, style: Style) -> String {
         return String::new();
     };
     let unchecked = phase == Progress::UNCHECKED;
-    let doing = if phase == "load" || unchecked {
+    let statements = phase == Progress::STATEMENTS;
+    let doing = if statements {
+        format!("{} statements/s", rate_text(*rate))
+    } else if phase == "load" || unchecked {
         format!("{} visits/s", rate_text(*rate))
     } else {
         phase.clone()
     };
     let checked = if unchecked {
         "not checked".to_owned()
+    } else if statements {
+        format!("judged {}", number(*checked))
     } else {
         format!("checked {} of {}", number(*checked), number(*visits))
     };
@@ -49,12 +54,17 @@ pub fn progress(at: &Progress, style: Style) -> String {
         Planned::Visits(n) => (
             *visits,
             *n,
-            format!("{} of {} visits", number(*visits), number(*n)),
+            format!(
+                "{} of {} {}",
+                number(*visits),
+                number(*n),
+                if statements { "statements" } else { "visits" }
+            ),
         ),
     };
     let width = style.width.unwrap_or(usize::MAX);
     // What is dropped first on a narrow screen stands last in this list of lists.
-    let all = if unchecked {
+    let all = if unchecked || statements {
         vec![&doing, &checked, &found]
     } else {
         vec![&doing, &checked, &behind, &found]

@@ -34,20 +34,9 @@ pub fn verdict(v: &Verdict, style: Style) -> String {
     for doubt in &v.doubts {
         out += &style.labelled("doubt", doubt);
     }
-    out += &style.labelled("compared", &compared(v));
-    if !v.counts.not_compared.is_empty() {
-        let all: u64 = v.counts.not_compared.values().sum();
-        let text = format!(
-            "{}: {}",
-            counted(all, "answer", "answers"),
-            list(&v.counts.not_compared)
-        );
-        out += &style.labelled("uncompared", &text);
-    }
-    // With nothing to compare there is nothing to exercise.
-    let vacuous = v.counts.answers == 0 && v.doubts.is_empty() && v.never_compared.is_empty();
-    if v.status != Status::Unchecked && !vacuous {
-        out += &exercised(v, style);
+    match &v.statements {
+        Some(of) => out += &super::statements::lines(v, of, style),
+        None => out += &compared_and_exercised(v, style),
     }
     if !v.left_out.is_empty() {
         out += &style.labelled("left out", &v.left_out.join("; "));
@@ -84,6 +73,25 @@ pub fn verdict(v: &Verdict, style: Style) -> String {
     out
 }
 
+fn compared_and_exercised(v: &Verdict, style: Style) -> String {
+    let mut out = style.labelled("compared", &compared(v));
+    if !v.counts.not_compared.is_empty() {
+        let all: u64 = v.counts.not_compared.values().sum();
+        let text = format!(
+            "{}: {}",
+            counted(all, "answer", "answers"),
+            list(&v.counts.not_compared)
+        );
+        out += &style.labelled("uncompared", &text);
+    }
+    // With nothing to compare there is nothing to exercise.
+    let vacuous = v.counts.answers == 0 && v.doubts.is_empty() && v.never_compared.is_empty();
+    if v.status != Status::Unchecked && !vacuous {
+        out += &exercised(v, style);
+    }
+    out
+}
+
 /// `clean: 124,001 visits in 10.0 s (61 % writes, 4 % rolled back by plan)`
 fn first_line(v: &Verdict, style: Style) -> String {
     let fresh = v.causes.iter().filter(|c| !c.known);
@@ -115,14 +123,17 @@ fn first_line(v: &Verdict, style: Style) -> String {
         .filter(|(name, _)| *name != "writing")
         .map(|(_, n)| n)
         .sum();
+    let called = |name: &'static str| match (name, &v.statements) {
+        ("writing", _) => "writes",
+        ("rolled back by plan", Some(_)) => "failed by plan",
+        ("rejected", Some(_)) => "failed",
+        (name, _) => name,
+    };
     let shares = ["writing", "rolled back by plan", "rejected", "skipped", "unknown"]
         .into_iter()
         .filter_map(|name| {
             let share = percent(*v.visits.get(name)?, all)?;
-            Some(format!(
-                "{share} {}",
-                if name == "writing" { "writes" } else { name }
-            ))
+            Some(format!("{share} {}", called(name)))
         });
     let shares: Vec<String> = shares.collect();
     let shares = if shares.is_empty() {
@@ -130,7 +141,10 @@ fn first_line(v: &Verdict, style: Style) -> String {
     } else {
         format!(" ({})", shares.join(", "))
     };
-    let visits = counted(all, "visit", "visits");
+    let visits = match &v.statements {
+        Some(_) => counted(all, "statement", "statements"),
+        None => counted(all, "visit", "visits"),
+    };
     let indent = match v.status {
         Status::Unchecked => "not checked: ",
         Status::Clean | Status::Unknown | Status::Finding => "unknown: ",

@@ -129,6 +129,9 @@ pub(crate) fn replicas(plan: &Plan) -> Replicas {
 
 /// The visits of a plan, its stages left out.
 fn one_load(plan: &Plan) -> Result<Arc<dyn Regenerate>, RunError> {
+    if plan.parallel.is_some() {
+        return Err(RunError::NoVisits);
+    }
     if plan.history.is_some() {
         return Ok(explicit(plan)?);
     }

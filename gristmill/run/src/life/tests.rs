@@ -6,7 +6,7 @@ mod lww;
 mod mysql;
 mod paced;
 mod pooled;
-mod postgres;
+pub(crate) mod postgres;
 mod resumed;
 mod stages;
 mod stalled;

@@ -1,6 +1,7 @@
 //! Settings into a plan: everything that was not given is a default, or drawn from the seed. Nothing is connected to.
 
 use super::mistake::Mistake;
+use super::parallel::Work;
 use super::settings::{merge, unknown};
 use super::tables::Given;
 use super::{FORMAT, Length, Pace, Plan, Rate, Seed, Settings, Stop, split_password};
@@ -62,6 +63,9 @@ mod drawn {
 impl Settings {
     /// The plan: of the same settings with the same seed always the same. Without a seed one is made from the time.
     pub fn plan(self, environment: &Environment) -> Result<Plan, PlanError> {
+        if self.work == Some(Work::Parallel) {
+            return self.plan_parallel(environment);
+        }
         let seed = self
             .seed
             .or_else(|| self.seed_of_history())
@@ -103,6 +107,7 @@ impl Settings {
             None => self.sessions.unwrap_or(8),
         };
         self.check(target.as_ref(), sessions, &mut mistakes);
+        mistakes.extend(self.only_parallel());
         if self.exclusion == Some(true) && discipline == Discipline::Ordered {
             mistakes.push(Mistake {
                 place: "exclusion".to_owned(),
@@ -213,6 +218,7 @@ impl Settings {
                 ..config
             },
             schema,
+            parallel: None,
         })
     }
 
@@ -600,7 +606,7 @@ fn each_node(target: &dyn Target, config: &mut Config) -> Option<Mistake> {
 }
 
 /// A seed from the time: six hexadecimal digits, easy to say.
-fn fresh_seed() -> Seed {
+pub(super) fn fresh_seed() -> Seed {
     let address = [clock::unix_nanoseconds(), u64::from(std::process::id())];
     Seed(draw(0, Stream::Plan, &address) >> 40)
 }

@@ -3,6 +3,7 @@
 mod reading;
 
 use super::mistake::{Mistake, unknown_key};
+use super::parallel::{Asked, Scenario, Work};
 use super::values::{Millis, NotA, PerSecond, Rate, Seed, Stop};
 use super::{Agent, FaultAt, Pace, Stages};
 use crate::fault::{FAULTS, FaultKind};
@@ -11,6 +12,7 @@ use reading::Reading;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use toml::de::DeTable;
+use workload::parallel::Complexity;
 
 /// Settings of a run: what is `None` is drawn from the profile or has a default, see [`keys`].
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,6 +20,9 @@ use toml::de::DeTable;
 pub struct Settings {
     pub seed: Option<Seed>,
     pub target: Option<String>,
+    pub work: Option<Work>,
+    pub complexity: Option<Asked<Complexity>>,
+    pub scenario: Option<Asked<Scenario>>,
     pub profile: Option<String>,
     pub swarm: Option<bool>,
     pub sessions: Option<u16>,
@@ -154,6 +159,28 @@ const KEYS: &[Key] = &[
         "the database (default: sqlite:)",
         target,
         |r| r.text()
+    ),
+    key!(
+        "workload",
+        "partitions or parallel",
+        "partitions: every read is compared with a model; parallel: statements over a schema that changes, every answer \
+         explained or found (default: partitions)",
+        work,
+        |r| r.parse()
+    ),
+    key!(
+        "complexity",
+        "read, dml, ddl, ddl-only or random",
+        "parallel: which actions there are (default: ddl, all of them)",
+        complexity,
+        |r| r.parse()
+    ),
+    key!(
+        "scenario",
+        "regression, cancel, kill, rename, backup-restore, zero-downtime-deploy or random",
+        "parallel: what is done to the server meanwhile (default: regression, nothing)",
+        scenario,
+        |r| r.parse()
     ),
     key!(
         "profile",
@@ -538,6 +565,9 @@ impl Settings {
         Settings {
             seed: self.seed.or(under.seed),
             target: self.target.or(under.target),
+            work: self.work.or(under.work),
+            complexity: self.complexity.or(under.complexity),
+            scenario: self.scenario.or(under.scenario),
             profile: self.profile.or(under.profile),
             swarm: self.swarm.or(under.swarm),
             sessions: self.sessions.or(under.sessions),

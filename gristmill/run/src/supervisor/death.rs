@@ -141,6 +141,7 @@ fn crash(folder: &Folder, plan: &Plan, how: String) -> Verdict {
         seen,
         proof: match open.as_slice() {
             [] if !plan.is_checked() => "what was at work was not logged (--check none)".to_owned(),
+            [] if plan.parallel.is_some() => "these statements had no answer yet".to_owned(),
             [] => "no visit was at work".to_owned(),
             [one] => format!("visit {one} was at work"),
             several => {
@@ -169,6 +170,13 @@ fn doubt(folder: &Folder, plan: &Plan, words: String) -> Verdict {
 /// What the worker left, judged: a verdict without the reason of its end, the visits that were at work, their statements.
 fn judged(folder: &Folder, plan: &Plan) -> (Verdict, Vec<Lts>, Vec<Sent>) {
     let mut verdict = empty(plan);
+    if plan.parallel.is_some() {
+        let statements = crate::parallel::at_work(folder.path()).unwrap_or_default();
+        verdict
+            .visits
+            .insert("unknown".to_owned(), statements.len() as u64);
+        return (verdict, Vec::new(), statements);
+    }
     // A worker that died before it had begun has left neither tracker nor log.
     if !folder.tracker().exists() || !folder.log().exists() {
         return (verdict, Vec::new(), Vec::new());
@@ -219,5 +227,6 @@ fn empty(plan: &Plan) -> Verdict {
         lies: BTreeMap::new(),
         idle_percent: 0,
         latency: BTreeMap::new(),
+        statements: None,
     }
 }

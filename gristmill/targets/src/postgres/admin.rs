@@ -74,7 +74,7 @@ pub(super) fn unusable(url: &str, error: &Unasked) -> Unusable {
 }
 
 /// Rows of text.
-fn rows(wire: &mut Wire, sql: &str) -> Asked<Vec<Vec<Option<String>>>> {
+pub(super) fn rows(wire: &mut Wire, sql: &str) -> Asked<Vec<Vec<Option<String>>>> {
     wire.simple(sql).map_err(Unasked::Lost)?.map_err(Unasked::Refused)
 }
 
@@ -84,7 +84,7 @@ fn row(wire: &mut Wire, sql: &str) -> Asked<Vec<String>> {
     Ok(first.into_iter().map(Option::unwrap_or_default).collect())
 }
 
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
@@ -197,29 +197,6 @@ fn named(wire: &mut Wire, prefix: &str, kinds: &str) -> Asked<Vec<String>> {
          WHERE n.nspname = current_schema() AND c.relkind IN ({kinds}) AND c.relname LIKE {pattern} ORDER BY 1"
     );
     Ok(rows(wire, &sql)?.into_iter().flatten().flatten().collect())
-}
-
-/// Our views: they are made only where the greatest timestamp wins, and stand on our tables.
-pub(super) fn our_views(wire: &mut Wire, prefix: &str) -> Asked<Vec<String>> {
-    named(wire, prefix, "'v'")
-}
-
-/// Drops views that stand on one another.
-pub(super) fn drop_views(wire: &mut Wire, names: &[String]) -> Asked<()> {
-    let sql = format!(
-        "SET lock_timeout = '10s'; DROP VIEW IF EXISTS {}",
-        names.join(", ")
-    );
-    rows(wire, &sql).map(drop)
-}
-
-pub(super) fn drop_table(wire: &mut Wire, name: &str) -> Asked<()> {
-    // A session that hangs may hold a lock on it: better a message than a wait for ever.
-    rows(
-        wire,
-        &format!("SET lock_timeout = '10s'; DROP TABLE IF EXISTS {name}"),
-    )
-    .map(drop)
 }
 
 /// What is in memory goes to disk.

@@ -320,10 +320,10 @@ impl Session for PostgresSession {
     }
 }
 
-struct Canceller {
-    config: Arc<Config>,
-    through: Option<SocketAddr>,
-    key: (i32, i32),
+pub(super) struct Canceller {
+    pub(super) config: Arc<Config>,
+    pub(super) through: Option<SocketAddr>,
+    pub(super) key: (i32, i32),
 }
 
 impl Cancel for Canceller {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Whether there is a server to test with; under CI there must be.
-fn installed() -> bool {
+pub(super) fn installed() -> bool {
     let there = find_binaries().is_some();
     assert!(
         there || std::env::var("CI").as_deref() != Ok("true"),
@@ -29,7 +29,7 @@ fn installed() -> bool {
 }
 
 /// Servers for tests need no fsync: their machine does not die.
-const LOCAL: &str = "postgres:local?set=fsync=off";
+pub(super) const LOCAL: &str = "postgres:local?set=fsync=off";
 
 fn options(folder: &Path, n: u32) -> OpenOptions {
     OpenOptions::new(folder, format!("gmt{n}"))

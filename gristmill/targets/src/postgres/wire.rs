@@ -43,6 +43,8 @@ pub(super) struct Failure {
     pub(super) severity: String,
     pub(super) code: String,
     pub(super) text: String,
+    /// More about it, or "".
+    pub(super) detail: String,
 }
 
 impl Failure {
@@ -56,6 +58,7 @@ impl Failure {
                 b'S' => local = value,
                 b'C' => failure.code = value,
                 b'M' => failure.text = value,
+                b'D' => failure.detail = value,
                 _ => {}
             }
         }

@@ -18,7 +18,7 @@ const KINDS: &[(i32, ReasonKind)] = &[
 /// What a refusal means; `late` where our watchdog interrupted it.
 pub(super) fn reason(error: &Error, late: bool) -> Reason {
     let (code, kind) = match error {
-        Error::SqliteFailure(failure, _) => {
+        Error::SqliteFailure(failure, _) | Error::SqlInputError { error: failure, .. } => {
             let extended = failure.extended_code;
             let by = |code: i32| KINDS.iter().find(|(c, _)| *c == code).map(|(_, kind)| *kind);
             let kind = by(extended)
@@ -48,7 +48,7 @@ pub(super) fn is_doubtful(error: &Error) -> bool {
 /// The engine's own words.
 pub(super) fn words(error: &Error) -> String {
     match error {
-        Error::SqliteFailure(_, Some(text)) => text.clone(),
+        Error::SqliteFailure(_, Some(text)) | Error::SqlInputError { msg: text, .. } => text.clone(),
         other => other.to_string(),
     }
 }

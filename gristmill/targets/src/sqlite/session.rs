@@ -248,23 +248,11 @@ impl Session for SqliteSession {
 impl Drop for SqliteSession {
     fn drop(&mut self) {
         let connection = self.connection.take().expect("dropped once");
-        if self.keep {
-            if !connection.is_autocommit() {
-                // The only session of a database in memory ends: what it had not committed is gone, as with a file.
-                connection
-                    .execute_batch("ROLLBACK")
-                    .expect("a transaction can be rolled back");
-            }
-            *self.shared.memory.lock() = Some(connection);
-        } else {
-            drop(connection);
-        }
-        // Only now: whoever sees it gone may rely on its locks being gone too.
-        self.shared.open.lock().remove(&self.serial);
+        self.shared.end(connection, self.serial, self.keep);
     }
 }
 
-struct Interrupter(InterruptHandle);
+pub(super) struct Interrupter(pub(super) InterruptHandle);
 
 impl Cancel for Interrupter {
     fn cancel(&self) -> Result<(), String> {

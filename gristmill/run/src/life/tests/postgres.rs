@@ -13,7 +13,7 @@ use std::time::Duration;
 use targets::{Request, Target};
 
 /// Whether there is a server to test with; under CI there must be.
-pub(super) fn installed() -> bool {
+pub(crate) fn installed() -> bool {
     let there = std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|mut dir| dir.next().is_some())
         || std::process::Command::new("pg_config").output().is_ok();
     assert!(

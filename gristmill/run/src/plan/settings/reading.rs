@@ -40,6 +40,7 @@ impl Reading<'_> {
                     }
                 }
                 ("workload", DeValue::Table(_)) => self.workload(settings, value),
+                ("workload", DeValue::String(_)) => self.key(settings, name, key.span().start, value),
                 ("fault" | "lie" | "workload", _) => {
                     self.mistake(
                         value.span().start,

@@ -1,0 +1,475 @@
+//! The parallel workload: sessions that change the schema under each other's hands, every answer explained or found.
+//!
+//! ```text
+//!   likely state ──▶ draw ──▶ op ──▶ bytes ──▶ trace ──▶ server ──▶ trace ──▶ model ──▶ expected, or a finding
+//!        ▲                                                                     │
+//!        └─────────────────────────────────────────────────────────────────────┘        quiet points: catalogue = model
+//! ```
+//!
+//! This module has the threads, the clock and the files. It must not know what a statement says (`targets::parallel`), which ones
+//! there are (`workload::parallel`), nor what an answer must be (`check::parallel`).
+//!
+//! Invariants:
+//! * Z1 what a run does is in its trace, in an order that its ticks tell; with the trace it is judged and sent again.
+//! * Z2 a run ends within a minute of its time, whatever the database does.
+//! * Z3 the catalogue is compared only while nothing is open and nothing is unanswered.
+
+mod again;
+mod count;
+mod floor;
+mod gate;
+mod session;
+#[cfg(test)]
+mod tests;
+mod trace;
+mod verdict;
+mod watch;
+mod words;
+
+pub(crate) use again::Recorded;
+pub use trace::TraceError;
+pub(crate) use trace::at_work;
+
+use crate::RunError;
+use crate::life::{Circumstances, open_target, targets_folder};
+use crate::plan::{Length, Plan};
+use crate::registry::Registry;
+use check::parallel::Model;
+use floor::{Floor, Parts};
+use history::artefact::Folder;
+use history::parallel::{Op, Rules};
+use history::progress::Planned;
+use history::{Progress, SessionId, Span, Verdict, Watcher};
+use session::{Drawing, Preparing, Source};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+use targets::Facts;
+use targets::parallel::Language;
+use trace::{Record, Trace};
+use watch::Ending;
+use workload::parallel::{Generator, Speech};
+
+/// Between two looks of whoever coordinates.
+const LOOK: Duration = Duration::from_millis(20);
+/// How often progress is shown.
+const SHOW: Duration = Duration::from_millis(100);
+/// Looks that make a second.
+const LOOKS: usize = 10;
+/// How long a quiet point is waited for.
+const QUIET_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a target is to the three crates that know about targets of this workload.
+#[derive(Clone, Copy)]
+pub(crate) struct Tongue {
+    pub(crate) language: &'static Language,
+    pub(crate) speech: &'static Speech,
+    pub(crate) rules: &'static Rules,
+}
+
+/// That of a scheme; `None`: it is not there yet.
+pub(crate) fn tongue(scheme: &str) -> Option<Tongue> {
+    match scheme {
+        "postgres" => Some(Tongue {
+            language: &targets::parallel::POSTGRES,
+            speech: &workload::parallel::POSTGRES,
+            rules: &check::parallel::POSTGRES,
+        }),
+        "sqlite" => Some(Tongue {
+            language: &targets::parallel::SQLITE,
+            speech: &workload::parallel::SQLITE,
+            rules: &check::parallel::SQLITE,
+        }),
+        _ => None,
+    }
+}
+
+/// The action's name for the table of times.
+fn words_of(op: &Op) -> &'static str {
+    match &op.kind {
+        Cow::Borrowed(name) => name,
+        Cow::Owned(name) => workload::parallel::KINDS
+            .iter()
+            .map(|kind| kind.name)
+            .find(|known| known == name)
+            .unwrap_or("an action of another version"),
+    }
+}
+
+/// One life in a folder that holds a plan of this workload: runs it, or the recorded statements of another run, and writes the
+/// verdict.
+pub(crate) fn live(
+    folder: &Folder,
+    plan: Plan,
+    given: &Circumstances,
+    watcher: &mut dyn Watcher,
+) -> Result<Verdict, RunError> {
+    let parallel = plan
+        .parallel
+        .clone()
+        .expect("who calls has seen that the plan is of this workload");
+    let files = targets_folder(folder)?;
+    let target = open_target(&plan, &files, &given.environment, BTreeMap::new())?;
+    let tongue = tongue(target.describe().scheme).ok_or_else(|| unsuited(&plan))?;
+    let facts = target.facts()?;
+    if !facts.rights_missing.is_empty() {
+        return Err(RunError::Target(targets::Unusable::server(
+            target.describe().url,
+            format!("this user lacks {}", facts.rights_missing.join(", ")),
+            "grant it, or use a user that has it",
+        )));
+    }
+    if let Some(why) = &facts.pooler {
+        return Err(RunError::Target(targets::Unusable::usage(
+            target.describe().url,
+            format!("a connection pooler stands in between ({why}): no session can be told from another"),
+            "give the address of the server itself",
+        )));
+    }
+    let there = target.sql().ok_or_else(|| unsuited(&plan))?.catalog()?;
+    if let Some(object) = there.objects.first() {
+        let url = target.describe().url;
+        return Err(RunError::Target(targets::Unusable::server(
+            url.clone(),
+            format!("{} {} exists already", object.kind.name(), object.name),
+            format!("gristmill clean {url}"),
+        )));
+    }
+    let registry = Registry::open(folder)?;
+    registry.note(&plan.target, &plan.prefix, &[])?;
+    let trace = Trace::create(folder, plan.digest(), plan.log_bytes)?;
+    let floor = Arc::new(Floor::new(Parts {
+        parallel,
+        tongue,
+        target,
+        model: Model::new(tongue.rules),
+        trace,
+        known: given.known.clone(),
+        plan,
+    }));
+    watcher.see(&started(&floor, &facts, folder, given.recorded.is_some()));
+    let loaded = load(&floor, given, watcher)?;
+    let clean = Clean { registry, folder };
+    clean.finish(&floor, verdict::make(&floor, &facts, &loaded))
+}
+
+fn unsuited(plan: &Plan) -> RunError {
+    RunError::Target(targets::Unusable::usage(
+        plan.target.clone(),
+        "it takes no statements as text",
+        "the parallel workload runs on sqlite: and postgres:",
+    ))
+}
+
+/// What the load ended with.
+pub(crate) struct Loaded {
+    pub(crate) load: Duration,
+    pub(crate) interrupted: bool,
+    /// Of a run of recorded statements: how many answers were not the recorded ones.
+    pub(crate) again: Option<again::Compared>,
+}
+
+fn load(floor: &Arc<Floor>, given: &Circumstances, watcher: &mut dyn Watcher) -> Result<Loaded, RunError> {
+    let record = given.recorded.clone();
+    let mut first: Box<dyn Source> = match &record {
+        Some(record) => Box::new(again::Again::new(record, SessionId(0))),
+        None => Box::new(Preparing::new(generator(floor, SessionId(0)))),
+    };
+    session::prepare(floor, first.as_mut())?;
+    let sources: Vec<Box<dyn Source>> = (1..=floor.plan.sessions)
+        .map(|number| source(floor, SessionId(number), record.as_ref()))
+        .collect();
+    let began = floor.clock.elapsed();
+    let mut threads = Vec::new();
+    for (number, mut source) in (1..).zip(sources) {
+        let floor = Arc::clone(floor);
+        let spawned = thread::Builder::new()
+            .name(format!("session {number}"))
+            .spawn(move || session::run(&floor, SessionId(number), source.as_mut()));
+        threads.push(spawned.map_err(|e| RunError::io("a session cannot be started", e))?);
+    }
+    {
+        let floor = Arc::clone(floor);
+        let spawned = thread::Builder::new()
+            .name("watch".to_owned())
+            .spawn(move || watch::watch(&floor));
+        threads.push(spawned.map_err(|e| RunError::io("the watch cannot be started", e))?);
+    }
+    let mut coordinator = Coordinator::new(floor, given, began, record.is_some());
+    let given_up = coordinator.run(watcher)?;
+    let load = coordinator.ended.unwrap_or_else(|| floor.clock.elapsed()) - began;
+    if !given_up {
+        for thread in threads {
+            thread.join().map_err(|_| RunError::SessionDied)?;
+        }
+        if floor.failure_is_none() && !record.is_some_and(|record| record.is_cut()) {
+            coordinator.compare()?;
+        }
+    }
+    coordinator.show(watcher);
+    if let Some(error) = floor.failure() {
+        return Err(error);
+    }
+    Ok(Loaded {
+        load,
+        interrupted: coordinator.interrupted,
+        again: given.recorded.as_ref().map(|record| record.compared()),
+    })
+}
+
+fn source(floor: &Floor, me: SessionId, record: Option<&Arc<Recorded>>) -> Box<dyn Source> {
+    match record {
+        Some(record) => Box::new(again::Again::new(record, me)),
+        None => Box::new(Drawing::new(floor, generator(floor, me), me)),
+    }
+}
+
+fn generator(floor: &Floor, me: SessionId) -> Generator {
+    let plan = floor.parallel.draws(floor.plan.seed.0, &floor.plan.prefix);
+    Generator::new(plan, floor.tongue.speech, me.0)
+}
+
+fn started(floor: &Floor, facts: &Facts, folder: &Folder, again: bool) -> Progress {
+    let describe = floor.target.describe();
+    let mut server = facts.version.to_lowercase();
+    if !describe.words.is_empty() {
+        server = format!("{server} ({})", describe.words);
+    }
+    let sessions = match floor.plan.sessions {
+        1 => "1 session".to_owned(),
+        n => format!("{n} sessions"),
+    };
+    Progress::Started {
+        head: vec![
+            format!("seed {}", floor.plan.seed),
+            server,
+            sessions,
+            floor.parallel.words(),
+            if again {
+                "recorded statements again".to_owned()
+            } else {
+                "every answer explained or found".to_owned()
+            },
+        ],
+        folder: folder.path().display().to_string(),
+    }
+}
+
+/// Time, quiet points, the end: what happens between the sessions.
+struct Coordinator<'f> {
+    floor: &'f Floor,
+    given: &'f Circumstances,
+    began: Duration,
+    /// Its statements are recorded ones: they end by themselves.
+    again: bool,
+    next_show: Duration,
+    next_quiet: Duration,
+    /// Since when sessions are asked to be quiet.
+    asked: Option<Duration>,
+    looks: VecDeque<(Duration, u64)>,
+    ended: Option<Duration>,
+    ending: Option<Ending>,
+    interrupted: bool,
+    said: Vec<String>,
+    shown: usize,
+}
+
+impl<'f> Coordinator<'f> {
+    fn new(floor: &'f Floor, given: &'f Circumstances, began: Duration, again: bool) -> Coordinator<'f> {
+        Coordinator {
+            floor,
+            given,
+            began,
+            again,
+            next_show: began,
+            next_quiet: began + floor.parallel.quiet(),
+            asked: None,
+            looks: VecDeque::new(),
+            ended: None,
+            ending: None,
+            interrupted: false,
+            said: Vec::new(),
+            shown: 0,
+        }
+    }
+
+    /// Until every session has ended; `true`: until nobody waits for them any more.
+    fn run(&mut self, watcher: &mut dyn Watcher) -> Result<bool, RunError> {
+        let floor = self.floor;
+        loop {
+            let now = floor.clock.elapsed();
+            if floor.gate.ended() >= floor.plan.sessions {
+                self.ended.get_or_insert(now);
+                return Ok(false);
+            }
+            self.end_load(now);
+            if let Some(ending) = &mut self.ending
+                && ending.press(floor)?
+            {
+                floor.doubt("the run's sessions did not end: they were left behind".to_owned());
+                return Ok(true);
+            }
+            self.quiet(now)?;
+            if now >= self.next_show {
+                self.next_show = now + SHOW;
+                self.show(watcher);
+                watcher.see(&self.progress(now));
+            }
+            floor.gate.pause(LOOK);
+        }
+    }
+
+    fn end_load(&mut self, now: Duration) {
+        let floor = self.floor;
+        let time_is_up = !self.again
+            && matches!(floor.plan.length, Length::TimeMs(ms) if now - self.began >= Duration::from_millis(ms));
+        let interrupted = self.given.interrupt.load(Ordering::SeqCst);
+        let enough = floor.plan.stop.reached(floor.found.total());
+        if (time_is_up || interrupted || enough) && !floor.gate.is_stopped() {
+            floor.gate.stop();
+            self.interrupted = interrupted;
+        }
+        if floor.gate.is_stopped() && self.ending.is_none() {
+            self.ended = Some(now);
+            self.ending = Some(Ending::new(&floor.clock));
+        }
+    }
+
+    /// Asks for a quiet point when it is time, and reads the catalogue when it has come.
+    fn quiet(&mut self, now: Duration) -> Result<(), RunError> {
+        let floor = self.floor;
+        if self.again || floor.gate.is_stopped() {
+            return Ok(());
+        }
+        match self.asked {
+            None if now >= self.next_quiet => {
+                floor.gate.close();
+                self.asked = Some(now);
+            }
+            None => {}
+            Some(_) if floor.gate.is_quiet() => {
+                let compared = self.compare();
+                self.go_on();
+                compared?;
+            }
+            Some(asked) if now - asked > QUIET_PATIENCE => {
+                floor.counts.loud();
+                self.go_on();
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    fn go_on(&mut self) {
+        self.asked = None;
+        self.next_quiet = self.floor.clock.elapsed() + self.floor.parallel.quiet();
+        self.floor.gate.open();
+    }
+
+    /// The catalogue against the model (Z3).
+    fn compare(&self) -> Result<(), RunError> {
+        let floor = self.floor;
+        let sql = floor.target.sql().expect("the plan was made for such a target");
+        let sent = floor.ticks.take();
+        let seen = match sql.catalog() {
+            Ok(seen) => seen,
+            Err(unusable) => {
+                floor.doubt(format!(
+                    "the catalogue could not be read: {}",
+                    unusable.complaint().what
+                ));
+                return Ok(());
+            }
+        };
+        let answered = floor.ticks.take();
+        floor.counts.quiet(seen.objects.len() as u64);
+        let found = floor.model.lock().reconcile(&seen, Span { sent, answered });
+        for finding in &found {
+            floor.find(finding);
+        }
+        let record = Record::Quiet { sent, answered, seen };
+        floor.trace.write(&record, None)
+    }
+
+    /// Notes and findings since the last look.
+    fn show(&mut self, watcher: &mut dyn Watcher) {
+        for note in std::mem::take(&mut *self.floor.notes.lock()) {
+            if !self.said.contains(&note) {
+                watcher.see(&Progress::Note(note.clone()));
+                self.said.push(note);
+            }
+        }
+        let causes: Vec<_> = {
+            let causes = self.floor.found.causes.lock();
+            causes.iter().skip(self.shown).cloned().collect()
+        };
+        self.shown += causes.len();
+        for cause in causes {
+            watcher.see(&Progress::Found(Box::new(cause)));
+        }
+    }
+
+    fn progress(&mut self, now: Duration) -> Progress {
+        let floor = self.floor;
+        let statements = floor.counts.statements.load(Ordering::Relaxed);
+        self.looks.push_back((now, statements));
+        if self.looks.len() > LOOKS {
+            self.looks.pop_front();
+        }
+        let (then, before) = self.looks[0];
+        let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+        Progress::Load {
+            visits: statements,
+            rate: (statements - before) * 1000 / ms(now - then).max(1),
+            checked: statements,
+            behind_ms: 0,
+            findings: floor.found.total(),
+            elapsed_ms: ms(now - self.began),
+            of: match floor.plan.length {
+                Length::TimeMs(ms) => Planned::Time(ms),
+                Length::Visits(n) => Planned::Visits(n),
+                Length::Stages => Planned::Visits(statements),
+            },
+            phase: if self.ending.is_some() {
+                "ending what is open".to_owned()
+            } else {
+                Progress::STATEMENTS.to_owned()
+            },
+        }
+    }
+}
+
+/// What is done when the sessions have ended.
+struct Clean<'f> {
+    registry: Registry,
+    folder: &'f Folder,
+}
+
+impl Clean<'_> {
+    fn finish(self, floor: &Floor, mut verdict: Verdict) -> Result<Verdict, RunError> {
+        let in_folder = history::artefact::lives_in_folder(&floor.plan.target);
+        if floor.plan.keep {
+            let (prefix, url) = (&floor.plan.prefix, &floor.plan.target);
+            let words = format!("what {prefix} made is still on {url} (gristmill clean {url} removes it)");
+            verdict.setup.insert("kept".to_owned(), words);
+        } else if verdict.status != history::Status::Finding || !in_folder {
+            match floor.target.cleanup() {
+                Ok(_) => self.registry.done()?,
+                Err(unusable) => {
+                    verdict.doubts.push(format!(
+                        "what was made is still there ({}): gristmill clean {} removes it",
+                        unusable.complaint().what,
+                        floor.plan.target
+                    ));
+                    verdict.status = verdict.status.max(history::Status::Unknown);
+                }
+            }
+        }
+        self.folder.write_verdict(&verdict)?;
+        Ok(verdict)
+    }
+}

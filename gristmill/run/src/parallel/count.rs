@@ -1,0 +1,123 @@
+//! What is counted while a parallel run lives: attempts and outcomes by action, errors by code, class and witness.
+
+use history::parallel::{Class, Explained, Op, Question, Said};
+use history::verdict::{ActionCount, ErrorCount};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts of all sessions together.
+#[derive(Default)]
+pub(crate) struct Counts {
+    /// Statements that were answered.
+    pub(crate) statements: AtomicU64,
+    by: Mutex<By>,
+}
+
+/// The same, by this and that.
+#[derive(Default, Clone)]
+pub(crate) struct By {
+    pub(crate) actions: BTreeMap<String, ActionCount>,
+    pub(crate) errors: BTreeMap<(String, String, String), ErrorCount>,
+    pub(crate) faults: BTreeMap<String, u64>,
+    pub(crate) families: BTreeMap<String, u64>,
+    pub(crate) rows: u64,
+    pub(crate) done: u64,
+    pub(crate) aimed: u64,
+    pub(crate) refused: u64,
+    pub(crate) unknown: u64,
+    /// Statements that are our own mistake.
+    pub(crate) ours: u64,
+    /// Quiet points at which the catalogue was compared, and objects compared there.
+    pub(crate) quiet: u64,
+    pub(crate) objects: u64,
+    /// Quiet points that never came.
+    pub(crate) loud: u64,
+}
+
+impl Counts {
+    /// One answered statement.
+    pub(crate) fn answer(&self, op: &Op, sql: &str, said: &Said, explained: &Explained) {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        let mut by = self.by.lock();
+        let by = &mut *by;
+        let action = entry(&mut by.actions, &op.kind);
+        action.attempts += 1;
+        *entry(&mut by.families, &family(op)) += 1;
+        let aimed = matches!(explained, Explained::Expected { aimed: true, .. });
+        let (code, text) = match said {
+            Said::Done { rows, .. } => {
+                action.done += 1;
+                by.done += 1;
+                by.rows += rows.as_ref().map_or(0, |table| table.count);
+                return;
+            }
+            Said::Refused { code, text, .. } => {
+                action.refused += 1;
+                *(if aimed { &mut by.aimed } else { &mut by.refused }) += 1;
+                (code, text)
+            }
+            Said::Unknown { code, text } => {
+                action.unknown += 1;
+                by.unknown += 1;
+                (code, text)
+            }
+        };
+        let (class, witness) = match explained {
+            Explained::Done => ("done", String::new()),
+            Explained::Expected { class, question, .. } => (class.word(), question.words()),
+            Explained::KnownBug(number) => ("known bug", format!("number {number}")),
+            Explained::Ours { .. } => {
+                by.ours += 1;
+                (Class::Tool.word(), Question::Tool.words())
+            }
+            Explained::Broken(_) => ("finding", Question::Never.words()),
+        };
+        by.errors
+            .entry((code.clone(), class.to_owned(), witness))
+            .or_insert_with_key(|(code, class, witness)| ErrorCount {
+                code: code.clone(),
+                class: class.clone(),
+                witness: witness.clone(),
+                count: 0,
+                text: text.clone(),
+                sql: sql.to_owned(),
+            })
+            .count += 1;
+    }
+
+    /// Something that was done on purpose.
+    pub(crate) fn fault(&self, why: &str) {
+        *self.by.lock().faults.entry(why.to_owned()).or_default() += 1;
+    }
+
+    /// The catalogue was compared.
+    pub(crate) fn quiet(&self, objects: u64) {
+        let mut by = self.by.lock();
+        by.quiet += 1;
+        by.objects += objects;
+    }
+
+    /// A quiet point did not come about.
+    pub(crate) fn loud(&self) {
+        self.by.lock().loud += 1;
+    }
+
+    /// Everything so far.
+    pub(crate) fn all(&self) -> By {
+        self.by.lock().clone()
+    }
+}
+
+/// The name of an op's family.
+pub(crate) fn family(op: &Op) -> String {
+    format!("{:?}", op.family).to_lowercase()
+}
+
+/// The entry of a name; a name that is there costs no allocation.
+fn entry<'m, T: Default>(map: &'m mut BTreeMap<String, T>, name: &str) -> &'m mut T {
+    if !map.contains_key(name) {
+        map.insert(name.to_owned(), T::default());
+    }
+    map.get_mut(name).expect("it was put there")
+}

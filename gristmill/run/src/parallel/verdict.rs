@@ -1,0 +1,136 @@
+//! What a parallel run ends with: the worst wins, and what explained nothing is no check.
+
+use super::Loaded;
+use super::floor::Floor;
+use crate::verdict::FORMAT;
+use history::verdict::{ErrorCount, Latency, Statements};
+use history::{Counts, Status, Verdict};
+use std::collections::{BTreeMap, BTreeSet};
+use targets::Facts;
+
+/// Statements below which shares are no shares yet.
+const FEW: u64 = 500;
+/// Failures that were not aimed at, of 100 statements, beyond which the run says that it tests little.
+const FAILED_PERCENT: u64 = 15;
+/// Statements that are our own mistake, of 1000.
+const OURS_PERMILLE: u64 = 5;
+
+/// How long each action took. What is a read and what a write is not told by an action's name.
+fn latency(floor: &Floor) -> BTreeMap<String, Latency> {
+    let mut latency = crate::latency::summary(&floor.latencies.buckets());
+    latency.retain(|name, _| name != Latency::READS && name != Latency::WRITES);
+    latency
+}
+
+pub(super) fn make(floor: &Floor, facts: &Facts, loaded: &Loaded) -> Verdict {
+    let by = floor.counts.all();
+    let describe = floor.target.describe();
+    let causes = floor.found.causes.lock().sorted();
+    let all = by.done + by.aimed + by.refused + by.unknown;
+    let mut doubts: Vec<String> = Vec::new();
+    if all == 0 {
+        doubts.push("nothing was compared".to_owned());
+    }
+    if by.quiet == 0 {
+        doubts.push("the catalogue was compared at no moment".to_owned());
+    }
+    if all >= FEW && by.refused * 100 > all * FAILED_PERCENT {
+        doubts.push(format!(
+            "{} of {all} statements failed without being aimed at: more than {FAILED_PERCENT} %",
+            by.refused
+        ));
+    }
+    if by.ours * 1000 > all.max(FEW) * OURS_PERMILLE {
+        doubts.push(format!(
+            "{} of {all} statements were our own mistakes, more than 0.5 %",
+            by.ours
+        ));
+    }
+    doubts.extend(floor.doubts.lock().iter().cloned());
+    let mut setup = BTreeMap::from([
+        ("sessions".to_owned(), floor.plan.sessions.to_string()),
+        ("workload".to_owned(), floor.parallel.words()),
+        (
+            "level".to_owned(),
+            crate::plan::level_name(floor.plan.level).to_owned(),
+        ),
+    ]);
+    if let Some(again) = &loaded.again {
+        setup.insert("replayed".to_owned(), again.words());
+        doubts.extend(again.doubt());
+    }
+    if by.loud > 0 {
+        let words = format!("{} quiet points did not come about within 30 s", by.loud);
+        setup.insert("not quiet".to_owned(), words);
+    }
+    let status = if causes.iter().any(|c| !c.known) {
+        Status::Finding
+    } else if !doubts.is_empty() {
+        Status::Unknown
+    } else {
+        Status::Clean
+    };
+    let mut errors: Vec<ErrorCount> = by.errors.into_values().collect();
+    errors.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.code.cmp(&b.code)));
+    let exist: BTreeSet<&str> = floor.parallel.actions(floor.tongue.speech).collect();
+    let tried = |name: &str| by.actions.contains_key(name);
+    let never_tried = exist.iter().filter(|name| !tried(name)).map(|n| (*n).to_owned());
+    let never_done = by
+        .actions
+        .iter()
+        .filter(|(_, count)| count.done == 0)
+        .map(|(name, _)| name.clone());
+    Verdict {
+        format: FORMAT,
+        status,
+        interrupted: loaded.interrupted,
+        seed: floor.plan.seed.to_string(),
+        target: describe.url,
+        server: facts.version.clone(),
+        settings: facts.settings.clone(),
+        driver: describe.driver,
+        gristmill: env!("CARGO_PKG_VERSION").to_owned(),
+        types: BTreeMap::new(),
+        setup,
+        visits: [
+            ("committed", by.done),
+            ("rolled back by plan", by.aimed),
+            ("rejected", by.refused),
+            ("unknown", by.unknown),
+        ]
+        .into_iter()
+        .map(|(name, n)| (name.to_owned(), n))
+        .collect(),
+        load_ms: u64::try_from(loaded.load.as_millis()).unwrap_or(u64::MAX),
+        counts: Counts {
+            answers: all,
+            reads: by.families.get("read").copied().unwrap_or(0),
+            rows: by.rows,
+            exercised: by
+                .actions
+                .iter()
+                .map(|(name, count)| (name.clone(), count.done))
+                .collect(),
+            ..Counts::default()
+        },
+        never_compared: Vec::new(),
+        never_drawn: Vec::new(),
+        left_out: floor.parallel.left_out(floor.tongue.speech),
+        doubts,
+        causes,
+        faults: by.faults,
+        lies: BTreeMap::new(),
+        idle_percent: 0,
+        latency: latency(floor),
+        statements: Some(Statements {
+            never_tried: never_tried.collect(),
+            never_done: never_done.collect(),
+            actions: by.actions,
+            errors,
+            families: by.families,
+            rows: by.rows,
+            quiet: by.quiet,
+            objects: by.objects,
+        }),
+    }
+}

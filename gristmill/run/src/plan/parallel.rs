@@ -1,0 +1,423 @@
+//! The part of a plan that is about the parallel workload, and how settings become one.
+
+use super::mistake::Mistake;
+use super::{FORMAT, Length, Pace, Plan, PlanError, Settings, Stop};
+use datagen::schema::Schema;
+use datagen::stream::{Stream, draw};
+use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+use std::time::Duration;
+use targets::target::Environment;
+use targets::{Description, OpenOptions, Target, Unusable};
+use workload::parallel::{Complexity, Speech};
+use workload::partitions::Config;
+
+/// Everything of the parallel workload that a run is a function of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Parallel {
+    /// Which families of actions there are.
+    pub complexity: Complexity,
+    /// What is done to the server meanwhile.
+    pub scenario: Scenario,
+    /// The catalogue is compared after so many milliseconds, again and again, and at the end.
+    pub quiet_ms: u64,
+}
+
+/// Which workload a run has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Partitions, each with a model of every value.
+    Partitions,
+    /// Statements over a schema that changes.
+    Parallel,
+}
+
+/// What is done to the server while statements run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scenario {
+    /// Nothing.
+    Regression,
+    /// Statements are cancelled.
+    Cancel,
+    /// The server is killed and started again.
+    Kill,
+    /// Names are changed more often than anything else.
+    Rename,
+    /// The database is dumped under load, restored, compared, and run on.
+    BackupRestore,
+    /// A replica is promoted under load.
+    ZeroDowntimeDeploy,
+}
+
+/// A complexity or `random`, as it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked<T>(pub Option<T>);
+
+const COMPLEXITIES: [(&str, Complexity); 4] = [
+    ("read", Complexity::Read),
+    ("dml", Complexity::Dml),
+    ("ddl", Complexity::Ddl),
+    ("ddl-only", Complexity::DdlOnly),
+];
+
+const SCENARIOS: [(&str, Scenario); 6] = [
+    ("regression", Scenario::Regression),
+    ("cancel", Scenario::Cancel),
+    ("kill", Scenario::Kill),
+    ("rename", Scenario::Rename),
+    ("backup-restore", Scenario::BackupRestore),
+    ("zero-downtime-deploy", Scenario::ZeroDowntimeDeploy),
+];
+
+fn named<T: Copy>(all: &[(&str, T)], name: &str) -> Result<Asked<T>, ()> {
+    if name == "random" {
+        return Ok(Asked(None));
+    }
+    let found = all.iter().find(|(known, _)| *known == name);
+    found.map(|(_, value)| Asked(Some(*value))).ok_or(())
+}
+
+impl FromStr for Asked<Complexity> {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        named(&COMPLEXITIES, name)
+    }
+}
+
+impl FromStr for Asked<Scenario> {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        named(&SCENARIOS, name)
+    }
+}
+
+impl FromStr for Work {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        match name {
+            "partitions" => Ok(Work::Partitions),
+            "parallel" => Ok(Work::Parallel),
+            _ => Err(()),
+        }
+    }
+}
+
+/// What is drawn for a plan, by its number in [`Stream::Plan`].
+mod drawn {
+    pub(super) const COMPLEXITY: u64 = 11;
+    pub(super) const SCENARIO: u64 = 12;
+}
+
+impl Scenario {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        let found = SCENARIOS.iter().find(|(_, scenario)| *scenario == self);
+        found.map_or("", |(name, _)| name)
+    }
+
+    /// Those that a target can be put through today.
+    fn possible(of: &Description) -> Vec<Scenario> {
+        let mut all = vec![Scenario::Regression];
+        if of.can_cancel {
+            all.push(Scenario::Cancel);
+        }
+        all
+    }
+}
+
+impl Parallel {
+    /// In a few words, for the first line.
+    pub fn words(&self) -> String {
+        let name = complexity_name(self.complexity);
+        match self.scenario {
+            Scenario::Regression => format!("parallel, {name}"),
+            scenario => format!("parallel, {name}, {}", scenario.name()),
+        }
+    }
+
+    /// Between two comparisons of the catalogue.
+    pub(crate) fn quiet(&self) -> Duration {
+        Duration::from_millis(self.quiet_ms)
+    }
+
+    /// What ops are drawn by.
+    pub(crate) fn draws(&self, seed: u64, prefix: &str) -> workload::parallel::Plan {
+        workload::parallel::Plan::new(seed, &format!("{prefix}_"), self.complexity)
+    }
+
+    /// Names of the actions that exist under this plan on such a target.
+    pub(crate) fn actions(&self, speech: &'static Speech) -> impl Iterator<Item = &'static str> {
+        workload::parallel::actions(self.complexity, speech).map(|kind| kind.name)
+    }
+
+    /// What the run leaves out, in words.
+    pub(crate) fn left_out(&self, speech: &'static Speech) -> Vec<String> {
+        workload::parallel::left_out(speech)
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+/// The name of a complexity.
+fn complexity_name(complexity: Complexity) -> &'static str {
+    let found = COMPLEXITIES.iter().find(|(_, known)| *known == complexity);
+    found.map_or("", |(name, _)| name)
+}
+
+/// Tables of a plan whose workload makes its own.
+pub(super) fn no_tables() -> Schema {
+    Schema { tables: Vec::new() }
+}
+
+/// Whether a plan has none.
+pub(super) fn has_no_tables(schema: &Schema) -> bool {
+    schema.tables.is_empty()
+}
+
+/// Length of a run that says nothing: ten seconds, as elsewhere.
+const TIME_MS: u64 = 10_000;
+/// Between two quiet points.
+const QUIET_MS: u64 = 5_000;
+/// A statement that SQLite holds up by a lock is refused after so many milliseconds: every writer waits for every other one.
+const BUSY_MS: u64 = 1_000;
+
+impl Settings {
+    /// The plan of the parallel workload.
+    pub(super) fn plan_parallel(self, environment: &Environment) -> Result<Plan, PlanError> {
+        let seed = self.seed.unwrap_or_else(super::draw::fresh_seed);
+        let url = self.target.clone().unwrap_or_else(|| "sqlite:".to_owned());
+        let prefix = format!("gm{seed}");
+        let mut options = OpenOptions::new(std::env::temp_dir(), &prefix);
+        options.environment = std::sync::Arc::clone(environment);
+        options.seed = seed.0;
+        let target = targets::open(&url, &options)?;
+        let describe = target.describe();
+        if target.sql().is_none() || crate::parallel::tongue(describe.scheme).is_none() {
+            return Err(PlanError::Target(Unusable::usage(
+                describe.url,
+                "it takes no statements of the parallel workload",
+                "use sqlite: or postgres:, or leave out --workload",
+            )));
+        }
+        let sessions = self.sessions.unwrap_or(8);
+        let mut mistakes = self.unfit(target.as_ref());
+        let mut mistake = |place: &str, what: String| {
+            mistakes.push(Mistake {
+                place: place.to_owned(),
+                what,
+            });
+        };
+        if describe.one_session {
+            let what = format!(
+                "{} has room for one session, and the catalogue is read by another: use sqlite:",
+                describe.url
+            );
+            mistake("target", what);
+        }
+        let random = |what, n: usize| {
+            let at = draw(seed.0, Stream::Plan, &[what]) % n as u64;
+            usize::try_from(at).expect("below a length")
+        };
+        let complexity = match self.complexity {
+            None => Complexity::Ddl,
+            Some(Asked(Some(complexity))) => complexity,
+            Some(Asked(None)) => COMPLEXITIES[random(drawn::COMPLEXITY, COMPLEXITIES.len())].1,
+        };
+        let possible = Scenario::possible(&describe);
+        let scenario = match self.scenario {
+            None => Scenario::Regression,
+            Some(Asked(Some(scenario))) => scenario,
+            Some(Asked(None)) => possible[random(drawn::SCENARIO, possible.len())],
+        };
+        if !possible.contains(&scenario) {
+            let names: Vec<&str> = possible.iter().map(|s| s.name()).collect();
+            let what = format!(
+                "`{}` cannot be done on {}: it can do {}",
+                scenario.name(),
+                describe.url,
+                names.join(", ")
+            );
+            mistake("scenario", what);
+        }
+        if !mistakes.is_empty() {
+            return Err(PlanError::Mistakes(mistakes));
+        }
+        let level = self.isolation.unwrap_or_else(|| target.default_level());
+        let deadline_ms = self.deadline.map_or(10_000, |d| d.0);
+        let workload = Config::default();
+        Ok(Plan {
+            format: FORMAT,
+            seed,
+            target: describe.url,
+            against: None,
+            profile: "default".to_owned(),
+            sessions,
+            length: match (self.visits, self.time) {
+                (Some(statements), _) => Length::Visits(statements),
+                (None, time) => Length::TimeMs(time.map_or(TIME_MS, |t| t.0)),
+            },
+            pace: Pace::Free,
+            rate: None,
+            discipline: history::Discipline::Ordered,
+            exclusion: false,
+            checkers: 0,
+            stop: self.stop.unwrap_or(Stop::First),
+            check: history::Check::default(),
+            keep: self.keep.unwrap_or(false),
+            agent: None,
+            stages: None,
+            retries: 0,
+            look_ahead: 1,
+            deadline_ms,
+            settle_ms: self.settle.map_or(10_000, |s| s.0),
+            busy_ms: self.busy.map_or(BUSY_MS, |b| b.0),
+            log_bytes: self.log_bytes.unwrap_or(2 << 30),
+            evidence_bytes: 1 << 20,
+            model_bytes: self.model_bytes.unwrap_or(256 << 20),
+            choices: 1,
+            rejected_percent: self.rejected_percent.unwrap_or(20),
+            not_compared_percent: self.not_compared_percent.unwrap_or(5),
+            prefix,
+            outside: Vec::new(),
+            history: None,
+            level,
+            claim: target.claim(level),
+            faults: std::collections::BTreeMap::new(),
+            faults_at: Vec::new(),
+            changes: None,
+            lies: std::collections::BTreeMap::new(),
+            workload,
+            schema: no_tables(),
+            parallel: Some(Parallel {
+                complexity,
+                scenario,
+                quiet_ms: QUIET_MS,
+            }),
+        })
+    }
+
+    /// What was asked for and means nothing here, or is not built: each is said.
+    fn unfit(&self, target: &dyn Target) -> Vec<Mistake> {
+        let given = [
+            ("profile", self.profile.as_deref().is_some_and(|p| p != "default")),
+            ("swarm", self.swarm == Some(true)),
+            ("pace", self.pace == Some(Pace::LockStep)),
+            ("rate", self.rate.is_some()),
+            ("reads", self.reads.is_some()),
+            ("discipline", self.discipline.is_some()),
+            ("exclusion", self.exclusion.is_some()),
+            ("bookkeeping", self.bookkeeping.is_some()),
+            ("claim", self.claim.is_some()),
+            ("check", self.check.is_some()),
+            ("against", self.against.is_some()),
+            ("agent", self.agent.is_some()),
+            ("stages", self.stages.is_some()),
+            ("retries", self.retries.is_some()),
+            ("outside", self.outside.is_some()),
+            ("schema", self.schema.is_some()),
+            ("history", self.history.is_some()),
+            ("fault", !self.faults.is_empty() || !self.faults_at.is_empty()),
+            ("lie", !self.lies.is_empty()),
+            ("workload", !self.workload.is_empty()),
+        ];
+        let mut mistakes: Vec<Mistake> = given
+            .iter()
+            .filter(|(_, given)| *given)
+            .map(|(place, _)| Mistake {
+                place: (*place).to_owned(),
+                what: format!("the parallel workload has no `{place}` yet: leave it out"),
+            })
+            .collect();
+        let describe = target.describe();
+        if let Some(level) = self.isolation.filter(|level| !describe.levels.contains(level)) {
+            mistakes.push(Mistake {
+                place: "isolation".to_owned(),
+                what: format!("{} has no level {}", describe.url, super::level_name(level)),
+            });
+        }
+        mistakes
+    }
+
+    /// What was asked for and belongs to the parallel workload only.
+    pub(super) fn only_parallel(&self) -> Vec<Mistake> {
+        [
+            ("complexity", self.complexity.is_some()),
+            ("scenario", self.scenario.is_some()),
+        ]
+        .into_iter()
+        .filter(|(_, given)| *given)
+        .map(|(place, _)| Mistake {
+            place: place.to_owned(),
+            what: "it belongs to the parallel workload: give --workload parallel".to_owned(),
+        })
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn settings(keys: &[(&str, &str)]) -> Settings {
+        let mut settings = Settings::default();
+        for (key, value) in [("workload", "parallel"), ("seed", "7")].iter().chain(keys) {
+            settings.set(key, value, key).unwrap();
+        }
+        settings
+    }
+
+    fn plan(keys: &[(&str, &str)]) -> Result<Plan, PlanError> {
+        settings(keys).plan(&(Arc::new(|_: &str| None) as Environment))
+    }
+
+    #[test]
+    fn a_plan_of_the_parallel_workload_comes_back_from_its_file() {
+        for keys in [
+            &[("target", "sqlite:")][..],
+            &[
+                ("target", "postgres://u@h/d"),
+                ("complexity", "read"),
+                ("scenario", "cancel"),
+            ],
+            &[
+                ("complexity", "random"),
+                ("scenario", "random"),
+                ("visits", "100"),
+            ],
+        ] {
+            let plan = plan(keys).unwrap();
+            assert_eq!(Plan::read(&plan.write()).unwrap(), plan);
+            assert!(plan.parallel.is_some());
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_refused_by_name_with_the_remedy() {
+        for (keys, word) in [
+            (&[("target", "reference:")][..], "sqlite:"),
+            (&[("target", "sqlite::memory:")], "room for one session"),
+            (&[("scenario", "kill")], "regression, cancel"),
+            (&[("profile", "narrow")], "no `profile` yet"),
+            (&[("discipline", "lww")], "no `discipline` yet"),
+        ] {
+            let error = plan(keys).unwrap_err().to_string();
+            assert!(
+                error.contains(word) || format!("{error:?}").contains(word),
+                "{error}"
+            );
+        }
+        let mut settings = Settings::default();
+        settings.set("complexity", "ddl", "complexity").unwrap();
+        let error = settings
+            .plan(&(Arc::new(|_: &str| None) as Environment))
+            .unwrap_err();
+        assert!(error.to_string().contains("--workload parallel"), "{error}");
+    }
+}
