@@ -13,13 +13,14 @@ use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
 /// Writes the effects of one op, as one of a group. Names are resolved in `span`; others' groups are taken as far as they
-/// are visible by its end. Gives the objects whose fate stays in doubt even if the group takes effect.
+/// are visible by its end. What was told as committed after the first `viewed` groups the op was drawn without: a column
+/// that it sets as a whole may undo none of that. Gives the objects whose fate stays in doubt even if the group takes effect.
 pub(super) fn record(
     facts: &mut Facts,
     groups: &mut Groups,
     op: &Op,
     group: u64,
-    span: Span,
+    (span, viewed): (Span, u64),
 ) -> Vec<ObjectId> {
     let mut change = Change {
         facts,
@@ -28,6 +29,7 @@ pub(super) fn record(
         by: op.at.session,
         group,
         span,
+        viewed,
         meant: Vec::new(),
         doubts: Vec::new(),
     };
@@ -45,6 +47,7 @@ struct Change<'a> {
     by: SessionId,
     group: u64,
     span: Span,
+    viewed: u64,
     /// What each slot may mean, and whether it is open which: resolved before anything is written.
     meant: Vec<(SmallVec<[ObjectId; 2]>, bool)>,
     doubts: Vec<ObjectId>,
@@ -142,11 +145,30 @@ impl Change<'_> {
     fn write_all(&mut self, slot: u8, facet: Facet, value: &FactValue) {
         let (targets, doubt) = self.targets(slot);
         for id in targets {
+            let doubt = doubt || self.was_changed(id, facet);
             self.write(id, facet, value.clone(), doubt);
             if let FactValue::Name(name) = value {
                 self.move_along(id, name.parent, doubt);
             }
         }
+    }
+
+    /// Whether a column or constraint was changed by what the op was drawn without.
+    fn was_changed(&self, id: ObjectId, facet: Facet) -> bool {
+        if !matches!(facet, Facet::Column(_) | Facet::Constraint(_)) {
+            return false;
+        }
+        let timeline = self.facts.things.get(&id).and_then(|t| t.facet(facet));
+        timeline.is_some_and(|t| {
+            t.writes.iter().any(|w| {
+                w.group != self.group
+                    && self
+                        .groups
+                        .get(w.group)
+                        .told
+                        .is_some_and(|told| told > self.viewed)
+            })
+        })
     }
 
     /// What goes along with an object is where it is: an index in the schema of its table.

@@ -150,6 +150,7 @@ impl Model {
                 self.resolve_pending(own, at);
             }
         } else if op.changes_schema() {
+            let viewed = s.viewed_told;
             let own = self.groups.open(session, Fate::Sent, at);
             self.groups
                 .get_mut(own)
@@ -159,7 +160,7 @@ impl Model {
                 sent: at,
                 answered: at,
             };
-            record(&mut self.facts, &mut self.groups, op, own, span);
+            record(&mut self.facts, &mut self.groups, op, own, (span, viewed));
             made_visible(&mut self.facts, &mut self.groups, own);
             self.resolve_pending(own, at);
             group = Some(own);
@@ -434,7 +435,8 @@ impl Model {
         g.fate = Fate::Committed;
         g.until = Some(span.answered);
         g.told = Some(self.told);
-        let doubts = record(&mut self.facts, &mut self.groups, op, group, span);
+        let viewed = self.sessions[&op.at.session].viewed_told;
+        let doubts = record(&mut self.facts, &mut self.groups, op, group, (span, viewed));
         made_visible(&mut self.facts, &mut self.groups, group);
         doubts
     }
@@ -460,7 +462,8 @@ impl Model {
             let op = g.ops.first().map(|(op, _, _)| Arc::clone(op));
             self.facts.rewrite(id, &wrote);
             if let Some(op) = op {
-                record(&mut self.facts, &mut self.groups, &op, id, span);
+                let viewed = self.sessions.get(&op.at.session).map_or(0, |s| s.viewed_told);
+                record(&mut self.facts, &mut self.groups, &op, id, (span, viewed));
             }
         }
     }
@@ -478,12 +481,19 @@ impl Model {
                 group
             }
         };
+        let viewed = s.viewed_told;
         s.ops.push(Arc::clone(&flight.op));
         s.view.changed_schema = true;
         let g = self.groups.get_mut(group);
         g.ops
             .push((Arc::clone(&flight.op), Arc::clone(&flight.sql), span.sent));
-        record(&mut self.facts, &mut self.groups, &flight.op, group, span)
+        record(
+            &mut self.facts,
+            &mut self.groups,
+            &flight.op,
+            group,
+            (span, viewed),
+        )
     }
 
     fn end_transaction(&mut self, session: SessionId, how: End, at: Tick) {

@@ -410,6 +410,18 @@ impl<'a> Case<'a> {
             let Some(thing) = self.model.facts.things.get(id) else {
                 continue;
             };
+            // An unpopulated materialized view needs no change to be unpopulated.
+            if self.class == Class::Dependency
+                && id.kind == ObjectKind::MaterializedView
+                && let Some(valid) = thing.facet(Facet::Valid)
+                && let Some(empty) = valid
+                    .candidates(&self.model.groups, self.span, self.by)
+                    .list
+                    .into_iter()
+                    .find(|c| *c.value == FactValue::Flag(false))
+            {
+                causes.push(empty.cause);
+            }
             for timeline in thing.facets.values().filter(|t| !t.writes.is_empty()) {
                 let candidates = timeline.candidates(&self.model.groups, self.span, self.by);
                 if !candidates.sure

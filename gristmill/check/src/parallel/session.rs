@@ -288,7 +288,9 @@ impl Session {
             let changes = op.touches.iter().any(|t| {
                 usize::from(t.slot) == slot && !matches!(t.mode, Mode::Uses | Mode::Reads | Mode::Writes)
             });
-            self.named.push((*object, changes));
+            // Upkeep writes the catalogue's rows of its table whatever it says of itself.
+            let upkeep = matches!(op.ast, history::parallel::Statement::Care(_));
+            self.named.push((*object, changes || upkeep));
         }
     }
 

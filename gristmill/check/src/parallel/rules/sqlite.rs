@@ -48,6 +48,11 @@ const ROWS: &[Row] = rows! {
     "1" "cannot modify {name} because it is a view" => StaleName, OtherKind, Footprint, Tried;
     "1" "view {name} may not be {}" => StaleName, OtherKind, Footprint, Tried;
     "1" "views may not be indexed" => StaleName, OtherKind, Footprint, Tried;
+    // The same, where the schema changed once more while the statement was prepared again.
+    "17" "no such table: {name}" => StaleName, Gone, Closure, Tried;
+    "17" "no such column: {name}" => StaleName, PartGone, Footprint, Documented;
+    "17" "no such column: {}" => StaleName, Redefined, Closure, Documented;
+    "17" "{}" => StaleName, Overlap, Footprint, Documented;
     "17" "database schema {}" => StaleName, CatalogRace, Anywhere, Tried;
     // C2: somebody else writes.
     "5" "database is locked" => Dependency, InUse, Footprint, Tried;
