@@ -231,6 +231,20 @@ fn a_timeout_needs_its_limit() {
 }
 
 #[test]
+fn a_limit_excuses_nothing_once_it_is_reset_or_rolled_back() {
+    let timeout = "57014 canceling statement due to statement timeout";
+    let set = "1 s1 > limit\n2 s1 < ok\n";
+    explained(&format!("{set}3 s1 > create t\n4 s1 < {timeout}"));
+    broken(&format!(
+        "{set}3 s1 > reset\n4 s1 < ok\n5 s1 > create t\n6 s1 < {timeout}"
+    ));
+    broken(&format!("{set}3 s2 > create t\n4 s2 < {timeout}"));
+    broken(&format!(
+        "1 s1 > begin\n2 s1 < ok\n3 s1 > limit\n4 s1 < ok\n5 s1 > rollback\n6 s1 < ok\n7 s1 > create t\n8 s1 < {timeout}"
+    ));
+}
+
+#[test]
 fn a_deadlock_takes_two_and_a_serialization_failure_a_level() {
     explained(
         "1 s1 > create t\n2 s1 < ok\n3 s2 > insert t\n4 s3 > insert t\n5 s3 < ok\n6 s2 < 40P01 deadlock detected",

@@ -313,6 +313,11 @@ impl Stage {
             ["to", name] => op
                 .effects
                 .push(Effect::Frame(FrameOp::RollbackTo(KeptName::new(name)))),
+            [what @ ("limit" | "reset")] => op.effects.push(Effect::Limit {
+                limit: Limit::Statement,
+                ms: (*what == "limit").then_some(1000),
+                local: false,
+            }),
             ["role", name] => {
                 let (slot, object) = self.make(&mut op, ObjectKind::Role, name);
                 op.effects.push(Effect::Create(slot, Box::new(object)));
