@@ -731,7 +731,11 @@ impl Case<'_> {
 fn named(why: Why) -> impl Iterator<Item = Lts> {
     match why {
         Why::NeverWritten => None,
-        Why::Overwritten(lts) | Why::RolledBack(lts) | Why::NotYetCommitted(lts) => Some(lts),
+        Why::Overwritten(lts)
+        | Why::RolledBack(lts)
+        | Why::NotYetCommitted(lts)
+        | Why::Lacks(lts)
+        | Why::AddedTwice(lts) => Some(lts),
     }
     .into_iter()
 }

@@ -228,6 +228,12 @@ impl TableLayout {
         }
     }
 
+    /// Whether its columns, but for the key, are counters.
+    #[cfg(test)]
+    pub(crate) fn counts(&self) -> bool {
+        self.table.counts()
+    }
+
     /// Where the cells of a column that is no key stand. Panics where it is one.
     pub(crate) fn place(&self, column: ColumnId) -> crate::lww::Column {
         match self.source(column) {
@@ -291,11 +297,11 @@ impl TableLayout {
         &self.shared_slots
     }
 
-    /// Whether a column is one cell, which has a write timestamp of its own.
+    /// Whether a column is one cell, which has a write timestamp of its own: no counter has one that means anything.
     pub(crate) fn is_one_cell(&self, source: Source) -> bool {
         match source {
-            Source::Regular(c) => self.regular[c].domain.elements().is_none(),
-            Source::Shared(c) => self.shared[c].domain.elements().is_none(),
+            Source::Regular(c) => self.regular[c].domain.ty().is_dated(),
+            Source::Shared(c) => self.shared[c].domain.ty().is_dated(),
             Source::PartKey(_) | Source::RowKey(_) => false,
         }
     }

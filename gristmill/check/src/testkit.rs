@@ -184,6 +184,15 @@ pub(crate) fn composites() -> Arc<Schema> {
     Arc::new(Schema::new(tables).expect("the small schema is sound"))
 }
 
+/// The first table of [`schema`], with counters.
+pub(crate) fn counters() -> Arc<Schema> {
+    let counter = |id, name| column(id, name, Type::Counter, true);
+    let mut tables: Vec<Definition> = schema().tables.iter().map(|t| t.definition().clone()).collect();
+    tables[0].regular = vec![counter(3, "n"), counter(4, "m")];
+    tables[0].shared = vec![counter(7, "z")];
+    Arc::new(Schema::new(tables).expect("the small schema is sound"))
+}
+
 /// Judges answers one after another, in the order in which they came, the floor following.
 pub(crate) fn judge_all(judge: &Judge, answers: &[Answered]) -> Vec<crate::Judged> {
     let mut left: Vec<&Answered> = answers.iter().collect();

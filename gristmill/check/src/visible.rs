@@ -140,7 +140,8 @@ fn cells(plan: &Plan<'_>, query: &Query, rows: &Rows) -> Result<Vec<Seen>, Shape
         let mut stamps = values[columns.len()..].iter();
         for (column, value) in columns.iter().zip(&values) {
             let source = plan.table.source(*column);
-            if !matches!(source, Source::Regular(_) | Source::Shared(_)) {
+            if !plan.table.is_one_cell(source) {
+                // Of a key, or made of several writes.
                 continue;
             }
             let timestamp = stamps.next();

@@ -39,6 +39,9 @@ fn promised(shape: &Shape) -> &'static str {
             Why::NotYetCommitted(_) => "nobody sees a change before its commit was sent",
             Why::Overwritten(_) => "what was overwritten or removed, and acknowledged, is gone",
             Why::NeverWritten => "a read returns what was written, and nothing else",
+            Why::Lacks(_) | Why::AddedTwice(_) => {
+                "what was added to a counter, and acknowledged, is in it once"
+            }
         },
         Shape::ForeignValue { .. } => "a read returns what was written, and nothing else",
         Shape::WrongTtl { .. } => "a cell lives as long as it was written for",
@@ -211,6 +214,7 @@ impl Place<'_> {
                 let whence = self.whence(*why, "overwrote what is seen");
                 match (writer, why) {
                     (Some(w), Why::Overwritten(by)) if w == by => whence,
+                    (_, Why::Lacks(_) | Why::AddedTwice(_)) => whence,
                     (Some(w), _) => format!("{} wrote what must be there; {whence}", self.visit(*w)),
                     (None, _) => whence,
                 }
@@ -263,6 +267,8 @@ impl Place<'_> {
         match why {
             Why::NeverWritten => "no visit ever wrote what is seen".to_owned(),
             Why::Overwritten(lts) => format!("{} {overwrote}", self.visit(lts)),
+            Why::Lacks(lts) => format!("what {} added is not in it", self.visit(lts)),
+            Why::AddedTwice(lts) => format!("what {} added is in it twice", self.visit(lts)),
             Why::RolledBack(lts) => format!(
                 "only {} wrote what is seen, and nothing of it was kept",
                 self.visit(lts)

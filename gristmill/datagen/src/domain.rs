@@ -146,6 +146,9 @@ pub enum DomainError {
     },
 }
 
+/// The descriptor of 0 in a counter's domain, which has every number of 64 bits: descriptors of sums differ by what is added.
+pub const COUNTER_ZERO: u64 = 1 << 63;
+
 /// The values of one column, numbered in order. See the module.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]

@@ -18,6 +18,7 @@
 //! 2. Columns of keys and indexes have domains in which equal means identical.
 //! 3. Key columns are never NULL; a key has at most 16 columns.
 //! 4. A narrow table has as many partitions as its size class says.
+//! 5. Where one column that is no key is a counter, all are.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -210,6 +211,16 @@ pub enum SchemaError {
         /// Its type.
         ty: Type,
     },
+    /// Counters beside columns that are none, or counters that cannot be NULL.
+    #[error(
+        "table `{table}`: column `{column}` stands beside counters: all columns of such a table but its key are counters, none NOT NULL"
+    )]
+    BesideCounters {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
     /// An index on what is no regular column.
     #[error("table `{table}`: index `{index}` names column {column}, which is no regular column")]
     IndexColumn {
@@ -372,6 +383,7 @@ impl Table {
         check::names(&definition)?;
         check::keys(&definition)?;
         check::indexes(&definition)?;
+        check::counters(&definition)?;
         let table = &definition.name;
         let mut columns = BTreeMap::new();
         for (place, column) in definition.places() {
@@ -495,6 +507,16 @@ impl Definition {
     /// All columns: partition key, clustering key, regular, shared.
     pub fn columns(&self) -> impl Iterator<Item = &Column> {
         self.places().map(|(_, column)| column)
+    }
+
+    /// Whether its columns, but for its key, are counters: writes add to them, and nothing else is done to them.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.cells().any(|column| column.ty == Type::Counter)
+    }
+
+    fn cells(&self) -> impl Iterator<Item = &Column> {
+        self.regular.iter().chain(&self.shared)
     }
 
     fn places(&self) -> impl Iterator<Item = (Place, &Column)> {

@@ -18,6 +18,9 @@ pub type Cells = SmallVec<[(ColumnId, Option<u64>); 4]>;
 /// Sorted by slot, no slot twice.
 pub type Elements = SmallVec<[(u16, Option<u64>); 2]>;
 
+/// What is added to counters of one row: column and amount. Sorted by column, no column twice.
+pub type Amounts = SmallVec<[(ColumnId, i64); 4]>;
+
 /// What one session does at one lts: one transaction, or one autocommit statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Visit {
@@ -290,6 +293,17 @@ pub enum Op {
         /// At least one.
         elements: Elements,
     },
+    /// UPDATE … SET c = c + n of one row's counters, which makes those that are not there yet. The only write of a table of
+    /// counters ([`datagen::schema::Definition::counts`]), and only under discipline `lww`: when it is done, the timestamp of its
+    /// visit says nothing about it. Sums wrap around in 64 bits.
+    Add {
+        /// The partition.
+        part: Part,
+        /// Position of the clustering key; `None`: the columns are shared ones.
+        row: Option<u64>,
+        /// At least one.
+        amounts: Amounts,
+    },
     /// DELETE of the rows of a slice: an equality prefix and at most one column bounded on one or both ends.
     DeleteSlice {
         /// The partition.
@@ -315,6 +329,7 @@ impl Op {
             | Self::DeleteRow { part, .. }
             | Self::DeleteCells { part, .. }
             | Self::Elements { part, .. }
+            | Self::Add { part, .. }
             | Self::DeleteSlice { part, .. }
             | Self::DeletePartition { part } => *part,
         }
@@ -328,7 +343,7 @@ impl Op {
             | Self::Update { row, .. }
             | Self::DeleteRow { row, .. }
             | Self::DeleteCells { row, .. } => Some(*row),
-            Self::Elements { row, .. } => *row,
+            Self::Elements { row, .. } | Self::Add { row, .. } => *row,
             Self::Shared { .. } | Self::DeleteSlice { .. } | Self::DeletePartition { .. } => None,
         }
     }
@@ -344,6 +359,7 @@ impl Op {
             Self::DeleteRow { .. } => "delete-row",
             Self::DeleteCells { .. } => "delete-cells",
             Self::Elements { .. } => "elements",
+            Self::Add { .. } => "add",
             Self::DeleteSlice { slice, .. } => {
                 if slice.lower.is_some() && slice.upper.is_some() {
                     "delete-range"

@@ -176,6 +176,7 @@ impl Writer<'_> {
             Op::DeleteSlice { .. } => 7,
             Op::DeletePartition { .. } => 8,
             Op::Elements { .. } => 9,
+            Op::Add { .. } => 10,
         };
         self.tag(tag);
         self.part(op.part());
@@ -203,6 +204,16 @@ impl Writer<'_> {
                     w.num(u64::from(*slot));
                     w.tag(u8::from(value.is_some()));
                     value.iter().for_each(|value| w.value(*value));
+                });
+            }
+            Op::Add { row, amounts, .. } => {
+                self.tag(u8::from(row.is_some()));
+                row.iter().for_each(|row| self.value(*row));
+                self.list(amounts, |w, (column, amount)| {
+                    w.num(u64::from(column.0));
+                    // Taking away has other words than adding.
+                    w.tag(u8::from(*amount < 0 && *amount != i64::MIN));
+                    w.value(amount.cast_unsigned());
                 });
             }
             Op::DeleteSlice { slice, .. } => self.slice(slice),

@@ -52,6 +52,10 @@ pub enum Why {
     RolledBack(Lts),
     /// Only this visit wrote it, and its COMMIT had not been sent.
     NotYetCommitted(Lts),
+    /// A counter that lacks what this visit, and perhaps another one, added.
+    Lacks(Lts),
+    /// A counter to which what this visit added was added twice.
+    AddedTwice(Lts),
 }
 
 /// What exactly differs. `expected` values come from the model, `actual` ones from the answer; values as

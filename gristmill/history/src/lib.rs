@@ -47,8 +47,8 @@ pub mod notation;
 pub mod tracker;
 
 pub use ast::{
-    Aggregate, Cells, Change, ChangeKind, Condition, Consistency, Elements, End, Extras, From, Op, Parts,
-    Predicate, Query, Relation, RowChoice, Select, Stamp, Step, Visit,
+    Aggregate, Amounts, Cells, Change, ChangeKind, Condition, Consistency, Elements, End, Extras, From, Op,
+    Parts, Predicate, Query, Relation, RowChoice, Select, Stamp, Step, Visit,
 };
 pub use claim::{Affected, Atomic, Check, Claim, Discipline, Level, Semantics, Snapshot, Sums, Ties};
 pub use datagen::value::Nulls;

@@ -24,6 +24,7 @@ fn op_names(op: &Op, column: ColumnId) -> bool {
         | Op::Shared { cells, .. } => cells.iter().any(|(c, _)| *c == column),
         Op::DeleteCells { columns, .. } => columns.contains(&column),
         Op::Elements { column: c, .. } => *c == column,
+        Op::Add { amounts, .. } => amounts.iter().any(|(c, _)| *c == column),
         Op::DeleteRow { .. } | Op::DeleteSlice { .. } | Op::DeletePartition { .. } => false,
     }
 }

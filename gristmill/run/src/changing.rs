@@ -550,7 +550,8 @@ impl Regenerate for Changing {
 }
 
 /// The columns of a schema that may come and go and be indexed, as far as `says` allows: half of each table's are for the one,
-/// half for the other. Tables that `left_out` names are left alone.
+/// half for the other. Tables that `left_out` names are left alone, and those of counters, whose cells have no timestamps up to
+/// which they could be deleted.
 pub(crate) fn changeable(
     schema: &Schema,
     left_out: &dyn Fn(&Table) -> bool,
@@ -561,7 +562,7 @@ pub(crate) fn changeable(
         .tables
         .iter()
         .zip(0..)
-        .filter(|(table, _)| !left_out(table))
+        .filter(|(table, _)| !left_out(table) && !table.counts())
     {
         let may = |column: ColumnId, what| {
             says(&Change {

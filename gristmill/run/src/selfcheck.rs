@@ -124,7 +124,9 @@ pub fn trials() -> Vec<Trial> {
                 (Needs::Conditional, _) => Rate { num: 1, den: 5 },
                 // Seldom is there what they are told of: a timestamp that does not rise, a deleted range with a row at its end.
                 (_, Flaw::OlderWins) => Rate { num: 1, den: 1 },
-                (_, Flaw::RangeOffByOne | Flaw::StaticLost) => Rate { num: 1, den: 2 },
+                (_, Flaw::RangeOffByOne | Flaw::StaticLost | Flaw::LostIncrement | Flaw::AddedTwice) => {
+                    Rate { num: 1, den: 2 }
+                }
                 (_, Flaw::WrongCount | Flaw::IgnoredLimit | Flaw::TieWrong) => Rate { num: 1, den: 5 },
                 _ => seldom,
             },

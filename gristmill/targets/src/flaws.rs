@@ -48,6 +48,8 @@ pub enum Flaw {
     ConditionIgnored = 30,
     ConditionDenied = 31,
     WrongTtl = 27,
+    LostIncrement = 28,
+    AddedTwice = 29,
 }
 
 /// Who can tell it.
@@ -273,6 +275,24 @@ pub const FLAWS: &[FlawLine] = &[
         teller: Teller::Store,
         does: "an acknowledged write of shared cells does nothing",
         visible: "acknowledged writes stay; any later read of the shared cells",
+        disciplines: LWW,
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::LostIncrement,
+        name: "lost_increment",
+        teller: Teller::Store,
+        does: "what was added to a counter is not in it, though it was acknowledged",
+        visible: "acknowledged writes stay; any later read of the counter",
+        disciplines: LWW,
+        needs: Needs::Nothing,
+    },
+    FlawLine {
+        flaw: Flaw::AddedTwice,
+        name: "added_twice",
+        teller: Teller::Store,
+        does: "what was added to a counter is added twice",
+        visible: "always, by any later read of the counter",
         disciplines: LWW,
         needs: Needs::Nothing,
     },

@@ -207,6 +207,14 @@ impl TableLayout {
         }
     }
 
+    /// Whether its columns, but for its key, are counters.
+    pub(crate) fn counts(&self) -> bool {
+        self.regular
+            .iter()
+            .chain(&self.shared)
+            .any(|c| c.ty == Type::Counter)
+    }
+
     /// Panics where the table has no such column.
     pub(crate) fn place(&self, id: ColumnId) -> Place {
         let at = self.places.binary_search_by_key(&id, |(id, _)| *id);

@@ -20,7 +20,7 @@ mod store;
 mod tests;
 
 use crate::Unusable;
-use crate::dialect::{self, POSTGRES, Renderer};
+use crate::dialect::{self, Dialect, POSTGRES, Renderer};
 use crate::flaws::{Flaw, Liar, Teller};
 use crate::layout::Layouts;
 use crate::target::{Control, Description, Facts, Gone, Identity, OpenOptions, Request, Session, Target};
@@ -97,6 +97,15 @@ impl Reference {
     }
 }
 
+/// In whose words it is shown: PostgreSQL's, which has no type for counters, but words for adding to one.
+const WORDS: Dialect = Dialect {
+    column_type: |ty| match ty {
+        Type::Counter => Some("bigint".to_owned()),
+        ty => (POSTGRES.column_type)(ty),
+    },
+    ..POSTGRES
+};
+
 impl Target for Reference {
     fn describe(&self) -> Description {
         Description {
@@ -167,7 +176,9 @@ impl Target for Reference {
 
     /// What PostgreSQL offers, whose words it is shown in.
     fn limits(&self, ty: &Type) -> Option<Limits> {
-        (POSTGRES.column_type)(*ty)?;
+        // Under `ordered` nobody adds.
+        let counts = self.shared.options.discipline == Discipline::Lww;
+        (WORDS.column_type)(*ty).filter(|_| counts || *ty != Type::Counter)?;
         Some(Limits::default())
     }
 
@@ -193,7 +204,7 @@ impl Target for Reference {
 
     fn plan_of_objects(&self, schema: &Schema) -> Vec<String> {
         let options = &self.shared.options;
-        dialect::objects(&POSTGRES, &self.shared.layouts.of(schema), options.discipline)
+        dialect::objects(&WORDS, &self.shared.layouts.of(schema), options.discipline)
     }
 
     fn connect(&self, who: SessionId, schema: &Arc<Schema>) -> Result<Box<dyn Session>, Unusable> {
@@ -217,11 +228,11 @@ impl Target for Reference {
     }
 
     fn text(&self, schema: &Schema, request: &Request<'_>) -> Vec<String> {
-        dialect::text(&POSTGRES, &self.shared.layouts.of(schema), request)
+        dialect::text(&WORDS, &self.shared.layouts.of(schema), request)
     }
 
     fn renderer(&self, schema: &Schema) -> Renderer {
-        Renderer::new(&POSTGRES, self.shared.layouts.of(schema))
+        Renderer::new(&WORDS, self.shared.layouts.of(schema))
     }
 
     fn control(&self) -> Option<Arc<dyn Control>> {

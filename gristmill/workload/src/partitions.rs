@@ -187,7 +187,7 @@ impl Partitions {
         // Which partition has which index is the same for all who share; what is done to it is each one's own.
         let seed = config.share.map_or(seed, |share| share.seed(seed));
         let lists = views.iter().zip(&schema.tables).map(|(view, table)| {
-            let kept = config.bookkeeping && !view.conditional;
+            let kept = config.bookkeeping && !view.conditional && !view.counts;
             List::of(&schema, table).filter(|_| kept)
         });
         let lists: Vec<Option<List>> = lists.collect();
@@ -419,6 +419,7 @@ impl Partitions {
                 let stamp;
                 if let Some(spot) = spots.first() {
                     lww::elements(lww, (self.seed, n), &mut steps, spot.view);
+                    lww::amounts((self.seed, n), &mut steps, spot.view);
                 }
                 let view = spots
                     .first()

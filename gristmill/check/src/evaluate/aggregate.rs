@@ -104,7 +104,7 @@ fn wrapped(n: i128, ty: Type) -> i128 {
         Type::Int8 => i128::from(n as i8),
         Type::Int16 => i128::from(n as i16),
         Type::Int32 => i128::from(n as i32),
-        Type::Int64 => i128::from(n as i64),
+        Type::Int64 | Type::Counter => i128::from(n as i64),
         _ => n,
     }
 }

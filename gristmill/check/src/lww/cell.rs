@@ -6,12 +6,15 @@
 //!  at one timestamp, both stay:     the target's rule between values (Ties)
 //! ```
 //!
+//! A counter has no timestamp that anybody knows: what is added to it adds up.
+//!
 //! Invariants:
-//! * L1 [`Cell::merge`] is commutative, associative and idempotent, whatever the order in which writes are applied.
+//! * L1 [`Cell::merge`] is commutative and associative, whatever the order in which writes are applied; and idempotent, but for
+//!   what is added to counters, which is applied once.
 //! * L2 two expiring values of one timestamp from different visits are decided by the server's clock, which nobody here
 //!   knows: what is kept is marked, and whoever would compare it must not.
 
-use datagen::domain::Domain;
+use datagen::domain::{COUNTER_ZERO, Domain};
 use datagen::value::{Kind as Made, Type, Value};
 use history::Ties;
 use std::cmp::Ordering;
@@ -32,13 +35,15 @@ pub(crate) enum Kind {
     Never,
     Tombstone,
     Value,
+    /// What was added to a counter so far; of a write, what it adds.
+    Sum,
 }
 
 /// A regular or shared cell, or a row's liveness (whose value is always 0).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cell {
     pub(crate) timestamp: i64,
-    /// The descriptor; 0 unless `kind` is [`Kind::Value`].
+    /// The descriptor; 0 unless `kind` is [`Kind::Value`] or [`Kind::Sum`].
     pub(crate) value: u64,
     pub(crate) kind: Kind,
     pub(crate) expiring: Expiring,
@@ -71,11 +76,29 @@ impl Cell {
         }
     }
 
+    /// What adding `n` to a counter that is not there leaves.
+    pub(crate) fn added(n: i64) -> Cell {
+        Cell {
+            timestamp: 0,
+            value: COUNTER_ZERO.wrapping_add(n.cast_unsigned()),
+            kind: Kind::Sum,
+            expiring: 0,
+        }
+    }
+
+    /// The sum of a counter, or what a write adds; `None` of every other cell.
+    pub(crate) fn sum(&self) -> Option<i64> {
+        (self.kind == Kind::Sum).then(|| self.value.wrapping_sub(COUNTER_ZERO).cast_signed())
+    }
+
     /// Whether `new` would change this cell, under a deletion of everything up to `deleted`.
     #[inline]
     pub(crate) fn yields_to(&self, new: &Cell, deleted: i64, rule: &Rule<'_>) -> bool {
         if new.timestamp <= deleted {
             return false;
+        }
+        if new.kind == Kind::Sum {
+            return true;
         }
         if self.timestamp != new.timestamp {
             return self.timestamp < new.timestamp;
@@ -87,7 +110,7 @@ impl Cell {
     fn loses_tie(&self, new: &Cell, rule: &Rule<'_>) -> bool {
         let rank = |cell: &Cell| match (cell.kind, cell.expiring) {
             (Kind::Never, _) => 0,
-            (Kind::Value, 0) => 1,
+            (Kind::Value, 0) | (Kind::Sum, _) => 1,
             (Kind::Value, _) => 2,
             (Kind::Tombstone, _) => 3,
         };
@@ -104,6 +127,10 @@ impl Cell {
     #[inline]
     pub(crate) fn merge(&mut self, new: &Cell, deleted: i64, rule: &Rule<'_>) {
         if !self.yields_to(new, deleted, rule) {
+            return;
+        }
+        if let (Some(a), Some(b)) = (self.sum(), new.sum()) {
+            *self = Cell::added(a.wrapping_add(b));
             return;
         }
         let clash = self.timestamp == new.timestamp

@@ -206,6 +206,19 @@ impl<'t> Area<'t> {
     }
 }
 
+/// What an op that adds to counters adds: the row (`None`: of the shared columns), then cell and amount; nothing of other ops.
+pub(crate) fn amounts(table: &TableLayout, op: &Op) -> (Option<u64>, Vec<(usize, Cell)>) {
+    let Op::Add { row, amounts, .. } = op else {
+        return (None, Vec::new());
+    };
+    let (area, slots) = match row {
+        Some(_) => (Area::row(table), table.regular_slots()),
+        None => (Area::shared(table), table.shared_slots()),
+    };
+    let cell = |(c, n): &(ColumnId, i64)| (slots.first(area.index(*c)), Cell::added(*n));
+    (*row, amounts.iter().map(cell).collect())
+}
+
 /// The area and row of an op that writes elements, its column and elements.
 pub(crate) type OfElements<'t, 'o> = (Area<'t>, Option<u64>, usize, &'o [(u16, Option<u64>)]);
 

@@ -1,7 +1,7 @@
 //! What a visit does to one partition, cut into the smallest pieces that a read may show or not.
 
 use super::cell::{Cell, Expiring};
-use super::cells::{Area, Whole, elements};
+use super::cells::{Area, Whole, amounts, elements};
 use super::merged::{Dirty, Effect, Merged};
 use crate::layout::TableLayout;
 use history::{Op, Part, Stamp, Step, Visit};
@@ -97,6 +97,12 @@ pub(crate) fn effects(table: &TableLayout, visit: &Visit, part: Part, expiring: 
                     });
                 });
             }
+            Op::Add { .. } => {
+                let (row, list) = amounts(table, op);
+                for (column, cell) in list {
+                    add(&mut all, row, column, cell);
+                }
+            }
             Op::DeleteRow { row, .. } => all.push(Effect::Delete {
                 rows: *row..*row + 1,
                 timestamp,
@@ -109,4 +115,29 @@ pub(crate) fn effects(table: &TableLayout, visit: &Visit, part: Part, expiring: 
         }
     }
     all
+}
+
+/// What a visit adds to one counter is one effect, however many of its statements do.
+fn add(all: &mut Vec<Effect>, row: Option<u64>, column: usize, cell: Cell) {
+    for effect in all.iter_mut() {
+        let known = match effect {
+            Effect::Write {
+                row: r,
+                column: c,
+                cell: known,
+            } if (Some(*r), *c) == (row, column) => known,
+            Effect::Shared {
+                column: c,
+                cell: known,
+            } if row.is_none() && *c == column => known,
+            _ => continue,
+        };
+        let sum = known.sum().and_then(|n| Some(n.wrapping_add(cell.sum()?)));
+        *known = Cell::added(sum.expect("a table of counters has nothing else"));
+        return;
+    }
+    all.push(match row {
+        Some(row) => Effect::Write { row, column, cell },
+        None => Effect::Shared { column, cell },
+    });
 }

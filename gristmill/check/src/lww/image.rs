@@ -13,7 +13,7 @@ pub(crate) type Gone<'a> = &'a [bool];
 
 /// Whether a cell holds a value that did not expire.
 pub(crate) fn is_alive(cell: &Cell, gone: Gone<'_>) -> bool {
-    cell.kind == Kind::Value
+    matches!(cell.kind, Kind::Value | Kind::Sum)
         && (cell.expiring == 0
             || cell.expiring == CLASH
             || !gone.get(cell.expiring as usize - 1).is_some_and(|g| *g))

@@ -11,12 +11,13 @@
 //! Must not know: queries, answers, visits' fates.
 //!
 //! Invariants:
-//! * L4 two histories that hold the same writes leave the same [`Merged::content`], in whatever order, however often.
+//! * L4 two histories that hold the same writes leave the same [`Merged::content`], in whatever order, however often; only what
+//!   is added to counters is applied once.
 //! * L5 what a deletion covers is not kept: no cell stands at or below the deletions of its row.
 //! * L6 after [`Merged::undo`] everything is what it was at the mark, but for slots that hold nothing.
 
 use super::cell::{CLASH, Cell, Expiring, Kind, NEVER};
-use super::cells::{Area, Whole, elements};
+use super::cells::{Area, Whole, amounts, elements};
 use super::ranges::Ranges;
 use crate::layout::TableLayout;
 use history::{Lts, Op, Stamp, Ties};
@@ -284,6 +285,21 @@ impl Merged {
                     };
                     self.take(table, &effect, &mut changed);
                 });
+                if let Some(dirty) = dirty {
+                    dirty.rows.append(&mut changed.rows);
+                    dirty.shared |= changed.shared;
+                }
+            }
+            Op::Add { .. } => {
+                let (row, list) = amounts(table, op);
+                let mut changed = Dirty::default();
+                for (column, cell) in list {
+                    let effect = match row {
+                        Some(row) => Effect::Write { row, column, cell },
+                        None => Effect::Shared { column, cell },
+                    };
+                    self.take(table, &effect, &mut changed);
+                }
                 if let Some(dirty) = dirty {
                     dirty.rows.append(&mut changed.rows);
                     dirty.shared |= changed.shared;
@@ -623,7 +639,12 @@ impl Merged {
                 CLASH => Some(None),
                 n => Some(Some(self.expiries[n as usize - 1])),
             };
-            (c.timestamp, c.kind == Kind::Value, c.value, expiry)
+            (
+                c.timestamp,
+                matches!(c.kind, Kind::Value | Kind::Sum),
+                c.value,
+                expiry,
+            )
         };
         Content {
             deleted: self.deleted,

@@ -8,7 +8,7 @@ use super::merged::Merged;
 use crate::judged::Remains;
 use crate::layout::TableLayout;
 use datagen::schema::ColumnId;
-use history::{Cells, Elements, Op, Part};
+use history::{Amounts, Cells, Elements, Op, Part};
 use std::collections::BTreeMap;
 
 /// Two expiring values of one timestamp.
@@ -58,6 +58,9 @@ pub(crate) fn remains(
         for (at, op) in of_elements(part, Some(row), apart) {
             add(at, op);
         }
+        if let Some(op) = sum(part, Some(row), Area::row(table), cells) {
+            add((0, 0), op);
+        }
     }
     let (together, apart) = together(Area::shared(table), merged.shared())?;
     for (at, cells) in together {
@@ -66,7 +69,21 @@ pub(crate) fn remains(
     for (at, op) in of_elements(part, None, apart) {
         add(at, op);
     }
+    if let Some(op) = sum(part, None, Area::shared(table), merged.shared()) {
+        add((0, 0), op);
+    }
     Ok(all)
+}
+
+/// What was added to the counters of a row, at once; `None` where there are none.
+fn sum(part: Part, row: Option<u64>, area: Area<'_>, cells: &[Cell]) -> Option<Op> {
+    let sums = cells.iter().enumerate().filter_map(|(slot, cell)| {
+        let (column, _) = area.place(slot)?;
+        Some((area.id(column), cell.sum()?))
+    });
+    let mut amounts: Amounts = sums.collect();
+    amounts.sort_unstable();
+    (!amounts.is_empty()).then_some(Op::Add { part, row, amounts })
 }
 
 /// Writes of elements, which replace nothing but themselves.

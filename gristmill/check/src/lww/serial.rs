@@ -427,7 +427,11 @@ fn written(op: &Op, at: u64, content: &Content, table: &TableLayout) -> Content 
         Op::Update { cells, .. } => cells.iter().for_each(|(c, d)| set(c, *d)),
         Op::DeleteCells { columns, .. } => columns.iter().for_each(|c| set(c, None)),
         Op::DeleteRow { .. } => return content,
-        Op::Shared { .. } | Op::Elements { .. } | Op::DeleteSlice { .. } | Op::DeletePartition { .. } => {
+        Op::Shared { .. }
+        | Op::Elements { .. }
+        | Op::Add { .. }
+        | Op::DeleteSlice { .. }
+        | Op::DeletePartition { .. } => {
             unreachable!("a lightweight transaction writes one row")
         }
     }

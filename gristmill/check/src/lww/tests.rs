@@ -1,6 +1,7 @@
 //! The merge against a plain list of writes; the judge against its twin, and against itself under other conditions.
 
 mod clustered;
+mod counters;
 mod histories;
 mod merging;
 mod planted;

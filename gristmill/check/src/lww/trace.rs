@@ -10,7 +10,7 @@ use super::scene::{Scene, What};
 use super::see::{Seen, Viewer};
 use crate::difference::{Life, Teller};
 use crate::trace::Target;
-use datagen::domain::Domain;
+use datagen::domain::{COUNTER_ZERO, Domain};
 use datagen::schema::ColumnId;
 use history::finding::Why;
 use history::{Lts, Part, State};
@@ -34,6 +34,8 @@ enum Act {
     Set(ColumnId, Option<u64>),
     /// An element of a column, by its slot.
     Element(ColumnId, usize, Option<u64>),
+    /// To a counter.
+    Added(ColumnId, i64),
     /// All elements of a column.
     Emptied(ColumnId),
     Deleted,
@@ -224,6 +226,9 @@ impl Teller for Told<'_> {
 fn act(area: Area<'_>, slot: usize, cell: &Cell) -> Act {
     let (column, element) = area.place(slot).expect("it is a cell of a column");
     let (id, value) = (area.id(column), super::image::shown(cell, &[]));
+    if let Some(n) = cell.sum() {
+        return Act::Added(id, n);
+    }
     match element {
         Some(element) => Act::Element(id, element, value),
         None if area.of(column).len() > 1 => Act::Emptied(id),
@@ -258,7 +263,7 @@ impl Lived {
         for deed in lived.deeds.iter().filter(|d| d.standing == Standing::Visible) {
             match deed.act {
                 Act::Live => lived.live = Some(*deed),
-                Act::Set(column, _) => {
+                Act::Set(column, _) | Act::Added(column, _) => {
                     lived.cells.insert(column, *deed);
                 }
                 Act::Element(column, slot, _) => {
@@ -306,7 +311,10 @@ impl Lived {
 impl Act {
     /// Whether something stands there afterwards.
     fn is_value(&self) -> bool {
-        matches!(self, Act::Set(_, Some(_)) | Act::Element(_, _, Some(_)))
+        matches!(
+            self,
+            Act::Set(_, Some(_)) | Act::Element(_, _, Some(_)) | Act::Added(..)
+        )
     }
 }
 
@@ -333,6 +341,31 @@ impl Lived {
                 winner,
             ),
         })
+    }
+}
+
+impl Lived {
+    /// Of a counter: whose amount the difference is between what was seen and what was added. `None` of others.
+    fn why_sum(&self, column: ColumnId, d: Option<u64>) -> Option<(Why, Option<Lts>)> {
+        let amount = |deed: &Deed| match deed.act {
+            Act::Added(c, n) if c == column => Some(n),
+            _ => None,
+        };
+        let of = |standing: Standing| {
+            let all = self.deeds.iter().filter(move |deed| deed.standing == standing);
+            all.filter_map(move |deed| Some((deed.lts, amount(deed)?)))
+        };
+        self.deeds.iter().find_map(amount)?;
+        let sum = of(Standing::Visible).fold(0, |sum: i64, (_, n)| sum.wrapping_add(n));
+        let seen = d.map_or(0, |d| d.wrapping_sub(COUNTER_ZERO).cast_signed());
+        let more = seen.wrapping_sub(sum);
+        let by = |standing: Standing, of_it: i64| of(standing).find(|(_, n)| *n == of_it).map(|(lts, _)| lts);
+        let found = by(Standing::NotYet, more).map(|lts| (Why::NotYetCommitted(lts), lts));
+        let found = found.or_else(|| by(Standing::RolledBack, more).map(|lts| (Why::RolledBack(lts), lts)));
+        let found =
+            found.or_else(|| by(Standing::Visible, more.wrapping_neg()).map(|lts| (Why::Lacks(lts), lts)));
+        let found = found.or_else(|| by(Standing::Visible, more).map(|lts| (Why::AddedTwice(lts), lts)));
+        Some(found.map_or((Why::NeverWritten, None), |(why, lts)| (why, Some(lts))))
     }
 }
 
@@ -370,6 +403,9 @@ impl Life for Lived {
     }
 
     fn why_value(&self, column: ColumnId, d: Option<u64>) -> (Why, Option<Lts>) {
+        if let Some(told) = self.why_sum(column, d) {
+            return told;
+        }
         if let Some(told) = self.why_element(column, d) {
             return told;
         }

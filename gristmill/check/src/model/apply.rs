@@ -58,6 +58,7 @@ pub(crate) fn apply(
             None => 0,
         },
         Op::Elements { .. } => unreachable!("elements are written only where the greatest timestamp wins"),
+        Op::Add { .. } => unreachable!("counters are added to only where the greatest timestamp wins"),
         Op::DeleteSlice { slice, .. } => partition.remove(&table.rows_of(slice)),
         Op::DeletePartition { .. } => {
             let rows = partition.clear();

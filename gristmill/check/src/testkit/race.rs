@@ -9,7 +9,7 @@ pub(crate) fn draw_write(draws: &mut Draws, schema: &Schema, part: Part, lts: Lt
     let ops = if draws.one_in(3) { 2 + draws.below(3) } else { 1 };
     let steps: Vec<Step> = (0..ops)
         .map(|_| {
-            if let Some(op) = draw_elements(draws, schema, part) {
+            if let Some(op) = draw_add(draws, schema, part).or_else(|| draw_elements(draws, schema, part)) {
                 return Step::Write(op);
             }
             Step::Write(match draw_op(draws, schema, part) {
@@ -32,6 +32,26 @@ pub(crate) fn draw_write(draws: &mut Draws, schema: &Schema, part: Part, lts: Lt
         end,
         stamp: Some(stamp(draws, times)),
     }
+}
+
+/// What is added to counters, to a table of them; nothing is drawn for others.
+fn draw_add(draws: &mut Draws, schema: &Schema, part: Part) -> Option<Op> {
+    let table = schema.table(part.table);
+    if !table.counts() {
+        return None;
+    }
+    let shared = draws.one_in(4) && !table.shared.is_empty();
+    let rows = usize::try_from(table.rows().len()).expect("few rows");
+    let columns = if shared { &table.shared } else { &table.regular };
+    let first = draws.below(columns.len());
+    // Small ones, whose sums meet, and one that wraps around.
+    let all = columns.iter().enumerate().filter_map(|(i, column)| {
+        let amount = [1, -1, 2, 5, 0, i64::MAX][draws.below(6)];
+        (i == first || draws.one_in(2)).then_some((column.id, amount))
+    });
+    let amounts = all.collect();
+    let row = (!shared).then(|| draws.below(rows.min(4)) as u64);
+    Some(Op::Add { part, row, amounts })
 }
 
 /// A write of elements, in a third of all writes to a table that has them; nothing is drawn for others.

@@ -4,7 +4,7 @@
 use super::draw::{Draws, draw_query};
 use super::race::{draw_write, stamp};
 use super::sim::{Run, decode, encode, reason};
-use super::{World, composites, schema, semantics};
+use super::{World, composites, counters, schema, semantics};
 use crate::twin::query;
 use crate::twin::race::{Race, Written, written};
 use crate::twin::state::Content;
@@ -37,6 +37,8 @@ pub(crate) struct Kind {
     pub(crate) weak: bool,
     /// The first table has columns whose elements are cells.
     pub(crate) composites: bool,
+    /// The first table has counters and nothing else.
+    pub(crate) counters: bool,
 }
 
 impl Kind {
@@ -55,6 +57,7 @@ impl Kind {
             },
             weak: seed % 10 == 3,
             composites: seed % 8 >= 5,
+            counters: seed % 8 == 3,
         }
     }
 
@@ -84,6 +87,8 @@ impl Kind {
 #[derive(Clone)]
 struct Kept {
     write: Written,
+    /// The number of the statement in its visit.
+    nth: usize,
     at: u64,
 }
 
@@ -118,7 +123,11 @@ type FirstPage = (Vec<Vec<Value>>, (u64, u64));
 /// Runs a drawn history of so many visits.
 pub(crate) fn run(seed: u64, visits: usize, kind: Kind) -> Run {
     let mut draws = Draws::new(seed);
-    let schema = if kind.composites { composites() } else { schema() };
+    let schema = match (kind.composites, kind.counters) {
+        (_, true) => counters(),
+        (true, _) => composites(),
+        _ => schema(),
+    };
     let planned: Vec<Visit> = (0..visits)
         .map(|i| draw(&mut draws, &schema, Lts(i as u64 * 2 + 1), kind))
         .collect();
@@ -206,7 +215,9 @@ fn draw(draws: &mut Draws, schema: &Schema, lts: Lts, kind: Kind) -> Visit {
     } else {
         draws.pick(&levels)
     };
-    stamp.ttl = (kind.expire && draws.one_in(2)).then(|| 2 + u32::try_from(draws.below(4)).expect("small"));
+    let adds = visit.writes.iter().any(|part| schema.table(part.table).counts());
+    stamp.ttl =
+        (kind.expire && !adds && draws.one_in(2)).then(|| 2 + u32::try_from(draws.below(4)).expect("small"));
     visit
 }
 
@@ -343,7 +354,8 @@ impl Sim {
         let visit = self.planned[visit].clone();
         for part in &visit.writes {
             let kept = self.replicas[replica].entry(*part).or_default();
-            kept.extend(written(&visit, *part).into_iter().map(|write| Kept { write, at }));
+            let writes = written(&visit, *part).into_iter().enumerate();
+            kept.extend(writes.map(|(nth, write)| Kept { write, nth, at }));
         }
     }
 
@@ -457,15 +469,9 @@ fn rows_of(
 ) -> Vec<(query::Row, Vec<Value>)> {
     let mut contents: BTreeMap<Part, Content> = BTreeMap::new();
     for (part, kept) in db.iter().filter(|(p, _)| wants(query, **p)) {
-        let mut writes: Vec<Written> = Vec::new();
-        for k in kept {
-            if !writes
-                .iter()
-                .any(|w| w.lts == k.write.lts && w.did == k.write.did)
-            {
-                writes.push(k.write.clone());
-            }
-        }
+        let once: BTreeMap<(Lts, usize), &Written> =
+            kept.iter().map(|k| ((k.write.lts, k.nth), &k.write)).collect();
+        let writes: Vec<Written> = once.into_values().cloned().collect();
         let expired: BTreeSet<Lts> = kept
             .iter()
             .filter(|k| k.write.ttl.is_some_and(|ttl| is_gone(k.at, ttl, now)))
@@ -522,7 +528,7 @@ pub(crate) fn corrupt(draws: &mut Draws, run: &mut Run, kind: Kind) {
             let row = draws.below(n);
             let column = draws.below(lines[row].len());
             lines[row][column] = match &lines[row][column] {
-                Value::Int(n) if draws.one_in(2) => Value::Int(n + 1),
+                Value::Int(n) if draws.one_in(2) => Value::Int(n.wrapping_add(1)),
                 _ => Value::Null,
             };
         }
@@ -536,10 +542,14 @@ pub(crate) fn corrupt(draws: &mut Draws, run: &mut Run, kind: Kind) {
                     continue;
                 }
                 for part in &v.writes {
-                    let kept = written(v, *part).into_iter().map(|write| Kept {
-                        write,
-                        at: t.visible_from.0.min(a.snapshot.sent.0),
-                    });
+                    let kept = written(v, *part)
+                        .into_iter()
+                        .enumerate()
+                        .map(|(nth, write)| Kept {
+                            write,
+                            nth,
+                            at: t.visible_from.0.min(a.snapshot.sent.0),
+                        });
                     db.entry(*part).or_default().extend(kept);
                 }
             }

@@ -31,7 +31,7 @@ pub(crate) fn lines(
             if query.extras.stamps {
                 let cell = |c: &&ColumnId| {
                     let is_cell = matches!(table.place(**c), Place::Regular(_) | Place::Shared(_));
-                    is_cell && table.column(**c).ty.cells().is_none()
+                    is_cell && table.column(**c).ty.is_dated()
                 };
                 let stamps = columns.iter().filter(cell).map(|c| ColumnId(c.0 | STAMP));
                 wanted.extend(stamps.collect::<Vec<_>>());
@@ -392,7 +392,7 @@ impl InColumn for Value {
             (_, Type::Int8) => 8,
             (_, Type::Int16) => 16,
             (_, Type::Int32) => 32,
-            (_, Type::Int64) => 64,
+            (_, Type::Int64 | Type::Counter) => 64,
             (Sums::OfColumn, _) => 127,
         };
         let Value::Numeric(n, scale) = self else {

@@ -93,6 +93,7 @@ impl Race<'_> {
             };
             let mut line = Line::new();
             for column in &self.table.regular {
+                line.extend(self.sum(Some(row), column.id).map(|sum| (column.id, sum)));
                 if self.table.domain(column.id).elements().is_some() {
                     let value = self.composite(Some(row), column.id, deleted)?;
                     line.extend(value.map(|value| (column.id, value)));
@@ -139,6 +140,8 @@ impl Race<'_> {
                 }
             }
         }
+        let sum = |column: &datagen::schema::Column| Some((column.id, self.sum(None, column.id)?));
+        shared.extend(self.table.shared.iter().filter_map(sum));
         content.shared = (!shared.is_empty()).then_some(shared);
         Some(content)
     }
@@ -203,6 +206,17 @@ impl Race<'_> {
         }
         let something = parts.iter().any(|part| !part.is_null());
         Some(something.then(|| Value::Composite(parts.into())))
+    }
+
+    /// What was added to a counter; `None`: nothing ever.
+    fn sum(&self, row: Option<u64>, column: ColumnId) -> Option<Value> {
+        let added = self.writes.iter().filter_map(|w| match w.op()? {
+            Op::Add { row: r, amounts, .. } if *r == row => {
+                amounts.iter().find(|(c, _)| *c == column).map(|(_, n)| *n)
+            }
+            _ => None,
+        });
+        added.reduce(i64::wrapping_add).map(Value::Int)
     }
 
     fn regular(&self, op: &Op, row: u64, column: ColumnId) -> Option<Option<Value>> {

@@ -129,7 +129,8 @@ pub(crate) fn alone(judge: &Judge, a: &Answered) -> Alone {
         let all = written(writer, *part);
         if judge.semantics.replicas > 1 {
             let table = schema.table(part.table);
-            for (i, one) in all.iter().flat_map(|w| cut(w, table, &known)).enumerate() {
+            let pieces = all.iter().flat_map(|w| cut(w, table, &known));
+            for (i, one) in summed(pieces).into_iter().enumerate() {
                 units.push(((writer.lts, 2 + i), *part, vec![one]));
             }
         } else if by_index {
@@ -220,7 +221,7 @@ pub(crate) fn alone(judge: &Judge, a: &Answered) -> Alone {
 /// Whether a column is one cell: not of the key, and not one of which each element is a cell.
 fn is_cell(table: &Table, column: ColumnId) -> bool {
     let place = matches!(table.place(column), Place::Regular(_) | Place::Shared(_));
-    place && table.domain(column).elements().is_none()
+    place && table.column(column).ty.is_dated()
 }
 
 /// How many times to live each row of the answer ends with.
@@ -353,6 +354,29 @@ fn is_gone(judge: &Judge, lts: Lts, ttl: u32, a: &Answered) -> Option<bool> {
     None
 }
 
+/// Pieces of one visit, with what it adds to one counter together.
+fn summed(pieces: impl Iterator<Item = Written>) -> Vec<Written> {
+    let mut all: Vec<Written> = Vec::new();
+    for piece in pieces {
+        let Some(Op::Add { row, amounts, .. }) = piece.op() else {
+            all.push(piece);
+            continue;
+        };
+        let (column, n) = amounts[0];
+        let same = all.iter_mut().find_map(|other| match &mut other.did {
+            Did::Op(Op::Add { row: r, amounts, .. }) if r == row && amounts[0].0 == column => {
+                Some(&mut amounts[0].1)
+            }
+            _ => None,
+        });
+        match same {
+            Some(sum) => *sum = sum.wrapping_add(n),
+            None => all.push(piece),
+        }
+    }
+    all
+}
+
 /// A write as single cells, a deletion as those of the rows that were ever written.
 fn cut(w: &Written, table: &Table, rows: &[u64]) -> Vec<Written> {
     let with = |op: Op| Written {
@@ -430,6 +454,16 @@ fn cut(w: &Written, table: &Table, rows: &[u64]) -> Vec<Written> {
                     part: *part,
                     row: *row,
                     columns: vec![*c],
+                })
+            })
+            .collect(),
+        Op::Add { part, row, amounts } => amounts
+            .iter()
+            .map(|amount| {
+                with(Op::Add {
+                    part: *part,
+                    row: *row,
+                    amounts: std::iter::once(*amount).collect(),
                 })
             })
             .collect(),

@@ -79,6 +79,9 @@ impl Content {
             Op::Elements { .. } => {
                 unreachable!("elements are written only where the greatest timestamp wins")
             }
+            Op::Add { .. } => {
+                unreachable!("counters are added to only where the greatest timestamp wins")
+            }
             Op::DeleteSlice { slice, .. } => {
                 let before = self.rows.len();
                 self.rows.retain(|at, _| !is_in(table, *at, slice));

@@ -77,7 +77,7 @@ fn lie(line: &targets::FlawLine) -> Vec<String> {
 }
 
 /// Kinds of statement of the partitions workload, as verdicts count them.
-const ACTIONS: [(&str, &str); 25] = [
+const ACTIONS: [(&str, &str); 26] = [
     ("insert", "INSERT, nothing where the row exists"),
     ("insert-strict", "INSERT, refused where the row exists"),
     ("upsert", "INSERT, or UPDATE where the row exists"),
@@ -89,6 +89,7 @@ const ACTIONS: [(&str, &str); 25] = [
         "elements",
         "UPDATE or DELETE of single elements of a set or map, or fields of a user-defined type (Cassandra)",
     ),
+    ("add", "UPDATE that adds to counters (Cassandra)"),
     ("delete-slice", "DELETE of rows from or up to a key"),
     ("delete-range", "DELETE of rows between two keys"),
     ("delete-partition", "DELETE of a partition and its shared columns"),
@@ -142,7 +143,11 @@ fn types(target: Option<&str>, out: &mut Out) -> Result<Exit, Problem> {
             .map(str::to_owned)
             .collect::<Vec<_>>(),
     ];
-    for ty in Type::ALL.into_iter().chain(Type::composites()) {
+    for ty in Type::ALL
+        .into_iter()
+        .chain([Type::Counter])
+        .chain(Type::composites())
+    {
         let offers = opened
             .iter()
             .map(|t| if t.limits(&ty).is_some() { "yes" } else { "-" }.to_owned());

@@ -76,7 +76,7 @@ impl Base {
             Type::Int8 => integers(8),
             Type::Int16 => integers(16),
             Type::Int32 => integers(32),
-            Type::Int64 => integers(64),
+            Type::Int64 | Type::Counter => integers(64),
             Type::Float32 => Base::Float32(FloatBase::binary32(limits)),
             Type::Float64 => Base::Float64(FloatBase::binary64(limits)),
             Type::Numeric { precision, scale } => {

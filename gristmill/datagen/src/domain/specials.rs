@@ -12,7 +12,7 @@ pub(super) fn of(ty: Type, limits: &Limits) -> Vec<(&'static str, Value)> {
         Type::Int8 => integers(8),
         Type::Int16 => integers(16),
         Type::Int32 => integers(32),
-        Type::Int64 => integers(64),
+        Type::Int64 | Type::Counter => integers(64),
         Type::Float32 => floats32(limits),
         Type::Float64 => floats64(limits),
         Type::Numeric { precision, scale } => numerics(precision.min(limits.numeric_digits), scale),

@@ -538,3 +538,12 @@ fn a_composite_that_is_not_sorted_or_not_of_its_parts_is_nobodys() {
     assert_eq!(of("map<bool,bool>", vec![Value::Bool(true)]), None);
     assert_eq!(of("list<bool>", vec![Value::Bool(true); 6]), None);
 }
+
+#[test]
+fn descriptors_of_counters_differ_by_what_is_added() {
+    let domain = Domain::new(Type::Counter, Limits::default()).unwrap();
+    for n in [0, 1, -1, i64::MAX, i64::MIN] {
+        let d = domain.deflate(&Value::Int(n)).unwrap();
+        assert_eq!(d, COUNTER_ZERO.wrapping_add(n.cast_unsigned()), "{n}");
+    }
+}

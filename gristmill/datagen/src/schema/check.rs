@@ -1,6 +1,7 @@
 //! What must hold of a table before its domains are made.
 
 use super::{Column, Definition, SchemaError};
+use crate::value::Type;
 
 /// The longest name in characters: targets add a prefix, and some cut names at 63 bytes.
 const NAME_MAX: usize = 40;
@@ -52,6 +53,17 @@ pub(super) fn keys(table: &Definition) -> Result<(), SchemaError> {
         }
     }
     Ok(())
+}
+
+pub(super) fn counters(table: &Definition) -> Result<(), SchemaError> {
+    let other = |column: &&Column| column.ty != Type::Counter || !column.nullable;
+    match table.cells().find(other) {
+        Some(column) if table.counts() => Err(SchemaError::BesideCounters {
+            table: table.name.clone(),
+            column: column.name.clone(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn indexes(table: &Definition) -> Result<(), SchemaError> {

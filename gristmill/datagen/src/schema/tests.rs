@@ -93,6 +93,27 @@ fn a_plan_gives_the_schema_back() {
 }
 
 #[test]
+fn a_table_of_counters_counts() {
+    let counters = Definition {
+        regular: vec![column(2, "a", Type::Counter)],
+        shared: vec![column(4, "s", Type::Counter)],
+        indexes: vec![],
+        ..table()
+    };
+    let schema = Schema::new(vec![
+        counters,
+        Definition {
+            name: "u".to_owned(),
+            ..table()
+        },
+    ])
+    .unwrap();
+    assert!(schema.tables[0].counts() && !schema.tables[1].counts());
+    assert_eq!("counter".parse(), Ok(Type::Counter));
+    assert!("list<counter>".parse::<Type>().is_err());
+}
+
+#[test]
 fn tables_that_cannot_be_are_refused_by_name() {
     let refused = |change: &dyn Fn(&mut Definition)| {
         let mut table = table();
@@ -114,6 +135,8 @@ fn tables_that_cannot_be_are_refused_by_name() {
         refused(&|t| t.indexes[0].columns.clear()),
         refused(&|t| t.indexes[0].unique = true),
         refused(&|t| t.regular[1].limits.year_max = 0),
+        refused(&|t| t.regular[0].ty = Type::Counter),
+        refused(&|t| t.clustering[0].column.ty = Type::Counter),
         refused(&|t| {
             t.partition = (10..27)
                 .map(|id| key(id, &format!("p{id}"), Type::Bool))
@@ -135,6 +158,8 @@ fn tables_that_cannot_be_are_refused_by_name() {
         table `t`: index `i` has no columns
         table `t`: index `i` is unique: only the primary key may be; leave `unique` out
         table `t`: column `b`: years 1 to 0 hold no day: give year_min <= year_max within -4712 to 292000
+        table `t`: column `b` stands beside counters: all columns of such a table but its key are counters, none NOT NULL
+        table `t`: column `c` is in a key or an index, and a counter has no order: use another column
         table `t`: a key of 17 columns: at most 16 are supported"#]]
     .assert_eq(&told.join("\n"));
 }

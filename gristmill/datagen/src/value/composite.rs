@@ -93,7 +93,7 @@ impl Composite {
         let words = split(inner);
         let part = |word: &&str| -> Option<Type> {
             let ty: Type = word.trim().parse().ok()?;
-            let whole = !matches!(ty, Type::Composite(part) if !part.frozen);
+            let whole = !matches!(ty, Type::Composite(part) if !part.frozen) && ty != Type::Counter;
             whole.then_some(ty)
         };
         let all = |words: &[&str]| words.iter().map(part).collect::<Option<Vec<Type>>>();

@@ -58,12 +58,15 @@ pub enum Type {
     Duration,
     /// A UUID of version 1 ([`super::Value::Uuid`]); its order is that of its time, which is that of its bytes here.
     TimeUuid,
+    /// A sum of increments ([`super::Value::Int`]): never written as a value, never a key, in tables of counters alone
+    /// ([`crate::schema::Table::counts`]).
+    Counter,
     /// Made of others ([`super::Value::Composite`]): `list<int32>`, `frozen<map<text,int32>>`, `udt<a:int32,b:text>`.
     Composite(&'static Composite),
 }
 
 impl Type {
-    /// One of every scalar type, with `numeric(12,3)` and `numeric(38,6)` for the numerics.
+    /// One of every scalar type that is written as a value, with `numeric(12,3)` and `numeric(38,6)` for the numerics.
     pub const ALL: [Type; 22] = [
         Type::Bool,
         Type::Int8,
@@ -104,7 +107,7 @@ impl Type {
     /// Whether values of the type can be compared in every database that offers it: those of keys, indexes and conditions.
     #[must_use]
     pub const fn orders(self) -> bool {
-        !matches!(self, Type::Duration | Type::Composite(_))
+        !matches!(self, Type::Duration | Type::Counter | Type::Composite(_))
     }
 
     /// The set of such elements.
@@ -122,12 +125,18 @@ impl Type {
         }
     }
 
+    /// Whether a column of the type is one cell, which was written at one timestamp: no counter, nothing with elements.
+    #[must_use]
+    pub const fn is_dated(self) -> bool {
+        !matches!(self, Type::Counter) && self.cells().is_none()
+    }
+
     /// Whether `sum()` over the type means something exact: integers and numeric.
     #[must_use]
     pub const fn sums(self) -> bool {
         matches!(
             self,
-            Type::Int8 | Type::Int16 | Type::Int32 | Type::Int64 | Type::Numeric { .. }
+            Type::Int8 | Type::Int16 | Type::Int32 | Type::Int64 | Type::Counter | Type::Numeric { .. }
         )
     }
 }
@@ -156,6 +165,7 @@ impl fmt::Display for Type {
             Type::Decimal => "decimal",
             Type::Duration => "duration",
             Type::TimeUuid => "timeuuid",
+            Type::Counter => "counter",
             Type::Composite(composite) => return write!(f, "{composite}"),
         };
         f.write_str(name)
@@ -166,7 +176,7 @@ impl fmt::Display for Type {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "unknown type `{0}`: use bool, int8, int16, int32, int64, float32, float64, numeric(P,S) with S <= P <= 38, \
-     text, ascii, bytes, uuid, date, time, timestamp, timestamptz, inet, varint, decimal, duration, timeuuid, or of these \
+     text, ascii, bytes, uuid, date, time, timestamp, timestamptz, inet, varint, decimal, duration, timeuuid, counter, or of these (but for counter) \
      list<T>, set<T>, map<K,V>, tuple<T,…>, udt<name:T,…>, vector<T,N>, each perhaps as frozen<…>, as it is within another"
 )]
 pub struct UnknownType(pub String);
@@ -194,6 +204,7 @@ impl FromStr for Type {
         }
         Type::ALL
             .into_iter()
+            .chain([Type::Counter])
             .find(|ty| ty.to_string() == text && !text.contains('('))
             .ok_or_else(unknown)
     }

@@ -1,8 +1,8 @@
 //! Whether a visit fits a schema, so that a target can be sent it and a model can follow it (E4).
 
 use crate::{
-    Aggregate, Cells, Change, Elements, End, From, Op, Part, Parts, Query, Relation, RowChoice, Select, Step,
-    Visit,
+    Aggregate, Amounts, Cells, Change, Elements, End, From, Op, Part, Parts, Query, Relation, RowChoice,
+    Select, Step, Visit,
 };
 use datagen::schema::{ColumnId, Place, Schema, SizeClass, Table};
 use datagen::universe::Slice;
@@ -85,6 +85,11 @@ fn stamped(visit: &Visit, say: &mut dyn FnMut(String)) {
         (End::Batch { .. }, Some(_)) if !writes || visit.writes.is_empty() || !one_of_each_table(visit) => {
             say("a batch is of writes of one partition of a table".to_owned());
         }
+        (End::Batch { logged }, Some(_))
+            if adds(visit) > 0 && (logged || adds(visit) < visit.steps.len()) =>
+        {
+            say("a batch that adds to counters does nothing else, and is not logged".to_owned());
+        }
         (End::Commit | End::Rollback, Some(_)) => {
             say("a visit with a timestamp ends with `auto`, `batch` or `logged-batch`".to_owned());
         }
@@ -110,6 +115,12 @@ fn stamped(visit: &Visit, say: &mut dyn FnMut(String)) {
                 .to_owned(),
         );
     }
+}
+
+/// How many statements add to counters.
+fn adds(visit: &Visit) -> usize {
+    let adds = |step: &&Step| matches!(step, Step::Write(Op::Add { .. }));
+    visit.steps.iter().filter(adds).count()
 }
 
 /// Sorted by table, no table twice.
@@ -147,6 +158,11 @@ impl Fit<'_> {
         let what =
             what.or_else(|| (!plain).then_some("has cells of its own for its elements: leave it as it is"));
         let indexed = alone && self.table.indexes.iter().any(|i| i.columns.contains(&id));
+        let what = what.or_else(|| {
+            self.table
+                .counts()
+                .then_some("is of a table of counters: leave it as it is")
+        });
         if let Some(what) = what.or_else(|| indexed.then_some("is in an index of the schema")) {
             (self.say)(format!("column c{} {what}", id.0));
         }
@@ -154,6 +170,14 @@ impl Fit<'_> {
 
     fn op(&mut self, op: &Op, visit: &Visit) {
         self.part(op.part());
+        if self.table.counts() && !matches!(op, Op::Add { .. }) {
+            (self.say)(format!(
+                "`{}` of a table of counters: what a deleted counter shows when it is added to again is open, so only `add` \
+                 writes them",
+                op.kind()
+            ));
+            return;
+        }
         match op {
             Op::Insert {
                 row, cells, strict, ..
@@ -213,6 +237,16 @@ impl Fit<'_> {
                     );
                 }
             }
+            Op::Add { row, amounts, .. } => {
+                row.iter().for_each(|row| self.row(*row));
+                self.amounts(row.is_none(), amounts);
+                if visit.stamp.is_none_or(|stamp| stamp.ttl.is_some()) {
+                    (self.say)(
+                        "`add` needs a visit with a timestamp and no `ttl`: `| auto at 1000 quorum`"
+                            .to_owned(),
+                    );
+                }
+            }
             Op::DeleteSlice { slice, .. } => self.slice(slice),
             Op::DeletePartition { .. } => {
                 if visit.end == End::Autocommit && visit.stamp.is_none() && !self.table.shared.is_empty() {
@@ -255,6 +289,25 @@ impl Fit<'_> {
                     "{slot}={value}: the element has {} values, from 0",
                     slots.values(slot)
                 ));
+            }
+        }
+    }
+
+    fn amounts(&mut self, shared: bool, amounts: &Amounts) {
+        self.some(amounts.len(), "it adds to at least one counter");
+        if !amounts.is_sorted_by(|a, b| a.0 < b.0) {
+            (self.say)("counters are named in the order of their columns, each once".to_owned());
+        }
+        for (id, _) in amounts {
+            let fits = match self.place(*id) {
+                Some(Place::Regular(_)) => !shared,
+                Some(Place::Shared(_)) => shared,
+                Some(Place::Partition(_) | Place::Clustering(_)) => false,
+                None => continue,
+            };
+            if !fits || !self.table.counts() {
+                let kind = if shared { "shared" } else { "regular" };
+                (self.say)(format!("column c{} is no {kind} counter", id.0));
             }
         }
     }

@@ -93,7 +93,7 @@ fn a_mistake_is_named_with_its_column() {
     );
     assert_eq!(
         says("1: insret t0/1/1 | commit"),
-        "column 4: expected insert, insert!, upsert, update, elements, shared, delete, read, savepoint, rollback to, \
+        "column 4: expected insert, insert!, upsert, update, elements, add, shared, delete, read, savepoint, rollback to, \
          create-index, drop-index, drop-column or add-column, \
          found \"insret t0/1/1 | comm\""
     );
@@ -175,6 +175,13 @@ fn op() -> impl Strategy<Value = Op> {
                 column,
                 elements: elements.into(),
             }),
+        (part(), any::<Option<u64>>(), vec((column(), any::<i64>()), 0..4)).prop_map(
+            |(part, row, amounts)| Op::Add {
+                part,
+                row,
+                amounts: amounts.into(),
+            }
+        ),
         (part(), slice()).prop_map(|(part, slice)| Op::DeleteSlice { part, slice }),
         part().prop_map(|part| Op::DeletePartition { part }),
     ]

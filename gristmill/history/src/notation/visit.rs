@@ -5,8 +5,8 @@ use super::ending;
 use super::scan::{Scan, Scanned, joined};
 use crate::explicit::written;
 use crate::{
-    Aggregate, Cells, Change, ChangeKind, Extras, From, Level, Lts, Op, Part, Parts, Predicate, Query,
-    Relation, RowChoice, Select, Step, Visit,
+    Aggregate, Amounts, Cells, Change, ChangeKind, Extras, From, Level, Lts, Op, Part, Parts, Predicate,
+    Query, Relation, RowChoice, Select, Step, Visit,
 };
 use datagen::schema::ColumnId;
 use datagen::universe::Slice;
@@ -174,6 +174,15 @@ impl fmt::Display for Op {
                     joined(elements, element)
                 )
             }
+            Self::Add { part, row, amounts } => {
+                let row = row.map_or(String::new(), |row| format!("/{row}"));
+                let amount = |(column, n): &(ColumnId, i64)| format!(" c{}={n}", column.0);
+                write!(
+                    f,
+                    "add {part}{row}{}",
+                    amounts.iter().map(amount).collect::<String>()
+                )
+            }
             Self::DeleteSlice { part, slice } => write!(f, "delete {part}{}", slice_text(slice)),
             Self::DeletePartition { part } => write!(f, "delete {part}"),
         }
@@ -181,7 +190,7 @@ impl fmt::Display for Op {
 }
 
 /// What a step may begin with.
-const WORDS: &str = "insert, insert!, upsert, update, elements, shared, delete, read, savepoint, rollback to, create-index, drop-index, \
+const WORDS: &str = "insert, insert!, upsert, update, elements, add, shared, delete, read, savepoint, rollback to, create-index, drop-index, \
      drop-column or add-column";
 
 fn op(scan: &mut Scan<'_>) -> Scanned<Op> {
@@ -190,6 +199,18 @@ fn op(scan: &mut Scan<'_>) -> Scanned<Op> {
             part: part(scan)?,
             cells: cells(scan)?,
         });
+    }
+    if scan.eat("add ") {
+        let part = part(scan)?;
+        let row = scan.eat("/").then(|| scan.number()).transpose()?;
+        let mut amounts = Amounts::new();
+        while scan.peek(" c") {
+            scan.expect(" ")?;
+            let column = column(scan)?;
+            scan.expect("=")?;
+            amounts.push((column, scan.number()?));
+        }
+        return Ok(Op::Add { part, row, amounts });
     }
     if scan.eat("elements ") {
         let part = part(scan)?;

@@ -242,7 +242,7 @@ fn inflate(op: &Op, schema: &Schema, bytes: &mut Vec<u8>) {
             }
         }
         Op::DeleteRow { row, .. } | Op::DeleteCells { row, .. } => table.rows().inflate_into(*row, bytes),
-        Op::Elements { .. } | Op::DeleteSlice { .. } | Op::DeletePartition { .. } => {}
+        Op::Elements { .. } | Op::Add { .. } | Op::DeleteSlice { .. } | Op::DeletePartition { .. } => {}
     }
 }
 

@@ -280,7 +280,7 @@ fn touches(schema: &Schema, step: &Step, finding: &Finding, the_row: bool) -> bo
         | Op::Update { row: r, .. }
         | Op::DeleteRow { row: r, .. }
         | Op::DeleteCells { row: r, .. } => *r == row,
-        Op::Elements { row: r, .. } => *r == Some(row),
+        Op::Elements { row: r, .. } | Op::Add { row: r, .. } => *r == Some(row),
         Op::DeleteSlice { part, slice } => schema.table(part.table).rows().range(slice).contains(&row),
         Op::DeletePartition { .. } => true,
         Op::Shared { .. } => false,

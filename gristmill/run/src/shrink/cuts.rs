@@ -238,6 +238,10 @@ pub(crate) fn narrower(op: &Op, stays: &dyn Fn(ColumnId) -> bool) -> Option<Op> 
             !columns.is_empty()
         }
         Op::Elements { column, .. } => stays(*column),
+        Op::Add { amounts, .. } => {
+            amounts.retain(|(id, _)| stays(*id));
+            !amounts.is_empty()
+        }
         Op::DeleteRow { .. } | Op::DeleteSlice { .. } | Op::DeletePartition { .. } => true,
     };
     left.then_some(op)
@@ -313,6 +317,7 @@ pub(super) fn at(op: &Op, to: Part) -> Op {
         | Op::DeleteRow { part, .. }
         | Op::DeleteCells { part, .. }
         | Op::Elements { part, .. }
+        | Op::Add { part, .. }
         | Op::DeleteSlice { part, .. }
         | Op::DeletePartition { part } => *part = to,
     }

@@ -326,6 +326,19 @@ fn simpler_writes(op: &Op) -> Vec<Op> {
                 elements: elements.into(),
             })
             .collect(),
+        // One counter; one less; one at a time.
+        Op::Add { part, row, amounts } => {
+            let fewer = shorter(amounts).into_iter().map(history::Amounts::from);
+            let ones: history::Amounts = amounts.iter().map(|(id, _)| (*id, 1)).collect();
+            fewer
+                .chain((ones != *amounts).then_some(ones))
+                .map(|amounts| Op::Add {
+                    part: *part,
+                    row: *row,
+                    amounts,
+                })
+                .collect()
+        }
         _ => {
             let Some(cells) = cells_of(op) else {
                 return Vec::new();
@@ -423,7 +436,7 @@ fn plain_of(domain: &Domain) -> Vec<u64> {
     let ints = || [0, 1, 2, 7].map(Value::Int).to_vec();
     let values = match domain.ty() {
         Type::Bool => vec![Value::Bool(true), Value::Bool(false)],
-        Type::Int8 | Type::Int16 | Type::Int32 | Type::Int64 => ints(),
+        Type::Int8 | Type::Int16 | Type::Int32 | Type::Int64 | Type::Counter => ints(),
         Type::Float32 => [0.0, 1.0].map(Value::Float32).to_vec(),
         Type::Float64 => [0.0, 1.0].map(Value::Float64).to_vec(),
         Type::Numeric { scale, .. } => [0, 1]
@@ -524,8 +537,9 @@ const ROWS: Keys = Keys {
                     | Op::Update { row, .. }
                     | Op::DeleteRow { row, .. }
                     | Op::DeleteCells { row, .. }
-                    | Op::Elements { row: Some(row), .. } => *row = new(*row),
-                    Op::Elements { row: None, .. } => {}
+                    | Op::Elements { row: Some(row), .. }
+                    | Op::Add { row: Some(row), .. } => *row = new(*row),
+                    Op::Elements { row: None, .. } | Op::Add { row: None, .. } => {}
                     Op::Shared { .. } | Op::DeleteSlice { .. } | Op::DeletePartition { .. } => {}
                 }
                 Step::Write(op)

@@ -159,6 +159,15 @@ fn what_a_corruptor_says_of_racing_writes_shrinks_too() {
 }
 
 #[test]
+fn an_increment_that_is_added_twice_shrinks_to_few() {
+    shrinks(
+        "reference:",
+        "discipline=lww sessions=8 visits=1500 lie:added_twice=1/10",
+        6,
+    );
+}
+
+#[test]
 fn a_truthful_run_has_nothing_to_shrink() {
     let store = memory();
     let run = ending(&plan("reference:", "sessions=2 visits=100"), store.path());

@@ -173,20 +173,16 @@ impl Client {
         Ok(self.runtime.block_on(page)?)
     }
 
-    /// Several writes as one message.
+    /// Several writes as one message, of a kind by its number in [`BATCHES`](crate::dialect::cql::BATCHES).
     pub(super) fn batch<V: SerializeRow>(
         &self,
-        logged: bool,
+        kind: usize,
         statements: Vec<PreparedStatement>,
         stamp: Option<&Stamp>,
         values: Vec<V>,
         deadline: Duration,
     ) -> Asked<QueryResult> {
-        let kind = if logged {
-            BatchType::Logged
-        } else {
-            BatchType::Unlogged
-        };
+        let kind = [BatchType::Logged, BatchType::Unlogged, BatchType::Counter][kind];
         let statements = statements
             .into_iter()
             .map(BatchStatement::PreparedStatement)

@@ -126,12 +126,12 @@ impl CassandraSession {
             return Answer::Refused(codes::words(ReasonKind::Disconnected, "the session is closed"));
         }
         let (statements, beside) = (script.statements(), script.beside);
-        let logged = statements
+        let kind = statements
             .first()
             .and_then(|s| BATCHES.iter().position(|b| *b == s.sql));
-        let done = match (logged, statements) {
+        let done = match (kind, statements) {
             (Some(kind), [_, members @ .., _]) => {
-                self.remembered(members, |me| me.batch(kind == 0, members, &beside, deadline))
+                self.remembered(members, |me| me.batch(kind, members, &beside, deadline))
             }
             _ => self.each(statements, &beside, deadline, keep),
         };
@@ -229,7 +229,7 @@ impl CassandraSession {
 
     fn batch(
         &mut self,
-        logged: bool,
+        kind: usize,
         members: &[Statement],
         beside: &Beside,
         deadline: Duration,
@@ -242,7 +242,7 @@ impl CassandraSession {
         }
         let values = members.iter().map(Values).collect();
         self.client
-            .batch(logged, statements, beside.stamp.as_ref(), values, deadline)
+            .batch(kind, statements, beside.stamp.as_ref(), values, deadline)
             .map(|_| Done::Affected(members.len() as u64))
             .map_err(failed)
     }

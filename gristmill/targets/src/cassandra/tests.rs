@@ -2,6 +2,7 @@
 //!
 //! One node serves all the checks that need none of their own; each has a keyspace.
 
+mod counters;
 mod elements;
 mod life;
 mod meaning;
@@ -64,7 +65,7 @@ fn cassandra_means_what_the_judge_takes_it_to_mean() {
     if !installed() {
         return;
     }
-    let checks: [(&str, Check); 21] = [
+    let checks: [(&str, Check); 23] = [
         (
             "values of every type come back",
             types::values_of_every_type_come_back,
@@ -88,6 +89,11 @@ fn cassandra_means_what_the_judge_takes_it_to_mean() {
         (
             "elements",
             elements::elements_stand_for_themselves_whatever_the_order,
+        ),
+        ("counters", counters::counters_are_the_sums_of_what_was_added),
+        (
+            "counters at once",
+            counters::sessions_that_add_at_once_lose_nothing,
         ),
         ("frozen composites", elements::frozen_composites_are_one_value),
         ("composites in composites", elements::composites_may_hold_others),

@@ -128,6 +128,7 @@ fn native(ty: Type) -> Option<NativeType> {
         Type::Varint => NativeType::Varint,
         Type::Duration => NativeType::Duration,
         Type::TimeUuid => NativeType::Timeuuid,
+        Type::Counter => NativeType::Counter,
         Type::Composite(_) => return None,
     })
 }
@@ -173,7 +174,7 @@ fn read_native<'a>(bytes: &'a [u8], native: &NativeType, want: Want) -> Option<C
         NativeType::TinyInt => int(i8::from_be_bytes(bytes.try_into().ok()?).into()),
         NativeType::SmallInt => int(i16::from_be_bytes(bytes.try_into().ok()?).into()),
         NativeType::Int => int(i32::from_be_bytes(bytes.try_into().ok()?).into()),
-        NativeType::BigInt => int(i64::from_be_bytes(bytes.try_into().ok()?)),
+        NativeType::BigInt | NativeType::Counter => int(i64::from_be_bytes(bytes.try_into().ok()?)),
         NativeType::Float => Some(Cell::Float32(f32::from_be_bytes(bytes.try_into().ok()?))),
         NativeType::Double => Some(Cell::Float64(f64::from_be_bytes(bytes.try_into().ok()?))),
         NativeType::Decimal => {

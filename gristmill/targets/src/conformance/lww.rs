@@ -181,6 +181,7 @@ fn moved(op: &Op, to: Part) -> Op {
         | Op::DeleteRow { part, .. }
         | Op::DeleteCells { part, .. }
         | Op::Elements { part, .. }
+        | Op::Add { part, .. }
         | Op::DeleteSlice { part, .. }
         | Op::DeletePartition { part } => *part = to,
     }

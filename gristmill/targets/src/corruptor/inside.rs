@@ -124,6 +124,8 @@ impl There<'_> {
             Op::DeleteCells { columns, .. } => cell(columns[0]) == Some(None),
             Op::Update { cells, .. } => cell(cells[0].0) == Some(cells[0].1),
             Op::Upsert { row, .. } => after.contains_key(row),
+            // It was acknowledged, and others may add at the same time.
+            Op::Add { .. } => true,
             _ => false,
         };
         arrived.then_some(())
@@ -151,6 +153,17 @@ impl There<'_> {
             let cells: Cells = [(regular[i].id, Some(other))].into_iter().collect();
             Some(Op::Update { part, row, cells })
         };
+        if self.table.counts() {
+            // Nothing else can be done to a counter.
+            let i = match flaw {
+                Flaw::DbChangeValue => cell(false)?,
+                Flaw::DbShowValue => cell(true)?,
+                _ => return None,
+            };
+            let amounts = [(regular[i].id, 1)].into_iter().collect();
+            let row = Some(row);
+            return Some(Op::Add { part, row, amounts });
+        }
         match flaw {
             Flaw::DbHideRow => Some(Op::DeleteRow { part, row }),
             Flaw::DbHideValue => Some(Op::DeleteCells {

@@ -23,8 +23,8 @@ use std::fmt::Write as _;
 
 pub(crate) use says::{LEFT_OUT, says};
 
-/// How a logged batch begins, and an unlogged one.
-pub(crate) const BATCHES: [&str; 2] = ["BEGIN BATCH", "BEGIN UNLOGGED BATCH"];
+/// How a logged batch begins, an unlogged one, and one that adds to counters.
+pub(crate) const BATCHES: [&str; 3] = ["BEGIN BATCH", "BEGIN UNLOGGED BATCH", "BEGIN COUNTER BATCH"];
 /// How a batch ends.
 pub(crate) const APPLY: &str = "APPLY BATCH";
 
@@ -69,6 +69,7 @@ fn column_type(ty: Type) -> Option<String> {
         Type::Decimal => "decimal",
         Type::Duration => "duration",
         Type::TimeUuid => "timeuuid",
+        Type::Counter => "counter",
         // Appending to it has no meaning that does not depend on the server's clock, nor has a tie of two of them.
         Type::Composite(composite) if composite.kind == Kind::List && !composite.frozen => return None,
         Type::Composite(composite) => return composed(composite, &|udt| Some(udt.to_string())),

@@ -65,6 +65,7 @@ fn column_type(ty: Type) -> Option<String> {
             | Type::Decimal
             | Type::Duration
             | Type::TimeUuid
+            | Type::Counter
             | Type::Composite(_) => return None,
         }
         .to_owned(),

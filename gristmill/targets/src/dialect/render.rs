@@ -309,6 +309,7 @@ impl Writer<'_> {
                 self.where_row(table, part.position, *row);
             }
             Op::Elements { .. } => self.push("-- elements are not offered: no column here has any"),
+            Op::Add { .. } => self.push("-- counters are not offered: no column here is one"),
             Op::DeleteRow { part, row } => {
                 self.delete(table);
                 self.where_row(table, part.position, *row);

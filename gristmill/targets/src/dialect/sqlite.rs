@@ -36,9 +36,8 @@ pub(crate) const DIGITS_MAX: u8 = 18;
 fn column_type(ty: Type) -> Option<String> {
     let class = match ty {
         Type::Numeric { precision, .. } if precision > DIGITS_MAX => return None,
-        Type::Inet | Type::Varint | Type::Decimal | Type::Duration | Type::TimeUuid | Type::Composite(_) => {
-            return None;
-        }
+        Type::Inet | Type::Varint | Type::Decimal | Type::Duration | Type::TimeUuid => return None,
+        Type::Counter | Type::Composite(_) => return None,
         Type::Bool
         | Type::Int8
         | Type::Int16

@@ -51,6 +51,7 @@ pub(super) fn slot_oid(slot: Slot) -> u32 {
             Type::TimestampTz => oid::TIMESTAMPTZ,
             Type::Inet
             | Type::Varint
+            | Type::Counter
             | Type::Decimal
             | Type::Duration
             | Type::TimeUuid

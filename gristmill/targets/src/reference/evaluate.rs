@@ -179,7 +179,7 @@ impl<'a> View<'a> {
         ids.iter().map(|id| self.value(*id)).collect()
     }
 
-    /// When a cell was written; `None` for a key column.
+    /// When a cell was written; `None` for a key column, and for a counter.
     fn stamp(&self, id: ColumnId) -> Option<Value> {
         let stamps = self
             .source
@@ -187,6 +187,7 @@ impl<'a> View<'a> {
             .as_ref()
             .expect("timestamps are kept where they are asked for");
         let at = match self.table.place(id) {
+            _ if !self.table.any(id).ty.is_dated() => return None,
             Place::Partition(_) | Place::Clustering(_) => return None,
             Place::Regular(i) => stamps.regular[i],
             Place::Shared(i) => stamps.shared[i],
@@ -324,13 +325,20 @@ fn aggregates<'a, V: std::borrow::Borrow<View<'a>>>(
 
 fn add(a: Value, b: Value) -> Value {
     match (a, b) {
-        (Value::Int(a), Value::Int(b)) => Value::Int(a.checked_add(b).expect("the plan sums only what fits")),
+        // Counters are numbers of 64 bits, and their sum is exact here.
+        (Value::Int(a), Value::Int(b)) => whole(i128::from(a) + i128::from(b)),
+        (Value::Numeric(a, 0), Value::Int(b)) => whole(a + i128::from(b)),
         (Value::Numeric(a, s), Value::Numeric(b, t)) => {
             assert_eq!(s, t, "the numerics of a column have one scale");
             Value::Numeric(a.checked_add(b).expect("the plan sums only what fits"), s)
         }
         (a, b) => panic!("sum of {a} and {b}"),
     }
+}
+
+/// A whole number, plain where it fits.
+fn whole(n: i128) -> Value {
+    i64::try_from(n).map_or(Value::Numeric(n, 0), Value::Int)
 }
 
 /// Two neighbours with different sort keys change places, if there are any.

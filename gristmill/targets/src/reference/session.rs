@@ -374,7 +374,9 @@ impl ReferenceSession {
                 changes.insert(key, Some(table.fill_shared(sight.get(key), cells)));
                 1
             }
-            Op::Elements { .. } => unreachable!("no column here has elements of its own"),
+            Op::Elements { .. } | Op::Add { .. } => {
+                unreachable!("no column here has elements, or is a counter")
+            }
             Op::DeleteRow { row, .. } => {
                 let key = row_key(part, *row);
                 let there = sight.get(key).is_some();

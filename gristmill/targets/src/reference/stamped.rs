@@ -19,13 +19,15 @@ pub(super) use store::Partitions;
 use store::{Bend, Seen, SeenRow};
 
 /// The lies about writes, in the order in which they are tried at one address.
-const WRITES: [Flaw; 6] = [
+const WRITES: [Flaw; 8] = [
     Flaw::LostUpdate,
     Flaw::TornCommit,
     Flaw::OlderWins,
     Flaw::TieWrong,
     Flaw::RangeOffByOne,
     Flaw::StaticLost,
+    Flaw::LostIncrement,
+    Flaw::AddedTwice,
 ];
 
 /// The lies about the rows that a read sees.
@@ -158,6 +160,13 @@ impl ReferenceSession {
                     ops,
                     Bend {
                         off_by_one: Some(liar.choice(flaw, at, 1)),
+                        ..plain
+                    },
+                ),
+                Flaw::LostIncrement | Flaw::AddedTwice => with(
+                    ops,
+                    Bend {
+                        times: Some(if flaw == Flaw::AddedTwice { 2 } else { 0 }),
                         ..plain
                     },
                 ),

@@ -231,6 +231,7 @@ mod drawn {
     pub(super) const NODE: u64 = 3;
     pub(super) const CONDITION: u64 = 4;
     pub(super) const ELEMENTS: u64 = 5;
+    pub(super) const AMOUNTS: u64 = 6;
 }
 
 /// How visit `n` ends and what it says beside its steps. `ops`: its writes, 0 of a read.
@@ -261,7 +262,9 @@ pub(super) fn ending(
     };
     let level = dice(drawn::LEVEL).pick(levels).copied();
     let mut life = dice(drawn::TTL);
-    let dies = ops > 0 && condition.is_none() && life.in_16(lww.ttl_in_16);
+    let adds = |step: &Step| matches!(step, Step::Write(Op::Add { .. }));
+    let counts = steps.first().is_some_and(adds);
+    let dies = ops > 0 && !counts && condition.is_none() && life.in_16(lww.ttl_in_16);
     let stamp = Stamp {
         condition,
         timestamp: lww.clock.timestamp(seed, history::Lts(n + 1)),
@@ -275,7 +278,7 @@ pub(super) fn ending(
     };
     let end = if ops > 1 {
         End::Batch {
-            logged: dice(drawn::LOGGED).in_16(lww.logged_in_16),
+            logged: !counts && dice(drawn::LOGGED).in_16(lww.logged_in_16),
         }
     } else {
         End::Autocommit
@@ -326,6 +329,39 @@ pub(super) fn elements(lww: &Lww, (seed, n): (u64, u64), steps: &mut [Step], vie
     }
 }
 
+/// Makes an addition of every write of visit `n`, where the table has counters: what a counter that was deleted shows when it
+/// is added to again is open. Most amounts are so different that no two sums of some of them are alike.
+pub(super) fn amounts((seed, n): (u64, u64), steps: &mut [Step], view: &View) {
+    if !view.counts {
+        return;
+    }
+    for (i, step) in (0..).zip(steps) {
+        let Step::Write(op) = step else { continue };
+        let mut dice = Dice::new(draw(seed, Stream::Stamp, &[n, drawn::AMOUNTS, i]));
+        let part = op.part();
+        let shared = matches!(op, Op::Shared { .. } | Op::DeletePartition { .. }) && !view.shared.is_empty();
+        let any = |dice: &mut Dice| view.row(part.position, dice.below(view.rows as usize) as u64);
+        let row = (!shared).then(|| op.row().unwrap_or_else(|| any(&mut dice)));
+        let all = if shared || view.regular.is_empty() {
+            &view.shared
+        } else {
+            &view.regular
+        };
+        let all: Vec<ColumnId> = all.iter().map(|column| column.id).collect();
+        let columns = dice.some(&all);
+        let mut amount = || match dice.below(16) {
+            0 => 1,
+            1 => -1,
+            2 => 0,
+            // Some of them wrap around.
+            3 => i64::MAX,
+            _ => i64::from(dice.bits() as i32),
+        };
+        let amounts = columns.map(|id| (*id, amount())).collect();
+        *op = Op::Add { part, row, amounts };
+    }
+}
+
 /// Makes the write a lightweight transaction of one row, and says on what it depends; `None` of a read.
 fn condition(step: &mut Step, view: &View, dice: &mut Dice) -> Option<Condition> {
     let Step::Write(op) = step else { return None };
@@ -344,6 +380,7 @@ fn condition(step: &mut Step, view: &View, dice: &mut Dice) -> Option<Condition>
         Op::Insert { .. }
         | Op::Shared { .. }
         | Op::Elements { .. }
+        | Op::Add { .. }
         | Op::DeleteSlice { .. }
         | Op::DeletePartition { .. } => {
             *op = Op::DeleteRow { part, row };
@@ -436,6 +473,9 @@ fn fit_aggregates(lww: &Lww, dice: &mut Dice, view: &View, aggregates: &mut [Agg
 pub(super) fn fit(lww: &Lww, dice: &mut Dice, view: &View, position: u64, mut query: Query) -> Query {
     query.from = From::Table;
     query.offset = 0;
+    if view.counts {
+        query.filter.clear();
+    }
     fit_filter(&mut query, position, view);
     match &mut query.select {
         Select::Aggregates(aggregates) => fit_aggregates(lww, dice, view, aggregates),
@@ -502,8 +542,8 @@ pub(super) fn fit(lww: &Lww, dice: &mut Dice, view: &View, position: u64, mut qu
         } else {
             None
         },
-        stamps: dice.in_16(lww.stamps_in_16),
-        ttls: !several && dice.in_16(lww.ttls_in_16),
+        stamps: dice.in_16(lww.stamps_in_16) && !view.counts,
+        ttls: !several && dice.in_16(lww.ttls_in_16) && !view.counts,
     };
     query
 }

@@ -33,6 +33,8 @@ pub(super) struct View {
     pub(super) narrow: bool,
     /// Its writes are lightweight transactions.
     pub(super) conditional: bool,
+    /// Its columns, but for the key, are counters.
+    pub(super) counts: bool,
     /// Some regular or shared column has elements that are cells of their own.
     pub(super) elements: bool,
     pub(super) keys: Vec<ColumnId>,
@@ -167,6 +169,7 @@ impl View {
             narrow,
             conditional: config.lww.is_some()
                 && config.tables.get(&table.name).is_some_and(|t| t.conditional),
+            counts: table.counts(),
             row_columns: [keys.clone(), sorted.clone(), ids(&regular)].concat(),
             shared_columns: [keys.clone(), ids(&shared)].concat(),
             joined_columns: [keys.clone(), sorted.clone(), ids(&regular), ids(&shared)].concat(),
@@ -235,6 +238,8 @@ impl Column {
             Type::Numeric { .. } => {
                 config.shapes.numeric_sums && sum_max.is_some_and(|sum| sum < 10u128.pow(38))
             }
+            // Where sums of a column are of its width, they wrap around as counters do.
+            Type::Counter => true,
             // Some targets add 64-bit integers in 64 bits and raise an error beyond.
             _ => ty.sums() && sum_max.is_some_and(|sum| sum <= u128::from(i64::MAX.unsigned_abs())),
         };

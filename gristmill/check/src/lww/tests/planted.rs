@@ -7,7 +7,7 @@
 use crate::judge::planted::parse;
 use crate::judged::{Judged, Options};
 use crate::testkit::racing::Kind;
-use crate::testkit::{World, composites, schema, sim};
+use crate::testkit::{World, composites, counters, schema, sim};
 use crate::twin::query;
 use crate::twin::race::{Race, written};
 use crate::twin::state::Content;
@@ -32,6 +32,7 @@ pub(super) const PLAIN: Kind = Kind {
     ties: Ties::GreatestBytes,
     weak: false,
     composites: false,
+    counters: false,
 };
 
 pub(super) fn world(text: &str) -> Arc<World> {
@@ -41,7 +42,11 @@ pub(super) fn world(text: &str) -> Arc<World> {
 fn world_of(text: &str, kind: Kind) -> Arc<World> {
     let lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
     Arc::new(World {
-        schema: if kind.composites { composites() } else { schema() },
+        schema: match (kind.composites, kind.counters) {
+            (_, true) => counters(),
+            (true, _) => composites(),
+            _ => schema(),
+        },
         visits: lines.map(parse).collect(),
     })
 }
@@ -153,7 +158,7 @@ fn verdict(world: &Arc<World>, kind: Kind, rows: Rows) -> String {
     }
 }
 
-fn check_as(kind: Kind, history: &str, lie: impl FnOnce(&mut Vec<Vec<Value>>), expected: Expect) {
+pub(super) fn check_as(kind: Kind, history: &str, lie: impl FnOnce(&mut Vec<Vec<Value>>), expected: Expect) {
     let world = world_of(history, kind);
     let truth = answer_of(&world, kind, must(&world));
     assert_eq!(

@@ -84,7 +84,13 @@ pub(super) fn read(ty: &DataType) -> Result<Read, String> {
 
 /// Types that only CQL has. Its `decimal` is another one: a keyword.
 fn own(name: &str) -> Option<Type> {
-    let all = [Type::Inet, Type::Varint, Type::Duration, Type::TimeUuid];
+    let all = [
+        Type::Inet,
+        Type::Varint,
+        Type::Duration,
+        Type::TimeUuid,
+        Type::Counter,
+    ];
     all.into_iter()
         .find(|ty| name.eq_ignore_ascii_case(&ty.to_string()))
 }

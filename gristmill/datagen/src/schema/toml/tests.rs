@@ -64,10 +64,10 @@ fn every_mistake_is_told_at_once() {
         indexes = [["e", "id"], []]
         "#,
         expect![[r#"
-            table `t`: column `id`: unknown type `bigint`: use bool, int8, int16, int32, int64, float32, float64, numeric(P,S) with S <= P <= 38, text, ascii, bytes, uuid, date, time, timestamp, timestamptz, inet, varint, decimal, duration, timeuuid, or of these list<T>, set<T>, map<K,V>, tuple<T,…>, udt<name:T,…>, vector<T,N>, each perhaps as frozen<…>, as it is within another
+            table `t`: column `id`: unknown type `bigint`: use bool, int8, int16, int32, int64, float32, float64, numeric(P,S) with S <= P <= 38, text, ascii, bytes, uuid, date, time, timestamp, timestamptz, inet, varint, decimal, duration, timeuuid, counter, or of these (but for counter) list<T>, set<T>, map<K,V>, tuple<T,…>, udt<name:T,…>, vector<T,N>, each perhaps as frozen<…>, as it is within another
             table `t`: `k int64 null` is no column: write NAME TYPE, then `not null` or, in a key, `desc`
             table `t`: `a` is no column: write NAME TYPE, then `not null` or, in a key, `desc`
-            table `t`: column `c`: unknown type `numeric(40,2)`: use bool, int8, int16, int32, int64, float32, float64, numeric(P,S) with S <= P <= 38, text, ascii, bytes, uuid, date, time, timestamp, timestamptz, inet, varint, decimal, duration, timeuuid, or of these list<T>, set<T>, map<K,V>, tuple<T,…>, udt<name:T,…>, vector<T,N>, each perhaps as frozen<…>, as it is within another
+            table `t`: column `c`: unknown type `numeric(40,2)`: use bool, int8, int16, int32, int64, float32, float64, numeric(P,S) with S <= P <= 38, text, ascii, bytes, uuid, date, time, timestamp, timestamptz, inet, varint, decimal, duration, timeuuid, counter, or of these (but for counter) list<T>, set<T>, map<K,V>, tuple<T,…>, udt<name:T,…>, vector<T,N>, each perhaps as frozen<…>, as it is within another
             table `t`: `d text desc` is no column: write NAME TYPE, then `not null` or, in a key, `desc`
         "#]],
     );

@@ -39,6 +39,22 @@ fn the_truthful_reference_is_clean_where_writes_race() {
 }
 
 #[test]
+fn an_increment_that_is_lost_or_added_twice_is_found() {
+    for lie in ["lost_increment", "added_twice"] {
+        let flags = format!("discipline=lww sessions=8 visits=2000 stop=never lie:{lie}=1/20");
+        let verdict = run("reference:", &flags);
+        assert_eq!(verdict.status, Status::Finding, "{lie}");
+        assert!(verdict.lies[lie] > 0);
+        let sums = |shape: &Shape| matches!(shape, Shape::WrongCell { .. } | Shape::WrongAggregate { .. });
+        assert!(
+            verdict.causes.iter().any(|cause| sums(&cause.finding.shape)),
+            "{lie}: {:#?}",
+            verdict.causes
+        );
+    }
+}
+
+#[test]
 fn two_lightweight_transactions_that_win_one_race_are_a_lost_update() {
     for lie in ["condition_ignored", "condition_denied"] {
         let flags = format!("discipline=lww sessions=8 visits=2000 stop=never lie:{lie}=1/10");

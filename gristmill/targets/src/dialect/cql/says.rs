@@ -15,7 +15,7 @@ pub(crate) type Says = Result<(), &'static str>;
 /// Whether CQL has words for a step on a table of the schema.
 pub(crate) fn says(schema: &Schema, step: &Step) -> Says {
     match step {
-        Step::Write(op) => write(op),
+        Step::Write(op) => write(schema.table(op.part().table), op),
         Step::Read(query) => read(schema.table(query.table), query),
         Step::Savepoint(_) | Step::RollbackTo(_) => Err("savepoints"),
         Step::Change(change) => self::change(schema.table(change.table), change),
@@ -26,6 +26,9 @@ pub(crate) fn says(schema: &Schema, step: &Step) -> Says {
 /// it would have nothing to stand on.
 fn change(table: &Table, change: &Change) -> Says {
     let definition = table.definition();
+    if definition.counts() {
+        return Err("changes of a table of counters: a column of them that was dropped is never added again");
+    }
     let regular = definition.regular.iter().find(|c| c.id == change.column);
     let shared = definition.shared.iter().find(|c| c.id == change.column);
     if definition
@@ -43,8 +46,12 @@ fn change(table: &Table, change: &Change) -> Says {
     }
 }
 
-fn write(op: &Op) -> Says {
+fn write(table: &Table, op: &Op) -> Says {
     match op {
+        Op::Add { .. } => Ok(()),
+        _ if table.definition().counts() => {
+            Err("anything of counters but adding to them: what a deleted one shows later is open")
+        }
         Op::Insert { strict: true, .. } => Err("an insert that a row refuses"),
         Op::DeleteSlice { slice, .. } if *slice == Slice::default() => {
             Err("a deletion of all rows but not of the static cells")
@@ -135,7 +142,7 @@ fn filter(q: &Query) -> Says {
     Ok(())
 }
 
-/// Durations and composites are not compared; of `min` and `max` of a timeuuid the server answers a type that the driver cannot read.
+/// Durations, composites and counters are not compared; of `min` and `max` of a timeuuid the server answers a type that the driver cannot read.
 fn ordered(table: &Table, q: &Query) -> Says {
     let ty = |id: &ColumnId| table.column(*id).ty;
     let aggregated = match &q.select {
@@ -153,7 +160,7 @@ fn ordered(table: &Table, q: &Query) -> Says {
     let mut compared = q.filter.iter().map(|p| ty(&p.column)).chain(extremes);
     match compared.all(Type::orders) {
         true => Ok(()),
-        false => Err("comparing durations or composites"),
+        false => Err("comparing durations, composites or counters"),
     }
 }
 
@@ -189,7 +196,7 @@ fn aggregates(table: &Table, aggregates: &[Aggregate]) -> Says {
     let whole = |ty| {
         matches!(
             ty,
-            Type::Int8 | Type::Int16 | Type::Int32 | Type::Int64 | Type::Varint
+            Type::Int8 | Type::Int16 | Type::Int32 | Type::Int64 | Type::Varint | Type::Counter
         )
     };
     for aggregate in aggregates {
@@ -227,6 +234,7 @@ pub(crate) const LEFT_OUT: &[&str] = &[
     "microseconds of timestamps (Cassandra keeps milliseconds)",
     "lists that are not frozen (the server's clock orders their elements)",
     "writetime of columns whose elements are cells of their own (sets, maps and user-defined types that are not frozen)",
+    "deletions of counters (what a deleted one shows when it is added to again is open), their timestamps and times to live",
     "sums of floating-point numbers and averages of anything but whole numbers (they are not exact)",
     "reads that CQL has no words for (OR, IS NULL, <>, joins, OFFSET, orders other than the clustering key's)",
 ];

@@ -37,7 +37,7 @@ pub(super) fn request(
                 }
             }
             (Some(logged), steps) if literal => one(script, d, literal, |w| {
-                w.push(BATCHES[usize::from(!logged)]);
+                w.push(begin(logged, steps));
                 for step in in_key_order(steps) {
                     w.push(" ");
                     w.step(layout, step, Some(stamp));
@@ -47,7 +47,7 @@ pub(super) fn request(
                 w.push(APPLY);
             }),
             (Some(logged), steps) => {
-                one(script, d, literal, |w| w.push(BATCHES[usize::from(!logged)]));
+                one(script, d, literal, |w| w.push(begin(logged, steps)));
                 for step in in_key_order(steps) {
                     one(script, d, literal, |w| w.step(layout, step, Some(stamp)));
                 }
@@ -55,6 +55,15 @@ pub(super) fn request(
             }
         },
     }
+}
+
+fn begin(logged: &bool, steps: &[Step]) -> &'static str {
+    let adds = |step: &Step| matches!(step, Step::Write(Op::Add { .. }));
+    BATCHES[if steps.iter().all(adds) {
+        2
+    } else {
+        usize::from(!logged)
+    }]
 }
 
 fn beside(request: &Request<'_>) -> Beside {
@@ -289,6 +298,19 @@ impl Writer<'_> {
                     None => self.whole_key(&table.parts, part.position, &mut true),
                 }
             }
+            Op::Add { part, row, amounts } => {
+                self.push("UPDATE ");
+                self.push(&table.name);
+                self.push(" SET ");
+                for (i, (id, n)) in amounts.iter().enumerate() {
+                    self.push(if i == 0 { "" } else { ", " });
+                    self.add(table.any(*id), *n);
+                }
+                match row {
+                    Some(row) => self.where_row(table, part.position, *row),
+                    None => self.whole_key(&table.parts, part.position, &mut true),
+                }
+            }
             Op::DeleteRow { part, row } => {
                 self.push("DELETE ");
                 self.from(table, stamp);
@@ -311,6 +333,16 @@ impl Writer<'_> {
         if let (Some(condition), false) = (condition, matches!(op, Op::Insert { .. })) {
             self.condition(table, condition);
         }
+    }
+
+    /// `c = c + 5` or `c = c - 5`; the least number of 64 bits cannot be taken away.
+    fn add(&mut self, col: &Col, n: i64) {
+        let less = n.checked_neg().filter(|_| n < 0);
+        let sign = if less.is_some() { " - " } else { " + " };
+        for text in [col.name.as_str(), " = ", &col.name, sign] {
+            self.push(text);
+        }
+        self.number(Slot::Value(col.ty), less.unwrap_or(n));
     }
 
     /// `UPDATE t SET c = c + {1}, c = c - {2}` or `SET c[1] = 2` or `SET c."f" = 3`, or a DELETE of what is only removed.
@@ -623,7 +655,7 @@ impl Writer<'_> {
     ) {
         // Of a column of several cells there are several: they are not asked for.
         let cells = ids.iter().filter_map(|id| table.cell_column(*id));
-        for col in cells.filter(|col| col.ty.cells().is_none()) {
+        for col in cells.filter(|col| col.ty.is_dated()) {
             self.comma(first);
             self.push(function);
             self.push(&col.name);

@@ -12,7 +12,7 @@ use crate::layout::{Col, Keys, TableLayout};
 use datagen::schema::ColumnId;
 use datagen::universe::Slice;
 use datagen::value::{Order, Type};
-use history::{Op, Query, Select, Step};
+use history::{Amounts, Op, Query, Select, Step};
 use std::fmt::Write as _;
 
 /// The steps of a batch in the order of what they lock: companions, rows, tombstones, each by its key.
@@ -24,6 +24,7 @@ pub(crate) fn in_key_order(steps: &[Step]) -> Vec<&Step> {
                 Op::Insert { row, .. } | Op::Upsert { row, .. } | Op::Update { row, .. } => (1, *row, None),
                 Op::DeleteCells { row, .. } => (1, *row, None),
                 Op::Elements { row, .. } => (1, row.unwrap_or(0), None),
+                Op::Add { row, .. } => (u8::from(row.is_some()), row.unwrap_or(0), None),
                 Op::DeletePartition { .. } => (2, 0, None),
                 Op::DeleteRow { row, .. } => (3, *row, None),
                 Op::DeleteSlice { slice, .. } => (4, 0, Some(slice)),
@@ -65,6 +66,7 @@ impl Writer<'_> {
                 self.merge(table, part.position, None, cells.iter().copied(), at);
             }
             Op::Elements { .. } => self.push("-- elements are not offered: no column here has any"),
+            Op::Add { part, row, amounts } => self.add(table, part.position, *row, amounts),
             Op::DeleteRow { part, row } => self.tombstone(table, part.position, &Covers::Row(*row), at),
             Op::DeleteSlice { part, slice } => {
                 self.tombstone(table, part.position, &Covers::Slice(slice), at);
@@ -150,6 +152,50 @@ impl Writer<'_> {
             self.winner(col);
             self.push(", ");
             self.greatest(&col.stamp);
+        }
+    }
+
+    /// `INSERT … ON CONFLICT DO UPDATE SET c = t.c + excluded.c`: a counter that is not there begins with 0. Only the
+    /// reference has counters: it is shown in these words.
+    fn add(&mut self, table: &TableLayout, partition: u64, row: Option<u64>, amounts: &Amounts) {
+        let keys = [&table.parts, &table.rows];
+        let keys = if row.is_some() { &keys[..] } else { &keys[..1] };
+        self.push("INSERT INTO ");
+        self.push(if row.is_some() {
+            &table.name
+        } else {
+            table.companion()
+        });
+        self.push(" AS t (");
+        if self.texts {
+            self.key_names(keys);
+        }
+        for (id, _) in amounts {
+            self.push(", ");
+            self.push(&table.any(*id).name);
+        }
+        self.push(") VALUES (");
+        self.key(&table.parts, partition, |w, i, _| {
+            w.push(if i == 0 { "" } else { ", " });
+        });
+        if let Some(row) = row {
+            self.key(&table.rows, row, |w, _, _| w.push(", "));
+        }
+        for (id, n) in amounts {
+            self.push(", ");
+            let from = self.statement.params.len();
+            Cell::Int(*n).put(&mut self.statement.params);
+            self.slot(Slot::Value(table.any(*id).ty), from);
+        }
+        self.push(") ON CONFLICT (");
+        if self.texts {
+            self.key_names(keys);
+        }
+        self.push(") DO UPDATE SET ");
+        for (i, (id, _)) in amounts.iter().enumerate() {
+            let c = &table.any(*id).name;
+            self.push(if i == 0 { "" } else { ", " });
+            self.push(&format!("{c} = coalesce(t.{c}, 0) + excluded.{c}"));
         }
     }
 

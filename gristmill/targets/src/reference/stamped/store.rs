@@ -1,12 +1,14 @@
 //! Partitions in which the greatest timestamp wins: of each cell the greatest write, of deletions what they cover.
 //!
 //! Invariants:
-//! * M1 the order in which writes are applied, and how often, changes nothing ([`Bend`], which lies, apart).
+//! * M1 the order in which writes are applied, and how often, changes nothing ([`Bend`], which lies, apart); but what is added to
+//!   a counter is added each time.
 //! * M2 nothing is dropped: a cell under a tombstone stays, for a tombstone may be told away.
 
 use crate::layout::{Place, TableLayout};
+use datagen::domain::COUNTER_ZERO;
 use datagen::schema::ColumnId;
-use history::{Change, Op, Part};
+use history::{Amounts, Change, Op, Part};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -99,6 +101,8 @@ pub(super) struct Bend {
     pub(super) off_by_one: Option<u64>,
     /// Shared cells are not written.
     pub(super) no_statics: bool,
+    /// What is added to counters is added so often instead of once.
+    pub(super) times: Option<u8>,
 }
 
 /// The write that won a cell. The order of the fields is that of winning: time, then deletion before value, then value.
@@ -178,6 +182,15 @@ impl Partition {
                 }
             }
             Op::Elements { .. } => unreachable!("no column here has elements of its own"),
+            Op::Add { row, amounts, .. } => {
+                for _ in 0..bend.times.unwrap_or(1) {
+                    let cells = match row {
+                        Some(row) => &mut self.row(*row, table).cells,
+                        None => &mut self.shared,
+                    };
+                    add(table, cells, amounts);
+                }
+            }
             Op::DeleteRow { row, .. } => {
                 let row = self.row(*row, table);
                 row.deleted = row.deleted.max(Some(at));
@@ -263,6 +276,21 @@ fn shown(cells: &[Option<Write>], dead: Option<i64>) -> SeenRow {
     SeenRow {
         cells: cells.iter().map(|c| alive(c).and_then(|w| w.value)).collect(),
         stamps: cells.iter().map(|c| alive(c).map(|w| w.at)).collect(),
+    }
+}
+
+/// A counter has no timestamp of its own; one that is not there begins with 0.
+fn add(table: &TableLayout, cells: &mut [Option<Write>], amounts: &Amounts) {
+    for (id, n) in amounts {
+        let (Place::Regular(i) | Place::Shared(i)) = table.place(*id) else {
+            panic!("{} is no cell", table.any(*id).name);
+        };
+        let sum = cells[i].and_then(|w| w.value).unwrap_or(COUNTER_ZERO);
+        cells[i] = Some(Write {
+            at: 0,
+            deletion: false,
+            value: Some(sum.wrapping_add(n.cast_unsigned())),
+        });
     }
 }
 

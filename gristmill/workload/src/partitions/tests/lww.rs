@@ -217,3 +217,36 @@ fn elements_are_written_where_a_table_has_them() {
         "{set} {removed} {shared} {others}"
     );
 }
+
+#[test]
+fn a_table_of_counters_is_only_added_to() {
+    let text = "[[table]]\nname = \"t\"\npartition = [\"p int32\"]\nclustering = [\"c int32\"]\npartitions = 8\n\
+                regular = [\"n counter\", \"m counter\"]\nshared = [\"s counter\"]";
+    let limits = |_| Some(datagen::domain::Limits::default());
+    let schema = Arc::new(datagen::schema::toml::read(text, 3, &limits).unwrap());
+    let p = Partitions::new(Config::default().lww(), 5, Arc::clone(&schema)).unwrap();
+    let (mut rows, mut shared, mut batches, mut wraps) = (0, 0, 0, 0);
+    for visit in visits(&p, 1..3000) {
+        assert!(
+            visit.writes.is_empty() || visit.stamp.unwrap().ttl.is_none(),
+            "{visit}"
+        );
+        batches += u32::from(visit.end == End::Batch { logged: false });
+        assert_ne!(visit.end, End::Batch { logged: true }, "{visit}");
+        for op in ops(&visit) {
+            let Op::Add { row, amounts, .. } = op else {
+                panic!("{op}")
+            };
+            assert!(
+                !amounts.is_empty() && amounts.is_sorted_by(|a, b| a.0 < b.0),
+                "{op}"
+            );
+            *(if row.is_some() { &mut rows } else { &mut shared }) += 1;
+            wraps += u32::from(amounts.iter().any(|(_, n)| *n == i64::MAX));
+        }
+    }
+    assert!(
+        rows > 500 && shared > 20 && batches > 100 && wraps > 50,
+        "{rows} {shared} {batches} {wraps}"
+    );
+}

@@ -185,7 +185,7 @@ fn rows_and_slices_are_in_their_universes() {
                     assert!(!columns.is_empty() && columns.windows(2).all(|pair| pair[0] < pair[1]));
                 }
                 Op::Shared { .. } | Op::DeletePartition { .. } => {}
-                Op::Elements { .. } => panic!("only under lww: {op:?}"),
+                Op::Elements { .. } | Op::Add { .. } => panic!("only under lww: {op:?}"),
             }
         }
     }
