@@ -50,6 +50,13 @@ const BENCHES: &[Bench] = &[
         what: "checked runs beside the same with --check none, on a Cassandra node of our own",
     },
     Bench {
+        name: "parallel",
+        package: "gristmill-run",
+        target: "gristmill",
+        argument: Some("parallel"),
+        what: "statements of the parallel workload drawn and written by one thread",
+    },
+    Bench {
         name: "selfcheck",
         package: "gristmill-run",
         target: "gristmill",

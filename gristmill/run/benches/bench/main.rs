@@ -3,6 +3,7 @@
 mod cassandra;
 mod datagen;
 mod model;
+mod parallel;
 mod rounds;
 mod selfcheck;
 mod verified;
@@ -23,6 +24,7 @@ fn main() {
             "lww" => model::lww(ROUNDS),
             "cql" => self::datagen::cql(ROUNDS),
             "cassandra" => cassandra::run(ROUNDS),
+            "parallel" => parallel::run(ROUNDS),
             "selfcheck" => selfcheck::run(),
             "visit" => visit::run(ROUNDS),
             "verified" => verified::run(ROUNDS),

@@ -92,10 +92,12 @@ impl<'a> Brush<'a> {
         }
     }
 
-    /// An object that rows can be read from.
+    /// An object that rows can be read from: populated, and with all that it stands on.
     pub(crate) fn readable(&mut self) -> Option<&'a Object> {
-        let readable = |o: &&Object| o.id.kind.is_readable() && !o.columns.is_empty();
-        self.pick(self.view.catalog.iter().filter(readable))
+        let catalog = self.catalog();
+        let readable =
+            |o: &&Object| o.id.kind.is_readable() && !o.columns.is_empty() && whole(catalog, o, DEEP);
+        self.pick(catalog.iter().filter(readable))
     }
 
     /// How many rows it has at most, for sizing.
@@ -300,6 +302,18 @@ impl<'a> Brush<'a> {
         self.op.ast = statement;
         self.op
     }
+}
+
+/// How far down is looked.
+const DEEP: u8 = 4;
+
+/// Whether all that a relation stands on is there and populated.
+fn whole(catalog: &Catalog, object: &Object, left: u8) -> bool {
+    if object.id.kind == ObjectKind::Table || left == 0 {
+        return true;
+    }
+    let below = |id: &ObjectId| catalog.get(*id).is_some_and(|o| whole(catalog, o, left - 1));
+    object.valid && object.depends.iter().all(below)
 }
 
 /// The letter that names of the kind have, behind the prefix.

@@ -8,8 +8,8 @@ use super::draw::Purpose;
 use super::registry::{Arg, Castable, Function, plain};
 use super::speech::{LITE, PG};
 use super::values;
-use history::parallel::Type;
 use history::parallel::expr::{ColumnRef, Constant, Expr, Form, Word};
+use history::parallel::{DataError, Type};
 
 /// A column that an expression may use.
 #[derive(Debug, Clone)]
@@ -273,6 +273,13 @@ impl Brush<'_> {
         }
         let at = self.draw.index(Purpose::Expression, count);
         let (from, raises) = casts.iter().filter(fits).nth(at).expect("counted");
+        // Few texts are numbers or dates: a cast of one is an error on purpose, and rare.
+        let unlikely = raises
+            .iter()
+            .any(|e| matches!(e, DataError::InvalidText | DataError::InvalidDatetime));
+        if unlikely && !self.draw.chance(Purpose::Expression, 1, 6) {
+            return self.function(ty, sight, depth, care);
+        }
         self.raise(raises);
         Expr::Cast(Box::new(self.expr(*from, sight, depth - 1, care)), ty)
     }

@@ -465,7 +465,6 @@ static CASTS: &[(u8, Type, Type, &[DataError])] = &[
     (PG, Float4, Float8, NONE),
     (PG, Float8, Float4, RANGE),
     (PG, Float8, Int4, RANGE),
-    (PG, N, Int8, RANGE),
     (PG, N, Float8, RANGE),
     (PG, Float8, N, RANGE),
     (PG, Int4, Text, NONE),

@@ -40,6 +40,9 @@ pub(super) fn add(b: &mut Brush<'_>) -> Option<Statement> {
 /// One that is not the first: a table without columns says little. Where constraints and indexes are not dropped with
 /// their column (SQLite), one that none of them holds.
 pub(super) fn drop(b: &mut Brush<'_>) -> Option<Statement> {
+    if table::broken(b) {
+        return None;
+    }
     let alone = !b.has(Feature::Cascade);
     let catalog = b.catalog();
     let held = |t: &Object, c: &Column| {
@@ -63,7 +66,11 @@ pub(super) fn drop(b: &mut Brush<'_>) -> Option<Statement> {
     let slot = b.changes(table, Facet::Shape, Mode::Redefines);
     let facet = Facet::Column(column.piece);
     b.op.touch(slot, facet, Mode::Removes, None);
-    let cascade = !alone && b.draw.chance(Purpose::Shape, 1, 3);
+    let needed = b
+        .catalog()
+        .dependents(table.id)
+        .any(|o| o.id.kind != ObjectKind::Index);
+    let cascade = !alone && (needed || b.draw.chance(Purpose::Shape, 1, 4));
     let if_exists = b.has(Feature::DropColumnIfExists) && b.draw.chance(Purpose::Shape, 1, 10);
     b.op.lenient = if_exists;
     b.op.effects.push(Effect::RemovePart { slot, facet, cascade });
@@ -78,6 +85,9 @@ pub(super) fn drop(b: &mut Brush<'_>) -> Option<Statement> {
 }
 
 pub(super) fn rename(b: &mut Brush<'_>) -> Option<Statement> {
+    if table::broken(b) {
+        return None;
+    }
     let (table, column) = one(b, |_, c| !c.protected)?;
     let slot = b.changes(table, Facet::Shape, Mode::Redefines);
     let to = b.part('c').name;
@@ -129,7 +139,8 @@ pub(super) fn retype(b: &mut Brush<'_>) -> Option<Statement> {
     let free = |t: &Object, c: &Column| {
         let constrained = t.constraints.iter().any(|k| k.columns.contains(&c.piece));
         let indexed = |i: &Object| matches!(&i.detail, Detail::Index { on, .. } if *on == t.id);
-        !constrained && !c.has_default && !catalog.of(ObjectKind::Index).any(indexed)
+        let viewed = catalog.dependents(t.id).any(|o| o.id.kind.is_readable());
+        !constrained && !c.has_default && !viewed && !catalog.of(ObjectKind::Index).any(indexed)
     };
     let (table, column) = one(b, |t, c| !c.protected && !wider(c.ty).is_empty() && free(t, c))?;
     let slot = b.changes(table, Facet::Shape, Mode::Redefines);

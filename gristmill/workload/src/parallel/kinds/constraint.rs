@@ -128,7 +128,11 @@ pub(super) fn drop(b: &mut Brush<'_>) -> Option<Statement> {
         return alter(slot, Change::Validate(named));
     }
     b.op.touch(slot, facet, Mode::Removes, None);
-    let cascade = b.draw.chance(Purpose::Shape, 1, 3);
+    let referred = b
+        .catalog()
+        .dependents(table.id)
+        .any(|o| o.id.kind == ObjectKind::Table);
+    let cascade = referred || b.draw.chance(Purpose::Shape, 1, 4);
     b.op.effects.push(Effect::RemovePart { slot, facet, cascade });
     alter(
         slot,

@@ -1,6 +1,6 @@
 //! What changes rows that are there.
 
-use super::write::{assigned, returning};
+use super::write::{assigned, foreign, keyed, returning};
 use crate::parallel::brush::Brush;
 use crate::parallel::draw::Purpose;
 use crate::parallel::expression::Care;
@@ -8,7 +8,7 @@ use crate::parallel::speech::Feature;
 use crate::parallel::values;
 use history::parallel::expr::{Constant, Expr, Word};
 use history::parallel::statement::{Define, Delete, Transaction, Update};
-use history::parallel::{Column, Facet, Mode, ObjectKind, Right, Statement, Type};
+use history::parallel::{Aim, Column, Facet, Mode, Object, ObjectKind, Question, Right, Statement, Type};
 
 /// One or two columns of a table get new values, in the rows of a predicate.
 pub(super) fn update(b: &mut Brush<'_>) -> Option<Statement> {
@@ -29,10 +29,13 @@ pub(super) fn update(b: &mut Brush<'_>) -> Option<Statement> {
         from = Some(relation);
         sight.extend(more);
     }
+    // What is a key, or refers to one, is hit by chance too often: now and then is enough.
+    let bold = b.draw.chance(Purpose::Column, 1, 10);
+    let free = |c: &Column| bold || !(keyed(table, c) || foreign(b, table, c).is_some());
     let writable: Vec<&Column> = table
         .columns
         .iter()
-        .filter(|c| !c.generated && !c.protected)
+        .filter(|c| !c.generated && !c.protected && free(c))
         .collect();
     let n = b.draw.below(Purpose::Shape, 2) + 1;
     let mut set = Vec::new();
@@ -117,6 +120,16 @@ pub(super) fn delete(b: &mut Brush<'_>) -> Option<Statement> {
 pub(super) fn truncate(b: &mut Brush<'_>) -> Option<Statement> {
     let table = b.choose(ObjectKind::Table, |t| !t.protected)?;
     let slot = b.slot(table);
+    let referred = |o: &Object| o.id.kind == ObjectKind::Table;
+    if b.catalog().dependents(table.id).any(referred) {
+        if !b.draw.chance(Purpose::Aim, 2, b.plan.aims) {
+            return None;
+        }
+        b.op.aim = Some(Aim {
+            question: Question::Dependents,
+            slot,
+        });
+    }
     b.op.touch(slot, Facet::Rows, Mode::Removes, Some(Right::Truncate));
     Some(Statement::Truncate {
         tables: vec![slot],

@@ -9,8 +9,8 @@ use crate::parallel::values;
 use history::parallel::expr::{ColumnRef, Expr, Named, Word};
 use history::parallel::statement::{ColumnDef, ConstraintDef, Define, Rule};
 use history::parallel::{
-    Column, Constraint, ConstraintKind, Effect, Facet, FactValue, Mode, Object, ObjectId, ObjectKind,
-    Persistence, Piece, Right, Statement, Type,
+    Aim, Column, Constraint, ConstraintKind, Effect, Facet, FactValue, Mode, Object, ObjectId, ObjectKind,
+    Persistence, Piece, Question, Right, Statement, Type,
 };
 
 /// A new column: how it is written, and what it will be.
@@ -241,14 +241,33 @@ pub(super) fn drop(b: &mut Brush<'_>) -> Option<Statement> {
     dropped(b, ObjectKind::Table)
 }
 
-/// DROP of an object of the kind, now and then with all that needs it.
+/// DROP of an object of the kind. What others need is dropped with them; without them only now and then, as an aim: the
+/// server refuses it, or (where nothing is refused) they are left without it.
 pub(super) fn dropped(b: &mut Brush<'_>, kind: ObjectKind) -> Option<Statement> {
-    let object = b.choose(kind, |o| !o.protected)?;
-    let slot = b.changes(object, Facet::Exists, Mode::Removes);
-    let cascade = match b.has(Feature::Cascade) {
-        true => b.draw.of(Purpose::Shape, &[None, Some(false), Some(true)]),
-        false => None,
+    let catalog = b.catalog();
+    let dangles = |o: &Object| o.depends.iter().any(|d| catalog.get(*d).is_none());
+    let object = match b.choose(kind, |o| !o.protected && dangles(o)) {
+        Some(broken) => broken,
+        None => b.choose(kind, |o| !o.protected)?,
     };
+    let needed = catalog
+        .dependents(object.id)
+        .any(|o| o.id.kind != ObjectKind::Index);
+    let alone = !needed || b.draw.chance(Purpose::Aim, 2, b.plan.aims);
+    let slot = b.changes(object, Facet::Exists, Mode::Removes);
+    let cascade = match (b.has(Feature::Cascade), alone) {
+        (true, true) if needed => b.draw.of(Purpose::Shape, &[None, Some(false)]),
+        (true, true) => b.draw.of(Purpose::Shape, &[None, Some(false), Some(true)]),
+        (true, false) => Some(true),
+        (false, true) => None,
+        (false, false) => return None,
+    };
+    if needed && cascade != Some(true) {
+        b.op.aim = Some(Aim {
+            question: Question::Dependents,
+            slot,
+        });
+    }
     let if_exists = b.draw.chance(Purpose::Shape, 1, 8);
     b.op.lenient = if_exists;
     b.op.effects.push(Effect::Remove {
@@ -265,8 +284,18 @@ pub(super) fn dropped(b: &mut Brush<'_>, kind: ObjectKind) -> Option<Statement> 
     })))
 }
 
+/// Whether a view stands on what is gone: where that is so, SQLite alters no table.
+pub(super) fn broken(b: &Brush<'_>) -> bool {
+    let catalog = b.catalog();
+    let dangles = |o: &Object| o.depends.iter().any(|d| catalog.get(*d).is_none());
+    !b.has(Feature::Cascade) && catalog.of(ObjectKind::View).any(dangles)
+}
+
 /// ALTER … RENAME TO of an object of the kind.
 pub(super) fn renamed(b: &mut Brush<'_>, kind: ObjectKind) -> Option<Statement> {
+    if broken(b) {
+        return None;
+    }
     let object = b.choose(kind, |_| true)?;
     let slot = b.changes(object, Facet::Name, Mode::Redefines);
     let (to, _) = b.renames(object);

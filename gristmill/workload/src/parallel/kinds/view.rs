@@ -8,7 +8,7 @@ use crate::parallel::query::Shape;
 use history::parallel::expr::{Expr, Named};
 use history::parallel::statement::{Body, Define, Query, Select};
 use history::parallel::{
-    Column, DataError, Detail, Effect, Facet, FactValue, Mode, Object, ObjectId, ObjectKind, Right,
+    Column, DataError, Detail, Effect, Facet, FactValue, Mode, Object, ObjectId, ObjectKind, Right, Space,
     Statement, Target, Type,
 };
 use std::collections::BTreeSet;
@@ -164,6 +164,14 @@ pub(super) fn replace(b: &mut Brush<'_>) -> Option<Statement> {
     }
     for new in depends.difference(&view.depends) {
         b.set(slot, Facet::DependsOn(*new), FactValue::Flag(true));
+    }
+    for column in &view.columns {
+        b.op.slot(Target::Part {
+            of: slot,
+            space: Space::Column,
+            piece: Some(column.piece),
+            name: column.name.clone(),
+        });
     }
     let definition = Arc::new(Statement::Query(Box::new(query.clone())));
     b.set(slot, Facet::Definition, FactValue::Definition(definition));

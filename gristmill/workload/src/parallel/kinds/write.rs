@@ -8,7 +8,7 @@ use crate::parallel::registry::plain;
 use crate::parallel::speech::{Cut, Feature};
 use crate::parallel::values;
 use history::parallel::expr::{ColumnRef, Constant, Expr, Named, Word};
-use history::parallel::statement::{Conflict, Insert, Rows, Select};
+use history::parallel::statement::{Body, Conflict, Insert, Rows, Select};
 use history::parallel::{
     Column, Constraint, ConstraintKind, DataError, Effect, Object, ObjectKind, Right, Space, Statement,
     Target, Type,
@@ -27,14 +27,18 @@ pub(super) fn roomy<'a>(b: &mut Brush<'a>) -> Option<&'a Object> {
 }
 
 /// Whether the table's unique keys hold the column.
-fn keyed(table: &Object, column: &Column) -> bool {
+pub(super) fn keyed(table: &Object, column: &Column) -> bool {
     let unique = |c: &Constraint| matches!(c.kind, ConstraintKind::PrimaryKey | ConstraintKind::Unique);
     let holds = |c: &&Constraint| unique(c) && c.columns.contains(&column.piece);
     table.constraints.iter().any(|c| holds(&c))
 }
 
 /// What the column refers to: a table and its column.
-fn foreign<'a>(b: &Brush<'a>, table: &Object, column: &Column) -> Option<(&'a Object, &'a Column)> {
+pub(super) fn foreign<'a>(
+    b: &Brush<'a>,
+    table: &Object,
+    column: &Column,
+) -> Option<(&'a Object, &'a Column)> {
     table.constraints.iter().find_map(|c| match &c.kind {
         ConstraintKind::ForeignKey { references, columns } if c.columns.first() == Some(&column.piece) => {
             let other = b.view.catalog.get(*references)?;
@@ -44,10 +48,10 @@ fn foreign<'a>(b: &Brush<'a>, table: &Object, column: &Column) -> Option<(&'a Ob
     })
 }
 
-/// The value of a column in a new row. NULL where it is refused once in forty.
-fn cell(b: &mut Brush<'_>, table: &Object, column: &Column, nth: u64) -> Expr {
+/// The value of a column in a new row; with `bold`, one that a constraint may refuse.
+fn cell(b: &mut Brush<'_>, table: &Object, column: &Column, nth: u64, bold: bool) -> Expr {
     let null = match column.not_null {
-        true => b.draw.chance(Purpose::Value, 1, 60),
+        true => bold && b.draw.chance(Purpose::Value, 1, 8),
         false => b.draw.chance(Purpose::Value, 1, 8),
     };
     if null {
@@ -55,7 +59,7 @@ fn cell(b: &mut Brush<'_>, table: &Object, column: &Column, nth: u64) -> Expr {
     }
     if let Some((other, key)) = foreign(b, table, column)
         && other.id != table.id
-        && b.draw.chance(Purpose::Value, 7, 8)
+        && !bold
     {
         let (from, sight) = b.relation(other);
         let wanted = sight
@@ -74,7 +78,7 @@ fn cell(b: &mut Brush<'_>, table: &Object, column: &Column, nth: u64) -> Expr {
             return Expr::Scalar(Box::new(query));
         }
     }
-    if keyed(table, column) && b.draw.chance(Purpose::Value, 15, 16) {
+    if keyed(table, column) && !bold {
         return Expr::Constant(distinct(b, column.ty, nth), column.ty);
     }
     Expr::Constant(values::constant(&mut b.draw, b.speech, column.ty), column.ty)
@@ -99,7 +103,11 @@ fn distinct(b: &mut Brush<'_>, ty: Type, nth: u64) -> Constant {
 
 /// An expression for a column, cut to what the column takes.
 pub(super) fn assigned(b: &mut Brush<'_>, column: &Column, sight: &[Visible], care: Care) -> Expr {
-    let value = b.expr(column.ty, sight, 2, care);
+    let mut value = b.expr(column.ty, sight, 2, care);
+    if column.not_null && b.draw.chance(Purpose::Value, 15, 16) {
+        let other = b.constant(plain(column.ty), false);
+        value = Expr::function("coalesce", vec![value, other]);
+    }
     match column.ty {
         Type::Text if !matches!(value, Expr::Constant(..) | Expr::Column { .. }) => cut(b, value, 200),
         Type::Varchar(n) => cut(b, value, i64::from(n)),
@@ -155,13 +163,14 @@ fn rows(b: &mut Brush<'_>, table: &Object, columns: &[&Column]) -> Vec<Vec<Optio
         1 | 2 => b.draw.below(Purpose::Shape, 8) + 1,
         _ => b.draw.below(Purpose::Shape, 40) + 1,
     };
+    let bold = b.draw.chance(Purpose::Value, 1, 16);
     let rows = (0..n).map(|i| {
         let cells = columns
             .iter()
             .map(|c| match c.has_default && b.draw.chance(Purpose::Value, 1, 6) {
                 // SQLite has no DEFAULT in VALUES.
                 true if !b.speech.loose_numbers => None,
-                _ => Some(cell(b, table, c, i)),
+                _ => Some(cell(b, table, c, i, bold)),
             });
         cells.collect()
     });
@@ -265,16 +274,50 @@ pub(super) fn upsert(b: &mut Brush<'_>) -> Option<Statement> {
 
 const SELECTED: u64 = 20;
 
+/// Makes an output fit for its column: mostly not NULL where that is refused, mostly numbered where it is a key.
+fn distinguish(b: &mut Brush<'_>, table: &Object, column: &Column, output: &mut Expr) {
+    if !b.draw.chance(Purpose::Value, 15, 16) {
+        return;
+    }
+    if keyed(table, column) && column.ty == Type::Int8 {
+        let Constant::Int(first) = distinct(b, Type::Int8, 0) else {
+            return;
+        };
+        let number = Expr::Window {
+            word: Word::Borrowed("row_number"),
+            args: Vec::new(),
+            star: false,
+            partition: Vec::new(),
+            order: Vec::new(),
+            frame: None,
+        };
+        *output = Expr::infix("+", Expr::int(first), number);
+    } else if column.not_null {
+        let old = std::mem::replace(output, Expr::int(0));
+        let other = b.constant(plain(column.ty), false);
+        *output = Expr::function("coalesce", vec![old, other]);
+    }
+}
+
 pub(super) fn select(b: &mut Brush<'_>) -> Option<Statement> {
     let table = roomy(b)?;
     let slot = b.writes(table, Right::Insert);
     let columns: Vec<&Column> = filled(b, table);
+    let columns: Vec<&Column> = columns
+        .into_iter()
+        .filter(|c| c.not_null || foreign(b, table, c).is_none())
+        .collect();
     let types: Vec<Type> = columns.iter().map(|c| plain(c.ty)).collect();
-    let shape = b.draw.of(
-        Purpose::Shape,
-        &[Shape::Plain, Shape::Plain, Shape::Join, Shape::Set],
-    );
+    let shape = b
+        .draw
+        .of(Purpose::Shape, &[Shape::Plain, Shape::Plain, Shape::Join]);
     let (mut query, _) = b.query(shape, Some(&types), Care::Any)?;
+    if let Body::Select(select) = &mut query.body {
+        for (column, output) in columns.iter().zip(&mut select.outputs) {
+            distinguish(b, table, column, output);
+        }
+        select.distinct = false;
+    }
     query.limit = Some(b.draw.below(Purpose::Shape, SELECTED) + 1);
     // Assignment casts: a text may be too long, a decimal too big.
     for column in &columns {

@@ -41,7 +41,7 @@ pub const SQLITE: Language = Language {
         ),
         (
             "columns",
-            "SELECT s.name, count(*) FROM sqlite_schema AS s, pragma_table_info(s.name) GROUP BY s.name ORDER BY s.name",
+            "SELECT s.name, count(*) FROM sqlite_schema AS s, pragma_table_info(s.name) WHERE s.type = 'table' GROUP BY s.name ORDER BY s.name",
         ),
         ("functions", "SELECT count(*) FROM pragma_function_list"),
         ("settings", "SELECT * FROM pragma_compile_options"),
