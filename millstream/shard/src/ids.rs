@@ -13,6 +13,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+impl ShardId {
+    /// A small number, evenly spread over shards: for what shards should do at different times.
+    pub(crate) fn spread(self) -> u64 {
+        mix(self.0 as u64 ^ (self.0 >> 64) as u64) >> 32
+    }
+}
+
 /// Text that is not an id of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a {kind}: expected `{prefix}` and a uuid")]

@@ -45,14 +45,16 @@ impl Pending {
 }
 
 impl State {
-    /// Whether this version should be rolled up.
+    /// Whether this version should be rolled up: every `threshold` versions, in each shard others. Shards that are written
+    /// in step would be due in step, and their rollups together in the way of their writers.
     pub fn rollup_wanted(&self, threshold: u64) -> bool {
         let latest = self.latest_rollup().map_or(SeqNo::ZERO, |(seqno, _)| seqno);
         let distance = self.seqno.get() - latest.get();
         if self.is_tombstone() {
             return distance > 1;
         }
-        distance > 0 && (distance.is_multiple_of(threshold.max(1)) || distance > threshold.saturating_mul(3))
+        let turn = (self.seqno.get() + self.shard.spread()).is_multiple_of(threshold.max(1));
+        distance > 0 && (turn || distance > threshold.saturating_mul(3))
     }
 
     /// The `seqno_since` to collect garbage up to, if enough has become free since the last request.

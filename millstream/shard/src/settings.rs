@@ -16,8 +16,8 @@ pub struct CompactionSettings {
     pub min_inputs: usize,
     /// Parts in a run before it is rewritten.
     pub min_parts: usize,
-    /// Batches in a run that holds nothing but inline parts before it is rewritten: they cost no fetch, and each rewrite a
-    /// commit,
+    /// Batches in a run that holds nothing but inline parts before it is rewritten (in each shard a quarter more or less, so
+    /// that shards written in step are not all rewritten at once): they cost no fetch, and each rewrite a commit,
     pub min_inline_inputs: usize,
     /// or bytes of its parts, which then are worth a blob of their own.
     pub min_inline_bytes: u64,

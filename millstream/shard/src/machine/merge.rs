@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Flow;
+use crate::ids::ShardId;
 use crate::mutant::Mutant;
 use crate::settings::CompactionSettings;
 use crate::state::{BatchMeta, Part, State};
@@ -55,14 +56,22 @@ fn class(batch: &BatchMeta, fanout: u64) -> u32 {
     batch.len.max(1).ilog(fanout.max(2))
 }
 
+/// Batches in a run of nothing but inline parts before this shard rewrites it: a quarter more or less than the setting, so
+/// that shards which are written in step are not rewritten in step.
+fn inline_inputs(shard: ShardId, settings: &CompactionSettings) -> usize {
+    let quarter = settings.min_inline_inputs / 4;
+    let more = usize::try_from(shard.spread()).expect("a small number") % (2 * quarter + 1);
+    settings.min_inline_inputs - quarter + more
+}
+
 /// Whether a run of batches, `peers` of them of its greatest class, is worth a rewrite.
-fn worth(run: &[&Arc<BatchMeta>], peers: usize, settings: &CompactionSettings) -> bool {
+fn worth(run: &[&Arc<BatchMeta>], peers: usize, inline_inputs: usize, settings: &CompactionSettings) -> bool {
     let parts = || run.iter().map(|batch| batch.parts().count()).sum::<usize>();
     let enough = peers >= settings.min_inputs
         || run.len() >= settings.min_inputs * 2
         || (run.len() > 1 && peers > 1 && parts() >= settings.min_parts);
     enough
-        && (run.len() >= settings.min_inline_inputs
+        && (run.len() >= inline_inputs
             || run
                 .iter()
                 .any(|batch| batch.parts().any(|part| part.key().is_some()))
@@ -75,6 +84,7 @@ impl State {
     /// From the newest backwards, a run may absorb a batch of at most the greatest class seen so far; it is
     /// worth it with enough inputs, parts or updates of one class.
     pub fn merge_request(&self, settings: &CompactionSettings) -> Option<MergeRequest> {
+        let inline_inputs = inline_inputs(self.shard, settings);
         let mut batches = self.batches.values().rev().peekable();
         let mut run: Vec<&Arc<BatchMeta>> = Vec::new();
         while let Some(newest) = batches.next() {
@@ -92,7 +102,7 @@ impl State {
                 run.push(batch);
                 batches.next();
             }
-            if worth(&run, peers, settings) {
+            if worth(&run, peers, inline_inputs, settings) {
                 return Some(MergeRequest {
                     inputs: run.into_iter().rev().map(Arc::clone).collect(),
                     since: self.since,
