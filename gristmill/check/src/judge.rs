@@ -3,7 +3,7 @@
 use crate::difference::{self, Case};
 use crate::evaluate::{Plan, explains};
 use crate::judged::{
-    Choices, Explained, Explanation, Judged, Options, PartitionState, Probe, Remains, Settled, Stage,
+    Choices, Explained, Explanation, Judged, Options, PartitionState, Probe, Remains, Settled, Spread, Stage,
 };
 use crate::layout::{Layout, Layouts};
 use crate::lww::{BY_PLAN, Clock, Racing};
@@ -81,6 +81,15 @@ impl Judge {
     pub fn with_clock(mut self, at: Arc<dyn Fn(Tick) -> Option<u64> + Send + Sync>, slack: u64) -> Self {
         if let Some(racing) = &mut self.racing {
             racing.set_clock(Clock { at, slack });
+        }
+        self
+    }
+
+    /// The same judge, who knows when replicas were repaired.
+    #[must_use]
+    pub fn with_repairs(mut self, spread: Spread) -> Self {
+        if let Some(racing) = &mut self.racing {
+            racing.set_spread(spread);
         }
         self
     }

@@ -8,6 +8,7 @@ use history::{
 };
 use smallvec::{SmallVec, smallvec};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Settings and limits of the judge. Of the limits none changes a verdict but `choices_max`, which turns an answer into
 /// "not compared".
@@ -200,6 +201,10 @@ pub struct PartitionState {
     /// Every shared cell; `None` where there is no companion row.
     pub shared: Option<Cells>,
 }
+
+/// When everything that was acknowledged by the first tick was on every replica: the end of a repair that began after that tick
+/// and was over before the second one, the earliest of them. `None`: there was none.
+pub type Spread = Arc<dyn Fn(Tick, Tick) -> Option<Tick> + Send + Sync>;
 
 /// One write of what is left of a partition where the greatest timestamp wins: what shows the same when it is written alone.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -44,5 +44,5 @@ mod words;
 mod testkit;
 
 pub use judge::Judge;
-pub use judged::{Explained, Explanation, Judged, Options, PartitionState, Probe, Remains, Settled};
+pub use judged::{Explained, Explanation, Judged, Options, PartitionState, Probe, Remains, Settled, Spread};
 pub use words::{Words, words};

@@ -141,6 +141,7 @@ pub(crate) fn schema() -> Arc<Schema> {
             column(5, "x", Type::Bool, true),
             column(6, "f", Type::Float64, true),
         ],
+        options: Vec::new(),
         shared: vec![column(7, "z", Type::Int8, true)],
         indexes: Vec::new(),
     };
@@ -163,6 +164,7 @@ pub(crate) fn schema() -> Arc<Schema> {
             ),
             column(3, "x", Type::Bool, true),
         ],
+        options: Vec::new(),
         shared: Vec::new(),
         indexes: Vec::new(),
     };

@@ -116,6 +116,9 @@ pub struct Definition {
     /// Indexes on regular columns.
     #[serde(default)]
     pub indexes: Vec<Index>,
+    /// What stands behind WITH where CQL makes the table: `compaction = {…}`, one text each; other databases know nothing of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
 }
 
 /// The most partitions that a narrow table may be asked to have.
@@ -246,6 +249,16 @@ pub enum SchemaError {
         table: String,
         /// The index.
         index: String,
+    },
+    /// An option that changes what is read.
+    #[error("table `{table}`: {what} is not supported: {remedy}")]
+    TableOption {
+        /// The table.
+        table: String,
+        /// The option.
+        what: String,
+        /// What to do.
+        remedy: &'static str,
     },
     /// A column without values.
     #[error("table `{table}`: column `{column}`: {source}")]
@@ -384,6 +397,7 @@ impl Table {
         check::keys(&definition)?;
         check::indexes(&definition)?;
         check::counters(&definition)?;
+        check::options(&definition)?;
         let table = &definition.name;
         let mut columns = BTreeMap::new();
         for (place, column) in definition.places() {
@@ -559,6 +573,7 @@ pub mod draw;
 mod given;
 pub mod toml;
 
+pub use check::option_refusal;
 pub use given::{GivenError, LimitsOf};
 
 /// A schema in few words, for tests.
@@ -600,6 +615,9 @@ fn summary(schema: &Schema) -> String {
                 .map(|id| table.column(*id).name.as_str())
                 .collect();
             writeln!(out, "  {} on {}", index.name, names.join(", ")).unwrap();
+        }
+        for option in &table.options {
+            writeln!(out, "  with {option}").unwrap();
         }
     }
     out

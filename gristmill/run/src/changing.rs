@@ -28,7 +28,7 @@ use datagen::stream::{Stream, below, chance, draw};
 use datagen::value::Type;
 use history::{
     Address, Change, ChangeKind, Consistency, End, From, Lts, Op, Part, Parts, Predicate, Regenerate,
-    Relation, RowChoice, Select, Stamp, Step, Visit,
+    Relation, RowChoice, Select, Stamp, State, Step, Tracker, Visit,
 };
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
@@ -123,6 +123,20 @@ impl Changing {
     pub(crate) fn after(&self, lts: Lts) -> Option<&'static str> {
         self.validated(lts)?;
         self.struck(Lts(lts.0 - 1))
+    }
+
+    /// Changes of the schema that were made up to a visit, by the names of their faults: earlier lives of the worker included.
+    pub(crate) fn made(&self, tracker: &dyn Tracker, last: Lts) -> BTreeMap<String, u64> {
+        self.lay(last.0);
+        let mut made = BTreeMap::new();
+        for (lts, event) in self.laid.read().events.range(..=last.0) {
+            if tracker.get(Lts(*lts)).state == State::Committed {
+                let alone = event.change.what.is_alone();
+                let kind = if alone { FaultKind::Alter } else { FaultKind::Index };
+                *made.entry(kind.name().to_owned()).or_default() += 1;
+            }
+        }
+        made
     }
 
     /// Whether a visit reads by a column that has an index at that moment, as the plan has it.

@@ -13,10 +13,10 @@ use crate::RunError;
 use crate::life::{environment, open_target, read_plan};
 use crate::look::Frozen;
 use crate::plan::{Length, Plan, PlanError};
-use check::PartitionState;
+use check::{PartitionState, Remains};
 use datagen::value::Type;
 use history::artefact::Folder;
-use history::{Consistency, Discipline, End, Lts, Op, Part, Regenerate, Stamp, State, Step};
+use history::{Cells, Consistency, Discipline, End, Lts, Op, Part, Regenerate, Stamp, State, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -60,6 +60,8 @@ pub struct Exported {
     pub load: &'static str,
     /// What should be known beside it.
     pub notes: Vec<String>,
+    /// What the files do not say though the source has it.
+    pub lost: Option<String>,
 }
 
 /// Rows of one transaction of a script.
@@ -85,8 +87,9 @@ pub fn export(source: Source<'_>, at: Option<Lts>, form: Form, into: &Path) -> R
             ));
         }
     };
-    if plan.discipline == Discipline::Lww && form == Form::Csv {
-        let what = "the cells of discipline lww have timestamps, which a line of CSV does not say";
+    let cassandra = plan.target.starts_with("cassandra:");
+    if plan.discipline == Discipline::Lww && form == Form::Csv && !cassandra {
+        let what = "the tables of discipline lww have a timestamp beside each cell, which a line of CSV does not say";
         let remedy = "export writes with their timestamps: --as insert, or every statement: --as statements";
         return Err(unusable(&plan, what, remedy));
     }
@@ -114,10 +117,12 @@ pub fn export(source: Source<'_>, at: Option<Lts>, form: Form, into: &Path) -> R
             files: Vec::new(),
             load: "",
             notes: notes(&plan, &frozen),
+            lost: None,
         },
     };
     making.schema()?;
     match form {
+        Form::Csv if plan.discipline == Discipline::Lww => making.copied()?,
         Form::Csv => making.csv()?,
         Form::Insert if plan.discipline == Discipline::Lww => making.stamped()?,
         Form::Insert => making.inserts()?,
@@ -152,6 +157,9 @@ fn unusable(plan: &Plan, what: &str, remedy: &str) -> RunError {
         remedy.to_owned(),
     )))
 }
+
+/// What is done with what is left of a partition.
+type OfPartition<'a, M> = dyn FnMut(&M, &[Remains]) -> Result<(), RunError> + 'a;
 
 struct Making<'a> {
     plan: &'a Plan,
@@ -311,8 +319,81 @@ impl Making<'_> {
     /// The fewest writes that leave the same, each with its timestamp: no more than what is visible, deletions left out.
     fn stamped(&mut self) -> Result<(), RunError> {
         let mut sink = self.file("data.sql")?;
+        self.each_remains(&mut |making, remains| {
+            for write in remains {
+                sink.put(&making.written(write))?;
+            }
+            Ok(())
+        })?;
+        sink.end()?;
+        self.made.load = shell(&self.plan.target);
+        Ok(())
+    }
+
+    /// Rows as lines for a loader that knows no timestamps; what it would not read back, what expires and the cells that rows
+    /// share as writes with their timestamps.
+    fn copied(&mut self) -> Result<(), RunError> {
+        let Some(bulk) = Bulk::of(&self.plan.target, &self.plan.schema, &self.plan.prefix) else {
+            let what = "there is no bulk loader that we know";
+            return Err(unusable(self.plan, what, "export INSERT statements: --as insert"));
+        };
+        let sheets = bulk.sheets();
+        let mut sinks = Vec::new();
+        for sheet in &sheets {
+            let mut sink = self.file(&sheet.file)?;
+            sink.put(&bulk.header(sheet))?;
+            sinks.push(sink);
+        }
+        let mut apart = self.file("data.sql")?;
+        let (mut lines, mut rows_apart) = (0_u64, 0_u64);
+        self.each_remains(&mut |making, remains| {
+            let rows = remains.chunk_by(|a, b| a.op.row() == b.op.row());
+            for row in rows {
+                let part = row[0].op.part();
+                let sheet = sheets
+                    .iter()
+                    .zip(&mut sinks)
+                    .find(|(sheet, _)| sheet.table == part.table);
+                let line = match (row[0].op.row(), whole_cells(row), sheet) {
+                    (Some(at), Some(cells), Some((sheet, sink))) => bulk
+                        .takes(sheet, part.position, at, &cells)
+                        .then_some((at, cells, sheet, sink)),
+                    _ => None,
+                };
+                if let Some((at, cells, sheet, sink)) = line {
+                    let mut line = String::new();
+                    bulk.line(sheet, part.position, at, &cells, &mut line);
+                    sink.put(&line)?;
+                    lines += 1;
+                    continue;
+                }
+                rows_apart += 1;
+                for write in row {
+                    apart.put(&making.written(write))?;
+                }
+            }
+            Ok(())
+        })?;
+        for sink in sinks {
+            sink.end()?;
+        }
+        apart.end()?;
+        let (script, load) = bulk.script(&sheets);
+        self.made.load = load;
+        let mut sink = self.file("load.sql")?;
+        sink.put(&script)?;
+        sink.end()?;
+        let lost = format!(
+            "{lines} rows lose their timestamps: writetime() will say when they were loaded; the other {rows_apart} are writes with \
+             theirs in data.sql (elements, what expires, cells that rows share, texts with line breaks)"
+        );
+        self.made.lost = Some(lost);
+        Ok(())
+    }
+
+    /// What is left of every partition, one after another.
+    fn each_remains(&mut self, each: &mut OfPartition<'_, Self>) -> Result<(), RunError> {
         let judge = self.frozen.judge(self.plan, self.target);
-        let schema = &self.plan.schema;
         let mut left_out = BTreeMap::<&'static str, u64>::new();
         for part in self.parts() {
             let remains = match judge.remains_of(part, self.frozen.at) {
@@ -325,23 +406,7 @@ impl Making<'_> {
             let rows: BTreeSet<Option<u64>> = remains.iter().map(|write| write.op.row()).collect();
             self.made.rows += rows.len() as u64;
             self.made.partitions += u64::from(!rows.is_empty());
-            for write in remains {
-                let stamp = Stamp {
-                    timestamp: write.timestamp,
-                    ttl: write.ttl,
-                    consistency: Consistency::All,
-                    node: 0,
-                    condition: None,
-                };
-                let request = Request::Stamped {
-                    steps: &[Step::Write(write.op)],
-                    stamp: &stamp,
-                    batch: None,
-                };
-                for statement in self.target.text(schema, &request) {
-                    sink.put(&ended(&statement))?;
-                }
-            }
+            each(self, &remains)?;
         }
         for (why, n) in left_out {
             let words = if n == 1 { "partition is" } else { "partitions are" };
@@ -349,9 +414,25 @@ impl Making<'_> {
                 format!("{n} {words} not in the files: {why}; check will miss what the plan has there");
             self.made.notes.push(note);
         }
-        sink.end()?;
-        self.made.load = shell(&self.plan.target);
         Ok(())
+    }
+
+    /// The statements of one write.
+    fn written(&self, write: &Remains) -> String {
+        let stamp = Stamp {
+            timestamp: write.timestamp,
+            ttl: write.ttl,
+            consistency: Consistency::All,
+            node: 0,
+            condition: None,
+        };
+        let request = Request::Stamped {
+            steps: &[Step::Write(write.op.clone())],
+            stamp: &stamp,
+            batch: None,
+        };
+        let texts = self.target.text(&self.plan.schema, &request);
+        texts.iter().map(|statement| ended(statement)).collect()
     }
 
     /// What happened, without what was rolled back, and without reads.
@@ -388,6 +469,21 @@ impl Making<'_> {
     }
 }
 
+/// The cells of a row that is written whole; `None`: some of it expires, or elements of it are written.
+fn whole_cells(row: &[Remains]) -> Option<Cells> {
+    let mut all = Cells::new();
+    for write in row {
+        match &write.op {
+            Op::Upsert { cells, .. } | Op::Update { cells, .. } if write.ttl.is_none() => {
+                all.extend(cells.iter().copied())
+            }
+            _ => return None,
+        }
+    }
+    all.sort_unstable();
+    Some(all)
+}
+
 fn ended(statement: &str) -> String {
     format!("{};\n", statement.trim_end_matches(';'))
 }
@@ -400,7 +496,7 @@ fn shell(url: &str) -> &'static str {
             "cat schema.sql data.sql | mariadb --init-command=\"SET sql_mode='ANSI_QUOTES,NO_BACKSLASH_ESCAPES'\" DATABASE"
         }
         "sqlite" => "cat schema.sql data.sql | sqlite3 -bail FILE",
-        "cassandra" => "cqlsh HOST -f schema.sql && cqlsh HOST -f data.sql",
+        "cassandra" => "cat schema.sql data.sql | cqlsh HOST",
         _ => "",
     }
 }

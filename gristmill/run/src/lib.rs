@@ -44,6 +44,7 @@ pub mod parallel;
 pub mod recheck;
 mod refusal;
 mod registry;
+mod repairs;
 pub mod replay;
 pub mod selfcheck;
 mod session;

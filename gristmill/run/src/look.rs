@@ -19,6 +19,7 @@ use crate::known::Known;
 use crate::life::{environment, history, judge_of, open_target, read_plan, replicas, targets_folder};
 use crate::plan::{Length, Plan, Stage, Stages, split_password};
 use crate::registry::Registry;
+use crate::repairs::Repairs;
 use crate::staged::{Replicas, Staged};
 use check::{Judge, Judged};
 use history::artefact::Folder;
@@ -280,8 +281,11 @@ pub fn look(folder: &Folder, look: &Look<'_>, watcher: &mut dyn Watcher) -> Resu
     };
     let frozen = Frozen::asking(&folder, &plan, look.at, replicas)?;
     let facts = target.facts()?;
+    let repairs = Repairs::of(folder.path())?;
     let mut looking = Looking {
-        judge: frozen.judge(&plan, target.as_ref()),
+        judge: frozen
+            .judge(&plan, target.as_ref())
+            .with_repairs(Arc::new(move |by, asked| repairs.between(by, asked))),
         plan: &plan,
         frozen: &frozen,
         target: target.as_ref(),

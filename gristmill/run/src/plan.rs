@@ -11,6 +11,7 @@
 
 mod agent;
 mod draw;
+mod existing;
 pub mod harry;
 mod history;
 mod mistake;
@@ -116,6 +117,9 @@ pub struct Plan {
     /// Faults that others do to the server while we run: `cancel`, `terminate`, `restart`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<String>,
+    /// What stands in the schema that was given and is not in that of the plan, one thing each, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
     /// The visits, where they are written down instead of drawn; `workload` says nothing then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<Line>>,

@@ -8,6 +8,7 @@ use crate::fault::FaultKind;
 use crate::judging::Compared;
 use crate::known::Known;
 use crate::life::{environment, history, judge, open_target, read_plan};
+use crate::repairs::Repairs;
 use crate::times::Times;
 use check::Judged;
 use history::artefact::Folder;
@@ -79,7 +80,8 @@ fn judge_again(
         .expires()
         .then(|| Times::read(folder.path()).map(Arc::new))
         .transpose()?;
-    let judge = judge(&plan, &visits, &tracker, target.as_ref(), times);
+    let repairs = Arc::new(Repairs::of(folder.path())?);
+    let judge = judge(&plan, &visits, &tracker, target.as_ref(), times, repairs);
     let archive = Archive {
         history: visits.as_ref(),
         schema: &plan.schema,

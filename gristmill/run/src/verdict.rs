@@ -75,12 +75,24 @@ pub(crate) fn make(
         left_out: left_out(world),
         doubts,
         causes,
-        faults: world.faults.done(),
+        faults: faults(world, loaded.last),
         lies: loaded.lies.clone(),
         idle_percent: idle_percent(world, loaded.load.as_nanos()),
         latency: crate::latency::summary(&world.latencies.buckets()),
         statements: None,
     }
+}
+
+/// What was done to the database and to its schema.
+fn faults(world: &World, last: Lts) -> BTreeMap<String, u64> {
+    let mut faults = world.faults.done();
+    faults.extend(
+        world
+            .changing
+            .iter()
+            .flat_map(|changing| changing.made(&*world.tracker, last)),
+    );
+    faults
 }
 
 /// What each type of the schema is called on the target.

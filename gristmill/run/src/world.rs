@@ -17,6 +17,7 @@ use crate::latency::Latencies;
 use crate::life::LeftOver;
 use crate::pacer::Pacer;
 use crate::plan::Plan;
+use crate::repairs::Repairs;
 use crate::staged::Staged;
 use crate::ticks::Ticks;
 use crate::turnstile::Turnstile;
@@ -58,6 +59,8 @@ pub(crate) struct World {
     pub(crate) inbox: Inbox,
     pub(crate) faults: Faults,
     pub(crate) causes: Causes,
+    /// When replicas were repaired.
+    pub(crate) repairs: Arc<Repairs>,
     /// The second database, where the plan has one.
     pub(crate) against: Option<Against>,
     /// Indexes that come or go at this moment.
@@ -134,6 +137,7 @@ pub(crate) struct Parts {
     pub(crate) ring: Ring,
     pub(crate) faults: Faults,
     pub(crate) causes: Causes,
+    pub(crate) repairs: Arc<Repairs>,
     pub(crate) against: Option<Against>,
 }
 
@@ -163,6 +167,7 @@ impl World {
             inbox: Inbox::new(),
             faults: p.faults,
             causes: p.causes,
+            repairs: p.repairs,
             against: p.against,
             notes: Mutex::new(Vec::new()),
             doubts: Mutex::new(BTreeSet::new()),

@@ -1,28 +1,37 @@
 //! Rows as files for a database's own bulk loader: CSV, and the script that its shell loads them with.
 //!
 //! ```text
-//! (table, partition, row, cells) ──▶ a line of CSV ──▶ psql \copy, sqlite3 .import
+//! (table, partition, row, cells) ──▶ a line of CSV ──▶ psql \copy, sqlite3 .import, cqlsh COPY
 //! ```
-//! A field holds what the dialect writes as a literal, without its quotes and casts: COPY reads exactly these.
+//! A field holds what the dialect writes as a literal, without its quotes and casts: COPY reads exactly these. What cqlsh does
+//! not read back is told by [`Bulk::takes`].
 //!
 //! Invariants:
 //! * B1 equal rows make equal bytes, and lines are written in the order in which rows are given.
 //! * B2 NULL and the empty text are told apart in every format.
 
 use crate::cell::Cell;
+use crate::dialect::cql::CQL;
 use crate::dialect::{Dialect, POSTGRES, SQLITE};
 use crate::layout::{Col, Layout, TableLayout};
 use datagen::schema::Schema;
-use datagen::value::Type;
+use datagen::value::{Type, Value};
 use history::Cells;
 use std::fmt::Write;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// How a database's shell is told to load files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shell {
     Psql,
     Sqlite3,
+    Cqlsh,
 }
+
+/// What stands for NULL in a file for cqlsh: a word, since an empty field is a text there.
+const NOTHING: &str = "(null)";
+/// The days that cqlsh reads: of the years 1 to 9999.
+const CQLSH_DAYS: std::ops::RangeInclusive<i32> = -719_162..=2_932_896;
 
 /// The sheets of a schema, one for each table and one for each companion.
 pub struct Bulk {
@@ -50,6 +59,7 @@ impl Bulk {
         let (shell, dialect) = match url.split_once(':').map_or(url, |(scheme, _)| scheme) {
             "postgres" | "postgresql" => (Shell::Psql, &POSTGRES),
             "sqlite" => (Shell::Sqlite3, &SQLITE),
+            "cassandra" => (Shell::Cqlsh, &CQL),
             _ => return None,
         };
         Some(Bulk {
@@ -68,7 +78,9 @@ impl Bulk {
             name: name.to_owned(),
         };
         let both = self.layout.tables.iter().flat_map(|table| {
-            let companion = table.companion.as_deref().map(|name| sheet(table, true, name));
+            // COPY of cqlsh names whole keys: static cells by themselves are nothing to it.
+            let apart = table.companion.as_deref().filter(|_| self.shell != Shell::Cqlsh);
+            let companion = apart.map(|name| sheet(table, true, name));
             [sheet(table, false, &table.name)].into_iter().chain(companion)
         });
         both.collect()
@@ -107,15 +119,35 @@ impl Bulk {
             }
         }
         let mut rest = bytes.as_slice();
-        let mut first = true;
-        while !rest.is_empty() {
-            if !first {
+        for (n, column) in self.columns(sheet).into_iter().enumerate() {
+            if n > 0 {
                 out.push(',');
             }
-            first = false;
-            self.field(Cell::take(&mut rest), out);
+            self.field(column.ty, Cell::take(&mut rest), out);
         }
         out.push('\n');
+    }
+
+    /// Whether the shell reads a row's line back as it is: cqlsh ends a line at every line break, and has its limits.
+    pub fn takes(&self, sheet: &Sheet, part: u64, row: u64, cells: &Cells) -> bool {
+        if self.shell != Shell::Cqlsh {
+            return true;
+        }
+        let table = self.layout.table(sheet.table);
+        let mut bytes = Vec::new();
+        table.parts.universe.inflate_into(part, &mut bytes);
+        table.rows.universe.inflate_into(row, &mut bytes);
+        for (column, descriptor) in table.regular.iter().zip(table.fill_regular(None, cells)) {
+            match descriptor {
+                Some(descriptor) => column.inflate_into(descriptor, &mut bytes),
+                None => Cell::Null.put(&mut bytes),
+            }
+        }
+        let mut rest = bytes.as_slice();
+        let columns = self.columns(sheet).into_iter();
+        columns
+            .map(|column| (column.ty, Cell::take(&mut rest)))
+            .all(|(ty, cell)| readable(ty, cell))
     }
 
     /// The script that loads every sheet after `schema.sql`, and the command that runs it.
@@ -143,6 +175,18 @@ impl Bulk {
                 }
                 out += "COMMIT;\n";
                 (out, "sqlite3 FILE < load.sql")
+            }
+            Shell::Cqlsh => {
+                for sheet in with {
+                    let names = self.names(sheet);
+                    writeln!(
+                        out,
+                        "COPY {} ({names}) FROM '{}' WITH HEADER = TRUE AND NULL = '{NOTHING}' AND ESCAPE = '\"';",
+                        sheet.name, sheet.file
+                    )
+                    .expect("a String takes everything");
+                }
+                (out, "cat schema.sql data.sql load.sql | cqlsh HOST")
             }
         }
     }
@@ -188,7 +232,7 @@ impl Bulk {
         names.join(", ")
     }
 
-    fn field(&self, cell: Cell<'_>, out: &mut String) {
+    fn field(&self, ty: Type, cell: Cell<'_>, out: &mut String) {
         match (cell, self.shell) {
             // An empty field without quotes.
             (Cell::Null, Shell::Psql) => {}
@@ -198,12 +242,44 @@ impl Bulk {
                 out.push_str(&csv(&format!("\\{text}")));
             }
             (Cell::Text(text), _) => out.push_str(&csv(text)),
+            (Cell::Null, Shell::Cqlsh) => out.push_str(NOTHING),
+            (cell, Shell::Cqlsh) => self.said_to_cqlsh(ty, cell, out),
             (cell, _) => {
                 let mut literal = String::new();
                 (self.dialect.literal)(cell, &mut literal);
                 out.push_str(bare(&literal));
             }
         }
+    }
+}
+
+impl Bulk {
+    /// What cqlsh reads where it is not what CQL reads.
+    fn said_to_cqlsh(&self, ty: Type, cell: Cell<'_>, out: &mut String) {
+        let said = match (ty, cell) {
+            (Type::Inet, Cell::Bytes(bytes)) => match <[u8; 4]>::try_from(bytes) {
+                Ok(four) => Ipv4Addr::from(four).to_string(),
+                Err(_) => {
+                    let sixteen = <[u8; 16]>::try_from(bytes).expect("an address has 4 or 16 bytes");
+                    Ipv6Addr::from(sixteen).to_string()
+                }
+            },
+            (_, Cell::Date(day)) => Value::Date(day).to_string(),
+            (_, Cell::Time(time)) => Value::Time(time).to_string(),
+            (_, cell) => return (self.dialect.literal)(cell, out),
+        };
+        out.push_str(&said);
+    }
+}
+
+/// Whether COPY of cqlsh makes of a field what is in the cell.
+fn readable(ty: Type, cell: Cell<'_>) -> bool {
+    match (ty, cell) {
+        (_, Cell::Null) => true,
+        (_, Cell::Text(text)) => text != NOTHING && !text.contains(['\n', '\r', '\0']),
+        (Type::Duration | Type::Composite(_), _) => false,
+        (_, Cell::Date(day)) => CQLSH_DAYS.contains(&day),
+        _ => true,
     }
 }
 
@@ -241,7 +317,9 @@ mod tests {
     use expect_test::expect;
 
     fn bulk(url: &str) -> (Bulk, Schema) {
-        let target = open(url, &OpenOptions::new("/nowhere", "gmtest")).unwrap();
+        let mut options = OpenOptions::new("/nowhere", "gmtest");
+        options.discipline = crate::own_discipline(url);
+        let target = open(url, &options).unwrap();
         let text = "CREATE TABLE t (p int, c date, v text, b bytea, n numeric(5,2), s text STATIC, PRIMARY KEY ((p), c));";
         let schema = ddl::read(text, 1, &|ty| target.limits(&ty)).unwrap();
         (Bulk::of(url, &schema, "gmtest").unwrap(), schema)
@@ -271,7 +349,7 @@ mod tests {
             Cell::Date(-800_000),
         ];
         for value in values {
-            bulk.field(value, &mut out);
+            bulk.field(Type::Bool, value, &mut out);
             out.push('\n');
         }
         out + &bulk.script(&bulk.sheets()).0
@@ -345,5 +423,62 @@ mod tests {
             COMMIT;
         "#]]
         .assert_eq(&shown("sqlite:"));
+    }
+
+    #[test]
+    fn rows_are_lines_that_cqlsh_reads() {
+        expect![[r#"
+            gmtest_t.csv: "p","c","v","b","n"
+            -2147483641,-4413-10-17,(null),(null),(null)
+            "it's ""so"""
+            ""
+            "\N"
+            (null)
+            0x00ff
+            0x
+            -1.50
+            true
+            -Infinity
+            07070707-0707-0707-0707-070707070707
+            -1
+            -221-09-04
+            COPY "gmtest_t" ("p", "c", "v", "b", "n") FROM 'gmtest_t.csv' WITH HEADER = TRUE AND NULL = '(null)' AND ESCAPE = '"';
+        "#]].assert_eq(&shown("cassandra:local"));
+        let inet = |bytes: &[u8]| {
+            let mut out = String::new();
+            bulk("cassandra:local")
+                .0
+                .field(Type::Inet, Cell::Bytes(bytes), &mut out);
+            out
+        };
+        assert_eq!([inet(&[127, 0, 0, 1]), inet(&[0; 16])], ["127.0.0.1", "::"]);
+    }
+
+    #[test]
+    fn what_cqlsh_would_read_as_something_else_is_no_line() {
+        let (bulk, schema) = bulk("cassandra:local");
+        let column = &schema.table(0).regular[0];
+        let domain = schema.table(0).domain(column.id);
+        let sheet = &bulk.sheets()[0];
+        // Days before the year 1 are none to cqlsh.
+        let row = (0..schema.table(0).rows().len()).find(|row| bulk.takes(sheet, 3, *row, &Cells::new()));
+        let row = row.expect("some day is");
+        assert!((0..row + 100).any(|row| !bulk.takes(sheet, 3, row, &Cells::new())));
+        let of = |descriptor: u64| -> (bool, bool) {
+            let cells = Cells::from_iter([(column.id, Some(descriptor))]);
+            let Value::Text(text) = domain.inflate(descriptor) else {
+                unreachable!("it is a text")
+            };
+            (
+                bulk.takes(sheet, 3, row, &cells),
+                text.contains(['\n', '\r', '\0']),
+            )
+        };
+        let often = datagen::domain::Rate::new(1, 2).expect("a half is a rate");
+        let all: Vec<(bool, bool)> = (0..2000_u64)
+            .map(|n| of(domain.draw(datagen::stream::mix(n), often)))
+            .collect();
+        assert!(all.iter().all(|(takes, breaks)| takes != breaks));
+        assert!(all.iter().any(|(takes, _)| *takes) && all.iter().any(|(_, breaks)| *breaks));
     }
 }

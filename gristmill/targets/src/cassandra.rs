@@ -11,6 +11,7 @@ mod admin;
 mod client;
 mod codes;
 mod config;
+mod declared;
 mod jolokia;
 mod local;
 mod session;
@@ -23,8 +24,8 @@ use crate::dialect::cql::{self, CQL, IndexKind};
 use crate::dialect::{self, Renderer};
 use crate::layout::{Layout, Layouts};
 use crate::target::{
-    Control, Description, Facts, Gone, Identity, Maintenance, OpenOptions, Rendered, Request, Session,
-    Target, Upstream,
+    Control, Declared, Description, Facts, Gone, Identity, Maintenance, OpenOptions, Rendered, Request,
+    Session, Target, Upstream,
 };
 use admin::Admin;
 use client::{Asked, Client};
@@ -435,6 +436,13 @@ impl Target for Cassandra {
             let what = format!("there is no address for {host}");
             Unusable::server(config.shown.clone(), what, "see that the URL names its host")
         })
+    }
+
+    fn declared(&self, keyspace: &str, tables: &[String]) -> Result<Declared, Unusable> {
+        let catalog = self.ask(|client| declared::Catalog::read(client, keyspace))?;
+        catalog
+            .declared(tables, &|ty| self.limits(&ty))
+            .map_err(|(what, remedy)| Unusable::usage(self.shared.server.url(), what, remedy))
     }
 
     fn shows(&self, schema: &Schema, change: &Change) -> Result<bool, Unusable> {

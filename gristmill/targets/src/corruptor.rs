@@ -15,13 +15,13 @@ use crate::dialect::Renderer;
 use crate::flaws::{FLAWS, Flaw, FlawLine, Liar, Needs, Teller};
 use crate::layout::{Layout, Layouts};
 use crate::target::{
-    Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, Maintenance, OpenOptions, Rendered,
-    Request, Session, Stall, Target, Upstream,
+    Cancel, Control, Declared, Description, Executed, Facts, Gone, Identity, Lie, Maintenance, OpenOptions,
+    Rendered, Request, Session, Stall, Target, Upstream,
 };
 use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
-use history::{Address, Answer, Claim, Level, Semantics, SessionId, Step};
+use history::{Address, Answer, Change, Claim, Level, Semantics, SessionId, Step};
 use inside::Inside;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -138,6 +138,14 @@ impl Target for Corruptor {
 
     fn maintain(&self, what: Maintenance) -> Result<(), Unusable> {
         self.inner.maintain(what)
+    }
+
+    fn declared(&self, keyspace: &str, tables: &[String]) -> Result<Declared, Unusable> {
+        self.inner.declared(keyspace, tables)
+    }
+
+    fn shows(&self, schema: &Schema, change: &Change) -> Result<bool, Unusable> {
+        self.inner.shows(schema, change)
     }
 
     fn facts(&self) -> Result<Facts, Unusable> {

@@ -43,6 +43,8 @@ pub(crate) struct TableLayout {
     pub(crate) hidden: Hidden,
     /// Indexes: name, and columns with their directions.
     pub(crate) indexes: Vec<(String, Vec<ColumnId>)>,
+    /// What CQL says behind WITH, `name = value` each.
+    pub(crate) options: Vec<String>,
     /// Where each column stands, sorted by id.
     places: Vec<(ColumnId, Place)>,
 }
@@ -203,6 +205,7 @@ impl TableLayout {
             shared,
             hidden,
             indexes,
+            options: definition.options.clone(),
             places,
         }
     }

@@ -44,8 +44,8 @@ use history::Discipline;
 pub use outcome::{Ended, Ending, Rules, outcome};
 pub use sql::{Blocker, Sql, SqlSession, Waiting};
 pub use target::{
-    Cancel, Control, Description, Executed, Facts, Gone, Identity, Lie, Maintenance, OpenOptions, Rendered,
-    Request, Session, Stall, Target, Upstream,
+    Cancel, Control, Declared, Description, Executed, Facts, Gone, Identity, Lie, Maintenance, OpenOptions,
+    Rendered, Request, Session, Stall, Target, Upstream,
 };
 pub use unusable::{Complaint, Unusable};
 

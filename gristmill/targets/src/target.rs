@@ -143,6 +143,15 @@ pub struct Facts {
     pub pooler: Option<String>,
 }
 
+/// Tables that are somebody's, as we can make their likes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Declared {
+    /// For [`datagen::schema::ddl::read`], replication included.
+    pub ddl: String,
+    /// What is there and not in it, one thing each, in words.
+    pub left_out: Vec<String>,
+}
+
 /// A session as the server knows it: enough to see later whether it is gone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identity {
@@ -381,6 +390,17 @@ pub trait Target: Send + Sync {
         Err(Unusable::usage(
             self.describe().url,
             "its files are not ours to put in order",
+            remedy,
+        ))
+    }
+
+    /// The tables of a keyspace that is there already, as DDL; those that are named, or all of them. Nothing is changed there.
+    /// `Err`: there is nothing that could be taken over.
+    fn declared(&self, _keyspace: &str, _tables: &[String]) -> Result<Declared, Unusable> {
+        let remedy = "give the tables in a file: --schema FILE";
+        Err(Unusable::usage(
+            self.describe().url,
+            "it has no keyspaces whose tables could be read",
             remedy,
         ))
     }

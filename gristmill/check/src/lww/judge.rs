@@ -11,7 +11,7 @@ use super::serial::{self, Awaited, Serial};
 use super::store::Store;
 use crate::difference;
 use crate::evaluate::Plan;
-use crate::judged::{Explained, Explanation, Judged, Options, PartitionState, Remains, Stage};
+use crate::judged::{Explained, Explanation, Judged, Options, PartitionState, Remains, Spread, Stage};
 use crate::layout::{Layout, Layouts, TableLayout};
 use crate::model::{Partition, cells};
 use datagen::schema::ColumnId;
@@ -69,6 +69,10 @@ impl Racing {
 
     pub(crate) fn set_clock(&mut self, clock: Clock) {
         self.clock = Some(clock);
+    }
+
+    pub(crate) fn set_spread(&mut self, spread: Spread) {
+        self.store.set_spread(spread);
     }
 
     /// When ticks were taken, if somebody told.

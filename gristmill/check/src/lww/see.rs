@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Levels overlap when the replicas that took the write and those that are asked must have one in common: their numbers
-//! add up to more than there are replicas. With one replica, all do.
+//! add up to more than there are replicas. With one replica, all do. After a repair that succeeded, whatever was acknowledged
+//! before it began is on every replica, so that all later reads meet it at any level.
 
 use crate::judged::Overlap;
 use crate::span::STILL_OPEN;
@@ -17,7 +18,7 @@ use history::{Consistency, SessionId, Span, State, Tick, Track};
 /// What a visit is to a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Seen {
-    /// With the tick of its acknowledgement.
+    /// With the tick from which on every reader like this one must see it: of its acknowledgement, or of a repair's end.
     Must(Tick),
     May(Overlap),
     /// Left nothing, for good.
@@ -52,14 +53,16 @@ impl Promise {
             .max(1)
     }
 
-    /// What a visit is to a viewer; `level`: at which its writes were acknowledged, asked only where it matters. `Err`: the
-    /// answer was handed over too early.
+    /// What a visit is to a viewer; `level`: at which its writes were acknowledged, `spread`: when, before the viewer asked,
+    /// all that was acknowledged by a tick was on every replica; both asked only where it matters. `Err`: the answer was handed
+    /// over too early.
     pub(crate) fn sees(
         &self,
         lts: history::Lts,
         track: &Track,
         viewer: &Viewer,
         level: impl FnOnce() -> Option<Consistency>,
+        spread: impl FnOnce(Tick) -> Option<Tick>,
     ) -> Result<Seen, &'static str> {
         let unknown = track.state == State::Unknown;
         match track.state {
@@ -76,6 +79,10 @@ impl Promise {
         };
         if before && met() {
             return Ok(Seen::Must(track.visible_by));
+        }
+        // Nobody who asked before the repair was over need see it.
+        if let Some(done) = before.then(|| spread(track.visible_by)).flatten() {
+            return Ok(Seen::Must(done));
         }
         Ok(Seen::May(Overlap {
             lts,

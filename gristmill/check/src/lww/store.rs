@@ -17,6 +17,7 @@ use super::effects::{merge, stamp};
 use super::image::{refresh, refresh_all};
 use super::merged::{Dirty, Merged};
 use super::see::{Promise, Seen, Viewer};
+use crate::judged::Spread;
 use crate::judged::{Options, Overlap};
 use crate::layout::TableLayout;
 use crate::model::{Booked, Enc, KEPT, Keep, Partition, Shards, Visits};
@@ -191,6 +192,8 @@ pub(crate) struct Store {
     pub(crate) promise: Promise,
     ties: Ties,
     options: Options,
+    /// When everything acknowledged before was on every replica, if somebody told.
+    spread: Option<Spread>,
     /// By partition, and by how many replicas must have taken a write.
     shards: Shards<(Part, u16), Entry>,
     pub(crate) visits: Visits,
@@ -214,10 +217,20 @@ impl Store {
                 replicas: semantics.replicas.max(1),
             },
             ties: semantics.ties,
+            spread: None,
             shards: Shards::new(&options),
             options,
             floor: AtomicU64::new(0),
         }
+    }
+
+    pub(crate) fn set_spread(&mut self, spread: Spread) {
+        self.spread = Some(spread);
+    }
+
+    /// When everything that was acknowledged by a tick was on every replica; `None`: not before a reader asked.
+    pub(crate) fn spread(&self, by: Tick, asked: Tick) -> Option<Tick> {
+        self.spread.as_ref().and_then(|spread| spread(by, asked))
     }
 
     /// Raises the floor; a lower one is ignored.
@@ -312,7 +325,9 @@ impl Store {
         let mut left = Vec::new();
         let sees = |lts: Lts| {
             let level = || self.visits.get(lts).map(|v| stamp(&v).consistency);
-            self.promise.sees(lts, &self.tracker.get(lts), viewer, level)
+            let spread = |by| self.spread(by, viewer.snapshot.sent);
+            self.promise
+                .sees(lts, &self.tracker.get(lts), viewer, level, spread)
         };
         for lts in &entry.pending {
             match sees(*lts)? {

@@ -5,4 +5,5 @@ mod counters;
 mod histories;
 mod merging;
 mod planted;
+mod repaired;
 mod serial;

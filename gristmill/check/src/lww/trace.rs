@@ -98,7 +98,9 @@ impl<'a> Told<'a> {
         }
         let level = || racing.store.visits.once(lts).map(|v| stamp(&v).consistency);
         Some(
-            match racing.store.promise.sees(lts, &track, &self.viewer, level) {
+            match racing.store.promise.sees(lts, &track, &self.viewer, level, |by| {
+                racing.store.spread(by, self.viewer.snapshot.sent)
+            }) {
                 Ok(Seen::Must(_)) => Standing::Visible,
                 _ => Standing::NotYet,
             },

@@ -324,7 +324,12 @@ fn sort(
             .consistency;
         let before = track.state == State::Committed && track.visible_by < a.snapshot.sent;
         let mine = judge.claim.real_time || track.session == a.session;
-        if before && mine && reads.replicas(replicas) + writes.replicas(replicas) > replicas {
+        let repaired = || {
+            let racing = judge.racing.as_ref()?;
+            racing.store.spread(track.visible_by, a.snapshot.sent)
+        };
+        let meet = reads.replicas(replicas) + writes.replicas(replicas) > replicas;
+        if before && mine && (meet || repaired().is_some()) {
             must.extend(written(&visit, part));
         } else {
             may.push((part, visit));

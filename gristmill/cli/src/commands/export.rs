@@ -38,6 +38,7 @@ pub(super) fn export(given: &ArgMatches, out: &mut Out) -> Result<Exit, Problem>
         }
         None => make(Source::Plan(&Request::new(settings)?.plan), at, form, into)?,
     };
+    exported.lost.iter().for_each(|lost| out.remark(lost));
     out.print(&said(&exported, into));
     Ok(Exit::Clean)
 }
@@ -51,6 +52,7 @@ fn said(made: &Exported, into: &Path) -> String {
         files,
         load,
         notes,
+        ..
     } = made;
     let into = into.display();
     let names: Vec<String> = files

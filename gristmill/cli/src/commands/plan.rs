@@ -14,6 +14,9 @@ const SHOWN: u64 = 20;
 
 pub(super) fn plan(given: &ArgMatches, out: &mut Out) -> Result<Exit, Problem> {
     let Request { plan, password } = Request::new(gather(given, out)?)?;
+    plan.left_out
+        .iter()
+        .for_each(|what| out.remark(&format!("left out of the schema: {what}")));
     let form = match text(given, "as") {
         "toml" => {
             out.print(&plan.write());

@@ -24,6 +24,9 @@ pub(super) fn run(given: &ArgMatches, out: &mut Out) -> Result<Exit, Problem> {
     let settings = gather(given, out)?;
     let known = settings.known.clone();
     let Request { plan, password } = Request::new(settings)?;
+    plan.left_out
+        .iter()
+        .for_each(|what| out.remark(&format!("left out of the schema: {what}")));
     if given.get_flag("dry-run") {
         return dry(&plan, password.as_deref(), out);
     }

@@ -66,6 +66,43 @@ pub(super) fn counters(table: &Definition) -> Result<(), SchemaError> {
     }
 }
 
+/// Tombstones may be purged after so many seconds at the earliest: longer than a run, whose older writes may still come.
+const GC_GRACE_MIN: u64 = 3600;
+
+/// Why `name = value` is no option that a table may have here: what it is, and the remedy. Most options change nothing that is
+/// read and are the database's affair; these do, and no model knows them.
+#[must_use]
+pub fn option_refusal(option: &str) -> Option<(String, &'static str)> {
+    let (name, value) = option.split_once('=').unwrap_or((option, ""));
+    let (name, value) = (name.trim(), value.trim());
+    let number = value.parse::<u64>();
+    match name {
+        "default_time_to_live" if number != Ok(0) => Some((
+            option.to_owned(),
+            "leave it out, and have visits write with a time to live: `ttl-in-16` of [workload.lww]",
+        )),
+        "gc_grace_seconds" if number.as_ref().is_ok_and(|seconds| *seconds < GC_GRACE_MIN) => Some((
+            option.to_owned(),
+            "give 3600 or more: deletions must be there as long as older writes may come",
+        )),
+        "id" => Some((option.to_owned(), "leave it out: the run makes its own tables")),
+        "cdc" if value == "true" => Some((option.to_owned(), "leave it out: nothing here reads such a log")),
+        _ if value.is_empty() => Some((option.to_owned(), "write NAME = VALUE, as behind WITH")),
+        _ => None,
+    }
+}
+
+pub(super) fn options(table: &Definition) -> Result<(), SchemaError> {
+    match table.options.iter().find_map(|option| option_refusal(option)) {
+        None => Ok(()),
+        Some((what, remedy)) => Err(SchemaError::TableOption {
+            table: table.name.clone(),
+            what,
+            remedy,
+        }),
+    }
+}
+
 pub(super) fn indexes(table: &Definition) -> Result<(), SchemaError> {
     for index in &table.indexes {
         let (name, index_name) = (table.name.clone(), index.name.clone());

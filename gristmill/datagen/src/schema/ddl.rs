@@ -2,7 +2,8 @@
 //!
 //! The first column of a primary key is the partition key and the others are the clustering key;
 //! `PRIMARY KEY ((a, b), c)` says it otherwise. Cassandra's `static` columns are the shared ones, and
-//! its `WITH CLUSTERING ORDER BY` is understood.
+//! its `WITH CLUSTERING ORDER BY` is understood, and options of tables are kept as they are; `CREATE KEYSPACE` says how many
+//! copies there are ([`replication`]).
 //!
 //! What a run cannot model is refused by name: secondary UNIQUE, FOREIGN KEY, CHECK, generated
 //! columns, defaults, triggers. A column that is NOT NULL is part of every insert.
@@ -19,7 +20,10 @@ use super::given::{GivenColumn, GivenError, GivenTable, LimitsOf, resolve};
 use crate::value::Order;
 
 mod cql;
+mod options;
 mod types;
+
+pub use options::Replication;
 
 use cql::{Cql, Table as CqlTable};
 
@@ -30,7 +34,9 @@ use cql::{Cql, Table as CqlTable};
 /// Every mistake and every refusal in it; where the text cannot be parsed, that, with its line.
 pub fn read(text: &str, seed: u64, limits: &LimitsOf<'_>) -> Result<Schema, Vec<GivenError>> {
     let syntax = |error: String| vec![GivenError::Syntax(format!("DDL: {error}"))];
-    let Cql { tokens, tables: cql } = cql::take_out(text).map_err(syntax)?;
+    let Cql {
+        tokens, tables: cql, ..
+    } = cql::take_out(text).map_err(syntax)?;
     let mut parser = Parser::new(&GenericDialect {}).with_tokens_with_locations(tokens);
     let statements = parser
         .parse_statements()
@@ -51,6 +57,15 @@ pub fn read(text: &str, seed: u64, limits: &LimitsOf<'_>) -> Result<Schema, Vec<
         return Err(errors);
     }
     resolve(tables, seed, limits)
+}
+
+/// What the text says of copies, by CREATE KEYSPACE; `None` where it makes no keyspace.
+///
+/// # Errors
+/// A text that makes two, or one of which we cannot make the like.
+pub fn replication(text: &str) -> Result<Option<Replication>, GivenError> {
+    let taken = cql::take_out(text).map_err(|error| GivenError::Syntax(format!("DDL: {error}")))?;
+    Ok(taken.replication)
 }
 
 const COMPOSITES: &str = "use list, set, map, tuple, vector or a type that CREATE TYPE made before it, of scalars or of frozen \
@@ -110,6 +125,15 @@ fn table(create: &CreateTable, cql: &CqlTable, errors: &mut Vec<GivenError>) -> 
             "leave it out: the run makes its own tables",
         ));
     }
+    if cql.compact {
+        let remedy = "leave it out: tables are made without it";
+        errors.push(refused(&table, "COMPACT STORAGE", remedy));
+    }
+    made.options.extend(
+        cql.options
+            .iter()
+            .map(|(option, value)| format!("{option} = {value}")),
+    );
     let mut key: Vec<(Vec<Ident>, Order)> = Vec::new();
     let mut columns = Vec::new();
     for definition in &create.columns {

@@ -304,6 +304,7 @@ impl Drawing<'_> {
             partitions: u32::try_from(partitions_wanted).expect("drawn between two 32-bit numbers"),
         };
         Definition {
+            options: Vec::new(),
             name: format!("t{}", number + 1),
             size: if narrow { narrow_size } else { SizeClass::Wide },
             rows_max,

@@ -89,6 +89,8 @@ pub(super) struct GivenTable {
     /// How many partitions; `None`: a wide table.
     pub(super) partitions: Option<u32>,
     pub(super) rows: Option<u64>,
+    /// Of CQL, as text.
+    pub(super) options: Vec<String>,
 }
 
 /// A column as somebody wrote it down, with bounds of its own where the type has them.
@@ -177,6 +179,12 @@ fn definition(
             unique: false,
         });
     }
+    for option in &given.options {
+        if let Some((what, remedy)) = super::option_refusal(option) {
+            let table = given.name.clone();
+            errors.push(SchemaError::TableOption { table, what, remedy }.into());
+        }
+    }
     Definition {
         name: given.name.clone(),
         size: given
@@ -189,6 +197,7 @@ fn definition(
         regular,
         shared,
         indexes,
+        options: given.options.clone(),
     }
 }
 

@@ -10,6 +10,7 @@
 //! indexes = [["balance"], ["note", "balance"]]            # on regular columns; may be left out
 //! partitions = 64                                         # narrow; left out: as many as there are keys
 //! rows = 1000                                             # rows of a partition, about
+//! options = ["gc_grace_seconds = 86400"]                  # of CQL; may be left out
 //! ```
 
 use serde::Deserialize;
@@ -39,6 +40,8 @@ struct Table {
     indexes: Vec<Vec<String>>,
     partitions: Option<u32>,
     rows: Option<u64>,
+    #[serde(default)]
+    options: Vec<String>,
 }
 
 /// The schema that the text gives, resolved for targets with these limits; `seed` chooses the values
@@ -87,6 +90,7 @@ fn given(table: Table, errors: &mut Vec<GivenError>) -> GivenTable {
         indexes: table.indexes,
         partitions: table.partitions,
         rows: table.rows,
+        options: table.options,
     }
 }
 

@@ -10,6 +10,7 @@
 //!   c2 v int32
 //!   c3 s int32 shared not-null
 //!   index i1 c2
+//!   with 'gc_grace_seconds = 86400'
 //! s1 1: insert t0/0/3 c2=7 | auto
 //! s2 2: delete t0/0/3 | auto
 //! s1 3 beside 2: read t0/0 select c1,c2 | auto
@@ -17,7 +18,7 @@
 //! After `table tN NAME` may stand `partitions N` (narrow: it can be read whole), `rows N` (about so many in a partition) and
 //! `keys N` (which values keys take); else it is wide, with 64 rows and keys 0. After a column's type may stand `partition`,
 //! or `clustering` and `desc`, or `shared`; `not-null`; `limits(text_bytes_max=40,…)`; else it is a regular column that may
-//! be NULL, with what the target can keep.
+//! be NULL, with what the target can keep. Behind `with` stands what CQL says there of the table.
 //!
 //! Names that are not letters, digits and `_` stand in quotes. Lines that begin with `#`, and empty ones, say nothing.
 //!
@@ -163,6 +164,13 @@ impl HistoryFile {
             scan.blanks();
             if scan.eat("index ") {
                 return self.index(scan);
+            }
+            if scan.eat("with ") {
+                let Some(table) = self.tables.last_mut() else {
+                    return scan.fail("table before its options");
+                };
+                table.options.push(scan.quoted()?);
+                return Ok(());
             }
             return self.column(scan);
         }
@@ -342,6 +350,9 @@ impl fmt::Display for HistoryFile {
             for index in &table.indexes {
                 let columns = joined(&index.columns, |c| format!("c{}", c.0));
                 writeln!(f, "  index {} {columns}", name_text(&index.name))?;
+            }
+            for option in &table.options {
+                writeln!(f, "  with {}", quote(option))?;
             }
         }
         self.lines.iter().try_for_each(|line| writeln!(f, "{line}"))

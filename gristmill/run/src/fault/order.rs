@@ -100,7 +100,11 @@ pub(super) fn carry_out(world: &World, order: Order) -> Result<(), RunError> {
             faults.under_way.store(false, Ordering::SeqCst);
         }
         Order::Maintain(what) => {
+            let began = world.ticks.take();
             world.target.maintain(what)?;
+            if what == Maintenance::Repair {
+                world.repairs.add(began, &|| world.ticks.take())?;
+            }
             faults.under_way.store(false, Ordering::SeqCst);
             if what == Maintenance::Restart {
                 faults.all_ns.store(faults.clock.ns(), Ordering::SeqCst);

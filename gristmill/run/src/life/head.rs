@@ -59,6 +59,7 @@ pub(crate) fn setup(plan: &Plan) -> BTreeMap<String, String> {
         Some(agent) => format!("{workload}, agent {} of {}", agent.index, agent.of),
         None => workload,
     };
+    let left_out = (!plan.left_out.is_empty()).then(|| ("schema left out", plan.left_out.join("; ")));
     [
         ("sessions", sessions),
         ("pace", pace.to_owned()),
@@ -69,6 +70,7 @@ pub(crate) fn setup(plan: &Plan) -> BTreeMap<String, String> {
         ("claim", claim(&plan.claim)),
     ]
     .into_iter()
+    .chain(left_out)
     .map(|(k, v)| (k.to_owned(), v))
     .collect()
 }

@@ -16,6 +16,7 @@ use crate::fault::proxy::{Proxy, Upstream};
 use crate::fault::{self, Faults, Needs, addresses};
 use crate::plan::{Length, Pace, Plan};
 use crate::registry::Registry;
+use crate::repairs::Repairs;
 use crate::replay::Schedule;
 use crate::staged::{Replicas, Staged};
 use crate::ticks::Ticks;
@@ -153,9 +154,11 @@ pub(crate) fn judge(
     tracker: &Arc<TrackerFile>,
     target: &dyn Target,
     times: Option<Arc<Times>>,
+    repairs: Arc<Repairs>,
 ) -> Judge {
     let tracker = Arc::clone(tracker) as Arc<dyn Tracker>;
     let judge = judge_of(plan, plan.claim, visits, tracker, target);
+    let judge = judge.with_repairs(Arc::new(move |by, asked| repairs.between(by, asked)));
     match times {
         None => judge,
         Some(times) => judge.with_clock(Arc::new(move |tick| times.at(tick)), plan.expiry_slack()),
@@ -283,7 +286,15 @@ pub(super) fn set_up(
         // It goes on counting them itself.
         left_over.account.lies.clear();
     }
-    let judge = judge(&plan, &visits, &tracker, target.as_ref(), times);
+    let repairs = Arc::new(Repairs::of(folder.path())?);
+    let judge = judge(
+        &plan,
+        &visits,
+        &tracker,
+        target.as_ref(),
+        times,
+        Arc::clone(&repairs),
+    );
     let mut held = left_over.answers.iter().map(|(held, _)| *held);
     let ring = Ring::open(&folder.evidence(), plan.evidence_bytes, &mut held)
         .map_err(|e| RunError::evidence_in(&folder.evidence(), e))?;
@@ -307,6 +318,7 @@ pub(super) fn set_up(
         faults: Faults::new(clock, faults, proxies, sessions, deadline),
         causes: Causes::new(given.known.clone(), left_over.account.causes.clone()),
         against,
+        repairs,
         plan,
     });
     world.go_on_from(&left_over);

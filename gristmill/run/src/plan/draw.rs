@@ -1,4 +1,5 @@
-//! Settings into a plan: everything that was not given is a default, or drawn from the seed. Nothing is connected to.
+//! Settings into a plan: everything that was not given is a default, or drawn from the seed. Nothing is connected to, unless the
+//! tables are to be like those of a keyspace that is there.
 
 use super::mistake::Mistake;
 use super::parallel::Work;
@@ -62,7 +63,7 @@ mod drawn {
 
 impl Settings {
     /// The plan: of the same settings with the same seed always the same. Without a seed one is made from the time.
-    pub fn plan(self, environment: &Environment) -> Result<Plan, PlanError> {
+    pub fn plan(mut self, environment: &Environment) -> Result<Plan, PlanError> {
         if self.work == Some(Work::Parallel) {
             return self.plan_parallel(environment);
         }
@@ -78,6 +79,7 @@ impl Settings {
         options.lies = lies(&self.lies);
         options.discipline = self.discipline(&url);
         let discipline = options.discipline;
+        let (url, mut left_out) = super::existing::of(&mut self, url, &options)?;
         let target = targets::open(&url, &options)?;
         let mut mistakes = Vec::new();
         let second = self.second(&options, &mut mistakes)?;
@@ -148,6 +150,7 @@ impl Settings {
         if config.bookkeeping {
             super::tables::leave_alone_visits(&schema, &mut config);
         }
+        left_out.extend(super::existing::options_left_out(&schema, target.as_ref()));
         let changes = match &written {
             None => self
                 .changes(&schema, &config, target.as_ref())
@@ -207,6 +210,7 @@ impl Settings {
             faults: self.faults,
             faults_at: self.faults_at,
             changes,
+            left_out,
             lies: self.lies,
             workload: Config {
                 level,

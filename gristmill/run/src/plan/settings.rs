@@ -438,7 +438,7 @@ const KEYS: &[Key] = &[
     ),
     key!(
         "schema",
-        "the path of a .toml or .sql file",
+        "the path of a .toml, .sql or .cql file, or keyspace:NAME[.TABLE,TABLE] for tables like those of the target's keyspace",
         "the tables (default: drawn from the seed)",
         schema,
         |r| r.text()

@@ -3,6 +3,7 @@
 //! One node serves all the checks that need none of their own; each has a keyspace.
 
 mod counters;
+mod declared;
 mod elements;
 mod life;
 mod meaning;
@@ -65,7 +66,11 @@ fn cassandra_means_what_the_judge_takes_it_to_mean() {
     if !installed() {
         return;
     }
-    let checks: [(&str, Check); 23] = [
+    let checks: [(&str, Check); 24] = [
+        (
+            "tables like those of a keyspace",
+            declared::tables_like_those_of_a_keyspace_are_made_and_it_is_left_alone,
+        ),
         (
             "values of every type come back",
             types::values_of_every_type_come_back,
@@ -203,6 +208,7 @@ pub(super) fn one_table(target: &dyn Target) -> Schema {
             column(target, 5, "order", Type::Text),
             column(target, 6, "v2", Type::Int32),
         ],
+        options: Vec::new(),
         shared: vec![
             column(target, 20, "s0", Type::Int32),
             column(target, 21, "s1", Type::Text),

@@ -88,6 +88,7 @@ pub(crate) fn two_tables(target: &dyn Target) -> Schema {
             with_identity(t(9, "order", Type::Bytes)),
             with_identity(t(10, "v6", Type::Uuid)),
         ],
+        options: Vec::new(),
         shared: vec![t(20, "s0", Type::Timestamp), t(21, "s1", Type::Int64)],
         indexes: vec![Index {
             name: "i0".into(),

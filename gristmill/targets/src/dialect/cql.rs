@@ -181,7 +181,11 @@ fn create(layout: &Layout, table: &TableLayout, within: &str, with: &[String]) -
     };
     let orders: Vec<String> = table.rows.columns.iter().enumerate().map(order).collect();
     let clustered = (!orders.is_empty()).then(|| format!("CLUSTERING ORDER BY ({})", orders.join(", ")));
-    for (i, option) in clustered.iter().chain(with).enumerate() {
+    // What the URL says of every table beats what one of them says.
+    let named = |option: &str| option.split('=').next().unwrap_or_default().trim().to_owned();
+    let beaten = |option: &&String| !with.iter().any(|over| named(over) == named(option));
+    let own = table.options.iter().filter(beaten);
+    for (i, option) in clustered.iter().chain(own).chain(with).enumerate() {
         text.push_str(if i == 0 { " WITH " } else { " AND " });
         text.push_str(option);
     }

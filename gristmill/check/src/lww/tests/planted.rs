@@ -52,7 +52,7 @@ fn world_of(text: &str, kind: Kind) -> Arc<World> {
 }
 
 /// What the last line answers when these visits are visible.
-fn answer_of(world: &World, kind: Kind, visible: impl Fn(&Visit) -> bool) -> Rows {
+pub(super) fn answer_of(world: &World, kind: Kind, visible: impl Fn(&Visit) -> bool) -> Rows {
     let (asker, _) = world.visits.last().expect("somebody asks");
     let Some(Step::Read(query)) = asker.steps.last() else {
         panic!("a read is asked")

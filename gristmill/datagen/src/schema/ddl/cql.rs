@@ -1,18 +1,21 @@
 //! What Cassandra's CREATE TABLE has beyond SQL's, taken out of the tokens before they are parsed:
-//! `static` behind a column's type, `WITH CLUSTERING ORDER BY (a ASC, b DESC)`, types with brackets such as `map<text, int>`,
-//! `CREATE TYPE` and the names that it makes.
+//! `static` behind a column's type, `WITH` and its options, types with brackets such as `map<text, int>`, `CREATE TYPE` and the
+//! names that it makes, `CREATE KEYSPACE`, `USE`, which kind of index it shall be.
 
 use sqlparser::dialect::GenericDialect;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use std::collections::BTreeMap;
 
+use super::options::{self, Replication};
 use crate::value::{Order, Type};
 
 /// The tokens that are SQL, and what was taken out, one entry a CREATE TABLE.
 pub(super) struct Cql {
     pub(super) tokens: Vec<TokenWithSpan>,
     pub(super) tables: Vec<Table>,
+    /// What CREATE KEYSPACE says.
+    pub(super) replication: Option<Replication>,
 }
 
 /// What was taken out of one CREATE TABLE.
@@ -22,6 +25,10 @@ pub(super) struct Table {
     pub(super) statics: Vec<String>,
     /// The directions of clustering columns.
     pub(super) orders: Vec<(String, Order)>,
+    /// Options of the table, `name = value`.
+    pub(super) options: Vec<(String, String)>,
+    /// COMPACT STORAGE.
+    pub(super) compact: bool,
     /// The columns of composite types; `Err`: what stands there is none of ours.
     pub(super) composites: Vec<(String, Result<Type, String>)>,
 }
@@ -38,21 +45,51 @@ pub(super) fn take_out(text: &str) -> Result<Cql, String> {
         .filter(|t| !matches!(t.token, Token::Whitespace(_)))
         .collect();
     let (mut tokens, mut tables): (Vec<TokenWithSpan>, Vec<Table>) = (Vec::new(), Vec::new());
-    let (mut depth, mut in_table) = (0_usize, false);
+    let (mut depth, mut in_table, mut in_index) = (0_usize, false, false);
+    let mut replication = None;
     // The name of the column that is being defined.
     let mut column: Option<String> = None;
     let (mut at, mut udts) = (0, Udts::new());
     while let Some(token) = all.get(at) {
         match &token.token {
-            Token::SemiColon => (depth, in_table) = (0, false),
+            Token::SemiColon => (depth, in_table, in_index) = (0, false, false),
             Token::LParen => depth += 1,
             Token::RParen => depth = depth.saturating_sub(1),
             _ if depth == 0 && word(&all, at) == "create" && word(&all, at + 1) == "type" => {
                 at = create_type(&all, at + 2, &mut udts)?;
                 continue;
             }
+            _ if depth == 0 && word(&all, at) == "create" && word(&all, at + 1) == "keyspace" => {
+                let (end, found) = options::create_keyspace(&all, at + 2)?;
+                if replication.replace(found).is_some() {
+                    return Err("CREATE KEYSPACE stands there twice: keep one".to_owned());
+                }
+                at = end;
+                continue;
+            }
+            // Whoever runs our statements is in a keyspace of its own.
+            _ if depth == 0 && !in_table && !in_index && word(&all, at) == "use" => {
+                at += 2;
+                at += usize::from(all.get(at).is_some_and(|next| next.token == Token::SemiColon));
+                continue;
+            }
+            _ if depth == 0 && in_index && word(&all, at) == "using" => {
+                // Which kind of index it is, is the server's version's affair.
+                if let Some(Token::SingleQuotedString(_)) = all.get(at + 1).map(|next| &next.token) {
+                    at += 2;
+                    continue;
+                }
+            }
+            _ if depth == 0 && in_index && word(&all, at) == "with" => {
+                return Err("options of an index are not supported: leave WITH out".to_owned());
+            }
+            _ if depth == 0 && word(&all, at) == "custom" && word(&all, at + 1) == "index" => {
+                at += 1;
+                continue;
+            }
             _ if depth == 0 && word(&all, at) == "create" => {
                 in_table = word(&all, at + 1) == "table";
+                in_index = word(&all, at + 1) == "index" || word(&all, at + 1) == "custom";
                 if in_table {
                     tables.push(Table::default());
                 }
@@ -87,24 +124,33 @@ pub(super) fn take_out(text: &str) -> Result<Cql, String> {
                 at = end;
                 continue;
             }
-            if depth == 0
-                && ["with", "clustering", "order", "by"]
-                    .iter()
-                    .zip(at..)
-                    .all(|(w, i)| word(&all, i) == *w)
-            {
-                at = orders(&all, at + 4, &mut table.orders)?;
+            // PostgreSQL has brackets behind it.
+            let options = depth == 0 && word(&all, at) == "with" && all.get(at + 1).and_then(name).is_some();
+            if options {
+                let (end, with) = options::with(&all, at + 1)?;
+                table.orders.extend(with.orders);
+                table.options.extend(with.options);
+                table.compact |= with.compact;
+                at = end;
                 continue;
             }
         }
         tokens.push(token.clone());
         at += 1;
     }
-    Ok(Cql { tokens, tables })
+    Ok(Cql {
+        tokens,
+        tables,
+        replication,
+    })
 }
 
 /// Reads `(a ASC, b DESC)` from `at` on; where it ends.
-fn orders(all: &[TokenWithSpan], at: usize, into: &mut Vec<(String, Order)>) -> Result<usize, String> {
+pub(super) fn orders(
+    all: &[TokenWithSpan],
+    at: usize,
+    into: &mut Vec<(String, Order)>,
+) -> Result<usize, String> {
     let wrong = || "after CLUSTERING ORDER BY stands a list such as (a ASC, b DESC)".to_owned();
     let token = |at: usize| all.get(at).map(|token| &token.token);
     if token(at) != Some(&Token::LParen) {
@@ -235,7 +281,7 @@ fn ours(text: &str, udts: &Udts) -> Option<String> {
 }
 
 /// The unquoted word at a place, in lower case; empty where there is none.
-fn word(all: &[TokenWithSpan], at: usize) -> String {
+pub(super) fn word(all: &[TokenWithSpan], at: usize) -> String {
     match all.get(at).map(|token| &token.token) {
         Some(Token::Word(word)) if word.quote_style.is_none() => word.value.to_lowercase(),
         _ => String::new(),
@@ -243,7 +289,7 @@ fn word(all: &[TokenWithSpan], at: usize) -> String {
 }
 
 /// The name a token is.
-fn name(token: &TokenWithSpan) -> Option<String> {
+pub(super) fn name(token: &TokenWithSpan) -> Option<String> {
     match &token.token {
         Token::Word(word) if word.quote_style.is_none() => Some(word.value.to_lowercase()),
         Token::Word(word) => Some(word.value.clone()),

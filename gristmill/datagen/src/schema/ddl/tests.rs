@@ -206,3 +206,89 @@ fn text_that_is_no_ddl_is_refused_with_its_place() {
         "#]],
     );
 }
+
+#[test]
+fn options_of_tables_are_kept_as_they_are() {
+    check(
+        "CREATE KEYSPACE IF NOT EXISTS shop WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 2};
+         USE shop;
+         CREATE TABLE shop.t (p int, c int, v int, PRIMARY KEY (p, c))
+           WITH CLUSTERING ORDER BY (c DESC) AND compaction = {'class':'LeveledCompactionStrategy','sstable_size_in_mb':16}
+           AND gc_grace_seconds = 86400 AND default_time_to_live = 0 AND comment = 'it''s; a ''comment' AND bloom_filter_fp_chance=0.01;
+         CREATE CUSTOM INDEX by_v ON shop.t (v) USING 'StorageAttachedIndex';
+         CREATE TABLE u (p int PRIMARY KEY) WITH speculative_retry = 'NONE';",
+        expect![[r#"
+            t Wide, 4096 rows
+              Partition(0) p int32 not null ≤500
+              Clustering(0) c int32 not null desc ≤500
+              Regular(0) v int32 ≤1000
+              i1 on v
+              with compaction = {'class': 'LeveledCompactionStrategy', 'sstable_size_in_mb': 16}
+              with gc_grace_seconds = 86400
+              with default_time_to_live = 0
+              with comment = 'it''s; a ''comment'
+              with bloom_filter_fp_chance = 0.01
+            u Wide, 1 rows
+              Partition(0) p int32 not null ≤1000
+              with speculative_retry = 'NONE'
+        "#]],
+    );
+}
+
+#[test]
+fn options_that_change_what_is_read_are_refused() {
+    check(
+        "CREATE TABLE t (p int PRIMARY KEY) WITH COMPACT STORAGE;",
+        expect![[r#"
+            table `t`: COMPACT STORAGE is not supported: leave it out: tables are made without it
+        "#]],
+    );
+    check(
+        "CREATE TABLE t (p int PRIMARY KEY) WITH default_time_to_live = 60 AND gc_grace_seconds = 10 AND cdc = true;
+         CREATE TABLE u (p int PRIMARY KEY) WITH id = 5a1c395e-b41f-11e5-9f22-ba0be0483c18;",
+        expect![[r#"
+            DDL: expected AND or ; behind an option, found a1c395e
+        "#]],
+    );
+    check(
+        "CREATE TABLE t (p int PRIMARY KEY) WITH gc_grace_seconds;",
+        expect![[r#"
+            DDL: option gc_grace_seconds has no value: write gc_grace_seconds = VALUE
+        "#]],
+    );
+    check(
+        "CREATE TABLE t (p int PRIMARY KEY) WITH a = 1 OR b = 2;",
+        expect![[r#"
+            DDL: expected AND or ; behind an option, found OR
+        "#]],
+    );
+}
+
+#[test]
+fn a_keyspace_says_how_many_copies_there_are() {
+    let says = |with: &str| match replication(&format!("CREATE KEYSPACE k WITH replication = {with}")) {
+        Ok(found) => format!("{found:?}"),
+        Err(error) => error.to_string(),
+    };
+    let all = [
+        "{'class': 'SimpleStrategy', 'replication_factor': '2'}",
+        "{'class':'org.apache.cassandra.locator.NetworkTopologyStrategy','dc1':3} AND durable_writes = true",
+        "{'class': 'NetworkTopologyStrategy', 'dc1': 3, 'dc2': 1}",
+        "{'class': 'LocalStrategy'}",
+        "{'class': 'SimpleStrategy', 'replication_factor': '3/1'}",
+        "{'class': 'SimpleStrategy', 'replication_factor': 1} AND durable_writes = false",
+        "3",
+    ];
+    let shown: String = all.iter().map(|with| format!("{}\n", says(with))).collect();
+    let expected = expect![[r#"
+        Some(Replication { factor: 2, datacenter: None })
+        Some(Replication { factor: 3, datacenter: Some("dc1") })
+        DDL: keyspace `k`: replication in several data centres is not supported: name one
+        DDL: keyspace `k`: replication by LocalStrategy is not supported: use SimpleStrategy or NetworkTopologyStrategy
+        DDL: keyspace `k`: replication = {'class': 'SimpleStrategy', 'replication_factor': '3/1'}: copies are counted by a number above 0
+        DDL: keyspace `k`: durable_writes = false is not supported: what was acknowledged may be lost; leave it out
+        DDL: keyspace `k`: replication = 3 is none: write {'class': 'SimpleStrategy', 'replication_factor': 1}
+    "#]];
+    expected.assert_eq(&shown);
+    assert_eq!(replication("CREATE TABLE t (a int PRIMARY KEY)"), Ok(None));
+}

@@ -109,11 +109,11 @@ fn every_mistake_is_told_at_once() {
     check(
         "[[table]]\nname = 't'\npartitoin = ['id int64']",
         expect![[r#"
-        TOML parse error at line 3, column 1
-          |
-        3 | partitoin = ['id int64']
-          | ^^^^^^^^^
-        unknown field `partitoin`, expected one of `name`, `partition`, `clustering`, `regular`, `shared`, `indexes`, `partitions`, `rows`
-    "#]],
+            TOML parse error at line 3, column 1
+              |
+            3 | partitoin = ['id int64']
+              | ^^^^^^^^^
+            unknown field `partitoin`, expected one of `name`, `partition`, `clustering`, `regular`, `shared`, `indexes`, `partitions`, `rows`, `options`
+        "#]],
     );
 }

@@ -11,6 +11,7 @@ table t0 orders partitions 4 rows 16 keys 9
   c2 v numeric(10,2) not-null
   c3 s int32 shared
   index i1 c2
+  with 'comment = ''its ends\\\\'' '
 s1 1: insert t0/0/3 c2=7 | auto
 s2 2@snapshot beside 1: #1 delete t0/0/3; #4 read t0/* select c1,c2 | commit
 s1 3 beside 2: read t0/0 select c1,c2 | auto
@@ -20,7 +21,7 @@ s1 3 beside 2: read t0/0 select c1,c2 | auto
 fn a_file_is_read_and_printed_again() {
     let file = HistoryFile::parse(FILE).unwrap();
     assert_eq!(file.to_string(), FILE);
-    assert_eq!(file.places, [9, 10, 11]);
+    assert_eq!(file.places, [10, 11, 12]);
     let schema = file.schema(&|_| Some(Limits::default())).unwrap();
     assert!(!schema.table(0).partition[0].column.nullable);
     assert_eq!(schema.table(0).clustering[0].column.limits.text_bytes_max, 40);
@@ -51,7 +52,7 @@ fn every_mistake_is_named_with_its_line_and_column() {
         .collect();
     assert_eq!(
         places,
-        [(5, 22, "clustring"), (9, 7, "insret"), (11, 6, "besides")]
+        [(5, 22, "clustring"), (10, 7, "insret"), (12, 6, "besides")]
     );
     assert!(errors.iter().all(|e| !e.expected.is_empty()));
     assert_eq!(

@@ -30,6 +30,10 @@ fn columns_and_indexes_come_and_go_and_a_truthful_database_is_clean() {
             "{kind}: {exercised:?}"
         );
     }
+    let sum = |kinds: [&str; 2]| kinds.iter().map(|kind| exercised[*kind]).sum::<u64>();
+    let faults = &ending.verdict.faults;
+    assert_eq!(faults["alter"], sum(["drop-column", "add-column"]), "{faults:?}");
+    assert_eq!(faults["index"], sum(["create-index", "drop-index"]), "{faults:?}");
     let folder = Folder::open(&ending.folder).unwrap();
     let again = recheck(&folder).unwrap();
     assert_eq!((again.causes.len(), Some(again.held)), (0, again.of));

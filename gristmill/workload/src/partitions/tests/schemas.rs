@@ -65,6 +65,7 @@ pub(super) fn everything() -> Arc<Schema> {
             column(7, "v3", Type::Bool, true),
             column(8, "v4", Type::Int64, true),
         ],
+        options: Vec::new(),
         shared: vec![
             column(9, "s0", Type::Int32, true),
             column(10, "s1", Type::Text, false),
@@ -89,6 +90,7 @@ pub(super) fn everything() -> Arc<Schema> {
                 ..column(5, "v1", numeric, true)
             },
         ],
+        options: Vec::new(),
         shared: vec![column(6, "s0", Type::Text, true)],
         indexes: vec![index("by_v1", 5)],
         size: SizeClass::Narrow { partitions: 32 },
@@ -100,6 +102,7 @@ pub(super) fn everything() -> Arc<Schema> {
         partition: vec![key(0, "p0", Type::Int64, Order::Asc)],
         clustering: vec![],
         regular: vec![column(1, "v0", Type::Int32, false)],
+        options: Vec::new(),
         shared: vec![],
         indexes: vec![],
         size: SizeClass::Wide,
@@ -116,6 +119,7 @@ pub(super) fn narrowest() -> Arc<Schema> {
         partition: vec![key(0, "p0", Type::Bool, Order::Asc)],
         clustering: vec![],
         regular: vec![],
+        options: Vec::new(),
         shared: vec![],
         indexes: vec![],
         size: SizeClass::Narrow { partitions: 64 },

@@ -25,6 +25,7 @@ fn listed() -> Arc<Schema> {
             order: Order::Asc,
         }],
         regular: vec![column(8, "visit", true)],
+        options: Vec::new(),
         shared: Vec::new(),
         indexes: Vec::new(),
         rows_max: 1 << 31,
