@@ -13,7 +13,8 @@
 //! Invariants:
 //! * A1 the second database is asked after the first, by the same session: a visit is over when both have ended it.
 //! * A2 what was not compared is counted, with its reason.
-//! * A3 a partition whose visits did not end alike is never compared again.
+//! * A3 a partition whose visits did not end alike is never compared again, in a later life of the worker either: it is written
+//!   down beside the second database's files, `apart`, a line each.
 
 mod compare;
 mod stamped;
@@ -26,12 +27,15 @@ use crate::plan::Plan;
 use compare::{Compared, compare};
 use datagen::schema::Schema;
 use history::artefact::Folder;
+use history::tracker::TrackerFile;
 use history::{
-    Address, Affected, Answer, Certainty, Finding, Kind, Op, Part, Parts, Query, SessionId, Shape, Span,
-    Step, Tick,
+    Address, Affected, Answer, Certainty, Finding, Kind, Lts, Op, Part, Parts, Query, Regenerate, SessionId,
+    Shape, Span, Step, Tick, Tracker,
 };
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use targets::target::Environment;
@@ -58,6 +62,8 @@ pub(crate) struct Against {
     counts: bool,
     /// What timestamps leave open, under `lww`.
     rules: stamped::Rules,
+    /// The partitions that are apart because of what became of their visits.
+    apart: PathBuf,
     state: Mutex<State>,
 }
 
@@ -102,10 +108,59 @@ impl Against {
             nulls_alike: a.nulls == b.nulls,
             counts: a.affected == Affected::Matched && b.affected == Affected::Matched,
             rules: stamped::Rules::of(plan, &a, &b),
+            apart: files(folder).join("apart"),
             target,
             schema,
             state: Mutex::default(),
         }))
+    }
+
+    /// Takes up what an earlier life of the worker knew: what it wrote down, what its visits say by themselves, and those that
+    /// were open when it ended.
+    pub(crate) fn go_on(&self, tracker: &TrackerFile, visits: &dyn Regenerate) -> Result<(), RunError> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        if self.apart.exists() {
+            let text = std::fs::read_to_string(&self.apart)
+                .map_err(|e| RunError::io(self.apart.display().to_string(), e))?;
+            let part = |line: &str| {
+                let (table, position) = line.split_once(' ')?;
+                Some(Part {
+                    table: table.parse().ok()?,
+                    position: position.parse().ok()?,
+                })
+            };
+            state
+                .apart
+                .extend(text.lines().filter_map(part).map(|part| (part, NOT_ALIKE)));
+        }
+        for lts in (1..=tracker.highest().0).map(Lts) {
+            let open = match tracker.get(lts).state {
+                history::State::Waiting | history::State::Skipped => continue,
+                history::State::Open | history::State::Unknown => true,
+                history::State::Committed | history::State::Rejected => false,
+            };
+            let Some(visit) = visits.visit(lts) else { continue };
+            for part in &visit.writes {
+                let stamp = visit.stamp.as_ref();
+                let said =
+                    stamp.and_then(|s| self.rules.sets_apart(&mut state.stamps, *part, &visit.steps, s));
+                if let Some(why) = open.then_some(NOT_ALIKE).or(said) {
+                    state.apart.entry(*part).or_insert(why);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a partition down that is apart. Without room the run is about to end anyway: its log has none either.
+    fn note_apart(&self, part: Part) {
+        let file = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&self.apart);
+        let line = format!("{} {}\n", part.table, part.position);
+        drop(file.and_then(|mut file| file.write_all(line.as_bytes())));
     }
 
     /// The statements that make its tables.
@@ -145,6 +200,11 @@ impl Against {
     }
 }
 
+/// Where the files of the second target lie.
+fn files(folder: &Folder) -> PathBuf {
+    folder.path().join("against")
+}
+
 /// The second target of a plan.
 fn second(
     plan: &Plan,
@@ -157,7 +217,7 @@ fn second(
         lies: BTreeMap::new(),
         ..plan.clone()
     };
-    let files = folder.path().join("against");
+    let files = files(folder);
     std::fs::create_dir_all(&files).map_err(|e| RunError::io(files.display().to_string(), e))?;
     let environment = Arc::clone(environment);
     let environment: Environment = Arc::new(move |name| match name {
@@ -410,8 +470,8 @@ impl<'w> Shadow<'w> {
         let mut state = self.against.state.lock();
         for part in std::mem::take(&mut self.writes) {
             state.change(part, |standing| standing.open -= 1);
-            if !alike {
-                state.apart.entry(part).or_insert(NOT_ALIKE);
+            if !alike && state.apart.insert(part, NOT_ALIKE) != Some(NOT_ALIKE) {
+                self.against.note_apart(part);
             }
         }
         state.began.remove(&self.me);

@@ -17,6 +17,7 @@
 //! * E3 appending never waits: a visit holds the low-water mark, and the judge cannot free anything above it. Sessions wait
 //!   for room before they begin a visit.
 
+pub(crate) mod calls;
 mod codec;
 mod segment;
 

@@ -91,6 +91,10 @@ fn judge_again(
         logged_until: if plan.is_checked() { Lts(u64::MAX) } else { Lts(0) },
     };
     first(&archive)?;
+    let known = held.iter().map(|a| (a.address.lts, a.span.sent)).collect();
+    for answered in evidence::calls::forgotten(&folder.evidence(), &known).map_err(RunError::evidence)? {
+        judge.conclude(judge.explain(answered));
+    }
     let floors = floors(&held);
     let mut compared = Compared::default();
     let mut causes = Families::default();

@@ -303,10 +303,9 @@ impl<'w> Client<'w> {
             self.answers.clear();
             return Ok(());
         }
-        let held = world
-            .ring
-            .append(&self.answers)
-            .map_err(|e| RunError::evidence_in(world.ring.dir(), e))?;
+        let lost = |e| RunError::evidence_in(world.ring.dir(), e);
+        world.calls.append(visit, &self.answers).map_err(lost)?;
+        let held = world.ring.append(&self.answers).map_err(lost)?;
         let answers = std::mem::take(&mut self.answers);
         world.inbox.leave(Batch {
             lts: visit.lts,

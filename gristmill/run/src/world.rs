@@ -11,6 +11,7 @@ use crate::causes::{Archive, Causes};
 use crate::changing::Changing;
 use crate::clock::Clock;
 use crate::evidence::Ring;
+use crate::evidence::calls::Calls;
 use crate::fault::Faults;
 use crate::inbox::Inbox;
 use crate::latency::Latencies;
@@ -56,6 +57,8 @@ pub(crate) struct World {
     pub(crate) turnstile: Turnstile,
     pub(crate) baton: Option<Baton>,
     pub(crate) ring: Ring,
+    /// Answers that the ring must not forget.
+    pub(crate) calls: Calls,
     pub(crate) inbox: Inbox,
     pub(crate) faults: Faults,
     pub(crate) causes: Causes,
@@ -143,6 +146,7 @@ pub(crate) struct Parts {
 
 impl World {
     pub(crate) fn new(p: Parts) -> World {
+        let calls = Calls::of(p.ring.dir());
         World {
             pacer: p.plan.rate.map(Pacer::new),
             latencies: Latencies::default(),
@@ -165,6 +169,7 @@ impl World {
             baton: p.baton,
             ring: p.ring,
             inbox: Inbox::new(),
+            calls,
             faults: p.faults,
             causes: p.causes,
             repairs: p.repairs,

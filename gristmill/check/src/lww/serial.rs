@@ -12,8 +12,9 @@
 //! Invariants:
 //! * A1 a call is walked over only when all that began before its end are known: the floor says when.
 //! * A2 a write of which nobody knows whether it happened may take effect at any time after its beginning, or never.
-//! * A3 where calls are missing (an earlier life of the run, a budget that did not suffice) the partition is not judged any
-//!   more, and that is said of each of its answers.
+//! * A3 a write that was acknowledged and whose answer is lost (the worker was killed before it wrote the answer down) is one of
+//!   which nobody knows. Where many are, or a budget did not suffice, the partition is not judged any more, and that is said of
+//!   each of its answers.
 
 use crate::evaluate::{Plan, View, explains};
 use crate::layout::TableLayout;
@@ -29,6 +30,9 @@ use std::sync::Arc;
 
 /// Configurations of one partition, at most.
 const CONFIGURATIONS_MAX: usize = 20_000;
+
+/// Writes of one partition whose answers are lost, at most: each session had one under way when its worker was killed.
+const LOST_MAX: usize = 16;
 
 /// Why a partition's answers are no longer judged.
 const LOST: &str = "calls of its partition's lightweight transactions are not known";
@@ -95,6 +99,8 @@ struct Line {
     /// Every writer up to here was looked at; those that were not over then.
     through: Option<Lts>,
     waiting: BTreeSet<Lts>,
+    /// Writes that were acknowledged, and nobody has the answer.
+    lost: usize,
     /// Why nothing is judged here any more.
     given_up: Option<&'static str>,
 }
@@ -338,41 +344,49 @@ impl Line {
                 State::Rejected | State::Skipped => {}
                 _ if is_known => drop(self.known.remove(&(lts, track.attempt))),
                 State::Waiting | State::Open => drop(self.waiting.insert(lts)),
-                State::Committed if track.visible_by < floor => return false,
+                State::Committed if track.visible_by < floor && self.lost == LOST_MAX => return false,
+                State::Committed if track.visible_by < floor => {
+                    self.lost += 1;
+                    self.nobody_knows(around, lts);
+                }
                 State::Committed => drop(self.waiting.insert(lts)),
                 State::Unknown if track.visible_from >= floor => drop(self.waiting.insert(lts)),
-                State::Unknown => {
-                    let Some(visit) = around.history.visit(lts) else {
-                        continue;
-                    };
-                    let (Some(Step::Write(op)), Some(condition)) =
-                        (visit.steps.first(), super::effects::stamp(&visit).condition)
-                    else {
-                        continue;
-                    };
-                    let span = Span {
-                        sent: track.visible_from,
-                        answered: Tick(u64::MAX),
-                    };
-                    self.add(Call {
-                        answered: Answered {
-                            address: history::Address {
-                                lts,
-                                attempt: track.attempt,
-                                step: 0,
-                            },
-                            session: SessionId(track.session.0),
-                            span,
-                            snapshot: span,
-                            answer: Answer::Affected(0),
-                        },
-                        what: What::Write(op.clone(), condition, None),
-                    });
-                    self.known.remove(&(lts, track.attempt));
-                }
+                State::Unknown => self.nobody_knows(around, lts),
             }
         }
         true
+    }
+
+    /// A write that may have taken effect at any time after its beginning, or never will.
+    fn nobody_knows(&mut self, around: &Around<'_>, lts: Lts) {
+        let track = around.tracker.get(lts);
+        let Some(visit) = around.history.visit(lts) else {
+            return;
+        };
+        let (Some(Step::Write(op)), Some(condition)) =
+            (visit.steps.first(), super::effects::stamp(&visit).condition)
+        else {
+            return;
+        };
+        let span = Span {
+            sent: track.visible_from,
+            answered: Tick(u64::MAX),
+        };
+        self.add(Call {
+            answered: Answered {
+                address: history::Address {
+                    lts,
+                    attempt: track.attempt,
+                    step: 0,
+                },
+                session: SessionId(track.session.0),
+                span,
+                snapshot: span,
+                answer: Answer::Affected(0),
+            },
+            what: What::Write(op.clone(), condition, None),
+        });
+        self.known.remove(&(lts, track.attempt));
     }
 }
 

@@ -2,13 +2,14 @@
 
 use crate::RunError;
 use crate::account::Account;
-use crate::evidence::Held;
+use crate::evidence::{Held, calls};
 use crate::fault::FaultKind;
 use history::artefact::Folder;
 use history::log::{Reader, What};
 use history::tracker::TrackerFile;
 use history::{Answered, Lts, Regenerate, SessionId, State, Tick, Tracker};
 use std::collections::BTreeMap;
+use std::path::Path;
 use targets::Identity;
 
 /// Of an earlier life.
@@ -20,6 +21,8 @@ pub(crate) struct LeftOver {
     pub(crate) open: Vec<Lts>,
     /// Answers that are held: those that are in the account are judged again for what later ones rest on, not counted.
     pub(crate) answers: Vec<(Held, Answered)>,
+    /// Answers of lightweight transactions that are not held any more.
+    pub(crate) calls: Vec<Answered>,
     /// Visits that ended, or were settled first thing in this life; of them, those that wrote.
     pub(crate) ended: u64,
     pub(crate) writing: u64,
@@ -30,6 +33,12 @@ pub(crate) struct LeftOver {
     pub(crate) kills: Vec<Tick>,
     /// The last server session of each session.
     pub(crate) identities: BTreeMap<u16, Identity>,
+}
+
+/// Answers of lightweight transactions that these do not hold.
+fn forgotten(dir: &Path, held: &[(Held, Answered)]) -> Result<Vec<Answered>, RunError> {
+    let held = held.iter().map(|(_, a)| (a.address.lts, a.span.sent)).collect();
+    calls::forgotten(dir, &held).map_err(RunError::evidence)
 }
 
 impl LeftOver {
@@ -45,6 +54,7 @@ impl LeftOver {
                 first: Lts(1),
                 open: Vec::new(),
                 answers,
+                calls: Vec::new(),
                 ended: 0,
                 writing: 0,
                 account: Account::default(),
@@ -96,6 +106,7 @@ impl LeftOver {
         Ok(LeftOver {
             first: first.unwrap_or(Lts(highest.0 + 1)),
             open,
+            calls: forgotten(&folder.evidence(), &answers)?,
             answers,
             ended,
             writing,

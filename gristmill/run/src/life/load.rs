@@ -145,6 +145,10 @@ pub(super) fn load(
 
 /// Answers of an earlier life go to the judge like those of this one; they lie in the ring already.
 fn leave_again(world: &World, left_over: &LeftOver) {
+    // They were counted; what comes is judged by them.
+    for answered in &left_over.calls {
+        world.judge.conclude(world.judge.explain(answered.clone()));
+    }
     for (held, answered) in &left_over.answers {
         world.inbox.leave(Batch::again(*held, answered.clone()));
     }

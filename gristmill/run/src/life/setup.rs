@@ -275,6 +275,9 @@ pub(super) fn set_up(
         next_tick,
         ns,
     } = recorded;
+    if let Some(against) = &against {
+        against.go_on(&tracker, visits.as_ref())?;
+    }
     let times = plan
         .expires()
         .then(|| Times::open(folder.path()).map(Arc::new))

@@ -339,4 +339,7 @@ fn a_lost_update_has_no_order() {
         answer(3, at(100)),
     ];
     assert_eq!(judged(world(), &stale).len(), 1);
+    // The first answer went with its worker: what is right stays right, what no order explains is found still.
+    assert_eq!(judged(world(), &kept[1..]), Vec::new());
+    assert_eq!(judged(world(), &lost[1..]).len(), 1);
 }

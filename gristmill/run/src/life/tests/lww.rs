@@ -131,3 +131,46 @@ fn what_a_corruptor_says_of_cassandra_and_does_to_it_is_found() {
         println!("{lie}: {}", verdict.causes[0].finding.shape.name());
     }
 }
+
+#[test]
+fn lightweight_transactions_are_judged_again_though_the_ring_forgot_their_answers() {
+    let store = tempfile::tempdir().unwrap();
+    let plan = plan(
+        "reference:",
+        "discipline=lww sessions=4 visits=9000 evidence-bytes=65536",
+    );
+    let ending = ending(&plan, store.path());
+    assert_clean(&ending.verdict);
+    let folder = history::artefact::Folder::open(&ending.folder).unwrap();
+    let again = crate::recheck::recheck(&folder).unwrap();
+    assert!(Some(again.held) < again.of, "the ring forgot nothing");
+    assert!(again.causes.is_empty(), "{:#?}", again.causes);
+    let lost = |why: &&String| why.contains("lightweight transactions are not known");
+    let left = &again.counts.not_compared;
+    assert_eq!(left.keys().find(lost), None, "{left:?}");
+}
+
+#[test]
+fn indexes_and_columns_come_and_go_on_cassandra_while_visits_go_on() {
+    if !cassandra() {
+        return;
+    }
+    let kinds = [
+        (
+            "index",
+            "1/60",
+            ["create-index", "drop-index", "read-after-index"],
+        ),
+        ("alter", "1/90", ["drop-column", "add-column", "read-after-alter"]),
+    ];
+    for (fault, rate, expected) in kinds {
+        let verdict = run(LOCAL, &format!("sessions=6 visits=700 fault:{fault}={rate}"));
+        println!("{fault}: {:?} {:?}", verdict.faults, verdict.counts);
+        assert_clean(&verdict);
+        assert!(verdict.faults[fault] > 3, "{:?}", verdict.faults);
+        let exercised = &verdict.counts.exercised;
+        for kind in expected {
+            assert!(exercised.contains_key(kind), "{kind}: {exercised:?}");
+        }
+    }
+}
