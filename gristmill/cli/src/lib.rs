@@ -28,7 +28,7 @@ pub use history::verdict::Cause;
 pub use history::{Finding, Status, Verdict, Watcher};
 
 pub use statements::{Form, statements};
-pub use written::{Held, History, Steps, Wrong, partition};
+pub use written::{Held, History, Live, Seen, Steps, Wrong, partition};
 
 /// What a test's own reads are made of, and the values that come back.
 pub mod ask {

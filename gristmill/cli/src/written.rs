@@ -21,9 +21,11 @@
 //!   [`Steps::beside`] the one before.
 
 mod make;
+mod now;
 mod steps;
 
 pub use make::Wrong;
+pub use now::{Live, Seen};
 pub use steps::{Steps, partition};
 
 use crate::{Nobody, Plan, RunError, Settings, Status, Verdict, environment};
@@ -165,6 +167,18 @@ impl History {
         }
     }
 
+    /// Begins it on a target: what is written down so far is done, and then one part at a time, whose answers can be looked at
+    /// before the next is made. Visits that are said to be beside others come after them here.
+    ///
+    /// # Errors
+    /// Those of [`Live::now`].
+    pub fn open(&self, target: &str) -> Result<Live, Wrong> {
+        let plan = self.base(self.seed, target)?;
+        let own = own_folder();
+        let store = self.folder.clone().unwrap_or_else(|| own.clone());
+        Live::begin(self, plan, self.folder.is_none().then_some(own), &store)
+    }
+
     fn once(&self, seed: u64, target: &str) -> Result<Held, Wrong> {
         let plan = self.base(seed, target)?;
         let Made { lines, validators } = make(&self.parts, seed, &plan)?;
@@ -188,12 +202,7 @@ impl History {
             history: Some(lines),
             ..plan
         };
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let own = std::env::temp_dir().join(format!(
-            "gristmill-{}-{}",
-            std::process::id(),
-            NUMBER.fetch_add(1, Ordering::Relaxed)
-        ));
+        let own = own_folder();
         let store = self.folder.as_deref().unwrap_or(&own);
         let ending = crate::run_in(store, &plan, None, &mut Nobody)?;
         let wrong = judged(&ending.verdict, &ending.folder, &history, &validators)?;
@@ -239,6 +248,13 @@ impl History {
     }
 }
 
+/// A folder below the system's that nobody else uses.
+fn own_folder() -> PathBuf {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("gristmill-{}-{number}", std::process::id()))
+}
+
 /// What a run says of a history, and what its validators say.
 fn judged(
     verdict: &Verdict,
@@ -273,17 +289,7 @@ fn judged(
         };
         let said = match answers.iter().rfind(at).map(|a| &a.answer) {
             Some(Answer::Rows(rows)) => {
-                let mut decoded = Vec::new();
-                for mut row in rows.iter() {
-                    let mut values = Vec::new();
-                    while !row.is_empty() {
-                        values.push(
-                            datagen::value::Value::decode(&mut row)
-                                .expect("an answer that was judged can be read"),
-                        );
-                    }
-                    decoded.push(values);
-                }
+                let decoded = decoded(rows);
                 (validator.check)(&decoded)
             }
             _ => Err("the read has no rows as its answer".to_owned()),
@@ -297,4 +303,18 @@ fn judged(
         }
     }
     Ok(None)
+}
+
+/// The rows of an answer.
+fn decoded(rows: &history::Rows) -> Vec<Vec<datagen::value::Value>> {
+    let mut decoded = Vec::new();
+    for mut row in rows.iter() {
+        let mut values = Vec::new();
+        while !row.is_empty() {
+            let value = datagen::value::Value::decode(&mut row);
+            values.push(value.expect("an answer that was judged can be read"));
+        }
+        decoded.push(values);
+    }
+    decoded
 }

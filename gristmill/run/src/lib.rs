@@ -50,6 +50,7 @@ pub mod selfcheck;
 mod session;
 pub mod shrink;
 mod staged;
+pub mod stepping;
 pub mod supervisor;
 mod ticks;
 mod times;

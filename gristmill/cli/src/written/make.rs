@@ -126,6 +126,18 @@ struct Maker<'a> {
     ttl: Option<u32>,
 }
 
+/// The regular column whose elements a step is about: the one of the number that it names, or the first.
+fn elements_of(table: &Table, asked: &Asked) -> Option<ColumnId> {
+    let has = |id: &ColumnId| table.domain(*id).elements().is_some();
+    let with: Vec<ColumnId> = table.regular.iter().map(|c| c.id).filter(has).collect();
+    let named = asked.values.iter().find_map(|(column, _)| match column {
+        Column::Numbered(number) => Some(*number),
+        Column::Named(_) => None,
+    });
+    let at = named.unwrap_or(0) % with.len().max(1);
+    with.get(at).copied()
+}
+
 /// Where steps are done.
 struct Place<'a> {
     table: &'a Table,
@@ -358,6 +370,29 @@ impl Maker<'_> {
         Ok(())
     }
 
+    /// One element of a column whose elements are cells of their own, set to a value or taken out.
+    fn elements(&mut self, table: &Table, part: Part, row: u64, asked: &Asked) -> Step {
+        let column = elements_of(table, asked).expect("looked at before");
+        let elements = table.domain(column).elements().expect("it has some");
+        let slots = u64::try_from(elements.slots()).expect("few elements");
+        let given = asked.values.iter().find_map(|(_, value)| match value {
+            Given::Numbered(number) => Some(*number),
+            Given::Exactly(_) => None,
+        });
+        let drawn = self.draw(Stream::Value);
+        let slot = given.unwrap_or_else(|| below(drawn, slots)) % slots;
+        let values = elements.values(usize::try_from(slot).expect("few elements"));
+        let value = below(self.draw(Stream::Value), values.max(1));
+        let element = u16::try_from(slot).expect("few elements");
+        let to = matches!(asked.act, Act::SetElement).then_some(value);
+        Step::Write(Op::Elements {
+            part,
+            row: Some(row),
+            column,
+            elements: std::iter::once((element, to)).collect(),
+        })
+    }
+
     fn step(&mut self, place: &Place<'_>, asked: &Asked) -> Result<Step, Wrong> {
         let Place { table, part } = *place;
         let rows = table.rows().len();
@@ -394,16 +429,27 @@ impl Maker<'_> {
                     columns: columns.collect(),
                 })
             }
-            Act::Update | Act::DeleteCells if !table.regular.is_empty() => Step::Write(Op::Update {
-                part,
-                row,
-                cells: self.cells(table, false, asked)?,
-            }),
-            Act::Update | Act::DeleteCells => Step::Write(Op::Upsert {
-                part,
-                row,
-                cells: Cells::new(),
-            }),
+            Act::SetElement | Act::RemoveElement
+                if self.plan.discipline == Discipline::Lww && elements_of(table, asked).is_some() =>
+            {
+                self.elements(table, part, row, asked)
+            }
+            Act::Update | Act::DeleteCells | Act::SetElement | Act::RemoveElement
+                if !table.regular.is_empty() =>
+            {
+                Step::Write(Op::Update {
+                    part,
+                    row,
+                    cells: self.cells(table, false, asked)?,
+                })
+            }
+            Act::Update | Act::DeleteCells | Act::SetElement | Act::RemoveElement => {
+                Step::Write(Op::Upsert {
+                    part,
+                    row,
+                    cells: Cells::new(),
+                })
+            }
             Act::DeleteRange | Act::DeleteSlice if table.clustering.is_empty() => {
                 Step::Write(Op::DeleteRow { part, row })
             }

@@ -50,6 +50,8 @@ pub(super) enum Act {
     Shared,
     DeleteRow,
     DeleteCells,
+    SetElement,
+    RemoveElement,
     DeleteRange,
     DeleteSlice,
     DeletePartition,
@@ -128,6 +130,12 @@ steps! {
     delete, delete_row, deletes => DeleteRow;
     /// UPDATE that sets some columns to NULL; an update where none may be NULL.
     delete_cells, delete_cells_of, delete_cells_times => DeleteCells;
+    /// UPDATE that sets one element of a set, map or user-defined type of a row where the greatest timestamp wins: the others stay.
+    /// An update of the row where its table has no such column, or with discipline `ordered`. The first such column; another one,
+    /// and which value, says [`Steps::value`].
+    set_element, set_element_of, set_elements => SetElement;
+    /// The same, taking an element out.
+    remove_element, remove_element_of, remove_elements => RemoveElement;
     /// DELETE of the rows between two, by a prefix of the key and bounds on both ends of one column.
     delete_range, delete_range_at, delete_ranges => DeleteRange;
     /// DELETE of the rows from one on, or up to one.

@@ -12,6 +12,8 @@ mod rolled_back_is_gone;
 mod slices_of_a_partition;
 #[path = "../../examples/histories/the_greatest_timestamp_wins.rs"]
 mod the_greatest_timestamp_wins;
+#[path = "../../examples/histories/what_comes_back_decides.rs"]
+mod what_comes_back_decides;
 
 use gristmill::ask::Value;
 use gristmill::{History, Wrong, partition};
@@ -61,6 +63,54 @@ fn generated_noise_holds_through_a_crash() {
 #[test]
 fn the_greatest_timestamp_wins_holds() {
     holds_and_can_fail(&the_greatest_timestamp_wins::history(), "forgotten_row");
+}
+
+#[test]
+fn what_comes_back_decides_holds() {
+    let plain = what_comes_back_decides::history();
+    let lww = plain.clone().set("discipline", "lww");
+    for (history, target) in [
+        (&plain, "reference:"),
+        (&plain, "sqlite:"),
+        (&lww, "reference:"),
+        (&lww, "sqlite:"),
+    ] {
+        let (rows, compared) =
+            what_comes_back_decides::run(history, target).unwrap_or_else(|wrong| panic!("{wrong}"));
+        assert!(
+            rows > 0 && compared > 4,
+            "{target}: {rows} rows, {compared} answers"
+        );
+        let store = tempfile::tempdir().unwrap();
+        let lying = history.clone().lie("forgotten_row", "1/1").keep_in(store.path());
+        let found = what_comes_back_decides::run(&lying, target);
+        assert!(matches!(found, Err(Wrong::Found { .. })), "{target}: {found:?}");
+    }
+}
+
+#[test]
+fn a_history_that_was_done_at_once_is_one_that_a_run_does_again() {
+    let store = tempfile::tempdir().unwrap();
+    let mut live = History::new(8).keep_in(store.path()).open("reference:").unwrap();
+    live.now(partition().number(2).inserts(3)).unwrap();
+    live.generated(5).unwrap();
+    let seen = live
+        .now(partition().number(2).batch(|p| p.upserts(2).read()).read())
+        .unwrap();
+    assert_eq!(
+        (seen.reads.len(), seen.reads[0] == seen.reads[1]),
+        (2, true),
+        "{seen:?}"
+    );
+    let whole = History::new(8)
+        .with(partition().number(2).inserts(3))
+        .generated(5)
+        .with(partition().number(2).batch(|p| p.upserts(2).read()).read());
+    assert_eq!(
+        live.history(),
+        whole.keep_in(store.path()).holds("reference:").history
+    );
+    live.close().unwrap();
 }
 
 #[test]
