@@ -285,6 +285,7 @@ impl Settings {
             not_compared_percent: self.not_compared_percent.unwrap_or(5),
             prefix,
             outside: Vec::new(),
+            left_out: Vec::new(),
             history: None,
             level,
             claim: target.claim(level),
