@@ -558,7 +558,7 @@ impl<'a> Case<'a> {
         let session = self.session();
         let own = !session.view.cursors.is_empty() || session.is_in_transaction();
         if own && session.named.iter().any(|(id, _)| objects.contains(id)) {
-            let at = session.busy.map_or(self.op().at, |(_, at)| at);
+            let at = session.busy.map_or_else(|| self.op().at, |(_, at)| at);
             return (
                 self.named(),
                 Tri::Possibly(vec![Cause::Session { session: self.by, at }]),

@@ -176,7 +176,8 @@ impl fmt::Display for Type {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "unknown type `{0}`: use bool, int8, int16, int32, int64, float32, float64, numeric(P,S) with S <= P <= 38, \
-     text, ascii, bytes, uuid, date, time, timestamp, timestamptz, inet, varint, decimal, duration, timeuuid, counter, or of these (but for counter) \
+     text, ascii, bytes, uuid, date, time, timestamp, timestamptz, inet, varint, decimal, duration, timeuuid, counter, \
+     or of these (but for counter) \
      list<T>, set<T>, map<K,V>, tuple<T,…>, udt<name:T,…>, vector<T,N>, each perhaps as frozen<…>, as it is within another"
 )]
 pub struct UnknownType(pub String);

@@ -190,7 +190,8 @@ impl fmt::Display for Op {
 }
 
 /// What a step may begin with.
-const WORDS: &str = "insert, insert!, upsert, update, elements, add, shared, delete, read, savepoint, rollback to, create-index, drop-index, \
+const WORDS: &str = "insert, insert!, upsert, update, elements, add, shared, delete, read, savepoint, rollback to, \
+    create-index, drop-index, \
      drop-column or add-column";
 
 fn op(scan: &mut Scan<'_>) -> Scanned<Op> {

@@ -142,7 +142,8 @@ fn filter(q: &Query) -> Says {
     Ok(())
 }
 
-/// Durations, composites and counters are not compared; of `min` and `max` of a timeuuid the server answers a type that the driver cannot read.
+/// Durations, composites and counters are not compared; of `min` and `max` of a timeuuid the server answers a type that
+/// the driver cannot read.
 fn ordered(table: &Table, q: &Query) -> Says {
     let ty = |id: &ColumnId| table.column(*id).ty;
     let aggregated = match &q.select {
