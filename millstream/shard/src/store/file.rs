@@ -429,7 +429,7 @@ impl Core {
         match self.disk.open(&path) {
             Ok(file) => Ok(file.map(|file| -> Box<dyn OpenBlob> {
                 let spare = Arc::clone(&self.spare);
-                Box::new(OpenFile { file, spare })
+                Box::new(OpenFile::new(file, spare))
             })),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failure("read", &path, &error)),

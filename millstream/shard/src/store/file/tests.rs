@@ -23,7 +23,16 @@ fn files_are_a_blob_store() {
 
 #[test]
 fn what_was_just_written_is_read_at_once_and_outlives_its_name() {
-    let folder = tempfile::tempdir().unwrap();
+    read_at_once_and_after_deletion(&tempfile::tempdir().unwrap());
+}
+
+#[test]
+fn a_file_system_in_memory_is_read_at_once() {
+    // Linux has it, as POSIX shared memory.
+    read_at_once_and_after_deletion(&tempfile::tempdir_in("/dev/shm").unwrap());
+}
+
+fn read_at_once_and_after_deletion(folder: &tempfile::TempDir) {
     let store = FileBlob::open(folder.path()).unwrap();
     let bytes = Bytes::from((0..300_000u32).flat_map(u32::to_le_bytes).collect::<Vec<u8>>());
     block_on(store.set("a", bytes.clone())).unwrap();
