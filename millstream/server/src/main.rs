@@ -34,7 +34,7 @@ enum Command {
 /// How a command ended, other than well.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The data is not what it should be.
+    /// Somebody looked for it: the data is not what it should be.
     Finding(String),
     /// The command makes no sense as given.
     Usage(String),

@@ -27,8 +27,8 @@ read, `upper` the first that is not complete.
   is it whole             millstream shard verify file:/tmp/mill SHARD
 
 With MILLSTREAM_LOCATION set, LOCATION can be left out.
-Exit codes: 0 done, 1 the data is not what it should be, 3 wrong use, 4 the location is
-unusable, 5 a bug of ours.";
+Exit codes: 0 done, 1 `verify` or `gc` found that the data is not what it should be, 3 wrong
+use, 4 the location is unusable (a part that is damaged or missing, too), 5 a bug of ours.";
 
 /// How long a failure that will not heal by itself is tried again.
 const PERMANENT_DEADLINE_MS: u64 = 3000;
@@ -240,7 +240,7 @@ fn of_shard(error: &ShardError) -> Failure {
         ShardError::CodecMismatch { .. }
         | ShardError::Finalized { .. }
         | ShardError::NotFinalizable { .. } => Failure::Usage(error.to_string()),
-        ShardError::Corrupt { .. } => Failure::Finding(error.to_string()),
+        ShardError::Corrupt { .. } => Failure::Unusable(all_of_it(error)),
         ShardError::State { .. } | ShardError::Store { .. } => Failure::Unusable(error.to_string()),
     }
 }
@@ -257,8 +257,13 @@ fn of_read(error: &ReadError) -> Failure {
             error: shard::format::PartError::Newer { .. },
             ..
         }) => Failure::Unusable(error.to_string()),
-        ReadError::Fetch(_) | ReadError::Compacted { .. } => Failure::Finding(error.to_string()),
+        ReadError::Fetch(_) | ReadError::Compacted { .. } => Failure::Unusable(all_of_it(error)),
     }
+}
+
+/// What was met, and where to see what else there is.
+fn all_of_it(error: &dyn std::error::Error) -> String {
+    format!("{error}; `millstream shard verify` looks at all of the shard")
 }
 
 fn of_append(error: &AppendError) -> Failure {
@@ -610,7 +615,10 @@ fn gc(which: &Which) -> Result<(), Failure> {
 fn verify(which: &Which) -> Result<(), Failure> {
     let (client, shard, _) = existing(which)?;
     let found = block_on(client.verify(shard))
-        .map_err(|e| of_shard(&e))?
+        .map_err(|error| match error {
+            ShardError::Corrupt { .. } => Failure::Finding(error.to_string()),
+            _ => of_shard(&error),
+        })?
         .expect("it was there a moment ago");
     println!(
         "{} versions, {} parts, {} updates checked; {} blobs that nothing references",

@@ -233,7 +233,7 @@ fn a_closed_shard_and_compacted_history_are_named() {
 }
 
 #[test]
-fn a_damaged_or_missing_part_is_a_finding_that_names_it() {
+fn a_damaged_or_missing_part_is_named_and_verify_finds_it() {
     let folder = tempfile::tempdir().unwrap();
     let location = location(folder.path());
     let lines = format!("{{\"row\":\"{}\"}}\n", "x".repeat(5000));
@@ -252,9 +252,9 @@ fn a_damaged_or_missing_part_is_a_finding_that_names_it() {
     let mut bytes = whole.clone();
     bytes[100] ^= 1;
     std::fs::write(part, &bytes).unwrap();
-    for command in ["read", "verify"] {
+    for (command, code) in [("read", 4), ("tail", 4), ("verify", 1)] {
         let output = run(&[command, &location, &shard]);
-        assert_eq!(output.status.code(), Some(1), "{command}: {}", stderr(&output));
+        assert_eq!(output.status.code(), Some(code), "{command}: {}", stderr(&output));
         let said = stdout(&output) + &stderr(&output);
         assert!(
             said.contains("checksum differs") && said.contains("/p/"),
@@ -262,9 +262,9 @@ fn a_damaged_or_missing_part_is_a_finding_that_names_it() {
         );
     }
     std::fs::remove_file(part).unwrap();
-    for command in ["read", "verify"] {
+    for (command, code) in [("read", 4), ("tail", 4), ("verify", 1)] {
         let output = run(&[command, &location, &shard]);
-        assert_eq!(output.status.code(), Some(1), "{command}: {}", stderr(&output));
+        assert_eq!(output.status.code(), Some(code), "{command}: {}", stderr(&output));
         let said = stdout(&output) + &stderr(&output);
         assert!(said.contains("missing"), "{command}: {said}");
     }
