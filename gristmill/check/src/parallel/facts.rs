@@ -25,6 +25,8 @@ pub(super) struct Thing {
     pub(super) facets: BTreeMap<Facet, Timeline>,
     /// Names under which the index knows it.
     known: Vec<Name>,
+    /// Every name that a column or constraint of it ever had.
+    pub(super) part_names: BTreeSet<KeptName>,
 }
 
 /// Whether an object is there in a span.
@@ -204,6 +206,10 @@ impl Facts {
             facets.insert(facet, settled);
         }
         let known = Vec::new();
+        let part_names = facets
+            .values()
+            .filter_map(|t| called(&t.base.value).cloned())
+            .collect();
         self.things.insert(
             object.id,
             Thing {
@@ -211,6 +217,7 @@ impl Facts {
                 exists,
                 facets,
                 known,
+                part_names,
             },
         );
         self.know(&object.name, object.id);
@@ -245,6 +252,9 @@ impl Facts {
         let Some(thing) = self.things.get_mut(&id) else {
             return;
         };
+        if let Some(name) = called(&write.value) {
+            thing.part_names.insert(name.clone());
+        }
         if facet == Facet::Exists {
             thing.exists.writes.push(write);
         } else {

@@ -1,5 +1,7 @@
 //! Questions, answered from the facts: the answer is the witness (P8, P18).
 
+mod parts;
+
 use super::binding::{Binding, bound};
 use super::groups::Fate;
 use super::model::Model;
@@ -8,7 +10,7 @@ use super::rights;
 use super::session::InFlight;
 use history::parallel::{
     Asked, At, Cause, Class, ConstraintKind, DataError, Detail, Effect, Facet, FactValue, Fault, KeptName,
-    Limit, Match, Mode, Name, ObjectId, ObjectKind, Op, Question, Space, Target, Tri, TxState,
+    Limit, Match, Mode, Name, ObjectId, ObjectKind, Op, Question, Target, Tri, TxState,
 };
 use history::{Level, SessionId, Span, Tick};
 use std::collections::BTreeSet;
@@ -69,6 +71,18 @@ impl<'a> Case<'a> {
                 .names
                 .iter()
                 .any(|captured| means(captured, kept.as_str(), self.model.rules.folds_case))
+    }
+
+    /// Whether the text names something in this schema: a relation of a schema that is gone is said to be gone itself.
+    fn says_in(&self, object: ObjectId, name: &Name) -> bool {
+        object.kind == ObjectKind::Schema
+            && self.names.iter().any(|captured| {
+                let captured = captured.replace('"', "");
+                let schema = name.kept.as_str().replace('"', "");
+                captured
+                    .strip_prefix(&schema)
+                    .is_some_and(|rest| rest.starts_with('.'))
+            })
     }
 
     fn bound(&self, name: &Name) -> Binding {
@@ -160,7 +174,7 @@ impl<'a> Case<'a> {
         let mut about = Vec::new();
         for target in &self.op().slots {
             match target {
-                Target::Object { object, name } if self.says(&name.kept) => {
+                Target::Object { object, name } if self.says(&name.kept) || self.says_in(*object, name) => {
                     about.push(format!("{} \"{name}\"", object.kind.word()));
                     let binding = self.bound(name);
                     if binding.can_lack {
@@ -196,6 +210,7 @@ impl<'a> Case<'a> {
         }
         if self.scope != Match::Footprint && !self.names.is_empty() {
             let among = match self.scope {
+                _ if self.op().catalog => None,
                 Match::Anywhere => None,
                 _ => Some(self.closure()),
             };
@@ -293,96 +308,6 @@ impl<'a> Case<'a> {
             }
         }
         (self.named(), Tri::Never(Vec::new()))
-    }
-
-    fn part_gone(&self) -> (String, Tri) {
-        let mut about = Vec::new();
-        let mut sure_of = Vec::new();
-        for target in &self.op().slots {
-            let Target::Part {
-                of,
-                space,
-                piece,
-                name,
-            } = target
-            else {
-                continue;
-            };
-            let Some(Target::Object { name: relation, .. }) = self.op().slots.get(usize::from(*of)) else {
-                continue;
-            };
-            if !self.says(name) || (piece.is_none() && self.makes_part(*of, *space, name)) {
-                continue;
-            }
-            about.push(format!("\"{name}\" of \"{relation}\""));
-            let binding = self.bound(relation);
-            if binding.objects.is_empty() {
-                return (about.join(", "), Tri::Surely(binding.causes.to_vec()));
-            }
-            for id in &binding.objects {
-                let parts =
-                    self.model.facts.things[id].part(*space, name, &self.model.groups, self.span, self.by);
-                if !parts.surely {
-                    let mut causes = parts.causes.to_vec();
-                    if piece.is_none() {
-                        causes.push(Cause::Statement);
-                    }
-                    let tri = if parts.can_be {
-                        Tri::Possibly(causes)
-                    } else {
-                        Tri::Surely(causes)
-                    };
-                    return (about.join(", "), tri);
-                }
-                sure_of.extend(parts.causes);
-            }
-        }
-        (about.join(", "), Tri::Never(sure_of))
-    }
-
-    fn makes_part(&self, of: u8, space: Space, name: &KeptName) -> bool {
-        self.op().effects.iter().any(|e| match e {
-            Effect::Set(slot, facet, value) => {
-                let fits = matches!(
-                    (facet, space),
-                    (Facet::Column(_), Space::Column) | (Facet::Constraint(_), Space::Constraint)
-                );
-                *slot == of && fits && super::facts::called(value) == Some(name)
-            }
-            _ => false,
-        })
-    }
-
-    fn part_taken(&self) -> (String, Tri) {
-        let mut about = Vec::new();
-        for effect in &self.op().effects {
-            let Effect::Set(slot, facet, value) = effect else {
-                continue;
-            };
-            let space = match facet {
-                Facet::Column(_) => Space::Column,
-                Facet::Constraint(_) => Space::Constraint,
-                _ => continue,
-            };
-            let (Some(name), Some(Target::Object { name: relation, .. })) = (
-                super::facts::called(value),
-                self.op().slots.get(usize::from(*slot)),
-            ) else {
-                continue;
-            };
-            if !self.says(name) {
-                continue;
-            }
-            about.push(format!("\"{name}\" of \"{relation}\""));
-            for id in self.bound(relation).objects {
-                let parts =
-                    self.model.facts.things[&id].part(space, name, &self.model.groups, self.span, self.by);
-                if parts.facets.iter().any(|f| f != facet) {
-                    return (about.join(", "), Tri::Possibly(parts.causes.to_vec()));
-                }
-            }
-        }
-        (about.join(", "), Tri::Never(Vec::new()))
     }
 
     /// Whether another group has changed, in the span, something of what the statement names, needs or is needed by.

@@ -46,7 +46,12 @@ fn asked(question: Question, about: String, answer: Tri) -> Asked {
 /// A name that resolves to nothing in the whole span, or a column that is never there.
 fn missing(model: &Model, op: &Op, span: Span) -> Option<Asked> {
     let by = op.at.session;
-    if op.lenient {
+    // Where what is needed may be dropped, a view is only looked at when it is read.
+    let unbound = !model.rules.restricts
+        && op.effects.iter().any(|e| {
+            matches!(e, Effect::Create(_, object) if matches!(object.id.kind, ObjectKind::View | ObjectKind::Trigger))
+        });
+    if op.lenient || unbound {
         return None;
     }
     for target in &op.slots {

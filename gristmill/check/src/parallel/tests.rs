@@ -260,6 +260,14 @@ fn a_deadlock_takes_two_and_a_serialization_failure_a_level() {
 }
 
 #[test]
+fn a_relation_of_a_schema_that_is_gone_is_said_to_be_gone_itself() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s1 > schema x\n4 s1 < ok\n";
+    let read = "6 s3 > readin x t\n8 s3 < 42P01 relation \"x.t\" does not exist";
+    explained(&format!("{head}5 s2 > dropschema x\n{read}\n9 s2 < ok"));
+    broken(&format!("{head}{read}"));
+}
+
+#[test]
 fn a_value_error_needs_a_value_that_can_raise_it() {
     explained("1 s1 > create t\n2 s1 < ok\n3 s1 > divide t\n4 s1 < 22012 division by zero");
     broken("1 s1 > create t\n2 s1 < ok\n3 s1 > read t\n4 s1 < 22012 division by zero");
@@ -321,6 +329,24 @@ fn where_the_schema_is_part_of_the_snapshot_a_transaction_may_see_what_is_gone()
     let text = "1 s1 > create t\n2 s1 < ok\n3 s2 > begin\n4 s2 < ok\n5 s1 > drop t\n6 s1 < ok\n7 s2 > read t\n8 s2 < ok";
     assert_eq!(play(text, &SQLITE).broken, Vec::<String>::new());
     assert_eq!(play(text, &POSTGRES).broken.len(), 1);
+}
+
+#[test]
+fn a_view_breaks_when_a_column_under_it_is_dropped() {
+    let head = "1 s1 > create t c1 c2\n2 s1 < ok\n3 s1 > view v on t\n4 s1 < ok\n";
+    let read = "7 s2 > read v\n8 s2 < 1 no such column: r1.c2";
+    let dropped = format!("{head}5 s1 > dropcolumn t c2\n6 s1 < ok\n{read}");
+    assert_eq!(play(&dropped, &SQLITE).broken, Vec::<String>::new());
+    assert_eq!(play(&format!("{head}{read}"), &SQLITE).broken.len(), 1);
+}
+
+#[test]
+fn where_tables_fall_under_their_views_a_view_of_nothing_can_be_made_and_not_read() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s1 > drop t\n4 s1 < ok\n5 s2 > view v on t\n6 s2 < ok\n";
+    assert_eq!(play(head, &SQLITE).broken, Vec::<String>::new());
+    assert_eq!(play(head, &POSTGRES).broken.len(), 1);
+    let read = format!("{head}7 s3 > read v\n8 s3 < 1 no such table: main.t");
+    assert_eq!(play(&read, &SQLITE).broken, Vec::<String>::new());
 }
 
 #[test]

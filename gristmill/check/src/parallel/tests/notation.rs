@@ -318,6 +318,26 @@ impl Stage {
                 ms: (*what == "limit").then_some(1000),
                 local: false,
             }),
+            ["schema", name] => {
+                let (slot, object) = self.make(&mut op, ObjectKind::Schema, name);
+                op.effects.push(Effect::Create(slot, Box::new(object)));
+            }
+            ["dropschema", name] => {
+                let object = self.means(at, name, Space::Schema);
+                let slot = op.slot(Target::Object {
+                    object,
+                    name: Name::home(Space::Schema, name),
+                });
+                op.effects.push(Effect::Remove { slot, cascade: false });
+            }
+            ["readin", schema, name] => {
+                let object = self.means(at, schema, Space::Schema);
+                op.slot(Target::Object {
+                    object,
+                    name: Name::home(Space::Schema, schema),
+                });
+                self.target(&mut op, name);
+            }
             ["role", name] => {
                 let (slot, object) = self.make(&mut op, ObjectKind::Role, name);
                 op.effects.push(Effect::Create(slot, Box::new(object)));

@@ -1,0 +1,123 @@
+//! Questions about columns and constraints.
+
+use super::Case;
+use crate::parallel::facts::called;
+use history::parallel::{Cause, Effect, Facet, KeptName, Match, Space, Target, Tri};
+
+impl Case<'_> {
+    pub(super) fn part_gone(&self) -> (String, Tri) {
+        let mut about = Vec::new();
+        let mut sure_of = Vec::new();
+        for target in &self.op().slots {
+            let Target::Part {
+                of,
+                space,
+                piece,
+                name,
+            } = target
+            else {
+                continue;
+            };
+            let Some(Target::Object { name: relation, .. }) = self.op().slots.get(usize::from(*of)) else {
+                continue;
+            };
+            if !self.says(name) || (piece.is_none() && self.makes_part(*of, *space, name)) {
+                continue;
+            }
+            about.push(format!("\"{name}\" of \"{relation}\""));
+            let binding = self.bound(relation);
+            if binding.objects.is_empty() {
+                return (about.join(", "), Tri::Surely(binding.causes.to_vec()));
+            }
+            for id in &binding.objects {
+                let parts =
+                    self.model.facts.things[id].part(*space, name, &self.model.groups, self.span, self.by);
+                if !parts.surely {
+                    let mut causes = parts.causes.to_vec();
+                    if piece.is_none() {
+                        causes.push(Cause::Statement);
+                    }
+                    let tri = if parts.can_be {
+                        Tri::Possibly(causes)
+                    } else {
+                        Tri::Surely(causes)
+                    };
+                    return (about.join(", "), tri);
+                }
+                sure_of.extend(parts.causes);
+            }
+        }
+        if self.scope != Match::Footprint
+            && let Some((whose, causes)) = self.part_gone_in()
+        {
+            return (whose, Tri::Possibly(causes));
+        }
+        (about.join(", "), Tri::Never(sure_of))
+    }
+
+    /// What the statement stands on (or anything at all) once had a column of the captured name, and may have it no more.
+    fn part_gone_in(&self) -> Option<(String, Vec<Cause>)> {
+        let among = (self.scope == Match::Closure).then(|| self.closure());
+        let groups = &self.model.groups;
+        for (id, thing) in &self.model.facts.things {
+            if among.as_ref().is_some_and(|set| !set.contains(id)) || self.names.is_empty() {
+                continue;
+            }
+            for name in thing.part_names.iter().filter(|name| self.says(name)) {
+                let parts = thing.part(Space::Column, name, groups, self.span, self.by);
+                if !parts.surely {
+                    let causes = match parts.causes.as_slice() {
+                        [] => vec![Cause::Base(self.span.sent)],
+                        causes => causes.to_vec(),
+                    };
+                    return Some((format!("\"{name}\" of {id}"), causes));
+                }
+            }
+        }
+        None
+    }
+
+    fn makes_part(&self, of: u8, space: Space, name: &KeptName) -> bool {
+        self.op().effects.iter().any(|e| match e {
+            Effect::Set(slot, facet, value) => {
+                let fits = matches!(
+                    (facet, space),
+                    (Facet::Column(_), Space::Column) | (Facet::Constraint(_), Space::Constraint)
+                );
+                *slot == of && fits && called(value) == Some(name)
+            }
+            _ => false,
+        })
+    }
+
+    pub(super) fn part_taken(&self) -> (String, Tri) {
+        let mut about = Vec::new();
+        for effect in &self.op().effects {
+            let Effect::Set(slot, facet, value) = effect else {
+                continue;
+            };
+            let space = match facet {
+                Facet::Column(_) => Space::Column,
+                Facet::Constraint(_) => Space::Constraint,
+                _ => continue,
+            };
+            let (Some(name), Some(Target::Object { name: relation, .. })) =
+                (called(value), self.op().slots.get(usize::from(*slot)))
+            else {
+                continue;
+            };
+            if !self.says(name) {
+                continue;
+            }
+            about.push(format!("\"{name}\" of \"{relation}\""));
+            for id in self.bound(relation).objects {
+                let parts =
+                    self.model.facts.things[&id].part(space, name, &self.model.groups, self.span, self.by);
+                if parts.facets.iter().any(|f| f != facet) {
+                    return (about.join(", "), Tri::Possibly(parts.causes.to_vec()));
+                }
+            }
+        }
+        (about.join(", "), Tri::Never(Vec::new()))
+    }
+}
