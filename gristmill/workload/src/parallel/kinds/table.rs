@@ -157,6 +157,10 @@ pub(super) fn create(b: &mut Brush<'_>) -> Option<Statement> {
             false => (Rule::Unique(columns), ConstraintKind::Unique),
         };
         constraint(b, &mut object, &mut constraints, rule, kind, vec![key_piece]);
+    } else {
+        // Nothing leans on it: a row of defaults is one where the others have theirs.
+        columns[0].not_null = false;
+        object.columns[0].not_null = false;
     }
     if b.draw.chance(Purpose::Shape, 1, 5)
         && let Some((predicate, piece)) = check(b, &object.columns.clone())
