@@ -363,6 +363,19 @@ mod tests {
         }
     }
 
+    /// What format 1 wrote for [`records`], kept: it must still open and say what it said then.
+    const FORMAT_1: &str = "03000000112f3746000105050000006d32d90a010301044d2100000047ae9e130403090601000853454c4543542032010201\
+         010161020100010102780a020701010d0000003e5b0c5f0508000308646561646c696e65";
+
+    #[test]
+    fn a_trace_of_format_1_still_opens_and_says_what_it_said_then() {
+        let bytes: Vec<u8> = (0..FORMAT_1.len())
+            .step_by(2)
+            .map(|i| u8::from_str_radix(&FORMAT_1[i..i + 2], 16).unwrap())
+            .collect();
+        assert_eq!(decode(&bytes), records());
+    }
+
     #[test]
     fn a_line_for_people_is_one_line_and_an_answer_in_the_trace_has_no_rows() {
         let Record::Answered { at, answer, .. } = &records()[2] else {
