@@ -144,6 +144,7 @@ pub(crate) fn live(
     let floor = Arc::new(Floor::new(Parts {
         parallel,
         tongue,
+        again: given.recorded.is_some(),
         target,
         model: Model::new(tongue.rules),
         trace,

@@ -13,7 +13,7 @@ use history::progress::Progress;
 use history::{Verdict, Watcher};
 use report::text::{Screen, verdict};
 use run::Plan;
-use run::plan::keys;
+use run::plan::{Length, keys};
 use run::supervisor::{Ended, Failure, Supervision, interrupts, supervise};
 use std::collections::BTreeMap;
 use std::io;
@@ -161,9 +161,17 @@ fn again(given: &ArgMatches, plan: &Plan, visits: &BTreeMap<String, u64>) -> Str
     if plan.target != "sqlite:" {
         command += &format!(" {}", quoted(&plan.target));
     }
-    command += &match plan.history {
-        Some(_) => format!(" --seed {}", plan.seed),
-        None => format!(
+    command += &match (&plan.history, &plan.parallel, plan.length) {
+        (Some(_), ..) => format!(" --seed {}", plan.seed),
+        (None, Some(_), Length::Visits(statements)) => format!(
+            " --seed {} --visits {statements} --sessions {}",
+            plan.seed, plan.sessions
+        ),
+        // What is said depends on what was answered: the time is as good as any number.
+        (None, Some(_), Length::TimeMs(ms)) => {
+            format!(" --seed {} --time {ms}ms --sessions {}", plan.seed, plan.sessions)
+        }
+        (None, ..) => format!(
             " --seed {} --visits {all} --sessions {}",
             plan.seed, plan.sessions
         ),

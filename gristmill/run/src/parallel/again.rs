@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How long a statement waits for its place.
-const PLACE: Duration = Duration::from_secs(2);
+const PLACE: Duration = Duration::from_millis(500);
 /// Between two looks.
 const LOOK: Duration = Duration::from_micros(200);
 /// Differences that are kept as examples.

@@ -29,6 +29,8 @@ pub(crate) struct Floor {
     pub(crate) plan: Plan,
     pub(crate) parallel: Parallel,
     pub(crate) tongue: Tongue,
+    /// Its statements are recorded ones: sessions wait for each other by the record, too.
+    pub(crate) again: bool,
     pub(crate) clock: Clock,
     pub(crate) ticks: Ticks,
     pub(crate) target: Arc<dyn Target>,
@@ -94,6 +96,7 @@ pub(crate) struct Parts {
     pub(crate) plan: Plan,
     pub(crate) parallel: Parallel,
     pub(crate) tongue: Tongue,
+    pub(crate) again: bool,
     pub(crate) target: Arc<dyn Target>,
     pub(crate) model: Model,
     pub(crate) trace: Trace,
@@ -119,6 +122,7 @@ impl Floor {
             plan: parts.plan,
             parallel: parts.parallel,
             tongue: parts.tongue,
+            again: parts.again,
             target: parts.target,
             trace: parts.trace,
         }

@@ -171,6 +171,8 @@ fn judge(floor: &Floor, seen: &Seen, late: &mut Late, now: Duration) -> Result<(
                 return cancel(floor, seen, late, now);
             }
         }
+        // It waits for its place in the record, and that has an end.
+        Holder::OursIdle(_) if floor.again => late.idle_holder = 0,
         Holder::OursIdle(other) => {
             late.idle_holder += 1;
             // It may be between two statements; what does nothing in look after look holds up the run.
@@ -184,6 +186,9 @@ fn judge(floor: &Floor, seen: &Seen, late: &mut Late, now: Duration) -> Result<(
         Holder::OursAtWork => {
             late.idle_holder = 0;
             let bound = floor.plan.deadline() * u32::from(floor.plan.sessions).max(2);
+            if now.saturating_sub(seen.since) > bound && floor.again {
+                return cancel(floor, seen, late, now);
+            }
             if now.saturating_sub(seen.since) > bound {
                 let words = format!(
                     "sessions of the run have waited for each other in a row, longer than all their deadlines: {}",
