@@ -79,7 +79,7 @@ fn again(plan: &Plan, recorded: &Path, store: &Path) -> (Verdict, PathBuf) {
 fn sessions_that_change_the_schema_of_sqlite_under_each_other_find_nothing_wrong() {
     let store = tempfile::tempdir().unwrap();
     for seed in ["1", "2"] {
-        let plan = plan("sqlite:", &format!("seed={seed} time=3s sessions=6"));
+        let plan = plan("sqlite:", &format!("seed={seed} visits=900 sessions=6"));
         assert_silent(&ending(&plan, store.path()).verdict);
     }
 }
@@ -90,7 +90,7 @@ fn sessions_that_change_the_schema_of_postgres_under_each_other_find_nothing_wro
         return;
     }
     let store = tempfile::tempdir().unwrap();
-    let plan = plan(LOCAL, "seed=1 time=5s sessions=8");
+    let plan = plan(LOCAL, "seed=1 visits=600 sessions=8");
     let verdict = ending(&plan, store.path()).verdict;
     assert_silent(&verdict);
     assert!(
@@ -107,7 +107,7 @@ fn cancelled_statements_are_explained_by_the_cancel_that_we_sent() {
     }
     let store = tempfile::tempdir().unwrap();
     let verdict = ending(
-        &plan(LOCAL, "seed=3 time=5s sessions=8 scenario=cancel"),
+        &plan(LOCAL, "seed=3 visits=600 sessions=8 scenario=cancel"),
         store.path(),
     )
     .verdict;

@@ -72,12 +72,13 @@ fn shape(finding: &Finding) -> Shape {
         Kind::Crash => Shape::Died {
             how: finding.text.clone(),
         },
-        Kind::Catalog | Kind::WrongResult | Kind::Isolation | Kind::Durability | Kind::Stream => {
-            Shape::Differs {
-                check: finding.action.clone(),
-                what: finding.seen.clone(),
-            }
-        }
+        Kind::Catalog | Kind::Isolation | Kind::Durability | Kind::Stream => Shape::Differs {
+            check: finding.action.clone(),
+            what: finding.seen.clone(),
+        },
+        Kind::WrongResult => Shape::Allowed {
+            what: finding.promised.clone(),
+        },
         Kind::UnexpectedError | Kind::Privilege if finding.code.is_empty() && finding.text.is_empty() => {
             Shape::Allowed {
                 what: finding.seen.clone(),

@@ -402,7 +402,7 @@ mod tests {
     #[test]
     fn what_is_not_there_is_refused_by_name_with_the_remedy() {
         for (keys, word) in [
-            (&[("target", "reference:")][..], "sqlite:"),
+            (&[("target", "reference:")][..], "takes no statements"),
             (&[("target", "sqlite::memory:")], "room for one session"),
             (&[("scenario", "kill")], "regression, cancel"),
             (&[("profile", "narrow")], "no `profile` yet"),
