@@ -80,7 +80,7 @@ fn what_set_a_partition_apart_is_known_to_a_later_life() {
     }
     // The last visit that was begun was open when the worker died.
     let visits = crate::life::history(&plan).unwrap();
-    let tracker = TrackerFile::open(&folder.tracker()).unwrap();
+    let tracker = TrackerFile::create(&folder.tracker()).unwrap();
     let mut writes = (1..=40)
         .map(Lts)
         .filter(|lts| visits.visit(*lts).is_some_and(|v| !v.writes.is_empty()));

@@ -137,7 +137,7 @@ fn lightweight_transactions_are_judged_again_though_the_ring_forgot_their_answer
     let store = tempfile::tempdir().unwrap();
     let plan = plan(
         "reference:",
-        "discipline=lww sessions=4 visits=9000 evidence-bytes=65536",
+        "discipline=lww sessions=4 visits=9000 evidence-bytes=1048576",
     );
     let ending = ending(&plan, store.path());
     assert_clean(&ending.verdict);
