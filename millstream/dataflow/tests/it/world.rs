@@ -60,6 +60,8 @@ pub(crate) struct World {
     pub(crate) workers: Puppets,
     pub(crate) watches: Vec<Watch>,
     pub(crate) mutant: Mutant,
+    /// Keeps the shard open, so that what a dropped reader leaves due is done by [`World::churn`], not with its lease.
+    _opened: WriteHandle,
 }
 
 impl World {
@@ -79,7 +81,11 @@ impl World {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .expect("a runtime without io");
+        let opened = runtime
+            .block_on(client.open_writer(shard, CODEC, "open"))
+            .expect("opens");
         World {
+            _opened: opened,
             runtime: Arc::new(runtime),
             gate,
             blobs,
