@@ -173,6 +173,10 @@ impl Change<'_> {
 
     /// What goes along with an object is where it is: an index in the schema of its table.
     fn move_along(&mut self, id: ObjectId, parent: Option<ObjectId>, doubt: bool) {
+        if id.kind == ObjectKind::Schema {
+            // What lies in it stays in it.
+            return;
+        }
         let dependents: Vec<ObjectId> = self.facts.dependents(id).collect();
         for dependent in dependents {
             if dependent.kind != ObjectKind::Index {

@@ -23,8 +23,8 @@ pub(super) struct Thing {
     pub(super) exists: Timeline,
     /// Everything else that has ever been said of it.
     pub(super) facets: BTreeMap<Facet, Timeline>,
-    /// Names under which the index knows it.
-    known: Vec<Name>,
+    /// Names under which the index knows it: every one that it ever had.
+    pub(super) known: Vec<Name>,
     /// Every name that a column or constraint of it ever had.
     pub(super) part_names: BTreeSet<KeptName>,
 }

@@ -253,7 +253,8 @@ impl<'a> Case<'a> {
                 continue;
             };
             let had = |value: &FactValue| matches!(value, FactValue::Name(n) if self.says(&n.kept));
-            let ever = had(&named.base.value) || named.writes.iter().any(|w| had(&w.value));
+            // A view by name may have been made when the name was gone already.
+            let ever = thing.known.iter().any(|name| self.says(&name.kept));
             let (_, always) = named.says(&self.model.groups, self.span, self.by, had);
             if ever && (presence.can_lack || !always) {
                 return Some(presence.causes.to_vec());

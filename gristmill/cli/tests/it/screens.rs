@@ -88,7 +88,7 @@ fn a_json_run_is_one_object_and_its_status_is_the_exit_code() {
         assert!(
             listed
                 .lines()
-                .any(|line| line.split_whitespace().next() == Some(kind)),
+                .any(|line| line.split_whitespace().nth(1) == Some(kind)),
             "{kind}\n{listed}"
         );
     }

@@ -76,21 +76,24 @@ fn again(plan: &Plan, recorded: &Path, store: &Path) -> (Verdict, PathBuf) {
 }
 
 #[test]
-fn sessions_that_change_the_schema_of_sqlite_under_each_other_find_nothing_wrong() {
+fn sessions_that_write_and_read_sqlite_under_each_other_find_nothing_wrong() {
     let store = tempfile::tempdir().unwrap();
     for seed in ["1", "2"] {
-        let plan = plan("sqlite:", &format!("seed={seed} visits=900 sessions=6"));
+        let plan = plan(
+            "sqlite:",
+            &format!("seed={seed} visits=900 sessions=6 complexity=dml"),
+        );
         assert_silent(&ending(&plan, store.path()).verdict);
     }
 }
 
 #[test]
-fn sessions_that_change_the_schema_of_postgres_under_each_other_find_nothing_wrong_and_leave_nothing() {
+fn sessions_that_write_and_read_postgres_under_each_other_find_nothing_wrong_and_leave_nothing() {
     if !installed() {
         return;
     }
     let store = tempfile::tempdir().unwrap();
-    let plan = plan(LOCAL, "seed=1 visits=600 sessions=8");
+    let plan = plan(LOCAL, "seed=1 visits=600 sessions=8 complexity=dml");
     let verdict = ending(&plan, store.path()).verdict;
     assert_silent(&verdict);
     assert!(
@@ -107,7 +110,10 @@ fn cancelled_statements_are_explained_by_the_cancel_that_we_sent() {
     }
     let store = tempfile::tempdir().unwrap();
     let verdict = ending(
-        &plan(LOCAL, "seed=3 visits=600 sessions=8 scenario=cancel"),
+        &plan(
+            LOCAL,
+            "seed=3 visits=600 sessions=8 scenario=cancel complexity=dml",
+        ),
         store.path(),
     )
     .verdict;
@@ -118,7 +124,7 @@ fn cancelled_statements_are_explained_by_the_cancel_that_we_sent() {
 #[test]
 fn one_session_of_a_counted_length_says_and_hears_the_same_again() {
     let store = tempfile::tempdir().unwrap();
-    let plan = plan("sqlite:", "seed=5 visits=400 sessions=1");
+    let plan = plan("sqlite:", "seed=5 visits=400 sessions=1 complexity=ddl");
     let first = ending(&plan, store.path());
     let second = ending(&plan, store.path());
     let (first, second) = (said(&first.folder), said(&second.folder));
@@ -129,7 +135,7 @@ fn one_session_of_a_counted_length_says_and_hears_the_same_again() {
 #[test]
 fn a_recorded_run_is_sent_again_byte_by_byte_and_judged_again() {
     let store = tempfile::tempdir().unwrap();
-    let one = plan("sqlite:", "seed=6 visits=300 sessions=1");
+    let one = plan("sqlite:", "seed=6 visits=300 sessions=1 complexity=ddl");
     let first = ending(&one, store.path());
     let (verdict, folder) = again(&one, &first.folder, store.path());
     assert_silent(&verdict);
@@ -139,7 +145,7 @@ fn a_recorded_run_is_sent_again_byte_by_byte_and_judged_again() {
         "{:?}",
         verdict.setup
     );
-    let many = plan("sqlite:", "seed=7 visits=600 sessions=4");
+    let many = plan("sqlite:", "seed=7 visits=600 sessions=4 complexity=dml");
     let first = ending(&many, store.path());
     let (verdict, folder) = again(&many, &first.folder, store.path());
     assert!(verdict.causes.is_empty(), "{:#?}", verdict.causes);

@@ -225,7 +225,7 @@ impl Settings {
             usize::try_from(at).expect("below a length")
         };
         let complexity = match self.complexity {
-            None => Complexity::Ddl,
+            None => Complexity::Dml,
             Some(Asked(Some(complexity))) => complexity,
             Some(Asked(None)) => COMPLEXITIES[random(drawn::COMPLEXITY, COMPLEXITIES.len())].1,
         };

@@ -171,7 +171,7 @@ const KEYS: &[Key] = &[
     key!(
         "complexity",
         "read, dml, ddl, ddl-only or random",
-        "parallel: which actions there are (default: ddl, all of them)",
+        "parallel: which actions there are (default: dml; with ddl, all of them, some findings are still false)",
         complexity,
         |r| r.parse()
     ),

@@ -1,7 +1,7 @@
 //! The reference passes the suite like any other target, and every lie is told where its table says.
 
 use crate::conformance::{Stage, everything, two_tables};
-use crate::flaws::{FLAWS, Needs, Teller};
+use crate::flaws::{FLAWS, Flaw, Needs, Teller};
 use crate::target::{Gone, Lie, OpenOptions, Request};
 use history::{Answer, Discipline, Level, ReasonKind, Step, Visit};
 
@@ -90,6 +90,8 @@ fn every_lie_about_timestamps_is_told_and_its_honest_twin_is_silent() {
     for line in FLAWS
         .iter()
         .filter(|l| l.needs == Needs::Nothing && l.disciplines.contains(&Discipline::Lww))
+        // What is added to counters is lied about in whole runs, on tables that have some.
+        .filter(|l| !matches!(l.flaw, Flaw::LostIncrement | Flaw::AddedTwice))
     {
         let mut liar = stamped(line.name, 1_000_000);
         let lies = liar.script(STAMPED);

@@ -25,6 +25,7 @@ const ROWS: &[Row] = rows! {
     "1" "no such column: {name}" => StaleName, PartGone, Closure, Tried;
     "1" "no such column: {}" => StaleName, Redefined, Closure, Tried;
     "1" "no such column: \"{name}\"" => StaleName, PartGone, Footprint, Tried;
+    "1" "no such column: \"\"{name}\"\"" => StaleName, PartGone, Footprint, Tried;
     "1" "table {other} has no column named {name}" => StaleName, PartGone, Footprint, Tried;
     "1" "unknown column \"{name}\" in foreign key definition" => StaleName, PartGone, Footprint, Tried;
     "1" "error in view {}: no such table: {name}" => StaleName, Gone, Anywhere, Tried;
