@@ -9,8 +9,8 @@ use super::pattern::means;
 use super::rights;
 use super::session::InFlight;
 use history::parallel::{
-    Asked, At, Cause, Class, ConstraintKind, DataError, Detail, Effect, Facet, FactValue, Fault, KeptName,
-    Limit, Match, Mode, Name, ObjectId, ObjectKind, Op, Question, Target, Tri, TxState,
+    Asked, At, Cause, Class, ConstraintKind, DataError, Detail, Effect, Facet, FactValue, Fault, FrameOp,
+    KeptName, Limit, Match, Mode, Name, ObjectId, ObjectKind, Op, Question, Target, Tri, TxState,
 };
 use history::{Level, SessionId, Span, Tick};
 use std::collections::BTreeSet;
@@ -614,7 +614,7 @@ impl<'a> Case<'a> {
             .touches
             .iter()
             .any(|t| matches!(t.mode, Mode::Writes | Mode::Defines | Mode::Redefines));
-        let ends = op.frame() == Some(&history::parallel::FrameOp::Commit);
+        let ends = op.frame() == Some(&FrameOp::Commit);
         if !writes && !ends {
             return Tri::Never(Vec::new());
         }
@@ -644,12 +644,19 @@ impl<'a> Case<'a> {
         Tri::Never(Vec::new())
     }
 
+    /// Asked for on purpose, or sent again where an earlier answer was another one than when it was drawn.
     fn transaction_state(&self) -> Tri {
         let aimed = self
             .op()
             .aim
             .is_some_and(|a| a.question == Question::TransactionState);
-        yes(aimed)
+        let idle = self.session().view.tx == TxState::Idle;
+        let unfit = match self.op().frame() {
+            None => false,
+            Some(FrameOp::Begin { .. }) => !idle,
+            Some(_) => idle,
+        };
+        yes(aimed || unfit)
     }
 
     fn session_name(&self) -> Tri {

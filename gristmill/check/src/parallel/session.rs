@@ -4,7 +4,7 @@ use history::parallel::{
     At, Catalog, Effect, Fault, FrameOp, KeptName, Limit, Mode, ObjectId, Op, SessionView, Target, TxState,
 };
 use history::{SessionId, Span, Tick};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Past pieces of work that are kept for witnesses and prints.
@@ -47,6 +47,8 @@ pub(super) struct Savepoint {
     ops: usize,
     /// Limits at it.
     limits: BTreeMap<Limit, (u64, Option<At>)>,
+    /// Cursors at it: those that are opened after it end with what comes back to it.
+    cursors: BTreeSet<KeptName>,
 }
 
 /// Something that was done to a session, not yet spent.
@@ -150,6 +152,7 @@ impl Session {
             at,
             ops: self.ops.len(),
             limits: self.limits.clone(),
+            cursors: self.view.cursors.clone(),
         });
         self.show_savepoints();
     }
@@ -167,6 +170,9 @@ impl Session {
         let i = self.savepoints.iter().rposition(|s| s.name == *name)?;
         self.savepoints.truncate(i + 1);
         let savepoint = &self.savepoints[i];
+        self.view
+            .cursors
+            .retain(|cursor| savepoint.cursors.contains(cursor));
         self.ops.truncate(savepoint.ops);
         self.limits = savepoint.limits.clone();
         self.own = None;
