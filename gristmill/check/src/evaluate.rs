@@ -150,30 +150,37 @@ fn order(plan: &Plan<'_>, views: &[View<'_>], rows: &mut Vec<RowAt>) {
 /// Whether the answer is the rows of one partition after those of another, in any order of partitions. `rows` come partition
 /// by partition.
 fn in_some_order(plan: &Plan<'_>, views: &[View<'_>], rows: &[RowAt], answer: &Rows) -> bool {
-    let bytes = |row: &RowAt| {
-        let mut bytes = Vec::new();
-        project(plan, views, *row, &mut bytes);
-        bytes
-    };
-    let blocks = rows.chunk_by(|a, b| a.view == b.view);
-    let blocks: Vec<Vec<Vec<u8>>> = blocks.map(|block| block.iter().map(bytes).collect()).collect();
+    let blocks: Vec<&[RowAt]> = rows.chunk_by(|a, b| a.view == b.view).collect();
     let seen: Vec<&[u8]> = answer.iter().collect();
-    follow(&blocks, &mut vec![false; blocks.len()], &seen)
+    let begins = |block: usize, rest: &[&[u8]]| {
+        let block = blocks[block];
+        let mut written = Vec::new();
+        rest.len() >= block.len()
+            && block
+                .iter()
+                .zip(rest)
+                .all(|(row, seen)| is_row(plan, views, *row, seen, &mut written))
+    };
+    let sizes: Vec<usize> = blocks.iter().map(|block| block.len()).collect();
+    follow(&sizes, &begins, &mut vec![false; blocks.len()], &seen)
 }
 
-/// Whether the blocks that are not used yet are the answer's rest, in some order.
-fn follow(blocks: &[Vec<Vec<u8>>], used: &mut Vec<bool>, rest: &[&[u8]]) -> bool {
+/// Whether the blocks that are not used yet are the answer's rest, in some order. `begins`: whether a block may be its beginning.
+fn follow(
+    sizes: &[usize],
+    begins: &dyn Fn(usize, &[&[u8]]) -> bool,
+    used: &mut [bool],
+    rest: &[&[u8]],
+) -> bool {
     if rest.is_empty() {
         return used.iter().all(|used| *used);
     }
-    for (i, block) in blocks.iter().enumerate() {
-        let begins = rest.len() >= block.len() && block.iter().zip(rest).all(|(ours, seen)| ours == seen);
-        let again = (0..i).any(|j| !used[j] && blocks[j] == *block);
-        if used[i] || !begins || again {
+    for i in 0..sizes.len() {
+        if used[i] || !begins(i, rest) {
             continue;
         }
         used[i] = true;
-        if follow(blocks, used, &rest[block.len()..]) {
+        if follow(sizes, begins, used, &rest[sizes[i]..]) {
             return true;
         }
         used[i] = false;
@@ -280,39 +287,37 @@ pub(crate) fn project(plan: &Plan<'_>, views: &[View<'_>], row: RowAt, into: &mu
 
 /// Whether the answer is these rows in this order, byte for byte. There are as many rows in it.
 fn same(plan: &Plan<'_>, views: &[View<'_>], rows: &[RowAt], answer: &Rows) -> bool {
-    let mut at = 0;
     let mut written = Vec::new();
-    for (row, end) in rows.iter().zip(&answer.ends) {
-        let view = &views[row.view as usize];
-        for piece in &plan.pieces {
-            let bytes = area(plan, view, *row, piece.area).columns(piece.from, piece.to);
-            if answer.bytes.get(at..at + bytes.len()) != Some(bytes) {
-                return false;
-            }
-            at += bytes.len();
-        }
-        if !plan.stamps.is_empty() {
-            written.clear();
-            for stamp in stamps(plan, views, *row) {
-                stamp.encode(&mut written);
-            }
-            if answer.bytes.get(at..at + written.len()) != Some(&written[..]) {
-                return false;
-            }
-            at += written.len();
-        }
-        if !plan.ttls.is_empty() {
-            let rest = answer.bytes.get(at..*end as usize);
-            if rest.is_none_or(|rest| wrong_life(plan, view, *row, rest).is_some()) {
-                return false;
-            }
-            at = *end as usize;
-        }
-        if at != *end as usize {
-            return false;
+    rows.iter()
+        .zip(answer.iter())
+        .all(|(row, seen)| is_row(plan, views, *row, seen, &mut written))
+}
+
+/// Whether a row of the answer is this one, byte for byte; times to live may be any that they may have. `written`: scratch.
+fn is_row(plan: &Plan<'_>, views: &[View<'_>], row: RowAt, seen: &[u8], written: &mut Vec<u8>) -> bool {
+    let view = &views[row.view as usize];
+    let mut rest = seen;
+    for piece in &plan.pieces {
+        let bytes = area(plan, view, row, piece.area).columns(piece.from, piece.to);
+        match rest.strip_prefix(bytes) {
+            Some(after) => rest = after,
+            None => return false,
         }
     }
-    true
+    if !plan.stamps.is_empty() {
+        written.clear();
+        for stamp in stamps(plan, views, row) {
+            stamp.encode(written);
+        }
+        match rest.strip_prefix(&written[..]) {
+            Some(after) => rest = after,
+            None => return false,
+        }
+    }
+    match plan.ttls.is_empty() {
+        true => rest.is_empty(),
+        false => wrong_life(plan, view, row, rest).is_none(),
+    }
 }
 
 /// The descriptor in a column of a row, brought to its equality class; digits stand for key columns. `None` is NULL.

@@ -21,12 +21,14 @@
 //! * W5 a fault is spent by what it explains.
 
 mod binding;
+mod cells;
 mod change;
 mod expect;
 mod facts;
 mod groups;
 mod likely;
 mod model;
+mod oracle;
 mod pattern;
 mod print;
 mod questions;
@@ -40,5 +42,6 @@ mod timeline;
 #[cfg(test)]
 mod tests;
 
-pub use model::{Judged, Model};
-pub use rules::{POSTGRES, SQLITE};
+pub use model::{Judged, Model, Others};
+pub use oracle::Compared;
+pub use rules::{MARIADB, POSTGRES, SQLITE};

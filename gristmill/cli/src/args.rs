@@ -477,6 +477,7 @@ fn list() -> Command {
                     "actions",
                     "lies",
                     "faults",
+                    "scenarios",
                     "types",
                     "keys",
                     "runs",

@@ -529,6 +529,13 @@ impl Definition {
         self.cells().any(|column| column.ty == Type::Counter)
     }
 
+    /// How many seconds something lives in it that is written without a time to live; `None`: for ever. It is what CQL calls
+    /// `default_time_to_live`; a database that knows no options of tables knows nothing of it.
+    #[must_use]
+    pub fn time_to_live(&self) -> Option<u32> {
+        self.options.iter().find_map(|option| check::time_to_live(option))
+    }
+
     fn cells(&self) -> impl Iterator<Item = &Column> {
         self.regular.iter().chain(&self.shared)
     }

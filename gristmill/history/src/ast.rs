@@ -410,7 +410,7 @@ pub struct Extras {
     /// Rows of a page; `None`: one page.
     pub page: Option<u32>,
     /// After the columns and timestamps come the seconds that each selected regular and shared cell has still to live, as 32-bit
-    /// integers; NULL where the cell is, or lives for ever. Only with [`Select::Columns`] of one partition.
+    /// integers; NULL where the cell is, or lives for ever. Only with [`Select::Columns`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ttls: bool,
 }

@@ -42,9 +42,12 @@ pub use answer::{Answer, Said, Table, TxState};
 pub use catalog::Catalog;
 pub use explained::{Asked, Cause, Class, Explained, Finding, Question, Tri};
 pub use ids::{At, KeptName, Name, ObjectId, ObjectKind, Piece, Space};
-pub use object::{Column, Constraint, ConstraintKind, Detail, Facet, FactValue, Object, Persistence, Right};
-pub use op::{Aim, DataError, Effect, Family, Fault, FrameOp, KeyChange, Limit, Mode, Op, Target, Touch};
-pub use rules::{AfterError, Applied, Match, Row, Rules, Source};
+pub use object::{
+    Column, ColumnEdit, Constraint, ConstraintKind, Detail, Facet, FactValue, Ledger, Object, Persistence,
+    Right,
+};
+pub use op::{Aim, CellChange, DataError, Effect, Family, Fault, FrameOp, Limit, Mode, Op, Target, Touch};
+pub use rules::{Match, Row, Rules, Source};
 pub use seen::{Seen, SeenColumn, SeenKind, SeenObject};
 pub use statement::Statement;
 pub use types::Type;

@@ -172,6 +172,18 @@ pub struct Statements {
     pub never_tried: Vec<String>,
     /// Actions that were tried and never done.
     pub never_done: Vec<String>,
+    /// Oracles by name: what was compared, and what was not.
+    #[serde(default)]
+    pub oracles: BTreeMap<String, OracleCount>,
+}
+
+/// Tries of one oracle and what became of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OracleCount {
+    /// Both sides were compared.
+    pub compared: u64,
+    /// Nothing was compared, by reason.
+    pub void: BTreeMap<String, u64>,
 }
 
 /// Attempts of one action and what became of them.

@@ -22,7 +22,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use targets::bulk::Bulk;
+use targets::bulk::{Bulk, Dated, Sheet};
 use targets::{Request, Target, Unusable};
 
 /// What files are made.
@@ -87,12 +87,6 @@ pub fn export(source: Source<'_>, at: Option<Lts>, form: Form, into: &Path) -> R
             ));
         }
     };
-    let cassandra = plan.target.starts_with("cassandra:");
-    if plan.discipline == Discipline::Lww && form == Form::Csv && !cassandra {
-        let what = "the tables of discipline lww have a timestamp beside each cell, which a line of CSV does not say";
-        let remedy = "export writes with their timestamps: --as insert, or every statement: --as statements";
-        return Err(unusable(&plan, what, remedy));
-    }
     if into.exists() {
         let what = format!("{} is there already", into.display());
         return Err(unusable(
@@ -122,7 +116,10 @@ pub fn export(source: Source<'_>, at: Option<Lts>, form: Form, into: &Path) -> R
     };
     making.schema()?;
     match form {
-        Form::Csv if plan.discipline == Discipline::Lww => making.copied()?,
+        Form::Csv if plan.discipline == Discipline::Lww && plan.target.starts_with("cassandra:") => {
+            making.copied()?
+        }
+        Form::Csv if plan.discipline == Discipline::Lww => making.dated()?,
         Form::Csv => making.csv()?,
         Form::Insert if plan.discipline == Discipline::Lww => making.stamped()?,
         Form::Insert => making.inserts()?,
@@ -236,11 +233,16 @@ impl Making<'_> {
         Ok(())
     }
 
-    fn csv(&mut self) -> Result<(), RunError> {
-        let Some(bulk) = Bulk::of(&self.plan.target, &self.plan.schema, &self.plan.prefix) else {
+    fn bulk(&self) -> Result<Bulk, RunError> {
+        let plan = self.plan;
+        Bulk::of(&plan.target, &plan.schema, &plan.prefix, plan.discipline).ok_or_else(|| {
             let what = "there is no bulk loader that we know";
-            return Err(unusable(self.plan, what, "export INSERT statements: --as insert"));
-        };
+            unusable(plan, what, "export INSERT statements: --as insert")
+        })
+    }
+
+    fn csv(&mut self) -> Result<(), RunError> {
+        let bulk = self.bulk()?;
         let sheets = bulk.sheets();
         let mut sinks = Vec::new();
         for sheet in &sheets {
@@ -333,10 +335,7 @@ impl Making<'_> {
     /// Rows as lines for a loader that knows no timestamps; what it would not read back, what expires and the cells that rows
     /// share as writes with their timestamps.
     fn copied(&mut self) -> Result<(), RunError> {
-        let Some(bulk) = Bulk::of(&self.plan.target, &self.plan.schema, &self.plan.prefix) else {
-            let what = "there is no bulk loader that we know";
-            return Err(unusable(self.plan, what, "export INSERT statements: --as insert"));
-        };
+        let bulk = self.bulk()?;
         let sheets = bulk.sheets();
         let mut sinks = Vec::new();
         for sheet in &sheets {
@@ -389,6 +388,42 @@ impl Making<'_> {
         );
         self.made.lost = Some(lost);
         Ok(())
+    }
+
+    /// Rows as lines with the timestamps of their cells: what is left, deletions left out, as [`Making::stamped`] writes it.
+    fn dated(&mut self) -> Result<(), RunError> {
+        let bulk = self.bulk()?;
+        let sheets = bulk.sheets();
+        let mut sinks = Vec::new();
+        for sheet in &sheets {
+            let mut sink = self.file(&sheet.file)?;
+            sink.put(&bulk.header(sheet))?;
+            sinks.push(sink);
+        }
+        let mut line = String::new();
+        self.each_remains(&mut |_, remains| {
+            for row in remains.chunk_by(|a, b| a.op.row() == b.op.row()) {
+                let (part, at) = (row[0].op.part(), row[0].op.row());
+                let of = |sheet: &Sheet| sheet.table == part.table && sheet.shared == at.is_none();
+                let (sheet, sink) = sheets
+                    .iter()
+                    .zip(&mut sinks)
+                    .find(|(sheet, _)| of(sheet))
+                    .expect("a table has a sheet, and one of its shared cells where it has any");
+                line.clear();
+                bulk.dated_line(sheet, part.position, at.unwrap_or(0), &together(row), &mut line);
+                sink.put(&line)?;
+            }
+            Ok(())
+        })?;
+        for sink in sinks {
+            sink.end()?;
+        }
+        let (script, load) = bulk.script(&sheets);
+        self.made.load = load;
+        let mut sink = self.file("load.sql")?;
+        sink.put(&script)?;
+        sink.end()
     }
 
     /// What is left of every partition, one after another.
@@ -482,6 +517,26 @@ fn whole_cells(row: &[Remains]) -> Option<Cells> {
     }
     all.sort_unstable();
     Some(all)
+}
+
+/// The writes that are left of a row, or of the shared cells of a partition, as what is there.
+fn together(row: &[Remains]) -> Dated {
+    let mut dated = Dated::default();
+    for write in row {
+        let cells = match &write.op {
+            Op::Upsert { cells, .. } => {
+                dated.alive = Some(write.timestamp);
+                cells
+            }
+            Op::Update { cells, .. } | Op::Shared { cells, .. } => cells,
+            other => unreachable!("{other} is not left where cells have their timestamps beside them"),
+        };
+        let there = cells
+            .iter()
+            .filter_map(|(id, d)| Some((*id, ((*d)?, write.timestamp))));
+        dated.cells.extend(there);
+    }
+    dated
 }
 
 fn ended(statement: &str) -> String {

@@ -8,10 +8,20 @@
 //! link = "https://example.org/bug/1"
 //! expires = 2027-01-31
 //! times = 3                    # at most; every number if not given
+//!
+//! [[known]]
+//! kind = "unexpected-error"
+//! code = "XX000"               # of a refusal, instead of a shape
+//! text = "could not find attribute {} in subquery targetlist"   # the whole text; {} is anything; every text if not given
+//! link = "https://example.org/bug/2"
+//! expires = 2027-01-31
 //! ```
+//!
+//! What is on the list and was not met is said: it may be mended.
 
 use crate::clock;
-use history::{Finding, Kind};
+use history::verdict::Cause;
+use history::{Finding, Kind, Shape};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -29,10 +39,11 @@ type Day = (u16, u8, u8);
 #[serde(deny_unknown_fields)]
 struct Entry {
     kind: Kind,
-    shape: String,
+    shape: Option<String>,
+    code: Option<String>,
+    text: Option<String>,
     action: Option<String>,
-    #[serde(rename = "link")]
-    _link: String,
+    link: String,
     expires: toml::value::Datetime,
     times: Option<u64>,
 }
@@ -65,6 +76,10 @@ impl Known {
 
     fn parse(text: &str, unix_seconds: u64) -> Result<Known, toml::de::Error> {
         let File { known } = toml::from_str(text)?;
+        if let Some(entry) = known.iter().find(|e| e.shape.is_none() && e.code.is_none()) {
+            let what = format!("the entry of {} has neither `shape` nor `code`", entry.link);
+            return Err(serde::de::Error::custom(what));
+        }
         Ok(Known {
             entries: known,
             today: day(unix_seconds),
@@ -73,18 +88,66 @@ impl Known {
 
     /// Whether a finding that was seen so many times is tolerated today.
     pub fn tolerates(&self, finding: &Finding, times: u64) -> bool {
-        self.entries.iter().any(|e| {
-            let alive = e
-                .expires
-                .date
-                .is_some_and(|d| (d.year, d.month, d.day) >= self.today);
-            alive
-                && e.kind == finding.kind
-                && e.shape == finding.shape.name()
-                && e.action.as_ref().is_none_or(|a| *a == finding.action)
-                && e.times.is_none_or(|most| times <= most)
-        })
+        let alive = |e: &&Entry| e.is_alive(self.today) && e.times.is_none_or(|most| times <= most);
+        self.entries.iter().filter(alive).any(|e| e.is(finding))
     }
+
+    /// What became of each entry among such causes, in words: how often it was met, or that it was not.
+    pub fn met(&self, causes: &[Cause]) -> Vec<String> {
+        let one = |e: &Entry| {
+            let of = causes.iter().filter(|cause| e.is(&cause.finding));
+            let times: u64 = of.map(|cause| cause.times).sum();
+            let end = if e.is_alive(self.today) {
+                String::new()
+            } else {
+                format!(", and the entry ended on {}", e.expires)
+            };
+            match times {
+                0 => format!("{} was not met{end}: it may be mended", e.link),
+                1 => format!("{} was met once{end}", e.link),
+                n => format!("{} was met {n} times{end}", e.link),
+            }
+        };
+        self.entries.iter().map(one).collect()
+    }
+}
+
+impl Entry {
+    fn is_alive(&self, today: Day) -> bool {
+        self.expires
+            .date
+            .is_some_and(|d| (d.year, d.month, d.day) >= today)
+    }
+
+    fn is(&self, finding: &Finding) -> bool {
+        let said = match &finding.shape {
+            Shape::Refused { code, text } => Some((code, text)),
+            _ => None,
+        };
+        self.kind == finding.kind
+            && self.shape.as_ref().is_none_or(|s| *s == finding.shape.name())
+            && self.action.as_ref().is_none_or(|a| *a == finding.action)
+            && self
+                .code
+                .as_ref()
+                .is_none_or(|c| said.is_some_and(|(code, _)| c == code))
+            && self
+                .text
+                .as_ref()
+                .is_none_or(|t| said.is_some_and(|(_, text)| fits(t, text)))
+    }
+}
+
+/// Whether the whole text is the pattern's; `{}` is anything.
+fn fits(pattern: &str, text: &str) -> bool {
+    let Some((before, after)) = pattern.split_once("{}") else {
+        return pattern == text;
+    };
+    let Some(rest) = text.strip_prefix(before) else {
+        return false;
+    };
+    let ends = rest.char_indices().map(|(i, _)| i).chain([rest.len()]);
+    ends.into_iter().any(|end| fits(after, &rest[end..]))
 }
 
 /// The day of a number of seconds since 1970, in UTC.

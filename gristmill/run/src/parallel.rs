@@ -18,7 +18,13 @@ mod again;
 mod count;
 mod floor;
 mod gate;
+mod lie;
+mod lives;
+mod memory;
+mod plainer;
+mod restart;
 mod session;
+mod shrink;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -27,6 +33,9 @@ mod watch;
 mod words;
 
 pub(crate) use again::Recorded;
+pub(crate) use lie::names as lies;
+pub use lie::{LIES, Lie};
+pub(crate) use shrink::shrink;
 pub use trace::TraceError;
 pub(crate) use trace::at_work;
 
@@ -34,12 +43,13 @@ use crate::RunError;
 use crate::life::{Circumstances, open_target, targets_folder};
 use crate::plan::{Length, Plan};
 use crate::registry::Registry;
-use check::parallel::Model;
+use check::parallel::{Model, Others};
 use floor::{Floor, Parts};
 use history::artefact::Folder;
 use history::parallel::{Op, Rules};
 use history::progress::Planned;
-use history::{Progress, SessionId, Span, Verdict, Watcher};
+use history::{Kind, Progress, SessionId, Span, Verdict, Watcher};
+use restart::Kills;
 use session::{Drawing, Preparing, Source};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
@@ -61,6 +71,12 @@ const SHOW: Duration = Duration::from_millis(100);
 const LOOKS: usize = 10;
 /// How long a quiet point is waited for.
 const QUIET_PATIENCE: Duration = Duration::from_secs(30);
+/// How long after a kill the catalogue is compared: sessions are at work again, and nothing of it has been folded away.
+const AFTER_A_KILL: Duration = Duration::from_millis(500);
+/// How often a question of ours is asked again where others interrupt.
+const TRIES: u32 = 10;
+/// The phase in which the server is ended in order and started again.
+pub(crate) const RESTARTING: &str = "restarting the server";
 
 /// What a target is to the three crates that know about targets of this workload.
 #[derive(Clone, Copy)]
@@ -78,7 +94,12 @@ pub(crate) fn tongue(scheme: &str) -> Option<Tongue> {
             speech: &workload::parallel::POSTGRES,
             rules: &check::parallel::POSTGRES,
         }),
-        "sqlite" => Some(Tongue {
+        "mysql" => Some(Tongue {
+            language: &targets::parallel::MARIADB,
+            speech: &workload::parallel::MARIADB,
+            rules: &check::parallel::MARIADB,
+        }),
+        "sqlite" | "exec" => Some(Tongue {
             language: &targets::parallel::SQLITE,
             speech: &workload::parallel::SQLITE,
             rules: &check::parallel::SQLITE,
@@ -107,7 +128,7 @@ pub(crate) fn live(
     given: &Circumstances,
     watcher: &mut dyn Watcher,
 ) -> Result<Verdict, RunError> {
-    let parallel = plan
+    let mut parallel = plan
         .parallel
         .clone()
         .expect("who calls has seen that the plan is of this workload");
@@ -129,7 +150,21 @@ pub(crate) fn live(
             "give the address of the server itself",
         )));
     }
-    let there = target.sql().ok_or_else(|| unsuited(&plan))?.catalog()?;
+    let loose = facts
+        .settings
+        .get(targets::DOUBLE_QUOTED)
+        .is_some_and(|word| word == "on");
+    if loose && parallel.changes_schema() {
+        return Err(RunError::Target(targets::Unusable::usage(
+            target.describe().url,
+            "it takes a name in double quotes that is no column for a text, so that a missing column is no error",
+            "switch SQLITE_DBCONFIG_DQS_DML and …_DDL off in the program, or use --complexity read or dml",
+        )));
+    }
+    let sql = target.sql().ok_or_else(|| unsuited(&plan))?;
+    let cannot = sql.cannot()?.into_iter();
+    parallel.without = cannot.map(|(what, why)| (what.to_owned(), why)).collect();
+    let there = sql.catalog()?;
     if let Some(object) = there.objects.first() {
         let url = target.describe().url;
         return Err(RunError::Target(targets::Unusable::server(
@@ -146,22 +181,36 @@ pub(crate) fn live(
         tongue,
         again: given.recorded.is_some(),
         target,
-        model: Model::new(tongue.rules),
+        model: model(&plan, tongue),
         trace,
         known: given.known.clone(),
         plan,
     }));
+    floor.lives.expect(floor.target.incarnation()?);
     watcher.see(&started(&floor, &facts, folder, given.recorded.is_some()));
     let loaded = load(&floor, given, watcher)?;
     let clean = Clean { registry, folder };
     clean.finish(&floor, verdict::make(&floor, &facts, &loaded))
 }
 
+/// A model that knows the level of the run, and what others do meanwhile.
+fn model(plan: &Plan, tongue: Tongue) -> Model {
+    let they = |what: &str| plan.outside.iter().any(|told| told == what);
+    let mut model = Model::new(tongue.rules);
+    model.at_level(plan.level);
+    model.outside(Others {
+        cancel: they("cancel"),
+        terminate: they("terminate"),
+        restart: they("restart"),
+    });
+    model
+}
+
 fn unsuited(plan: &Plan) -> RunError {
     RunError::Target(targets::Unusable::usage(
         plan.target.clone(),
         "it takes no statements as text",
-        "the parallel workload runs on sqlite: and postgres:",
+        "the parallel workload runs on sqlite:, postgres:, mysql: and exec:",
     ))
 }
 
@@ -169,6 +218,8 @@ fn unsuited(plan: &Plan) -> RunError {
 pub(crate) struct Loaded {
     pub(crate) load: Duration,
     pub(crate) interrupted: bool,
+    /// What was looked at before and after the last restart, where there was one.
+    pub(crate) restarted: Option<String>,
     /// Of a run of recorded statements: how many answers were not the recorded ones.
     pub(crate) again: Option<again::Compared>,
 }
@@ -208,6 +259,7 @@ fn load(floor: &Arc<Floor>, given: &Circumstances, watcher: &mut dyn Watcher) ->
         }
         if floor.failure_is_none() && !record.is_some_and(|record| record.is_cut()) {
             coordinator.compare()?;
+            coordinator.sanity_restart(watcher)?;
         }
     }
     coordinator.show(watcher);
@@ -217,6 +269,7 @@ fn load(floor: &Arc<Floor>, given: &Circumstances, watcher: &mut dyn Watcher) ->
     Ok(Loaded {
         load,
         interrupted: coordinator.interrupted,
+        restarted: coordinator.restarted,
         again: given.recorded.as_ref().map(|record| record.compared()),
     })
 }
@@ -229,7 +282,11 @@ fn source(floor: &Floor, me: SessionId, record: Option<&Arc<Recorded>>) -> Box<d
 }
 
 fn generator(floor: &Floor, me: SessionId) -> Generator {
-    let plan = floor.parallel.draws(floor.plan.seed.0, &floor.plan.prefix);
+    let mut plan = floor.parallel.draws(floor.plan.seed.0, &floor.plan.prefix);
+    // A statement by itself has the plan's level; above, one that waited behind a rewrite sees an empty table (P33).
+    if !floor.tongue.rules.one_writer && floor.plan.level != history::Level::ReadCommitted {
+        plan.weights.insert("oracle-foreign".to_owned(), 0);
+    }
     Generator::new(plan, floor.tongue.speech, me.0)
 }
 
@@ -274,6 +331,10 @@ struct Coordinator<'f> {
     ended: Option<Duration>,
     ending: Option<Ending>,
     interrupted: bool,
+    kills: Option<Kills>,
+    /// The server was killed since the catalogue was compared.
+    killed: bool,
+    restarted: Option<String>,
     said: Vec<String>,
     shown: usize,
 }
@@ -292,6 +353,9 @@ impl<'f> Coordinator<'f> {
             ended: None,
             ending: None,
             interrupted: false,
+            kills: Kills::of(floor),
+            killed: false,
+            restarted: None,
             said: Vec::new(),
             shown: 0,
         }
@@ -314,9 +378,11 @@ impl<'f> Coordinator<'f> {
                 return Ok(true);
             }
             self.quiet(now)?;
+            self.kill()?;
             if now >= self.next_show {
                 self.next_show = now + SHOW;
                 self.show(watcher);
+                floor.memory.sample(floor);
                 watcher.see(&self.progress(now));
             }
             floor.gate.pause(LOOK);
@@ -365,6 +431,47 @@ impl<'f> Coordinator<'f> {
         Ok(())
     }
 
+    /// The kill scenario. What was acknowledged is looked for soon afterwards.
+    fn kill(&mut self) -> Result<(), RunError> {
+        let floor = self.floor;
+        if self.asked.is_some() || floor.gate.is_stopped() {
+            return Ok(());
+        }
+        if let Some(kills) = &mut self.kills
+            && kills.strike(floor)?
+        {
+            self.killed = true;
+            self.next_quiet = floor.clock.elapsed() + AFTER_A_KILL;
+        }
+        Ok(())
+    }
+
+    /// Where the server is ours: ended in order and started again, everything is still there.
+    fn sanity_restart(&mut self, watcher: &mut dyn Watcher) -> Result<(), RunError> {
+        let floor = self.floor;
+        if self.again || self.interrupted || !floor.target.describe().can_kill {
+            return Ok(());
+        }
+        let now = floor.clock.elapsed();
+        let mut progress = self.progress(now);
+        if let Progress::Load { phase, .. } = &mut progress {
+            RESTARTING.clone_into(phase);
+        }
+        match restart::sanity(floor, &mut || watcher.see(&progress)) {
+            Ok(words) => self.restarted = Some(words),
+            Err(RunError::Target(unusable)) => {
+                let what = &unusable.complaint().what;
+                floor.doubt(format!(
+                    "the server was not seen again after it was ended in order: {what}"
+                ));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        self.killed = true;
+        self.compare()
+    }
+
     fn go_on(&mut self) {
         self.asked = None;
         self.next_quiet = self.floor.clock.elapsed() + self.floor.parallel.quiet();
@@ -372,11 +479,11 @@ impl<'f> Coordinator<'f> {
     }
 
     /// The catalogue against the model (Z3).
-    fn compare(&self) -> Result<(), RunError> {
+    fn compare(&mut self) -> Result<(), RunError> {
         let floor = self.floor;
         let sql = floor.target.sql().expect("the plan was made for such a target");
         let sent = floor.ticks.take();
-        let seen = match sql.catalog() {
+        let seen = match self.asked_again(|| sql.catalog()) {
             Ok(seen) => seen,
             Err(unusable) => {
                 floor.doubt(format!(
@@ -389,11 +496,27 @@ impl<'f> Coordinator<'f> {
         let answered = floor.ticks.take();
         floor.counts.quiet(seen.objects.len() as u64);
         let found = floor.model.lock().reconcile(&seen, Span { sent, answered });
-        for finding in &found {
-            floor.find(finding);
+        let killed = std::mem::take(&mut self.killed);
+        for mut finding in found {
+            if killed && finding.signature.ends_with("missing") {
+                finding.kind = Kind::Durability;
+                finding.promised += ", though the server was ended and began again";
+            }
+            floor.find(&finding);
         }
         let record = Record::Quiet { sent, answered, seen };
         floor.trace.write(&record, None)
+    }
+
+    /// A question on a connection that others may have interrupted.
+    fn asked_again<T>(&self, ask: impl Fn() -> Result<T, targets::Unusable>) -> Result<T, targets::Unusable> {
+        for _ in 0..TRIES {
+            match ask() {
+                Err(_) if !self.floor.plan.outside.is_empty() => self.floor.gate.pause(LOOK),
+                answer => return answer,
+            }
+        }
+        ask()
     }
 
     /// Notes and findings since the last look.

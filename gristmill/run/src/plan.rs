@@ -26,7 +26,7 @@ pub use agent::Agent;
 pub use draw::PlanError;
 pub(crate) use draw::lies;
 pub use mistake::{Mistake, nearest};
-pub use parallel::{Parallel, Scenario};
+pub use parallel::{Asked, Parallel, Scenario, Work, scenarios};
 pub use settings::{Key, SESSIONS_MAX, Settings, keys, level, level_name};
 pub use stages::{Stage, Stages};
 pub(crate) use tables::AGENTS;
@@ -249,7 +249,10 @@ impl Plan {
             (Some(lines), _) => lines
                 .iter()
                 .any(|line| line.visit.stamp.is_some_and(|s| s.ttl.is_some())),
-            (None, Some(lww)) => lww.ttl_in_16 > 0,
+            (None, Some(lww)) => {
+                let by_table = |table: &datagen::schema::Table| table.time_to_live().is_some();
+                lww.ttl_in_16 > 0 || (lww.table_ttl_in_16 > 0 && self.schema.tables.iter().any(by_table))
+            }
             (None, None) => false,
         }
     }

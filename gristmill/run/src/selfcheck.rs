@@ -8,13 +8,14 @@
 use crate::RunError;
 use crate::clock::Clock;
 use crate::fault::FaultKind;
-use crate::plan::{Pace, Rate, Seed, Settings, Stop};
+use crate::plan::{Asked, Pace, Rate, Seed, Settings, Stop, Work};
 use history::{Discipline, Progress, Verdict, Watcher};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use targets::flaws::{FLAWS, Flaw, FlawLine, Needs, Teller};
+use workload::parallel::Complexity;
 
 /// A lie must be found within so many visits.
 pub const VISITS_MAX: u64 = 2_000;
@@ -35,7 +36,12 @@ pub struct Trial {
     visits: u64,
     /// The workload's keys that differ, as TOML.
     workload: &'static str,
+    /// Statements of the parallel workload instead of visits.
+    parallel: bool,
 }
+
+/// Statements of the parallel workload in which one of its lies must be found.
+const STATEMENTS_MAX: u64 = 3_000;
 
 /// Timestamps that come in any order within a window: only then there are older writes to win, however busy the machine is.
 const REGRESSIONS: &str = "lww.clock.policy = { regressions = { window = 200 } }";
@@ -77,6 +83,7 @@ pub fn trials() -> Vec<Trial> {
         discipline: Discipline::Ordered,
         visits: VISITS_MAX,
         workload: "",
+        parallel: false,
         // A crash is rare by itself, so its lie is told whenever there is one; so is an update of a row that two visits
         // have written before, even where few rows get most of the visits, and a read with LIMIT of more rows than that.
         rate: match (line.needs, line.flaw) {
@@ -153,7 +160,29 @@ pub fn trials() -> Vec<Trial> {
             visits: VISITS_MAX / 2,
             ..of(l, "sqlite:")
         });
-    reference.chain(sqlite).chain(lww).chain(lww_sqlite).collect()
+    reference
+        .chain(sqlite)
+        .chain(lww)
+        .chain(lww_sqlite)
+        .chain(parallel())
+        .collect()
+}
+
+/// Lies about single statements, each by itself; what is told of rows is for those who compare rows.
+fn parallel() -> impl Iterator<Item = Trial> {
+    let told = |name: &&crate::parallel::Lie| name.name.starts_with("invented");
+    crate::parallel::LIES.iter().filter(told).map(|lie| Trial {
+        lie: lie.name,
+        target: "sqlite:",
+        rate: Rate { num: 1, den: 2 },
+        fault: None,
+        pace: Pace::Free,
+        profile: "default",
+        discipline: Discipline::Ordered,
+        visits: STATEMENTS_MAX,
+        workload: "",
+        parallel: true,
+    })
 }
 
 /// Makes every trial, in folders below `scratch`, which is the caller's to remove; `seen` hears of each as it ends.
@@ -187,6 +216,7 @@ impl Trial {
         Ok(Row {
             lie: self.lie.to_owned(),
             target: match self.discipline {
+                _ if self.parallel => format!("{} parallel", self.target),
                 Discipline::Ordered => self.target.to_owned(),
                 Discipline::Lww => format!("{} lww", self.target),
             },
@@ -200,27 +230,44 @@ impl Trial {
     }
 
     fn verdict(&self, scratch: &Path, seed: Seed, lying: bool) -> Result<Verdict, RunError> {
+        let lies = if lying {
+            BTreeMap::from([(self.lie.to_owned(), self.rate)])
+        } else {
+            BTreeMap::new()
+        };
         let settings = Settings {
             seed: Some(seed),
             target: Some(self.target.to_owned()),
-            discipline: Some(self.discipline),
             sessions: Some(SESSIONS),
             visits: Some(self.visits),
             stop: Some(Stop::First),
-            pace: Some(self.pace),
-            profile: Some(self.profile.to_owned()),
-            lies: if lying {
-                BTreeMap::from([(self.lie.to_owned(), self.rate)])
-            } else {
-                BTreeMap::new()
-            },
-            faults: self.fault.into_iter().collect(),
-            workload: self.workload.parse().expect("TOML of ours"),
+            lies,
             ..Settings::default()
+        };
+        let settings = if self.parallel {
+            Settings {
+                work: Some(Work::Parallel),
+                // What is not there is asked for only where things are dropped.
+                complexity: Some(Asked(Some(Complexity::Ddl))),
+                ..settings
+            }
+        } else {
+            self.of_visits(settings)
         };
         let environment: targets::target::Environment = Arc::new(|name| std::env::var(name).ok());
         let plan = settings.plan(&environment)?;
         Ok(crate::run(&plan, scratch, None, &mut Nobody)?.verdict)
+    }
+
+    fn of_visits(&self, settings: Settings) -> Settings {
+        Settings {
+            discipline: Some(self.discipline),
+            pace: Some(self.pace),
+            profile: Some(self.profile.to_owned()),
+            faults: self.fault.into_iter().collect(),
+            workload: self.workload.parse().expect("TOML of ours"),
+            ..settings
+        }
     }
 }
 

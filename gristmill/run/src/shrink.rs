@@ -39,7 +39,7 @@ use crate::clock::Clock;
 use crate::life::{history, read_plan};
 use crate::plan::Plan;
 use crate::supervisor::Supervision;
-use attempt::Attempts;
+pub(crate) use attempt::{Attempts, remove};
 pub(crate) use cuts::{narrower, narrower_read};
 use history::artefact::Folder;
 use history::notation::HistoryFile;
@@ -113,7 +113,7 @@ pub struct Smaller {
     pub verdict: Verdict,
     /// The finding in it.
     pub cause: Cause,
-    /// The history, as `run --history` reads it.
+    /// The history, as `run --history` reads it; "" of a run of the parallel workload, whose trace is in the folder.
     pub history: String,
     /// Tables, and one script a session, to be pasted into the database's own shell.
     pub scripts: Vec<Script>,
@@ -137,6 +137,21 @@ pub fn shrink(
     let plan = read_plan(folder)?;
     let (number, cause) = chosen(folder, options.finding)?;
     let class = signature(&cause.finding);
+    let name = match number {
+        1 => "shrunk".to_owned(),
+        n => format!("shrunk-{n}"),
+    };
+    if plan.parallel.is_some() {
+        let attempts = Attempts::new(folder, &plan, &cause.finding, with)?;
+        return crate::parallel::shrink(
+            folder,
+            &plan,
+            (&name, &cause),
+            options,
+            attempts,
+            (&clock, watcher),
+        );
+    }
     let visits = history(&plan)?;
     let tracker = TrackerFile::open(&folder.tracker())?;
     let before = before(&plan, &tracker);
@@ -148,10 +163,6 @@ pub fn shrink(
         return Ok(Shrunk::NotAgain { class, tries });
     }
     search.run()?;
-    let name = match number {
-        1 => "shrunk".to_owned(),
-        n => format!("shrunk-{n}"),
-    };
     let kept = search.measure(&folder.path().join(name), options.times)?;
     let Some((found, verdict, cause)) = kept.failed else {
         let tries = search.tries();

@@ -9,14 +9,16 @@
 //! Invariants:
 //! * B1 equal rows make equal bytes, and lines are written in the order in which rows are given.
 //! * B2 NULL and the empty text are told apart in every format.
+//! * B3 where the greatest timestamp wins, a file for SQL has the timestamps that stand beside the cells.
 
 use crate::cell::Cell;
 use crate::dialect::cql::CQL;
 use crate::dialect::{Dialect, POSTGRES, SQLITE};
 use crate::layout::{Col, Layout, TableLayout};
-use datagen::schema::Schema;
+use datagen::schema::{ColumnId, Schema};
 use datagen::value::{Type, Value};
-use history::Cells;
+use history::{Cells, Discipline};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -38,6 +40,17 @@ pub struct Bulk {
     shell: Shell,
     dialect: &'static Dialect,
     layout: Layout,
+    /// Lines have the timestamps of their cells.
+    stamped: bool,
+}
+
+/// What is in a row, with its timestamps: what they were written at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dated {
+    /// The timestamp by which the row is there whatever its cells are.
+    pub alive: Option<i64>,
+    /// The cells: value and timestamp.
+    pub cells: BTreeMap<ColumnId, (u64, i64)>,
 }
 
 /// One file of rows.
@@ -54,8 +67,8 @@ pub struct Sheet {
 }
 
 impl Bulk {
-    /// Of the database that a URL names; `None` where it has no bulk loader that we know.
-    pub fn of(url: &str, schema: &Schema, prefix: &str) -> Option<Bulk> {
+    /// Of the database that a URL names, put through a discipline; `None` where it has no bulk loader that we know.
+    pub fn of(url: &str, schema: &Schema, prefix: &str, discipline: Discipline) -> Option<Bulk> {
         let (shell, dialect) = match url.split_once(':').map_or(url, |(scheme, _)| scheme) {
             "postgres" | "postgresql" => (Shell::Psql, &POSTGRES),
             "sqlite" => (Shell::Sqlite3, &SQLITE),
@@ -66,6 +79,7 @@ impl Bulk {
             shell,
             dialect,
             layout: Layout::new(schema, prefix),
+            stamped: discipline == Discipline::Lww && shell != Shell::Cqlsh,
         })
     }
 
@@ -91,13 +105,14 @@ impl Bulk {
         let names = self
             .columns(sheet)
             .into_iter()
-            .map(|c| csv(c.name.trim_matches('"')));
+            .map(|(name, _)| csv(name.trim_matches('"')));
         names.collect::<Vec<_>>().join(",") + "\n"
     }
 
     /// One line: the row at `row` of the partition at `part`, or the partition's shared cells where the sheet has these.
-    /// Cells that are not listed are NULL.
+    /// Cells that are not listed are NULL. Of lines without timestamps.
     pub fn line(&self, sheet: &Sheet, part: u64, row: u64, cells: &Cells, out: &mut String) {
+        debug_assert!(!self.stamped, "a line with timestamps has a Dated");
         let table = self.layout.table(sheet.table);
         let mut bytes = Vec::new();
         table.parts.universe.inflate_into(part, &mut bytes);
@@ -118,12 +133,44 @@ impl Bulk {
                 None => Cell::Null.put(&mut bytes),
             }
         }
-        let mut rest = bytes.as_slice();
-        for (n, column) in self.columns(sheet).into_iter().enumerate() {
+        self.fields(sheet, &bytes, out);
+    }
+
+    /// The same with the timestamps, NULL where nothing is.
+    pub fn dated_line(&self, sheet: &Sheet, part: u64, row: u64, dated: &Dated, out: &mut String) {
+        let table = self.layout.table(sheet.table);
+        let mut bytes = Vec::new();
+        let stamp = |at: Option<i64>, bytes: &mut Vec<u8>| at.map_or(Cell::Null, Cell::Int).put(bytes);
+        table.parts.universe.inflate_into(part, &mut bytes);
+        let columns = if sheet.shared {
+            &table.shared
+        } else {
+            table.rows.universe.inflate_into(row, &mut bytes);
+            stamp(dated.alive, &mut bytes);
+            &table.regular
+        };
+        for column in columns {
+            let cell = dated.cells.get(&column.id);
+            match cell {
+                Some((descriptor, _)) => column.inflate_into(*descriptor, &mut bytes),
+                None => Cell::Null.put(&mut bytes),
+            }
+            stamp(cell.map(|(_, at)| *at), &mut bytes);
+        }
+        self.fields(sheet, &bytes, out);
+    }
+
+    /// Whether lines have timestamps: [`Bulk::dated_line`] instead of [`Bulk::line`].
+    pub fn is_stamped(&self) -> bool {
+        self.stamped
+    }
+
+    fn fields(&self, sheet: &Sheet, mut bytes: &[u8], out: &mut String) {
+        for (n, (_, ty)) in self.columns(sheet).into_iter().enumerate() {
             if n > 0 {
                 out.push(',');
             }
-            self.field(column.ty, Cell::take(&mut rest), out);
+            self.field(ty, Cell::take(&mut bytes), out);
         }
         out.push('\n');
     }
@@ -146,7 +193,7 @@ impl Bulk {
         let mut rest = bytes.as_slice();
         let columns = self.columns(sheet).into_iter();
         columns
-            .map(|column| (column.ty, Cell::take(&mut rest)))
+            .map(|(_, ty)| (ty, Cell::take(&mut rest)))
             .all(|(ty, cell)| readable(ty, cell))
     }
 
@@ -196,11 +243,11 @@ impl Bulk {
         let aside = format!("aside_{}", sheet.file.trim_end_matches(".csv"));
         let columns = self.columns(sheet);
         let declared: Vec<String> = (0..columns.len()).map(|n| format!("c{n} TEXT")).collect();
-        let typed: Vec<String> = (0..)
-            .zip(&columns)
-            .map(|(n, column)| typed(n, column.ty))
-            .collect();
-        if columns.iter().any(|c| matches!(c.ty, Type::Bytes | Type::Uuid)) {
+        let typed: Vec<String> = (0..).zip(&columns).map(|(n, (_, ty))| typed(n, *ty)).collect();
+        if columns
+            .iter()
+            .any(|(_, ty)| matches!(ty, Type::Bytes | Type::Uuid))
+        {
             out.push_str("-- unhex() is there from SQLite 3.41 on\n");
         }
         writeln!(out, "CREATE TABLE temp.\"{aside}\" ({});", declared.join(", "))
@@ -217,18 +264,33 @@ impl Bulk {
         .expect("a String takes everything");
     }
 
-    fn columns(&self, sheet: &Sheet) -> Vec<&Col> {
+    /// Name and type of each field.
+    fn columns(&self, sheet: &Sheet) -> Vec<(&str, Type)> {
         let table = self.layout.table(sheet.table);
-        let keys = table.parts.columns.iter();
-        if sheet.shared {
-            keys.chain(&table.shared).collect()
-        } else {
-            keys.chain(&table.rows.columns).chain(&table.regular).collect()
+        fn named(col: &Col) -> (&str, Type) {
+            (&col.name, col.ty)
         }
+        let mut all: Vec<(&str, Type)> = table.parts.columns.iter().map(named).collect();
+        let cells = if sheet.shared {
+            &table.shared
+        } else {
+            all.extend(table.rows.columns.iter().map(named));
+            if self.stamped {
+                all.push((&table.hidden.liveness, Type::Int64));
+            }
+            &table.regular
+        };
+        for col in cells {
+            all.push(named(col));
+            if self.stamped {
+                all.push((&col.stamp, Type::Int64));
+            }
+        }
+        all
     }
 
     fn names(&self, sheet: &Sheet) -> String {
-        let names: Vec<&str> = self.columns(sheet).iter().map(|c| c.name.as_str()).collect();
+        let names: Vec<&str> = self.columns(sheet).iter().map(|(name, _)| *name).collect();
         names.join(", ")
     }
 
@@ -322,7 +384,8 @@ mod tests {
         let target = open(url, &options).unwrap();
         let text = "CREATE TABLE t (p int, c date, v text, b bytea, n numeric(5,2), s text STATIC, PRIMARY KEY ((p), c));";
         let schema = ddl::read(text, 1, &|ty| target.limits(&ty)).unwrap();
-        (Bulk::of(url, &schema, "gmtest").unwrap(), schema)
+        let discipline = options.discipline;
+        (Bulk::of(url, &schema, "gmtest", discipline).unwrap(), schema)
     }
 
     fn shown(url: &str) -> String {
@@ -423,6 +486,47 @@ mod tests {
             COMMIT;
         "#]]
         .assert_eq(&shown("sqlite:"));
+    }
+
+    #[test]
+    fn a_line_has_the_timestamp_of_each_cell_where_the_greatest_wins() {
+        for url in ["postgres://me@host/db", "sqlite:"] {
+            let (plain, schema) = bulk(url);
+            let bulk = Bulk::of(url, &schema, "gmtest", Discipline::Lww).unwrap();
+            assert!(bulk.is_stamped() && !plain.is_stamped());
+            let sheets = bulk.sheets();
+            let table = schema.table(0).definition();
+            let mut dated = Dated {
+                alive: Some(-7),
+                ..Dated::default()
+            };
+            dated.cells.insert(table.regular[2].id, (5, 9));
+            let mut lines = String::new();
+            bulk.dated_line(&sheets[0], 3, 5, &dated, &mut lines);
+            let mut shared = Dated::default();
+            shared.cells.insert(table.shared[0].id, (0, 11));
+            bulk.dated_line(&sheets[1], 3, 0, &shared, &mut lines);
+            for (sheet, line) in sheets.iter().zip(lines.lines()) {
+                let header = bulk.header(sheet);
+                assert_eq!(header.matches(',').count(), line.matches(',').count(), "{line}");
+            }
+            let lines: Vec<&str> = lines.lines().collect();
+            assert!(lines[0].contains(",-7,") && lines[0].ends_with(",9"), "{lines:?}");
+            assert!(lines[1].ends_with(",11"), "{lines:?}");
+            assert!(bulk.header(&sheets[0]).contains("\"live_ts\""));
+            // Every column of the base tables but those of tombstones.
+            let target = open(
+                url,
+                &OpenOptions {
+                    discipline: Discipline::Lww,
+                    ..OpenOptions::new("/nowhere", "gmtest")
+                },
+            );
+            let made = target.unwrap().plan_of_objects(&schema).join("\n");
+            for name in bulk.header(&sheets[0]).trim().split(',') {
+                assert!(made.contains(name.trim_matches('"')), "{name} in {made}");
+            }
+        }
     }
 
     #[test]

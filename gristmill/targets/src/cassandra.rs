@@ -97,6 +97,11 @@ impl Server {
     }
 }
 
+/// The target of a URL; connects to nothing. Errors: the URL.
+pub(crate) fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn Target>, Unusable> {
+    Ok(Box::new(Cassandra::open(url, options)?))
+}
+
 impl Cassandra {
     /// Reads the URL; connects to nothing. Errors: the URL.
     pub(crate) fn open(url: &str, options: &OpenOptions) -> Result<Self, Unusable> {

@@ -40,6 +40,7 @@ const ORDER: &[Flaw] = &[
     Flaw::WrongTimestamp,
     Flaw::ConditionDenied,
     Flaw::WrongTtl,
+    Flaw::HiddenElement,
 ];
 
 /// A target whose answers are damaged.

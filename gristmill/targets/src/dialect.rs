@@ -267,7 +267,7 @@ impl Script {
     fn lend(&mut self, dialect: &Dialect, layout: &Layout, request: &Request<'_>) {
         let mut shape = std::mem::take(&mut self.shape);
         shape.clear();
-        put_shape(dialect, request, &mut shape);
+        put_shape(dialect, layout, request, &mut shape);
         let (from, place) = (self.statements.len(), self.find(&shape));
         self.shape = shape;
         self.used = from;
@@ -351,7 +351,7 @@ impl Script {
 }
 
 /// Appends what the text of a request depends on: all but its values.
-fn put_shape(dialect: &Dialect, request: &Request<'_>, into: &mut Vec<u8>) {
+fn put_shape(dialect: &Dialect, layout: &Layout, request: &Request<'_>, into: &mut Vec<u8>) {
     match request {
         Request::Begin { level, writes } => {
             into.push(0);
@@ -365,7 +365,13 @@ fn put_shape(dialect: &Dialect, request: &Request<'_>, into: &mut Vec<u8>) {
         }
         Request::Stamped { steps, stamp, batch } => {
             into.push(4 + batch.map_or(0, |logged| 1 + u8::from(logged)));
-            into.push(u8::from(stamp.ttl.is_some()));
+            let written = steps.iter().find_map(|step| match step {
+                Step::Write(op) => Some(op.part().table),
+                _ => None,
+            });
+            // What its table gives by itself is not said.
+            let given = written.and_then(|table| layout.table(table).time_to_live);
+            into.push(u8::from(stamp.ttl != given));
             match stamp.condition {
                 None => into.push(0),
                 Some(Condition::NotExists) => into.push(1),

@@ -50,6 +50,7 @@ pub enum Flaw {
     WrongTtl = 27,
     LostIncrement = 28,
     AddedTwice = 29,
+    HiddenElement = 32,
 }
 
 /// Who can tell it.
@@ -101,7 +102,7 @@ pub enum Needs {
     Conditional,
     /// A column that is dropped and added again.
     Change,
-    /// A target whose partitions lie on a ring: it is asked how long cells live.
+    /// A target whose partitions lie on a ring: it is asked how long cells live, and has columns of several elements.
     Ring,
 }
 
@@ -311,6 +312,15 @@ pub const FLAWS: &[FlawLine] = &[
         teller: Teller::Corruptor,
         does: "a read says another time to live of one cell",
         visible: "always, by reads with times to live (Cassandra)",
+        disciplines: LWW,
+        needs: Needs::Ring,
+    },
+    FlawLine {
+        flaw: Flaw::HiddenElement,
+        name: "hidden_element",
+        teller: Teller::Corruptor,
+        does: "a read leaves out the last element of a list, set or map",
+        visible: "always, by reads of such columns (Cassandra)",
         disciplines: LWW,
         needs: Needs::Ring,
     },

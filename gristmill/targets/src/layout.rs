@@ -45,6 +45,8 @@ pub(crate) struct TableLayout {
     pub(crate) indexes: Vec<(String, Vec<ColumnId>)>,
     /// What CQL says behind WITH, `name = value` each.
     pub(crate) options: Vec<String>,
+    /// How long what is written without a time to live lives, by these options; `None`: for ever.
+    pub(crate) time_to_live: Option<u32>,
     /// Where each column stands, sorted by id.
     places: Vec<(ColumnId, Place)>,
 }
@@ -206,6 +208,7 @@ impl TableLayout {
             hidden,
             indexes,
             options: definition.options.clone(),
+            time_to_live: definition.time_to_live(),
             places,
         }
     }

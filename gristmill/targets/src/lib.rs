@@ -20,6 +20,7 @@ mod cell;
 mod conformance;
 mod corruptor;
 mod dialect;
+mod exec;
 pub mod exhausted;
 pub mod flaws;
 mod layout;
@@ -38,6 +39,7 @@ mod watchdog;
 
 use corruptor::Corruptor;
 pub use dialect::{Renderer, parallel};
+pub use exec::DOUBLE_QUOTED;
 pub use exhausted::exhausted;
 pub use flaws::{FLAWS, Flaw, FlawLine, Needs, Teller};
 use history::Discipline;
@@ -110,6 +112,12 @@ pub const SCHEMES: &[Scheme] = &[
         disciplines: &[Discipline::Lww],
     },
     Scheme {
+        name: "exec",
+        form: "exec:COMMAND",
+        words: "a program that speaks lines of JSON and SQLite's SQL (docs/formats/exec.md)",
+        disciplines: &[Discipline::Ordered],
+    },
+    Scheme {
         name: "reference",
         form: "reference:",
         words: "in memory, obviously right; can lie",
@@ -157,8 +165,9 @@ pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn Target>, Unusabl
             options,
             options.lies.clone(),
         ),
-        "cassandra" => Corruptor::before(
-            Box::new(cassandra::Cassandra::open(url, options)?),
+        "cassandra" => Corruptor::before(cassandra::open(url, options)?, options, options.lies.clone()),
+        "exec" => Corruptor::before(
+            Box::new(exec::Exec::open(url, options)?),
             options,
             options.lies.clone(),
         ),

@@ -9,14 +9,17 @@ mod client;
 mod codes;
 mod config;
 mod local;
+mod ours;
 mod session;
 #[cfg(test)]
 mod tests;
+mod text;
 mod value;
 
 use crate::Unusable;
 use crate::dialect::{self, MARIADB, MARIADB_BYTES_MAX, Renderer};
 use crate::layout::Layouts;
+use crate::sql::{Sql, SqlSession, Waiting};
 use crate::target::{
     Control, Description, Facts, Gone, Identity, Maintenance, OpenOptions, Rendered, Request, Session, Stall,
     Target, Upstream,
@@ -27,9 +30,10 @@ use config::Config;
 use datagen::domain::Limits;
 use datagen::schema::Schema;
 use datagen::value::Type;
+use history::parallel::Seen;
 use history::{Affected, Atomic, Claim, Discipline, Level, Nulls, Semantics, SessionId, Snapshot, Sums};
 use local::Local;
-use std::net::ToSocketAddrs;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 /// The target.
@@ -238,11 +242,15 @@ impl Target for Mysql {
             // Its files belong to the folder of the run.
             return Ok(Vec::new());
         }
-        let names = self.admin(|client| admin::ours(client, &self.options.prefix))?;
-        for name in &names {
-            self.admin(|client| admin::drop_table(client, name))?;
+        let (removed, kept) = self.admin(|client| ours::remove(client, &self.options.prefix))?;
+        if kept.is_empty() {
+            return Ok(removed);
         }
-        Ok(names.into_iter().map(|name| format!("table {name}")).collect())
+        Err(Unusable::server(
+            self.url(),
+            format!("still there: {}", kept.join("; ")),
+            "end the sessions that use it, and clean again",
+        ))
     }
 
     fn plan_of_objects(&self, schema: &Schema) -> Vec<String> {
@@ -250,21 +258,9 @@ impl Target for Mysql {
     }
 
     fn connect(&self, who: SessionId, schema: &Arc<Schema>) -> Result<Box<dyn Session>, Unusable> {
-        let config = self.shared.server.config()?;
-        let through = self.options.through.get(&who).copied();
-        let level = self.options.level.unwrap_or_else(|| self.default_level());
-        let unusable = |error: &client::Error| codes::unusable(&self.url(), error);
-        let mut client = Client::connect(&config, through).map_err(|e| unusable(&e))?;
-        client
-            .begin_session(level, self.options.lock_step)
-            .map_err(|e| unusable(&e))?;
-        // Numbers of connections are not used again while the server runs.
-        let identity = Identity {
-            session: who,
-            process: client.id(),
-            started: String::new(),
-            incarnation: self.incarnation_by(&mut client).map_err(|e| unusable(&e))?,
-        };
+        let lock_step = self.options.lock_step;
+        let begin = |client: &mut Client, level| client.begin_session(level, lock_step);
+        let (client, config, through, identity) = self.log_in(who, begin)?;
         let renderer = self.renderer(schema);
         Ok(Box::new(session::MysqlSession::new(
             client, config, through, renderer, identity,
@@ -333,6 +329,62 @@ impl Target for Mysql {
 
     fn control(&self) -> Option<Arc<dyn Control>> {
         Some(Arc::clone(&self.shared) as Arc<dyn Control>)
+    }
+
+    fn sql(&self) -> Option<&dyn Sql> {
+        Some(self)
+    }
+}
+
+impl Sql for Mysql {
+    /// The session has the level of the run, waits for locks as long as the run says, and compares texts byte by byte. Behind an
+    /// error in a transaction it asks whether that is still open.
+    fn open(&self, who: SessionId) -> Result<Box<dyn SqlSession>, Unusable> {
+        let busy = self.options.busy;
+        let begin = |client: &mut Client, level| client.begin_text(level, busy);
+        let (client, config, through, identity) = self.log_in(who, begin)?;
+        Ok(Box::new(text::TextSession::new(
+            client, config, through, identity,
+        )))
+    }
+
+    fn catalog(&self) -> Result<Seen, Unusable> {
+        self.admin(|client| ours::seen(client, &self.options.prefix))
+    }
+
+    fn waits(&self, who: &Identity) -> Option<Waiting> {
+        let told = self.admin(|client| ours::waits(client, who));
+        Some(told.unwrap_or_else(|error| Waiting {
+            unasked: Some(error.complaint().what.clone()),
+            ..Waiting::default()
+        }))
+    }
+}
+
+/// A connection, how it came about, and who it is.
+type LoggedIn = (Client, Arc<Config>, Option<SocketAddr>, Identity);
+
+impl Mysql {
+    /// A new connection of a session, set up by `begin`.
+    fn log_in(
+        &self,
+        who: SessionId,
+        begin: impl FnOnce(&mut Client, Level) -> admin::Asked<()>,
+    ) -> Result<LoggedIn, Unusable> {
+        let config = self.shared.server.config()?;
+        let through = self.options.through.get(&who).copied();
+        let level = self.options.level.unwrap_or_else(|| self.default_level());
+        let unusable = |error: &client::Error| codes::unusable(&self.url(), error);
+        let mut client = Client::connect(&config, through).map_err(|e| unusable(&e))?;
+        begin(&mut client, level).map_err(|e| unusable(&e))?;
+        // Numbers of connections are not used again while the server runs.
+        let identity = Identity {
+            session: who,
+            process: client.id(),
+            started: String::new(),
+            incarnation: self.incarnation_by(&mut client).map_err(|e| unusable(&e))?,
+        };
+        Ok((client, config, through, identity))
     }
 }
 

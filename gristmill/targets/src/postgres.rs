@@ -365,6 +365,10 @@ impl Sql for Postgres {
         self.admin(|wire| ours::seen(wire, &self.options.prefix))
     }
 
+    fn cannot(&self) -> Result<Vec<(&'static str, String)>, Unusable> {
+        self.admin(ours::cannot)
+    }
+
     fn waits(&self, who: &Identity) -> Option<Waiting> {
         Some(
             self.admin(|wire| ours::waits(wire, who))

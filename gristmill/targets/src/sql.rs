@@ -31,6 +31,12 @@ pub trait Sql: Send + Sync {
     /// What is there of ours, read at one moment.
     fn catalog(&self) -> Result<Seen, Unusable>;
 
+    /// What this server cannot do, or does not let this user do, although others of its kind can: the name of the feature
+    /// (`roles`, `merge`, …), and why, with the remedy.
+    fn cannot(&self) -> Result<Vec<(&'static str, String)>, Unusable> {
+        Ok(Vec::new())
+    }
+
     /// The sessions that stand in the way of one that waits, as the server tells another connection. `None` where nobody can
     /// be asked.
     fn waits(&self, who: &Identity) -> Option<Waiting>;

@@ -13,6 +13,10 @@ mod tests;
 mod text;
 mod value;
 
+pub(crate) use codes::{is_of_the_disk, kind as kind_of_code};
+pub(crate) use text::shown;
+pub(crate) use value::{Bound, decode};
+
 use crate::Unusable;
 use crate::dialect::{self, Renderer, SQLITE, SQLITE_DIGITS_MAX};
 use crate::layout::Layouts;

@@ -14,13 +14,16 @@ mod expression;
 mod kinds;
 mod query;
 mod registry;
+mod rights;
+mod script;
 mod speech;
 #[cfg(test)]
 mod tests;
 mod values;
 
 pub use kinds::{KINDS, Kind, Place};
-pub use speech::{Feature, POSTGRES, SQLITE, Speech};
+pub use script::{SCRIPTED, Step};
+pub use speech::{Feature, MARIADB, POSTGRES, SQLITE, Speech};
 
 use brush::Brush;
 use datagen::perm::Perm;
@@ -29,10 +32,13 @@ use draw::{Draw, Purpose};
 use history::SessionId;
 use history::parallel::expr::Expr;
 use history::parallel::statement::{Body, Query, Select};
-use history::parallel::{Aim, At, Family, ObjectKind, Op, Question, Statement, TxState, View};
+use history::parallel::{Aim, At, Family, Ledger, ObjectKind, Op, Question, Statement, TxState, View};
 use registry::Registry;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many oracles stand beside a hundred other statements: below a fifth of the time (P49).
+const ORACLES: u32 = 12;
 
 /// Ops of a session in which every family comes once at least.
 pub const BLOCK: u64 = 64;
@@ -56,13 +62,19 @@ impl Complexity {
     /// How many of a hundred statements each family has (P49).
     fn shares(self) -> &'static [(Family, u32)] {
         match self {
-            Self::Read => &[(Family::Read, 70), (Family::Fetch, 20), (Family::Session, 10)],
+            Self::Read => &[
+                (Family::Read, 70),
+                (Family::Fetch, 20),
+                (Family::Session, 10),
+                (Family::Oracle, ORACLES),
+            ],
             Self::Dml => &[
                 (Family::Read, 40),
                 (Family::Fetch, 6),
                 (Family::Write, 30),
                 (Family::Dml, 20),
                 (Family::Session, 4),
+                (Family::Oracle, ORACLES),
             ],
             Self::Ddl => &[
                 (Family::Read, 30),
@@ -70,15 +82,17 @@ impl Complexity {
                 (Family::Write, 20),
                 (Family::Dml, 15),
                 (Family::Ddl, 22),
-                (Family::Privileges, 3),
-                (Family::Session, 3),
+                (Family::Privileges, 5),
+                (Family::Session, 2),
                 (Family::Lifecycle, 2),
+                (Family::Oracle, ORACLES),
             ],
             Self::DdlOnly => &[
                 (Family::Ddl, 80),
                 (Family::Privileges, 8),
                 (Family::Session, 4),
                 (Family::Lifecycle, 8),
+                (Family::Oracle, ORACLES),
             ],
         }
     }
@@ -100,6 +114,14 @@ pub struct Ceilings {
     pub schemas: usize,
     /// Sequences.
     pub sequences: usize,
+    /// Roles.
+    pub roles: usize,
+    /// Functions.
+    pub functions: usize,
+    /// Triggers.
+    pub triggers: usize,
+    /// Types.
+    pub types: usize,
     /// Columns of a table.
     pub columns: usize,
     /// Rows of a table that are inserted into it, deleted or not.
@@ -117,6 +139,10 @@ impl Default for Ceilings {
             indexes: 24,
             schemas: 4,
             sequences: 6,
+            roles: 5,
+            functions: 6,
+            triggers: 8,
+            types: 5,
             columns: 12,
             rows: 1_000,
             statements: 10,
@@ -136,12 +162,12 @@ pub struct Plan {
     pub complexity: Complexity,
     /// One op in so many fails on purpose where it can.
     pub aims: u64,
-    /// Whether names are made of what is hard to quote.
-    pub naughty: bool,
     /// How many there may be of things.
     pub ceilings: Ceilings,
     /// Weights of actions by name, instead of their own; 0: never.
     pub weights: BTreeMap<String, u32>,
+    /// What this server cannot do, or does not let us do, although its like can.
+    pub without: BTreeSet<Feature>,
 }
 
 impl Plan {
@@ -152,9 +178,9 @@ impl Plan {
             prefix: prefix.to_owned(),
             complexity,
             aims: 24,
-            naughty: false,
             ceilings: Ceilings::default(),
             weights: BTreeMap::new(),
+            without: BTreeSet::new(),
         }
     }
 
@@ -164,16 +190,19 @@ impl Plan {
 }
 
 /// The actions that a complexity has on a target, in the order of the catalogue.
-pub fn actions(complexity: Complexity, speech: &'static Speech) -> impl Iterator<Item = &'static Kind> {
+pub fn actions(
+    complexity: Complexity,
+    speech: &'static Speech,
+    without: &BTreeSet<Feature>,
+) -> Vec<&'static Kind> {
     let shares = complexity.shares();
-    KINDS
-        .iter()
-        .filter(move |k| k.on(speech) && shares.iter().any(|(f, _)| *f == k.family))
+    let fits = |k: &&Kind| k.on(speech, without) && shares.iter().any(|(f, _)| *f == k.family);
+    KINDS.iter().filter(fits).collect()
 }
 
 /// The actions that a target cannot do, by name.
-pub fn left_out(speech: &'static Speech) -> Vec<&'static str> {
-    let cannot = KINDS.iter().filter(|k| !k.on(speech));
+pub fn left_out(speech: &'static Speech, without: &BTreeSet<Feature>) -> Vec<&'static str> {
+    let cannot = KINDS.iter().filter(|k| !k.on(speech, without));
     cannot.map(|k| k.name).collect()
 }
 
@@ -196,13 +225,17 @@ pub struct Generator {
     deck: Vec<Card>,
 }
 
+/// A session that acts as another role is itself again after so many pieces of work, on the average.
+const OTHER_ROLE: u64 = 12;
+
 /// Cards of a block that begin or end transactions.
 const BRACKETS: usize = 12;
 
 impl Generator {
     /// A generator for a session. Session 0 prepares.
     pub fn new(plan: Plan, speech: &'static Speech, session: u16) -> Self {
-        let kinds: Vec<_> = actions(plan.complexity, speech)
+        let kinds: Vec<_> = actions(plan.complexity, speech, &plan.without)
+            .into_iter()
             .filter(|k| plan.weight(k) > 0)
             .collect();
         let deck = deck(plan.complexity.shares(), &kinds);
@@ -230,6 +263,13 @@ impl Generator {
         } else if let Some(op) = self.first(view, &mut draw) {
             return op;
         }
+        if session.role.is_some()
+            && session.tx == TxState::Idle
+            && draw.chance(Purpose::Kind, 1, OTHER_ROLE)
+            && let Some(op) = self.made("reset-role", view, &draw)
+        {
+            return op;
+        }
         if self.is_for_cursors(view, &mut draw) {
             return self.of(Family::Fetch, view, &mut draw);
         }
@@ -255,8 +295,11 @@ impl Generator {
         let draw = Draw::new(self.plan.seed, self.at(number));
         let catalog = &view.catalog;
         let empty = catalog.of(ObjectKind::Table).any(|t| t.rows == 0);
+        let (ledgers, filled) = kinds::ledger::ledgers(catalog);
         let wanted = [
-            (catalog.count(ObjectKind::Table) < 4, "create-table"),
+            (ledgers < Ledger::ALL.len(), "ledger-create"),
+            (!filled, "ledger-fill"),
+            (catalog.count(ObjectKind::Table) < 4 + ledgers, "create-table"),
             (empty, "insert"),
             (catalog.count(ObjectKind::View) < 2, "create-view"),
             (catalog.count(ObjectKind::Index) < 3, "create-index"),
@@ -311,7 +354,8 @@ impl Generator {
     /// While there is little to work on, what makes something.
     fn first(&self, view: &View, draw: &mut Draw) -> Option<Op> {
         let creates = matches!(self.plan.complexity, Complexity::Ddl | Complexity::DdlOnly);
-        let few = view.catalog.count(ObjectKind::Table) < self.plan.ceilings.tables.div_ceil(4);
+        let few =
+            view.catalog.count(ObjectKind::Table) < self.plan.ceilings.tables.div_ceil(4) + Ledger::ALL.len();
         if !creates || !few || view.session.read_only || !draw.chance(Purpose::Kind, 1, 2) {
             return None;
         }
@@ -364,7 +408,7 @@ impl Generator {
             true => Family::Read,
             false => family,
         };
-        let fits = |k: &&&'static Kind| k.fits(view) && k.weight > 0;
+        let fits = |k: &&&'static Kind| k.fits(view, self.speech) && k.weight > 0;
         for tried in 0..8 {
             let in_family = |k: &&&'static Kind| tried == 7 || k.family == family;
             let kinds = self.kinds.iter().filter(fits).filter(in_family);
@@ -372,7 +416,10 @@ impl Generator {
                 continue;
             };
             if view.session.read_only
-                && !matches!(kind.family, Family::Read | Family::Fetch | Family::Session)
+                && !matches!(
+                    kind.family,
+                    Family::Read | Family::Fetch | Family::Session | Family::Oracle
+                )
             {
                 continue;
             }
@@ -386,7 +433,7 @@ impl Generator {
     /// An op of the action with that name, if the target has it and it finds what it needs.
     fn made(&self, name: &str, view: &View, draw: &Draw) -> Option<Op> {
         let kind = KINDS.iter().find(|k| k.name == name).expect("it is an action");
-        let can = kind.on(self.speech) && kind.fits(view);
+        let can = kind.on(self.speech, &self.plan.without) && kind.fits(view, self.speech);
         can.then(|| self.drawn(kind, view, draw.clone())).flatten()
     }
 
@@ -395,7 +442,19 @@ impl Generator {
         let op = Op { at: draw.at(), ..op };
         let mut brush = Brush::new(view, self.speech, &self.plan, &self.registry, draw, op);
         let statement = (kind.draw)(&mut brush)?;
+        let bold = view.session.role.is_some() && brush.draw.chance(Purpose::Aim, 2, self.plan.aims);
         let mut op = brush.finish(statement);
+        if let Some(role) = view.session.role {
+            match rights::lacking(&view.catalog, role, &op) {
+                Some(slot) if bold && op.aim.is_none() => {
+                    let question = Question::Lacks;
+                    op.aim = Some(Aim { question, slot });
+                }
+                Some(_) => return None,
+                None => {}
+            }
+            rights::surely_needed(role, &mut op);
+        }
         if view.session.tx == TxState::Failed && op.frame().is_none() {
             op.aim = Some(Aim {
                 question: Question::FailedTransaction,

@@ -426,7 +426,8 @@ impl Partitions {
                     .map(|spot| spot.view)
                     .filter(|view| view.conditional);
                 let view = view.or_else(|| self.conditionally_read(&steps));
-                (end, stamp) = lww::ending(lww, (self.seed, n), &mut steps, view);
+                let written = spots.first().map(|spot| spot.view);
+                (end, stamp) = lww::ending(lww, (self.seed, n), &mut steps, view, written);
                 Some(stamp)
             }
         };

@@ -513,8 +513,15 @@ fn append(
         }
     };
     let made = which.shard == "new";
+    let mut records = rows::Records::of(source, format == Input::Csv);
+    let mut all: Vec<Update> = Vec::new();
     let (client, shard) = if made {
         let client = open(&which.location, true)?;
+        // A line that is none must not leave an empty shard behind. With `--each` the id is told before a line is there.
+        while let Some(record) = if each { None } else { records.next() } {
+            let (number, line) = record.map_err(Failure::Usage)?;
+            all.push(update_of(format, number, &line, 0)?);
+        }
         let shard = client.fresh_shard();
         (client, shard)
     } else {
@@ -530,20 +537,14 @@ fn append(
         let _ = out.flush();
     }
     let mut upper = block_on(writer.fetch_upper()).map_err(|e| of_shard(&e))?;
-    let mut all: Vec<Update> = Vec::new();
-    for record in rows::Records::of(source, format == Input::Csv) {
+    for record in records {
         let (number, line) = record.map_err(Failure::Usage)?;
         let Frontier::At(now) = upper else {
             return Err(Failure::Usage(format!(
                 "shard {shard} is closed: nothing can be appended"
             )));
         };
-        let update = match format {
-            Input::Json => {
-                rows::from_json(&line, now).map_err(|e| Failure::Usage(format!("line {number}: {e}")))?
-            }
-            Input::Csv => rows::from_csv(&line, now),
-        };
+        let update = update_of(format, number, &line, now)?;
         if update.time < now {
             let text = format!(
                 "line {number}: time {} is complete, the shard's upper is {upper}",
@@ -573,6 +574,14 @@ fn append(
         );
     }
     block_on(writer.expire()).map_err(|e| of_shard(&e))
+}
+
+/// What a line says; a time that it does not name is `now`.
+fn update_of(format: Input, number: usize, line: &str, now: u64) -> Result<Update, Failure> {
+    match format {
+        Input::Json => rows::from_json(line, now).map_err(|e| Failure::Usage(format!("line {number}: {e}"))),
+        Input::Csv => Ok(rows::from_csv(line, now)),
+    }
 }
 
 /// Appends what was gathered; answers the new upper.

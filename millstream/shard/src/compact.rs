@@ -175,13 +175,11 @@ enum Swapped {
 /// output would be accepted a second time, and collection deletes the blobs that return (H10).
 async fn swap(cell: &Arc<ShardCell>, output: &Arc<BatchMeta>) -> Result<Swapped, ShardError> {
     let env = &cell.env;
-    if is_inline(output) {
-        // It may be tried twice, and nothing leaks if nobody knows: there are no blobs.
-        match swap_riding(cell, output).await {
-            Ride::Committed => return Ok(Swapped::Yes),
-            Ride::Unknown => return Ok(Swapped::Unknown),
-            Ride::Not => {}
-        }
+    match swap_riding(cell, output).await {
+        Ride::Committed => return Ok(Swapped::Yes),
+        // The append that it travelled with asks for its own sake only. Blobs stay, and leak where it was not committed.
+        Ride::Unknown => return Ok(Swapped::Unknown),
+        Ride::Not => {}
     }
     let mut command = |state: &mut State, _: u64| state.apply_merge(output, env.mutant);
     'fresh: loop {

@@ -110,7 +110,15 @@ impl Location {
             url: redact(url),
             why,
         };
-        let parsed = Url::parse(url).map_err(|e| bad(e.to_string()))?;
+        let parsed = Url::parse(url).map_err(|error| {
+            bad(match error {
+                url::ParseError::RelativeUrlWithoutBase if url.starts_with('/') => {
+                    format!("a folder is written file:{url}")
+                }
+                url::ParseError::RelativeUrlWithoutBase => "it does not begin as one".to_owned(),
+                error => error.to_string(),
+            })
+        })?;
         let name = redact(url);
         let store = |error| LocationError::Store {
             location: name.clone(),
@@ -142,7 +150,11 @@ impl Location {
             })?,
             other => return Err(bad(format!("the scheme `{other}` is not known"))),
         };
-        if !make && location.consensus.head(IDENTITY).await.map_err(store)?.is_none() {
+        // Blobs without their consensus are for `identify` to name: somebody left `consensus` out of the URL.
+        if !make
+            && location.consensus.head(IDENTITY).await.map_err(store)?.is_none()
+            && location.blob.get(IDENTITY).await.map_err(store)?.is_none()
+        {
             return Err(absent());
         }
         location.identify(&IdSource::random(), Mutant::None).await?;

@@ -15,4 +15,5 @@ pub(crate) mod museum;
 mod pieces;
 mod riding;
 mod scanning;
+mod watching;
 mod world;

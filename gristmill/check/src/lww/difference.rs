@@ -4,7 +4,7 @@ use super::explain::{Case, chosen};
 use super::scene::Scene;
 use super::trace::Told;
 use crate::difference::{self, Candidate, Difference, candidate};
-use crate::evaluate::{Plan, explains, in_order, wrong_life};
+use crate::evaluate::{Plan, RowAt, explains, in_order, project, wrong_life};
 use crate::judge::is_made_of_several;
 use crate::layout::Source;
 use crate::trace::Target;
@@ -103,12 +103,21 @@ fn without_ttls(case: &Case<'_>) -> Option<(Query, Rows)> {
 fn of_ttl(case: &Case<'_>, scene: &mut Scene<'_>, choice: &[bool]) -> Option<Finding> {
     let kept = case.plan.width() - case.plan.ttls.len();
     let wrong = scene.under(choice, |views| {
-        let chosen = in_order(case.plan, views);
-        chosen.into_iter().zip(case.rows.iter()).find_map(|(row, bytes)| {
+        // Rows that nothing puts in an order are told by the rest of them.
+        let mut chosen = in_order(case.plan, views);
+        let bytes_of = |row: RowAt| {
+            let mut bytes = Vec::new();
+            project(case.plan, views, row, &mut bytes);
+            bytes
+        };
+        case.rows.iter().find_map(|bytes| {
             let mut rest = bytes;
             for _ in 0..kept {
                 Value::decode(&mut rest).ok()?;
             }
+            let plain = &bytes[..bytes.len() - rest.len()];
+            let at = chosen.iter().position(|row| bytes_of(*row) == plain)?;
+            let row = chosen.remove(at);
             let view = &views[row.view as usize];
             let (source, may, seen) = wrong_life(case.plan, view, row, rest)?;
             Some((view.part, row.position, source, may, seen))

@@ -158,11 +158,16 @@ fn choose(case: &Case<'_>, around: &Around<'_>, scene: &mut Scene<'_>) -> Result
             .extras
             .page
             .is_some_and(|n| n > 0 && case.rows.len() >= n as usize);
+    let mut moments = None;
     if case.racing.store.promise.replicas > 1 {
-        scene.vary(around, &Grain::Cell);
+        if paged {
+            moments = shown.as_ref().and_then(|_| pages(case, &scene.parts()));
+        }
+        scene.vary(around, &Grain::Cell, moments.as_deref());
     } else if by_index {
         let rows = row_by_row(scene);
-        scene.vary(around, &Grain::Pages(rows));
+        moments = paged.then(|| rows.clone());
+        scene.vary(around, &Grain::Pages(rows), moments.as_deref());
         if shown.is_none() && case.table.shared_count() > 0 {
             return as_one_page(case, scene);
         }
@@ -171,10 +176,12 @@ fn choose(case: &Case<'_>, around: &Around<'_>, scene: &mut Scene<'_>) -> Result
         let Some(pages) = pages else {
             return as_one_page(case, scene);
         };
-        scene.vary(around, &Grain::Pages(pages));
+        moments = Some(pages.clone());
+        scene.vary(around, &Grain::Pages(pages), moments.as_deref());
     }
+    let in_turn = moments.is_some() && !by_index;
     match shown {
-        Some(shown) => by_sites(case, scene, &shown, paged || by_index),
+        Some(shown) => by_sites(case, scene, &shown, paged || by_index, in_turn),
         None => by_trying(case, scene),
     }
 }
@@ -208,9 +215,30 @@ fn as_one_page(case: &Case<'_>, scene: &mut Scene<'_>) -> Result<Solution, Stage
     }
 }
 
-/// Where rows name themselves: each is a site.
-fn by_sites(case: &Case<'_>, scene: &mut Scene<'_>, shown: &[Shown], paged: bool) -> Result<Solution, Stage> {
+/// Where rows name themselves: each is a site. `in_turn`: pages were read one after another, in their order.
+fn by_sites(
+    case: &Case<'_>,
+    scene: &mut Scene<'_>,
+    shown: &[Shown],
+    paged: bool,
+    in_turn: bool,
+) -> Result<Solution, Stage> {
     let mut sites = Vec::new();
+    if in_turn {
+        // What has expired on one page has expired on those after it, too.
+        let on = |var: usize| match scene.vars[var].what {
+            What::ExpiredOn(_) => Some((scene.vars[var].place, scene.vars[var].lts)),
+            _ => None,
+        };
+        for later in 1..scene.vars.len() {
+            if on(later).is_some() && on(later) == on(later - 1) {
+                sites.push(Site {
+                    vars: vec![later - 1, later],
+                    allowed: vec![0b00, 0b10, 0b11],
+                });
+            }
+        }
+    }
     for (place, seen) in shown.iter().enumerate() {
         for spot in spots_of(case, scene, place, seen) {
             if spot == Spot::Shared && paged {
@@ -615,6 +643,6 @@ pub(crate) fn chosen(all: usize, vars: &[usize], mask: u64) -> Vec<bool> {
 impl What {
     /// Whether it means the same in other reads.
     pub(crate) fn lasts(&self) -> bool {
-        !matches!(self, What::Page(_))
+        !matches!(self, What::Page(_) | What::ExpiredOn(_))
     }
 }

@@ -61,6 +61,8 @@ pub(crate) enum What {
     Deletion(usize, Option<u64>),
     /// What it wrote has expired.
     Expired,
+    /// What it wrote on a page has expired by the time of that page.
+    ExpiredOn(usize),
 }
 
 /// See the module.
@@ -71,6 +73,8 @@ pub(crate) struct Var {
     pub(crate) overlap: Overlap,
     effects: Vec<Effect>,
     expired: Expiring,
+    /// Of an expiry: the rows of its page.
+    page: Range<u64>,
 }
 
 /// A row of a partition, or its shared cells.
@@ -211,12 +215,12 @@ impl<'a> Scene<'a> {
                 replayed: tail.replayed,
             });
         }
-        scene.vary(around, &Grain::Visit);
+        scene.vary(around, &Grain::Visit, None);
         Ok(scene)
     }
 
-    /// Makes the variables anew, with another grain.
-    pub(crate) fn vary(&mut self, around: &Around<'_>, grain: &Grain) {
+    /// Makes the variables anew, with another grain. `moments`: the pages that were read each at its own moment, place by place.
+    pub(crate) fn vary(&mut self, around: &Around<'_>, grain: &Grain, moments: Option<&[Vec<Range<u64>>]>) {
         let mut rows: Vec<u64> = Vec::new();
         if *grain == Grain::Cell {
             // While the variables are still whole visits.
@@ -242,6 +246,7 @@ impl<'a> Scene<'a> {
                         overlap: *overlap,
                         effects,
                         expired: 0,
+                        page: 0..u64::MAX,
                     });
                 }
             };
@@ -293,10 +298,30 @@ impl<'a> Scene<'a> {
                 }
             }
         }
-        self.vary_expiries(around);
+        self.vary_expiries(around, moments);
     }
 
-    fn vary_expiries(&mut self, around: &Around<'_>) {
+    /// The rows of a place in which something stands, or may, that expires by a number.
+    fn expiring_rows(&self, place: usize, number: Expiring) -> Vec<u64> {
+        let merged = self.places[place].held.seen().merged();
+        let stand = merged
+            .rows()
+            .iter()
+            .filter(|(_, slot)| merged.row(*slot).iter().any(|c| c.expiring == number))
+            .map(|(at, _)| *at);
+        let effects = self
+            .vars
+            .iter()
+            .filter(|v| v.place == place)
+            .flat_map(|v| &v.effects);
+        let come = effects.filter_map(|e| match e {
+            Effect::Write { row, cell, .. } if cell.expiring == number => Some(*row),
+            _ => None,
+        });
+        stand.chain(come).collect()
+    }
+
+    fn vary_expiries(&mut self, around: &Around<'_>, moments: Option<&[Vec<Range<u64>>]>) {
         for i in 0..self.places.len() {
             let entry = self.places[i].held.seen();
             let expiries = entry.merged().expiries().to_vec();
@@ -330,10 +355,11 @@ impl<'a> Scene<'a> {
             for (n, fate) in fates.iter().enumerate() {
                 if *fate == Fate::Open && used[n] {
                     let lts = expiries[n].lts;
-                    self.vars.push(Var {
+                    let expired = Expiring::try_from(n + 1).expect("fewer than 2^32 writes expire");
+                    let var = |what: What, page: Range<u64>| Var {
                         place: i,
                         lts,
-                        what: What::Expired,
+                        what,
                         overlap: Overlap {
                             lts,
                             from: Tick(0),
@@ -342,8 +368,18 @@ impl<'a> Scene<'a> {
                             unknown: true,
                         },
                         effects: Vec::new(),
-                        expired: Expiring::try_from(n + 1).expect("fewer than 2^32 writes expire"),
-                    });
+                        expired,
+                        page,
+                    };
+                    let Some(moments) = moments else {
+                        self.vars.push(var(What::Expired, 0..u64::MAX));
+                        continue;
+                    };
+                    let rows = self.expiring_rows(i, expired);
+                    let pages = moments[i].iter().enumerate();
+                    let pages = pages.filter(|(_, page)| rows.iter().any(|at| page.contains(at)));
+                    self.vars
+                        .extend(pages.map(|(k, page)| var(What::ExpiredOn(k), page.clone())));
                 }
             }
         }
@@ -453,6 +489,9 @@ impl<'a> Scene<'a> {
         let base = self.base(place, spot);
         let touched = |var: &Var| {
             if var.expired != 0 {
+                if matches!(spot, Spot::Row(at) if !var.page.contains(&at)) {
+                    return false;
+                }
                 let writes = |e: &Effect| match (e, spot) {
                     (Effect::Write { row, cell, .. }, Spot::Row(at)) => {
                         *row == at && cell.expiring == var.expired

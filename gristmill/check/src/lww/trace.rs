@@ -65,7 +65,7 @@ impl<'a> Told<'a> {
             .vars
             .iter()
             .zip(choice)
-            .filter(|(var, yes)| **yes && var.what != What::Expired)
+            .filter(|(var, yes)| **yes && !matches!(var.what, What::Expired | What::ExpiredOn(_)))
             .map(|(var, _)| var.lts)
             .collect();
         Self {

@@ -5,23 +5,23 @@ use super::facts::{Facts, goes_along};
 use super::groups::Groups;
 use super::timeline::Write;
 use history::parallel::{
-    At, ConstraintKind, Detail, Effect, Facet, FactValue, Name, Object, ObjectId, ObjectKind, Op, Piece,
-    Target,
+    At, CellChange, ColumnEdit, ConstraintKind, Detail, Effect, Facet, FactValue, Name, Object, ObjectId,
+    ObjectKind, Op, Piece, Target,
 };
 use history::{SessionId, Span};
 use smallvec::SmallVec;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Writes the effects of one op, as one of a group. Names are resolved in `span`; others' groups are taken as far as they
 /// are visible by its end. What was told as committed after the first `viewed` groups the op was drawn without: a column
-/// that it sets as a whole may undo none of that. Gives the objects whose fate stays in doubt even if the group takes effect.
+/// that it sets as a whole may undo none of that.
 pub(super) fn record(
     facts: &mut Facts,
     groups: &mut Groups,
     op: &Op,
     group: u64,
     (span, viewed): (Span, u64),
-) -> Vec<ObjectId> {
+) {
     let mut change = Change {
         facts,
         groups,
@@ -31,13 +31,11 @@ pub(super) fn record(
         span,
         viewed,
         meant: Vec::new(),
-        doubts: Vec::new(),
     };
     change.meant = op.slots.iter().map(|t| change.resolve(op, t)).collect();
     for effect in &op.effects {
         change.effect(op, effect);
     }
-    change.doubts
 }
 
 struct Change<'a> {
@@ -50,7 +48,6 @@ struct Change<'a> {
     viewed: u64,
     /// What each slot may mean, and whether it is open which: resolved before anything is written.
     meant: Vec<(SmallVec<[ObjectId; 2]>, bool)>,
-    doubts: Vec<ObjectId>,
 }
 
 impl Change<'_> {
@@ -60,16 +57,39 @@ impl Change<'_> {
                 let taken = bound(self.facts, self.groups, &object.name, self.span, self.by);
                 let others = taken.objects.iter().any(|id| *id != object.id);
                 let made = self.facts.things.contains_key(&object.id);
-                if op.lenient && taken.sure && others && !made {
+                let yields = op.lenient || op.replaces(&object.name);
+                if op.replaces(&object.name) {
+                    let doubt = !taken.sure || taken.objects.len() > 1;
+                    for id in taken.objects.iter().filter(|id| **id != object.id) {
+                        self.stands_on(*id, &object.depends, doubt);
+                    }
+                }
+                if yields && taken.sure && others && !made {
                     return;
                 }
-                let doubt = op.lenient && others;
+                let doubt = yields && others;
                 self.facts
                     .create(object, (self.group, self.at), self.span.answered, doubt);
-                self.wrote(object.id, Facet::Exists, doubt);
+                self.wrote(object.id, Facet::Exists);
                 self.needs_by_name(op, object);
             }
             Effect::Set(slot, facet, value) => self.write_all(*slot, *facet, value),
+            Effect::Edit(slot, piece, edit) => self.edit(*slot, Facet::Column(*piece), edit),
+            Effect::Cell { slot, key, change } => {
+                // Names may move under it; the columns that it names are of this table only.
+                if let Some(Target::Object { object, .. } | Target::New { object, .. }) =
+                    op.slots.get(usize::from(*slot))
+                {
+                    let value = match change {
+                        CellChange::Delete => FactValue::Gone,
+                        CellChange::Insert(n)
+                        | CellChange::Put(n)
+                        | CellChange::Set(n)
+                        | CellChange::Add(n) => FactValue::Number(*n),
+                    };
+                    self.write(*object, Facet::Cell(*key), value, false);
+                }
+            }
             Effect::Rename { slot, to } => {
                 if let Some(Target::Free(name)) = op.slots.get(usize::from(*to)) {
                     self.write_all(*slot, Facet::Name, &FactValue::Name(name.clone()));
@@ -95,6 +115,20 @@ impl Change<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// What was replaced needs what the new definition needs, and nothing else, whatever it needed when that was drawn.
+    fn stands_on(&mut self, id: ObjectId, needs: &BTreeSet<ObjectId>, doubt: bool) {
+        let Some(thing) = self.facts.things.get(&id) else {
+            return;
+        };
+        let needed = thing.facets.keys().filter_map(|facet| match facet {
+            Facet::DependsOn(other) if !needs.contains(other) => Some(*other),
+            _ => None,
+        });
+        for other in needed.collect::<Vec<_>>() {
+            self.write(id, Facet::DependsOn(other), FactValue::Flag(false), doubt);
         }
     }
 
@@ -145,10 +179,66 @@ impl Change<'_> {
     fn write_all(&mut self, slot: u8, facet: Facet, value: &FactValue) {
         let (targets, doubt) = self.targets(slot);
         for id in targets {
+            if facet == Facet::Owner {
+                self.leaves(id, doubt);
+            }
             let doubt = doubt || self.was_changed(id, facet);
             self.write(id, facet, value.clone(), doubt);
             if let FactValue::Name(name) = value {
                 self.move_along(id, name.parent, doubt);
+            }
+        }
+    }
+
+    /// An object goes to another owner: what was given to the old one by name goes along, away from it.
+    fn leaves(&mut self, id: ObjectId, doubt: bool) {
+        let end = Span {
+            sent: self.span.answered,
+            answered: self.span.answered,
+        };
+        let (given, sure) = {
+            let Some(thing) = self.facts.things.get(&id) else {
+                return;
+            };
+            let Some(owners) = thing.facet(Facet::Owner) else {
+                return;
+            };
+            let owners = owners.candidates(self.groups, end, self.by);
+            let was = |role: &ObjectId| owners.list.iter().any(|c| *c.value == FactValue::Object(*role));
+            let facets = thing.facets.keys();
+            let given = facets.filter(|f| matches!(f, Facet::Grant(to, _) if was(to)));
+            (given.copied().collect::<Vec<Facet>>(), owners.sure)
+        };
+        for facet in given {
+            self.write(id, facet, FactValue::Flag(false), doubt || !sure);
+        }
+    }
+
+    /// Changes a column in one respect: each value that it may have at the end of the span, so that what others change of it
+    /// at the same time stays.
+    fn edit(&mut self, slot: u8, facet: Facet, edit: &ColumnEdit) {
+        let end = Span {
+            sent: self.span.answered,
+            answered: self.span.answered,
+        };
+        let (targets, doubt) = self.targets(slot);
+        for id in targets {
+            let timeline = self.facts.things.get(&id).and_then(|t| t.facet(facet));
+            let mut values: Vec<FactValue> = Vec::new();
+            for candidate in timeline
+                .into_iter()
+                .flat_map(|t| t.candidates(self.groups, end, self.by).list)
+            {
+                if let FactValue::Column(column) = candidate.value {
+                    let edited = FactValue::Column(edit.of(column));
+                    if !values.contains(&edited) {
+                        values.push(edited);
+                    }
+                }
+            }
+            // The latest is what it is; the others may be.
+            for (i, value) in values.into_iter().rev().enumerate() {
+                self.write(id, facet, value, doubt || i > 0);
             }
         }
     }
@@ -205,14 +295,11 @@ impl Change<'_> {
                 doubt,
             },
         );
-        self.wrote(id, facet, doubt);
+        self.wrote(id, facet);
     }
 
-    fn wrote(&mut self, id: ObjectId, facet: Facet, doubt: bool) {
+    fn wrote(&mut self, id: ObjectId, facet: Facet) {
         self.groups.get_mut(self.group).wrote.push((id, facet));
-        if doubt && !self.doubts.contains(&id) {
-            self.doubts.push(id);
-        }
     }
 
     /// Removes an object and what goes with it, and with `cascade` what needs it.
@@ -258,7 +345,10 @@ impl Change<'_> {
             .facts
             .refers_to(self.groups, holder, gone, self.span, self.by);
         for (facet, sure) in parts {
-            self.write(holder, facet, FactValue::Gone, doubt || !sure);
+            match facet {
+                Facet::Column(_) => self.remove_part(holder, facet, true, doubt || !sure),
+                _ => self.write(holder, facet, FactValue::Gone, doubt || !sure),
+            }
         }
     }
 

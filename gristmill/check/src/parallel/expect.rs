@@ -9,6 +9,9 @@ use history::parallel::{Asked, Cause, Class, Explained, Finding, Question, Row, 
 use history::{Kind, Span};
 use smallvec::SmallVec;
 
+/// The server's code for a session that was ended by order: nothing has crashed.
+const ENDED: &str = "57P01";
+
 /// What explains the error (or the missing answer), and spends the fault that does.
 pub(super) fn explain(model: &mut Model, flight: &InFlight, span: Span, said: (&str, &str)) -> Explained {
     let (code, text) = said;
@@ -79,6 +82,8 @@ pub(super) fn explain(model: &mut Model, flight: &InFlight, span: Span, said: (&
         };
     }
     let kind = match class {
+        // Somebody ended the session; that is no crash.
+        Some(Class::Connection) if code == ENDED => Kind::UnexpectedError,
         Some(Class::Connection) => Kind::Crash,
         Some(Class::Privilege) => Kind::Privilege,
         _ => Kind::UnexpectedError,
@@ -135,7 +140,7 @@ fn nearest(causes: &[Cause], span: Span) -> Vec<Cause> {
     let when = |cause: &Cause| match cause {
         Cause::Op { until, from, .. } => until.unwrap_or(span.answered).max(*from),
         Cause::Base(at) | Cause::Fault(_, at) => *at,
-        Cause::Session { .. } | Cause::Limit(..) | Cause::Statement => span.answered,
+        Cause::Session { .. } | Cause::Limit(..) | Cause::Statement | Cause::Others => span.answered,
     };
     causes.sort_by_key(|c| std::cmp::Reverse(when(c)));
     causes.into_iter().take(3).cloned().collect()

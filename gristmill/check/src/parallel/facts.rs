@@ -3,8 +3,8 @@
 use super::groups::{Fate, Groups};
 use super::timeline::{Base, Timeline, Write};
 use history::parallel::{
-    At, Cause, Column, Constraint, ConstraintKind, Facet, FactValue, KeptName, Name, Object, ObjectId,
-    ObjectKind, Space, Type,
+    At, Cause, Column, Constraint, ConstraintKind, Detail, Facet, FactValue, KeptName, Ledger, Name, Object,
+    ObjectId, ObjectKind, Space, Type,
 };
 use history::{SessionId, Span, Tick};
 use smallvec::SmallVec;
@@ -23,6 +23,8 @@ pub(super) struct Thing {
     pub(super) exists: Timeline,
     /// Everything else that has ever been said of it.
     pub(super) facets: BTreeMap<Facet, Timeline>,
+    /// Of a ledger: its rows by key.
+    pub(super) cells: BTreeMap<u64, Timeline>,
     /// Names under which the index knows it: every one that it ever had.
     pub(super) known: Vec<Name>,
     /// Every name that a column or constraint of it ever had.
@@ -62,8 +64,6 @@ pub(super) struct Facts {
     dependents: BTreeMap<ObjectId, BTreeSet<ObjectId>>,
     /// The latest of those that are gone.
     pub(super) tombstones: VecDeque<Tombstone>,
-    /// How many tombstones were forgotten.
-    pub(super) forgotten: u64,
 }
 
 impl Thing {
@@ -216,6 +216,7 @@ impl Facts {
                 born,
                 exists,
                 facets,
+                cells: BTreeMap::new(),
                 known,
                 part_names,
             },
@@ -257,6 +258,9 @@ impl Facts {
         }
         if facet == Facet::Exists {
             thing.exists.writes.push(write);
+        } else if let Facet::Cell(key) = facet {
+            let cell = thing.cells.entry(key).or_insert_with(Timeline::gone);
+            cell.writes.push(write);
         } else {
             thing
                 .facets
@@ -276,6 +280,10 @@ impl Facts {
             if *facet == Facet::Exists {
                 let made = |w: &Write| w.value == FactValue::Flag(true);
                 thing.exists.writes.retain(|w| w.group != group || made(w));
+            } else if let Facet::Cell(key) = facet {
+                if let Some(cell) = thing.cells.get_mut(key) {
+                    cell.forget(group, None);
+                }
             } else if let Some(timeline) = thing.facets.get_mut(facet) {
                 timeline.forget(group, None);
             }
@@ -298,6 +306,10 @@ impl Facts {
                         .any(|w| w.value == FactValue::Flag(true));
                 if never_made {
                     self.bury(*id);
+                }
+            } else if let Facet::Cell(key) = facet {
+                if let Some(cell) = thing.cells.get_mut(key) {
+                    cell.forget(group, from);
                 }
             } else if let Some(timeline) = thing.facets.get_mut(facet) {
                 timeline.forget(group, from);
@@ -344,6 +356,7 @@ impl Facts {
         let nobody = SessionId(u16::MAX);
         let mut gone = Vec::new();
         for (id, thing) in &mut self.things {
+            thing.fold_cells(groups, horizon);
             let touched =
                 !thing.exists.writes.is_empty() || thing.facets.values().any(|t| !t.writes.is_empty());
             if !touched {
@@ -385,7 +398,6 @@ impl Facts {
     pub(super) fn entomb(&mut self, tombstone: Tombstone) {
         if self.tombstones.len() == TOMBSTONES {
             self.tombstones.pop_front();
-            self.forgotten += 1;
         }
         self.tombstones.push_back(tombstone);
     }
@@ -487,6 +499,26 @@ impl Facts {
 }
 
 impl Thing {
+    /// Every row of a ledger, as every other fact; what is added up is added up.
+    fn fold_cells(&mut self, groups: &Groups, horizon: Tick) {
+        let adds = matches!(
+            self.born.detail,
+            Detail::Ledger {
+                of: Ledger::Counters,
+                ..
+            }
+        );
+        for cell in self.cells.values_mut() {
+            if adds {
+                cell.add_up(groups, horizon);
+            } else {
+                cell.fold(groups, horizon);
+            }
+        }
+        self.cells
+            .retain(|_, cell| !cell.writes.is_empty() || cell.base.value != FactValue::Gone);
+    }
+
     /// What it may be called last.
     pub(super) fn last_name(&self, groups: &Groups, span: Span, by: SessionId) -> Name {
         let timeline = self.facets.get(&Facet::Name);

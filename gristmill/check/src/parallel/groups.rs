@@ -2,7 +2,7 @@
 
 use history::parallel::{At, Cause, Facet, ObjectId, Op};
 use history::{SessionId, Span, Tick};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What becomes of a group. A refused one is no more.
@@ -50,6 +50,20 @@ impl Group {
     /// Whether it has surely taken effect before `start`.
     pub(super) fn is_done_before(&self, start: Tick) -> bool {
         self.fate == Fate::Committed && self.until.is_some_and(|until| until < start)
+    }
+
+    /// Whether it has written more than rows.
+    pub(super) fn changes_schema(&self) -> bool {
+        self.wrote
+            .iter()
+            .any(|(_, facet)| !matches!(facet, Facet::Cell(_)))
+    }
+
+    /// Whether it has changed one of these objects: what is known of it, not its rows.
+    pub(super) fn changed_one_of(&self, objects: &BTreeSet<ObjectId>) -> bool {
+        let changed =
+            |(id, facet): &(ObjectId, Facet)| !matches!(facet, Facet::Cell(_)) && objects.contains(id);
+        self.wrote.iter().any(changed)
     }
 
     /// Whether it may hold locks or take effect in some moment of the span: from its first statement to its end.

@@ -2,7 +2,8 @@
 
 use super::facts::goes_along;
 use history::parallel::{
-    Catalog, ConstraintKind, Detail, Effect, Facet, FactValue, Name, ObjectId, ObjectKind, Op, Target,
+    Catalog, ConstraintKind, Detail, Effect, Facet, FactValue, Name, Object, ObjectId, ObjectKind, Op,
+    Target, Type,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,9 +17,11 @@ pub(super) fn apply(catalog: &mut Catalog, op: &Op) {
     for effect in &op.effects {
         match effect {
             Effect::Create(_, made) => {
-                let taken = catalog.named(&made.name).is_some_and(|id| id != made.id);
-                if !(op.lenient && taken) {
-                    catalog.insert(Arc::from(made.clone()));
+                let taken = catalog.named(&made.name).filter(|id| *id != made.id);
+                match taken {
+                    Some(old) if op.replaces(&made.name) => stands_on(catalog, old, &made.depends),
+                    Some(_) if op.lenient => {}
+                    _ => catalog.insert(Arc::from(made.clone())),
                 }
             }
             Effect::Set(slot, facet, value) => {
@@ -27,6 +30,11 @@ pub(super) fn apply(catalog: &mut Catalog, op: &Op) {
                     if let FactValue::Name(name) = value {
                         move_along(catalog, id, name.parent);
                     }
+                }
+            }
+            Effect::Edit(slot, piece, edit) => {
+                if let Some(id) = object(*slot) {
+                    catalog.edit(id, *piece, edit);
                 }
             }
             Effect::Rename { slot, to } => {
@@ -48,6 +56,17 @@ pub(super) fn apply(catalog: &mut Catalog, op: &Op) {
             }
             _ => {}
         }
+    }
+}
+
+/// What was replaced needs what the new definition needs, and nothing else.
+fn stands_on(catalog: &mut Catalog, id: ObjectId, needs: &BTreeSet<ObjectId>) {
+    let Some(old) = catalog.get(id).map(|o| o.depends.clone()) else {
+        return;
+    };
+    for other in old.symmetric_difference(needs) {
+        let yes = needs.contains(other);
+        catalog.set(id, Facet::DependsOn(*other), FactValue::Flag(yes));
     }
 }
 
@@ -100,6 +119,16 @@ pub(super) fn remove(catalog: &mut Catalog, root: ObjectId, cascade: bool) {
             .collect();
         for (table, facet) in referring {
             catalog.set(table, facet, FactValue::Gone);
+        }
+        if id.kind == ObjectKind::Type {
+            let of_it = |table: &Object| -> Vec<(ObjectId, Facet)> {
+                let columns = table.columns.iter().filter(|c| c.ty == Type::Named(id));
+                columns.map(|c| (table.id, Facet::Column(c.piece))).collect()
+            };
+            let columns: Vec<_> = catalog.of(ObjectKind::Table).flat_map(of_it).collect();
+            for (table, facet) in columns {
+                remove_part(catalog, table, facet);
+            }
         }
         for dependent in catalog.dependents(id) {
             let by_reference = dependent.id.kind == ObjectKind::Table && id.kind == ObjectKind::Table;

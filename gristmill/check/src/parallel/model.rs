@@ -3,12 +3,14 @@
 use super::change::{made_visible, record};
 use super::facts::Facts;
 use super::groups::{Fate, Groups};
+use super::oracle::Compared;
 use super::session::{End, InFlight, Sent, Session};
-use super::{expect, likely, success};
+use super::{cells, expect, likely, oracle, success};
 use history::parallel::{
-    Answer, Catalog, Effect, Explained, Fault, FrameOp, Limit, ObjectId, Op, Rules, Said, TxState, View,
+    Answer, Catalog, Class, Effect, Explained, Fault, FrameOp, Limit, ObjectId, Op, Rules, Said, Statement,
+    TxState, View,
 };
-use history::{Outcome, SessionId, Span, Tick};
+use history::{Level, SessionId, Span, Tick};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -20,12 +22,32 @@ const FOLD_EVERY: usize = 128;
 pub struct Judged {
     /// Whether it could be.
     pub explained: Explained,
-    /// What became of the statement's own effects, as far as one answer tells: in a transaction, until its end.
-    pub outcome: Outcome,
-    /// Objects whose fate is open although the statement was done: a cascade under which something was being made.
-    pub doubts: Vec<ObjectId>,
     /// The wire told another state of the transaction than the model had: what we had, what it said.
     pub drifted: Option<(TxState, TxState)>,
+    /// Of an oracle: whether its two sides were compared.
+    pub compared: Option<Compared>,
+}
+
+/// What others do to the server while we run, as far as we were told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Others {
+    /// They cancel statements.
+    pub cancel: bool,
+    /// They end sessions.
+    pub terminate: bool,
+    /// They restart the server.
+    pub restart: bool,
+}
+
+impl Others {
+    /// Whether they can be the reason of an error of that class.
+    pub(super) fn explain(self, class: Class) -> bool {
+        match class {
+            Class::Interrupt => self.cancel,
+            Class::Connection => self.terminate || self.restart,
+            _ => false,
+        }
+    }
 }
 
 /// The model of a run: one, behind one short lock.
@@ -41,6 +63,11 @@ pub struct Model {
     /// Ceilings of rows that the likely state does not know yet.
     rows: BTreeMap<ObjectId, u64>,
     limits: BTreeMap<Limit, u64>,
+    /// Of transactions that say none.
+    pub(super) level: Level,
+    pub(super) others: Others,
+    /// When the server was killed last.
+    killed: Option<Tick>,
     pub(super) now: Tick,
     /// Groups that were told as committed.
     told: u64,
@@ -61,6 +88,9 @@ impl Model {
             version: 0,
             rows: BTreeMap::new(),
             limits: BTreeMap::new(),
+            level: Level::ReadCommitted,
+            others: Others::default(),
+            killed: None,
             now: Tick(0),
             told: 0,
             settled: 0,
@@ -68,17 +98,38 @@ impl Model {
         }
     }
 
+    /// The isolation level of transactions that say none; READ COMMITTED unless this is called.
+    pub fn at_level(&mut self, level: Level) {
+        self.level = level;
+    }
+
     /// A limit that the run itself has set for every session that connects from now on, in milliseconds.
     pub fn limit(&mut self, limit: Limit, ms: u64) {
         self.limits.insert(limit, ms);
     }
 
+    /// What others do to the server: from now on it explains what nothing else does.
+    pub fn outside(&mut self, others: Others) {
+        self.others = others;
+    }
+
     /// A session has connected; its earlier incarnation is over.
     pub fn opened(&mut self, session: SessionId, incarnation: u32, at: Tick) {
+        self.opened_since(session, incarnation, at, at);
+    }
+
+    /// The same for a session that began to connect at `since`: a server that was killed from then on may have been the one that
+    /// it reached.
+    pub fn opened_since(&mut self, session: SessionId, incarnation: u32, since: Tick, at: Tick) {
         self.now = self.now.max(at);
         let mut fresh = Session::fresh(session, incarnation, &self.limits);
+        fresh.looked = at;
         if let Some(old) = self.sessions.remove(&session) {
             fresh.past = old.past;
+        }
+        if let Some(at) = self.killed.filter(|killed| *killed >= since) {
+            let fault = Fault::Kill;
+            fresh.faults.push(Sent { fault, at });
         }
         self.sessions.insert(session, fresh);
     }
@@ -139,18 +190,19 @@ impl Model {
         s.busy.get_or_insert((at, op.at));
         s.names(op);
         let mut group = None;
-        if s.is_in_transaction() {
-            if op.frame() == Some(&FrameOp::Commit)
-                && let Some(own) = s.group
-            {
-                let g = self.groups.get_mut(own);
-                g.fate = Fate::Sent;
-                g.from = at;
-                made_visible(&mut self.facts, &mut self.groups, own);
-                self.resolve_pending(own, at);
-            }
-        } else if op.changes_schema() {
-            let viewed = s.viewed_told;
+        let (within, viewed) = (s.is_in_transaction(), s.viewed_told);
+        let commits = commits(self.rules, op);
+        if within
+            && (commits || op.frame() == Some(&FrameOp::Commit))
+            && let Some(own) = s.group
+        {
+            let g = self.groups.get_mut(own);
+            g.fate = Fate::Sent;
+            g.from = at;
+            made_visible(&mut self.facts, &mut self.groups, own);
+            self.resolve_pending(own, at);
+        }
+        if (!within || commits) && (op.changes_schema() || op.changes_cells()) {
             let own = self.groups.open(session, Fate::Sent, at);
             self.groups
                 .get_mut(own)
@@ -193,13 +245,21 @@ impl Model {
         let since = s.busy.map_or(flight.at, |(since, _)| since);
         let sent = if self.rules.one_writer { since } else { flight.at };
         let judged_in = Span { sent, answered: at };
-        let judged = match &answer.said {
+        let compared = cells::read(self, &flight, judged_in, answer)
+            .or_else(|| oracle::judge(self, &flight, judged_in, answer));
+        let mut judged = match &answer.said {
             Said::Done { tag, .. } => self.done(&flight, (span, judged_in), answer, tag),
             Said::Refused { code, text, .. } => {
                 self.refused(&flight, (span, judged_in), answer, (code, text))
             }
             Said::Unknown { code, text } => self.unknown(&flight, judged_in, (code, text)),
         };
+        if let Some((compared, finding)) = compared {
+            judged.compared = Some(compared);
+            if let (Some(finding), Explained::Done) = (finding, &judged.explained) {
+                judged.explained = Explained::Broken(Box::new(finding));
+            }
+        }
         let s = self.sessions.get_mut(&session).expect("found above");
         s.viewed = None;
         if !s.is_in_transaction() {
@@ -215,6 +275,9 @@ impl Model {
     /// What we do to a session or the server, before it is sent.
     pub fn fault(&mut self, fault: Fault, at: Tick) {
         self.now = self.now.max(at);
+        if fault == Fault::Kill {
+            self.killed = Some(at);
+        }
         for (id, s) in &mut self.sessions {
             let hit = match fault {
                 Fault::Cancel { session } | Fault::Terminate { session } => session == *id,
@@ -259,6 +322,7 @@ impl Model {
                 thing
                     .facets
                     .values()
+                    .chain(thing.cells.values())
                     .flat_map(|t| t.writes.iter().map(|w| w.group)),
             );
         }
@@ -284,7 +348,11 @@ impl Model {
             .values()
             .map(|s| {
                 let busy = s.busy.map_or(self.now, |(since, _)| since);
-                busy.min(s.viewed.unwrap_or(self.now))
+                let known = busy.min(s.viewed.unwrap_or(self.now));
+                match self.rules.remembers_schema {
+                    true => known.min(s.looked),
+                    false => known,
+                }
             })
             .min()
             .unwrap_or(self.now)
@@ -299,14 +367,26 @@ impl Model {
     ) -> Judged {
         let (op, session) = (&flight.op, flight.op.at.session);
         let rolled_back = tag.starts_with("ROLLBACK") && op.frame() == Some(&FrameOp::Commit);
-        let explained = match success::check(self, flight, judged_in, rolled_back) {
+        let affected = match &answer.said {
+            Said::Done { affected, .. } => *affected,
+            _ => None,
+        };
+        // A write that touched no row of a ledger has changed nothing.
+        let touched = affected != Some(0) || !op.changes_cells();
+        let found = success::check(self, flight, judged_in, rolled_back)
+            .or_else(|| cells::written(self, flight, judged_in, affected));
+        let explained = match found {
             Some(finding) => Explained::Broken(Box::new(finding)),
             None => Explained::Done,
         };
-        let mut outcome = Outcome::Committed;
-        let mut doubts = Vec::new();
-        if let Some(group) = flight.group {
-            doubts = self.settle_own(group, op, span);
+        match flight.group {
+            Some(group) if touched => self.settle_own(group, op, span),
+            Some(group) => self.reject(group),
+            None => {}
+        }
+        let s = self.sessions.get_mut(&session).expect("it sent the op");
+        if commits(self.rules, op) && s.is_in_transaction() && answer.state == TxState::Idle {
+            self.end_transaction(session, End::Committed, span.answered);
         }
         let s = self.sessions.get_mut(&session).expect("it sent the op");
         match op.frame() {
@@ -321,9 +401,6 @@ impl Model {
                 }
             }
             Some(FrameOp::Commit) if s.is_in_transaction() => {
-                if rolled_back {
-                    outcome = Outcome::Rejected;
-                }
                 self.end_transaction(
                     session,
                     if rolled_back {
@@ -337,12 +414,19 @@ impl Model {
             Some(FrameOp::Rollback) if s.is_in_transaction() => {
                 self.end_transaction(session, End::Rejected, span.answered);
             }
+            Some(FrameOp::Commit | FrameOp::Rollback) => {
+                (s.view.level, s.view.read_only) = (None, false);
+            }
             Some(_) => {}
             None => {
+                if !matches!(op.ast, Statement::Explain { .. }) {
+                    s.looked = judged_in.sent;
+                }
                 s.apply(op);
-                if s.is_in_transaction() && op.changes_schema() {
-                    doubts = self.extend_transaction(flight, span);
-                } else if flight.group.is_some() {
+                let changes = op.changes_schema() || (op.changes_cells() && touched);
+                if s.is_in_transaction() && changes {
+                    self.extend_transaction(flight, span);
+                } else if flight.group.is_some() && op.changes_schema() {
                     self.commit_to_likely(std::slice::from_ref(op));
                 }
                 self.count_rows(op);
@@ -350,9 +434,8 @@ impl Model {
         }
         Judged {
             explained,
-            outcome,
-            doubts,
             drifted: self.agree(session, answer.state, span.answered),
+            compared: None,
         }
     }
 
@@ -375,12 +458,22 @@ impl Model {
         }
         let explained = expect::explain(self, flight, judged_in, said);
         let s = self.sessions.get_mut(&session).expect("it sent the op");
-        let mut outcome = Outcome::Rejected;
         if s.is_in_transaction() {
             let commit = flight.op.frame() == Some(&FrameOp::Commit);
+            let ends = commit || commits(self.rules, &flight.op);
             match answer.state {
-                TxState::Idle => self.end_transaction(session, End::Rejected, span.answered),
-                TxState::Open if commit => {
+                TxState::Idle if commits(self.rules, &flight.op) => {
+                    self.end_transaction(session, End::Committed, span.answered);
+                }
+                TxState::Idle => {
+                    let kept = (s.view.level, s.view.read_only);
+                    self.end_transaction(session, End::Rejected, span.answered);
+                    if self.rules.keeps_characteristics && !commit {
+                        let s = self.sessions.get_mut(&session).expect("it sent the op");
+                        (s.view.level, s.view.read_only) = kept;
+                    }
+                }
+                TxState::Open if ends => {
                     if let Some(group) = s.group {
                         self.groups.get_mut(group).fate = Fate::Open;
                     }
@@ -388,14 +481,11 @@ impl Model {
                 TxState::Open => {}
                 TxState::Failed => s.view.tx = TxState::Failed,
             }
-        } else if flight.op.leftover {
-            outcome = Outcome::Unknown;
         }
         Judged {
             explained,
-            outcome,
-            doubts: Vec::new(),
             drifted: self.agree(session, answer.state, span.answered),
+            compared: None,
         }
     }
 
@@ -403,8 +493,13 @@ impl Model {
         let (op, session) = (&flight.op, flight.op.at.session);
         let explained = expect::explain(self, flight, span, said);
         let s = self.sessions.get_mut(&session).expect("it sent the op");
+        if commits(self.rules, op) && s.is_in_transaction() {
+            if let Some(group) = s.group {
+                self.groups.get_mut(group).fate = Fate::Unknown;
+            }
+            s.end(End::Committed);
+        }
         let (tx, group) = (s.view.tx, s.group);
-        let mut outcome = Outcome::Unknown;
         if tx == TxState::Idle {
             if let Some(group) = flight.group {
                 self.groups.get_mut(group).fate = Fate::Unknown;
@@ -415,19 +510,17 @@ impl Model {
             }
             s.end(End::Rejected);
         } else {
-            outcome = Outcome::Rejected;
             self.end_transaction(session, End::Rejected, span.answered);
         }
         Judged {
             explained,
-            outcome,
-            doubts: Vec::new(),
             drifted: None,
+            compared: None,
         }
     }
 
     /// An autocommit op was acknowledged: its names are resolved again, in its whole span.
-    fn settle_own(&mut self, group: u64, op: &Arc<Op>, span: Span) -> Vec<ObjectId> {
+    fn settle_own(&mut self, group: u64, op: &Arc<Op>, span: Span) {
         let wrote = std::mem::take(&mut self.groups.get_mut(group).wrote);
         self.facts.rewrite(group, &wrote);
         self.told += 1;
@@ -436,9 +529,8 @@ impl Model {
         g.until = Some(span.answered);
         g.told = Some(self.told);
         let viewed = self.sessions[&op.at.session].viewed_told;
-        let doubts = record(&mut self.facts, &mut self.groups, op, group, (span, viewed));
+        record(&mut self.facts, &mut self.groups, op, group, (span, viewed));
         made_visible(&mut self.facts, &mut self.groups, group);
-        doubts
     }
 
     /// A group can be seen from now on: names of statements that may still take effect may mean what it makes.
@@ -469,7 +561,7 @@ impl Model {
     }
 
     /// An op of an open transaction was acknowledged: its own session sees it from now on.
-    fn extend_transaction(&mut self, flight: &InFlight, span: Span) -> Vec<ObjectId> {
+    fn extend_transaction(&mut self, flight: &InFlight, span: Span) {
         let session = flight.op.at.session;
         let s = self.sessions.get_mut(&session).expect("it sent the op");
         let begun = s.busy.map_or(span.sent, |(since, _)| since);
@@ -482,8 +574,10 @@ impl Model {
             }
         };
         let viewed = s.viewed_told;
-        s.ops.push(Arc::clone(&flight.op));
-        s.view.changed_schema = true;
+        if flight.op.changes_schema() {
+            s.ops.push(Arc::clone(&flight.op));
+            s.view.changed_schema = true;
+        }
         let g = self.groups.get_mut(group);
         g.ops
             .push((Arc::clone(&flight.op), Arc::clone(&flight.sql), span.sent));
@@ -493,7 +587,7 @@ impl Model {
             &flight.op,
             group,
             (span, viewed),
-        )
+        );
     }
 
     fn end_transaction(&mut self, session: SessionId, how: End, at: Tick) {
@@ -526,6 +620,9 @@ impl Model {
     }
 
     fn commit_to_likely(&mut self, ops: &[Arc<Op>]) {
+        if ops.is_empty() {
+            return;
+        }
         let catalog = Arc::make_mut(&mut self.catalog);
         for op in ops {
             likely::apply(catalog, op);
@@ -574,4 +671,10 @@ impl Model {
         }
         Some((ours, wire))
     }
+}
+
+/// Whether the op commits the open transaction before it does anything, if only to be refused.
+fn commits(rules: &Rules, op: &Op) -> bool {
+    let upkeep = matches!(op.ast, Statement::Truncate { .. } | Statement::Care(_));
+    !rules.schema_in_transactions && (upkeep || op.changes_schema())
 }

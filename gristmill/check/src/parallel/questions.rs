@@ -1,21 +1,24 @@
 //! Questions, answered from the facts: the answer is the witness (P8, P18).
 
+mod orphans;
 mod parts;
+pub(super) mod rights;
+mod views;
 
 use super::binding::{Binding, bound};
 use super::groups::Fate;
 use super::model::Model;
 use super::pattern::means;
-use super::rights;
 use super::session::InFlight;
 use history::parallel::{
-    Asked, At, Cause, Class, ConstraintKind, DataError, Detail, Effect, Facet, FactValue, Fault, FrameOp,
-    KeptName, Limit, Match, Mode, Name, ObjectId, ObjectKind, Op, Question, Target, Tri, TxState,
+    Asked, At, Cause, Class, ColumnEdit, ConstraintKind, DataError, Detail, Effect, Facet, FactValue, Fault,
+    FrameOp, KeptName, Limit, Match, Mode, Name, ObjectId, ObjectKind, Op, Question, Target, Tri, TxState,
 };
 use history::{Level, SessionId, Span, Tick};
 use std::collections::BTreeSet;
 
 /// One answer of the server, and what its error names.
+#[derive(Clone, Copy)]
 pub(super) struct Case<'a> {
     pub(super) model: &'a Model,
     pub(super) flight: &'a InFlight,
@@ -131,9 +134,12 @@ impl<'a> Case<'a> {
             Question::Taken => self.taken(),
             Question::OtherKind => self.other_kind(),
             Question::PartGone => self.part_gone(),
+            Question::PartUnseen => self.part_unseen(),
             Question::PartTaken => self.part_taken(),
             Question::Redefined => (self.named(), self.changed(self.drawn())),
             Question::CatalogRace => (self.named(), self.race()),
+            Question::Dangles => self.dangles(),
+            Question::Orphaned => self.orphaned(),
             Question::Dependents => self.dependents(),
             Question::InUse => self.in_use(),
             Question::Lacks => self.lacks(),
@@ -323,7 +329,7 @@ impl<'a> Case<'a> {
                 continue;
             }
             if let Some((op, _, _)) = group.ops.last()
-                && group.wrote.iter().any(|(id, _)| closure.contains(id))
+                && group.changed_one_of(&closure)
             {
                 causes.push(Cause::Op {
                     at: op.at,
@@ -392,7 +398,7 @@ impl<'a> Case<'a> {
                 continue;
             }
             if let Some((op, _, _)) = group.ops.last()
-                && (anything || group.wrote.iter().any(|(id, _)| closure.contains(id)))
+                && ((anything && group.changes_schema()) || group.changed_one_of(&closure))
             {
                 causes.push(Cause::Op {
                     at: op.at,
@@ -505,49 +511,17 @@ impl<'a> Case<'a> {
         (self.named(), Tri::Never(Vec::new()))
     }
 
-    fn lacks(&self) -> (String, Tri) {
-        let role = self.session().view.role;
-        for target in &self.op().slots {
-            let Target::Object { object, name } = target else {
-                continue;
-            };
-            if !self.says(&name.kept) && self.scope == Match::Footprint {
-                continue;
-            }
-            let rights: BTreeSet<_> = self.op().touches.iter().filter_map(|t| t.right).collect();
-            let mut candidates = self.bound(name).objects;
-            if candidates.is_empty() {
-                candidates.push(*object);
-            }
-            for id in candidates {
-                for right in &rights {
-                    let has = rights::has(
-                        &self.model.facts,
-                        &self.model.groups,
-                        role,
-                        *right,
-                        id,
-                        (self.span, self.by),
-                    );
-                    if has.can_fail() {
-                        let causes = has.causes().to_vec();
-                        return (format!("{right:?} on \"{name}\""), Tri::Possibly(causes));
-                    }
-                }
-            }
-        }
-        (self.named(), Tri::Never(Vec::new()))
-    }
-
     fn fault(&self) -> Tri {
         let found = self
             .session()
             .faults
             .iter()
             .find(|f| f.at < self.span.answered && is_spent_by(f.fault, self.class));
-        found.map_or(Tri::Never(Vec::new()), |f| {
-            Tri::Surely(vec![Cause::Fault(f.fault, f.at)])
-        })
+        match found {
+            Some(f) => Tri::Surely(vec![Cause::Fault(f.fault, f.at)]),
+            None if self.model.others.explain(self.class) => Tri::Possibly(vec![Cause::Others]),
+            None => Tri::Never(Vec::new()),
+        }
     }
 
     fn limit(&self, limit: Limit) -> Tri {
@@ -558,7 +532,7 @@ impl<'a> Case<'a> {
     }
 
     fn conflict(&self) -> Tri {
-        let level = self.session().view.level.unwrap_or(Level::ReadCommitted);
+        let level = self.session().view.level.unwrap_or(self.model.level);
         if level < Level::RepeatableRead {
             return Tri::Never(Vec::new());
         }
@@ -605,6 +579,7 @@ impl<'a> Case<'a> {
                 matches!(object.detail, Detail::Index { unique: true, .. }) && error == DataError::Unique
             }
             Effect::Set(_, _, FactValue::Column(column)) => column.not_null && error == DataError::NotNull,
+            Effect::Edit(_, _, edit) => *edit == ColumnEdit::NotNull(true) && error == DataError::NotNull,
             _ => false,
         });
         if makes_unique {

@@ -1,12 +1,15 @@
 //! The server's catalogue against the facts, at a quiet point: what differs is said once, what was open is decided (P17).
 
+mod owners;
+
 use super::binding::bound;
 use super::facts::{Tombstone, called};
 use super::likely;
 use super::model::Model;
+use super::timeline::Candidate;
 use history::parallel::{
-    At, Cause, ConstraintKind, Facet, FactValue, Finding, KeptName, Name, ObjectId, ObjectKind, Persistence,
-    Seen, SeenKind, SeenObject, Space,
+    At, Cause, Column, ConstraintKind, Facet, FactValue, Finding, KeptName, Name, ObjectId, ObjectKind,
+    Persistence, Seen, SeenColumn, SeenKind, SeenObject, Space,
 };
 use history::{Kind, SessionId, Span};
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +51,7 @@ impl Model {
         let lists_constraints = !constraints.is_empty();
         for (id, object) in &there {
             self.decide_columns(*id, object, span, &mut findings);
+            self.decide_owner(*id, object, span, &mut findings);
             if lists_constraints && id.kind == ObjectKind::Table {
                 let listed: BTreeSet<&str> = seen
                     .objects
@@ -127,9 +131,11 @@ impl Model {
         }
         let kept = KeptName::new(&object.name);
         self.facts.things.values().any(|thing| {
-            thing
-                .part(Space::Constraint, &kept, &self.groups, span, NOBODY)
-                .can_be
+            // The index of a foreign key stays when the key goes, where primary keys have no name of their own (MariaDB).
+            (!self.rules.names_primary && thing.part_names.contains(&kept))
+                || thing
+                    .part(Space::Constraint, &kept, &self.groups, span, NOBODY)
+                    .can_be
         })
     }
 
@@ -211,11 +217,20 @@ impl Model {
             };
             knows_any = true;
             let candidates = timeline.candidates(&self.groups, span, NOBODY);
-            let listed = candidates.list.iter().rev().find_map(|c| {
-                let name = called(c.value)?;
-                let listed = object.columns.iter().find(|l| l.name == name.as_str())?;
-                Some((c.value.clone(), listed))
-            });
+            let listed = |of_it: &dyn Fn(&Column, &SeenColumn) -> bool| {
+                candidates.list.iter().rev().find_map(|c| {
+                    let FactValue::Column(column) = c.value else {
+                        return None;
+                    };
+                    let listed = object.columns.iter().find(|l| l.name == column.name.as_str())?;
+                    of_it(column, listed).then(|| (c.value.clone(), listed))
+                })
+            };
+            let shows = self.rules.shows;
+            let typed = |c: &Column, l: &SeenColumn| shows(c.ty).is_none_or(|ty| ty == l.ty);
+            let listed = listed(&|c, l| typed(c, l) && c.not_null == l.not_null)
+                .or_else(|| listed(&typed))
+                .or_else(|| listed(&|_, _| true));
             match listed {
                 Some((value, listed)) => {
                     known.insert(listed.name.clone());
@@ -233,6 +248,16 @@ impl Model {
                             span,
                             format!("column \"{}\" refuses NULL", column.name),
                             "it takes NULL".to_owned(),
+                            candidates.list.iter().map(|c| c.cause.clone()).collect(),
+                        ));
+                    }
+                    let other = candidates.sure && id.kind == ObjectKind::Table && !typed(column, listed);
+                    if other {
+                        findings.push(self.differs(
+                            object,
+                            span,
+                            format!("column \"{}\" is of type {:?}", column.name, column.ty),
+                            format!("it is listed as {}", listed.ty),
                             candidates.list.iter().map(|c| c.cause.clone()).collect(),
                         ));
                     }
@@ -303,6 +328,13 @@ impl Model {
             match found {
                 Some(candidate) => decided.push((*facet, candidate.value.clone())),
                 None => {
+                    let unnamed = |c: &Candidate<'_>| {
+                        !self.rules.names_primary
+                            && matches!(c.value, FactValue::Constraint(k) if k.kind == ConstraintKind::PrimaryKey)
+                    };
+                    if candidates.list.iter().any(unnamed) {
+                        continue;
+                    }
                     let must = candidates.list.iter().find_map(|c| called(c.value));
                     let all = candidates
                         .list
@@ -357,7 +389,10 @@ impl Model {
             };
             let before = object.clone();
             for (facet, timeline) in &thing.facets {
-                if !matches!(facet, Facet::Name | Facet::Column(_) | Facet::Constraint(_)) {
+                if !matches!(
+                    facet,
+                    Facet::Name | Facet::Owner | Facet::Column(_) | Facet::Constraint(_)
+                ) {
                     continue;
                 }
                 let candidates = timeline.candidates(&self.groups, span, NOBODY);

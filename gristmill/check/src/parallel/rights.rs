@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::groups::Groups;
-use history::parallel::{Cause, Facet, FactValue, ObjectId, Right, Tri};
+use history::parallel::{Cause, Detail, Facet, FactValue, ObjectId, ObjectKind, Right, Tri};
 use history::{SessionId, Span};
 
 /// Whether the role may have the right on the object in the span. `None` as role is the connection's own, which made
@@ -18,6 +18,20 @@ pub(super) fn has(
     let Some(thing) = facts.things.get(&object) else {
         return Tri::Possibly(Vec::new());
     };
+    match &thing.born.detail {
+        // What lies on a table is its owner's.
+        Detail::Index { on, .. } | Detail::Trigger { on } if *on != object => {
+            return has(facts, groups, role, right, *on, (span, by));
+        }
+        _ => {}
+    }
+    let everybody = matches!(
+        (object.kind, right),
+        (ObjectKind::Function, Right::Execute) | (ObjectKind::Type, Right::Usage)
+    );
+    if everybody {
+        return Tri::Surely(vec![Cause::Base(span.sent)]);
+    }
     let mut causes: Vec<Cause> = Vec::new();
     let (mut may, mut must) = (false, false);
     let owner = thing.facet(Facet::Owner);
@@ -39,7 +53,13 @@ pub(super) fn has(
                 }
                 causes.push(candidate.cause);
             }
-            must = must && timeline.candidates(groups, span, by).sure;
+            // What was taken from an owner by name is taken: for all but what only an owner may.
+            let named = right != Right::Own
+                && thing
+                    .facets
+                    .keys()
+                    .any(|f| matches!(f, Facet::Grant(_, given) if *given == right));
+            must = must && !named && timeline.candidates(groups, span, by).sure;
         }
     }
     let Some(role) = role else {

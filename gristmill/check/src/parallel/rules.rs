@@ -9,24 +9,15 @@ macro_rules! rows {
             class: history::parallel::Class::$class,
             question: history::parallel::Question::$question $(($inner))?,
             names: history::parallel::Match::$names,
-            applied: $crate::parallel::rules::applied(history::parallel::Class::$class),
             source: history::parallel::Source::$source,
         }),*]
     };
 }
 
+mod mariadb;
 mod postgres;
 mod sqlite;
 
+pub use mariadb::MARIADB;
 pub use postgres::POSTGRES;
 pub use sqlite::SQLITE;
-
-use history::parallel::{Applied, Class};
-
-/// What is left of a statement that ended so: only a lost connection leaves it open.
-const fn applied(class: Class) -> Applied {
-    match class {
-        Class::Connection => Applied::Unknown,
-        _ => Applied::No,
-    }
-}

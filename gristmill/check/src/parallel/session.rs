@@ -69,6 +69,8 @@ pub(super) struct Session {
     pub(super) viewed: Option<Tick>,
     /// How many groups had been told as committed when the view was taken: later ones may surprise the op.
     pub(super) viewed_told: u64,
+    /// Since when it has seen the schema: what came before, it knows.
+    pub(super) looked: Tick,
     /// The group of the open transaction, once it has changed the schema.
     pub(super) group: Option<u64>,
     /// When the open transaction, or the statement on its way, was begun, and by what.
@@ -114,6 +116,7 @@ impl Session {
             },
             viewed: None,
             viewed_told: 0,
+            looked: Tick(0),
             group: None,
             busy: None,
             named: Vec::new(),

@@ -6,7 +6,8 @@ use super::print;
 use super::rights;
 use super::session::InFlight;
 use history::parallel::{
-    Asked, Effect, Facet, Finding, FrameOp, ObjectKind, Op, Question, Space, Target, Tri, TxState,
+    Asked, Effect, Facet, Finding, FrameOp, Mode, ObjectKind, Op, Question, Right, Space, Statement, Target,
+    Tri, TxState,
 };
 use history::{Kind, Span};
 
@@ -51,11 +52,14 @@ fn missing(model: &Model, op: &Op, span: Span) -> Option<Asked> {
         && op.effects.iter().any(|e| {
             matches!(e, Effect::Create(_, object) if matches!(object.id.kind, ObjectKind::View | ObjectKind::Trigger))
         });
-    if op.lenient || unbound {
+    // Not run, it is held against no catalogue: a plan for what is gone comes from the session's memory.
+    let unseen = model.rules.remembers_schema && matches!(op.ast, Statement::Explain { analyze: false, .. });
+    if op.lenient || unbound || unseen {
         return None;
     }
     for target in &op.slots {
         match target {
+            Target::Object { name, .. } if op.replaces(name) => {}
             Target::Object { object, name } => {
                 let binding = bound(&model.facts, &model.groups, name, span, by);
                 if binding.objects.is_empty() {
@@ -75,6 +79,9 @@ fn missing(model: &Model, op: &Op, span: Span) -> Option<Asked> {
                 let Some(Target::Object { name: relation, .. }) = op.slots.get(usize::from(*of)) else {
                     continue;
                 };
+                if op.replaces(relation) {
+                    continue;
+                }
                 let binding = bound(&model.facts, &model.groups, relation, span, by);
                 let mut causes = Vec::new();
                 let mut can_be = false;
@@ -115,6 +122,7 @@ fn twice(model: &Model, op: &Op, span: Span) -> Option<Asked> {
         |name: &history::parallel::Name| bound(&model.facts, &model.groups, name, span, op.at.session);
     for effect in &op.effects {
         let (name, own) = match effect {
+            Effect::Create(_, object) if op.replaces(&object.name) => continue,
             Effect::Create(_, object) => (&object.name, smallvec::smallvec![object.id]),
             Effect::Rename { slot, to } => {
                 let target = |slot: &u8| op.slots.get(usize::from(*slot));
@@ -194,6 +202,13 @@ fn removes(model: &Model, op: &Op, id: history::parallel::ObjectId, span: Span) 
 fn without_right(model: &Model, op: &Op, span: Span) -> Option<Asked> {
     let by = op.at.session;
     let role = model.sessions[&by].view.role;
+    if role.is_some() && super::questions::rights::makes_role(op) {
+        return Some(asked(
+            Question::Lacks,
+            "a role made by a role that may make none".to_owned(),
+            Tri::Surely(Vec::new()),
+        ));
+    }
     for touch in &op.touches {
         let (Some(right), Some(Target::Object { name, .. })) =
             (touch.right, op.slots.get(usize::from(touch.slot)))
@@ -201,14 +216,22 @@ fn without_right(model: &Model, op: &Op, span: Span) -> Option<Asked> {
             continue;
         };
         let binding = bound(&model.facts, &model.groups, name, span, by);
-        if binding.objects.is_empty() {
+        // Nobody needs a right on what is not there.
+        let absent = binding.can_lack && (op.lenient || op.replaces(name));
+        if binding.objects.is_empty() || absent {
             continue;
         }
         let mut causes = Vec::new();
         let never = binding.objects.iter().all(|id| {
-            let has = rights::has(&model.facts, &model.groups, role, right, *id, (span, by));
-            causes.extend(has.causes().to_vec());
-            !has.can_be()
+            let may = |right, id| {
+                let has = rights::has(&model.facts, &model.groups, role, right, id, (span, by));
+                (has.can_be(), has.causes().to_vec())
+            };
+            let (can, why) = may(right, *id);
+            causes.extend(why);
+            // Who owns a schema may drop what lies in it.
+            let parent = name.parent.filter(|_| touch.mode == Mode::Removes);
+            !can && !parent.is_some_and(|schema| may(Right::Own, schema).0)
         });
         if never {
             return Some(asked(

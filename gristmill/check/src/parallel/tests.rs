@@ -7,12 +7,15 @@
 //! ```
 //!
 //! Ops: `create T`, `view V on T`, `index I on T C`, `drop T [cascade]`, `rename T U`, `swap T U`, `read T [C]`, `insert T`,
-//! `add T C`, `dropcolumn T C`, `begin [rr]`, `commit`, `rollback`, `savepoint P`, `to P`, `grant R T`, `role R`, `as R`.
+//! `add T C`, `dropcolumn T C`, `begin [rr]`, `commit`, `rollback`, `savepoint P`, `to P`, `grant R T`, `role R`, `as R`,
+//! `own R T` (and `disown T`), `type Y`, `addof T C Y`, `dropother role|type X`,
+//! `replace V on T`, `open C`, `close C`, `indexin S I` (with its table), `dropin S I`, `schemarename S R`.
 
+mod ledgers;
 mod notation;
 mod twin;
 
-use super::{POSTGRES, SQLITE};
+use super::{MARIADB, POSTGRES, SQLITE};
 use notation::{Play, play};
 
 fn explained(text: &str) -> Play {
@@ -280,6 +283,54 @@ fn a_value_error_needs_a_value_that_can_raise_it() {
 }
 
 #[test]
+fn an_owner_may_everything_and_loses_it_with_what_it_was_given_by_name() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s1 > role r\n4 s1 < ok\n5 s1 > grant r t\n6 s1 < ok\n\
+                7 s1 > own r t\n8 s1 < ok\n9 s2 > as r\n10 s2 < ok\n";
+    let denied = "42501 permission denied for table t";
+    explained(&format!("{head}11 s2 > read t\n12 s2 < ok"));
+    let back = format!("{head}11 s1 > disown t\n12 s1 < ok\n13 s2 > read t\n14 s2 < ");
+    explained(&format!("{back}{denied}"));
+    let said = broken(&format!("{back}ok"));
+    assert!(said.starts_with("Privilege"), "{said}");
+    // While the owner changes, both are right.
+    for answer in [denied, "ok"] {
+        explained(&format!(
+            "{head}11 s1 > disown t\n12 s2 > read t\n13 s2 < {answer}\n14 s1 < ok"
+        ));
+    }
+}
+
+#[test]
+fn a_session_that_acts_as_a_role_that_is_gone_may_nothing() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s1 > role r\n4 s1 < ok\n5 s1 > grant r t\n6 s1 < ok\n7 s2 > as r\n8 s2 < ok\n";
+    let denied = "42501 permission denied for table t";
+    broken(&format!("{head}9 s2 > read t\n10 s2 < {denied}"));
+    explained(&format!(
+        "{head}9 s1 > revoke r t\n10 s1 < ok\n11 s1 > dropother role r\n12 s1 < ok\n13 s2 > read t\n14 s2 < {denied}"
+    ));
+}
+
+#[test]
+fn the_catalogue_must_show_the_owner() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s1 > role r\n4 s1 < ok\n";
+    explained(&format!("{head}5 list t:me @r"));
+    broken(&format!("{head}5 list t:r @r"));
+    let owned = format!("{head}5 s1 > own r t\n6 s1 < ok\n");
+    explained(&format!("{owned}7 list t:r @r"));
+    broken(&format!("{owned}7 list t:me @r"));
+}
+
+#[test]
+fn a_column_may_be_left_without_its_type_only_by_who_dropped_that() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s1 > type y\n4 s1 < ok\n5 s2 > addof t c y\n";
+    let lost = "XX000 cache lookup failed for type 16449";
+    explained(&format!(
+        "{head}6 s3 > dropother type y\n7 s2 < ok\n8 s3 < ok\n9 s1 > read t\n10 s1 < {lost}"
+    ));
+    broken(&format!("{head}6 s2 < ok\n7 s1 > read t\n8 s1 < {lost}"));
+}
+
+#[test]
 fn a_right_that_is_missing_refuses_and_one_that_is_there_does_not() {
     let head = "1 s1 > create t\n2 s1 < ok\n3 s1 > role r\n4 s1 < ok\n";
     let denied = "42501 permission denied for table t";
@@ -332,6 +383,16 @@ fn where_the_schema_is_part_of_the_snapshot_a_transaction_may_see_what_is_gone()
 }
 
 #[test]
+fn where_a_plan_comes_from_memory_what_is_gone_may_be_explained_and_not_read() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s1 > drop t\n4 s1 < ok\n";
+    let explain = format!("{head}5 s2 > explain t\n6 s2 < ok");
+    assert_eq!(play(&explain, &SQLITE).broken, Vec::<String>::new());
+    assert_eq!(play(&explain, &POSTGRES).broken.len(), 1);
+    let read = format!("{head}5 s2 > read t\n6 s2 < ok");
+    assert_eq!(play(&read, &SQLITE).broken.len(), 1);
+}
+
+#[test]
 fn a_view_breaks_when_a_column_under_it_is_dropped() {
     let head = "1 s1 > create t c1 c2\n2 s1 < ok\n3 s1 > view v on t\n4 s1 < ok\n";
     let read = "7 s2 > read v\n8 s2 < 1 no such column: r1.c2";
@@ -347,6 +408,124 @@ fn where_tables_fall_under_their_views_a_view_of_nothing_can_be_made_and_not_rea
     assert_eq!(play(head, &POSTGRES).broken.len(), 1);
     let read = format!("{head}7 s3 > read v\n8 s3 < 1 no such table: main.t");
     assert_eq!(play(&read, &SQLITE).broken, Vec::<String>::new());
+}
+
+#[test]
+fn a_view_by_name_may_be_made_over_a_name_of_long_ago() {
+    let mut head =
+        "1 s1 > create t\n2 s1 < ok\n3 s1 > rename t u\n4 s1 < ok\n5 s2 > create w\n6 s2 < ok\n".to_owned();
+    // Long enough for what is settled to be folded: of its names a table then knows the last.
+    for n in 0..400 {
+        let (from, to) = if n % 2 == 0 { ("w", "x") } else { ("x", "w") };
+        head += &format!("{} s2 > rename {from} {to}\n{} s2 < ok\n", 7 + 2 * n, 8 + 2 * n);
+    }
+    head += "900 s2 > view v on t\n901 s2 < ok\n";
+    let read = format!("{head}902 s3 > read v\n903 s3 < 1 no such table: main.t");
+    assert_eq!(play(&read, &SQLITE).broken, Vec::<String>::new());
+    let other = format!("{head}902 s3 > read v\n903 s3 < 1 no such table: main.s");
+    assert_eq!(play(&other, &SQLITE).broken.len(), 1);
+}
+
+#[test]
+fn two_changes_of_one_column_at_once_both_stay() {
+    let head = "1 s1 > create t c1 c2\n2 s1 < ok\n3 s1 > begin\n4 s1 < ok\n5 s1 > default t c2\n6 s1 < ok\n";
+    let race = format!("{head}7 s2 > retype t c2\n8 s1 > commit\n9 s1 < ok\n10 s2 < ok\n");
+    explained(&format!("{race}11 likely t c2 Int8 true"));
+    let undone = format!("{head}7 s2 > retype t c2\n8 s1 > rollback\n9 s1 < ok\n10 s2 < ok\n");
+    explained(&format!("{undone}11 likely t c2 Int8 false"));
+    // A value that fits the column as it was may not fit it as it is.
+    let wide = "22001 value too long for type character varying(20)";
+    let copy = format!("{head}7 s1 > commit\n8 s1 < ok\n9 s2 > retype t c2\n10 s3 > insert t\n11 s2 < ok\n");
+    explained(&format!("{copy}12 s3 < {wide}"));
+    broken(&format!(
+        "{head}7 s1 > commit\n8 s1 < ok\n9 s3 > insert t\n10 s3 < {wide}"
+    ));
+}
+
+#[test]
+fn of_two_types_given_at_once_the_catalogue_says_which() {
+    let head = "1 s1 > create t c1 c2\n2 s1 < ok\n";
+    let race = format!("{head}3 s1 > retype t c2\n4 s2 > narrow t c2\n5 s1 < ok\n6 s2 < ok\n");
+    explained(&format!("{race}7 list t(c1,c2:bigint)\n8 likely t c2 Int8 false"));
+    explained(&format!(
+        "{race}7 list t(c1,c2:smallint)\n8 likely t c2 Int2 false"
+    ));
+    broken(&format!(
+        "{head}3 s1 > retype t c2\n4 s1 < ok\n5 list t(c1,c2:integer)"
+    ));
+}
+
+#[test]
+fn what_a_session_has_not_seen_it_may_miss_in_an_alter() {
+    let missed = "1 no such column: \"\"c3\"\"";
+    let head = "1 s1 > create t c1\n2 s1 < ok\n3 s2 > read t\n4 s2 < ok\n5 s1 > add t c3\n6 s1 < ok\n";
+    let stale = format!("{head}7 s2 > dropcolumn t c3\n8 s2 < {missed}");
+    assert_eq!(play(&stale, &SQLITE).broken, Vec::<String>::new());
+    let fresh = format!("{head}7 s2 > read t\n8 s2 < ok\n9 s2 > dropcolumn t c3\n10 s2 < {missed}");
+    assert_eq!(play(&fresh, &SQLITE).broken.len(), 1);
+}
+
+#[test]
+fn or_replace_makes_what_is_gone() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s1 > view v on t\n4 s1 < ok\n";
+    let missing = "42P01 relation \"v\" does not exist";
+    // Dropped and replaced at once: either may have been first.
+    let race = format!("{head}5 s1 > drop v\n6 s2 > replace v on t\n7 s1 < ok\n8 s2 < ok\n9 s3 > read v\n");
+    explained(&format!("{race}10 s3 < ok"));
+    explained(&format!("{race}10 s3 < {missing}"));
+    let after = format!("{head}5 s1 > drop v\n6 s1 < ok\n7 s2 > replace v on t\n8 s2 < ok\n9 s3 > read v\n");
+    explained(&format!("{after}10 s3 < ok"));
+    broken(&format!("{after}10 s3 < {missing}"));
+    explained(&format!(
+        "{head}5 s1 > drop v\n6 s1 < ok\n7 s2 > begin\n8 s2 < ok\n9 s2 > replace v on t\n10 s2 < ok"
+    ));
+    let before = format!("{head}5 s2 > replace v on t\n6 s2 < ok\n7 s1 > drop v\n8 s1 < ok\n9 s3 > read v\n");
+    explained(&format!("{before}10 s3 < {missing}"));
+    broken(&format!("{before}10 s3 < ok"));
+}
+
+#[test]
+fn a_view_that_two_replace_stands_on_what_the_later_one_says() {
+    let head = "1 s1 > create a\n2 s1 < ok\n3 s1 > create b\n4 s1 < ok\n5 s1 > view v on a\n6 s1 < ok\n";
+    let dropped = "20 s3 > drop b cascade\n21 s3 < ok\n22 s3 > read v\n";
+    let race = format!(
+        "{head}7 s1 > begin\n8 s1 < ok\n9 s1 > replace v on b\n10 s1 < ok\n11 s2 > begin\n12 s2 < ok\n13 s2 > replace v on a\n\
+         14 s1 > commit\n15 s1 < ok\n16 s2 < ok\n17 s2 > commit\n18 s2 < ok\n{dropped}"
+    );
+    explained(&format!("{race}23 s3 < ok"));
+    let alone = format!("{head}7 s1 > replace v on b\n8 s1 < ok\n{dropped}");
+    broken(&format!("{alone}23 s3 < ok"));
+}
+
+#[test]
+fn what_lies_in_a_schema_stays_in_it_when_that_is_renamed() {
+    let head =
+        "1 s1 > schema s\n2 s1 < ok\n3 s1 > indexin s i\n4 s1 < ok\n5 s2 > schemarename s r\n6 s2 < ok\n";
+    explained(&format!("{head}7 s1 > dropin r i\n8 s1 < ok"));
+    broken(&format!(
+        "{head}7 s1 > dropin r i\n8 s1 < 42704 index \"i\" does not exist"
+    ));
+}
+
+#[test]
+fn a_cursor_ends_with_what_comes_back_to_a_savepoint_before_it() {
+    let head = "1 s1 > begin\n2 s1 < ok\n3 s1 > open a\n4 s1 < ok\n5 s1 > savepoint p\n6 s1 < ok\n7 s1 > open b\n8 s1 < ok\n\
+                9 s1 > to p\n10 s1 < ok\n";
+    explained(&format!(
+        "{head}11 s1 > close b\n12 s1 < 34000 cursor \"b\" does not exist failed"
+    ));
+    broken(&format!(
+        "{head}11 s1 > close a\n12 s1 < 34000 cursor \"a\" does not exist failed"
+    ));
+}
+
+#[test]
+fn the_end_of_no_transaction_is_refused_and_of_one_is_not() {
+    let refused = "1 cannot commit - no transaction is active";
+    let none = format!("1 s1 > commit\n2 s1 < {refused}");
+    assert_eq!(play(&none, &SQLITE).broken, Vec::<String>::new());
+    let one = format!("1 s1 > begin\n2 s1 < ok\n3 s1 > commit\n4 s1 < {refused}");
+    assert_eq!(play(&one, &SQLITE).broken.len() + play(&one, &SQLITE).ours, 1);
 }
 
 #[test]
@@ -375,4 +554,40 @@ fn a_finding_prints_what_was_asked_and_who_was_near() {
            s3 |========================================| read t
            s2 |==========================              | s2.1 … create u"#]]
     .assert_eq(&said);
+}
+
+#[test]
+fn where_the_schema_is_in_no_transaction_a_change_of_it_ends_the_one_that_is_open() {
+    let head = "1 s1 > begin\n2 s1 < ok\n3 s1 > create t\n4 s1 < ended\n";
+    let seen =
+        format!("{head}5 s2 > read t\n6 s2 < ok\n7 s1 > rollback\n8 s1 < ok\n9 s2 > read t\n10 s2 < ok");
+    assert_eq!(play(&seen, &MARIADB).broken, Vec::<String>::new());
+    let none = "1146/42S02 Table 'gristmill.t' doesn't exist";
+    let lost = format!("{head}5 s2 > read t\n6 s2 < {none}");
+    assert_eq!(play(&lost, &MARIADB).broken.len(), 1);
+    // Refused, it has ended it as well.
+    let taken = "1050/42S01 Table 't' already exists ended";
+    let again =
+        format!("{head}5 s1 > begin\n6 s1 < ok\n7 s1 > create t\n8 s1 < {taken}\n9 s1 > read t\n10 s1 < ok");
+    assert_eq!(play(&again, &MARIADB).broken, Vec::<String>::new());
+}
+
+#[test]
+fn where_views_stand_on_names_a_renamed_table_breaks_its_view_and_nothing_else_does() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s1 > view v on t\n4 s1 < ok\n";
+    let read = "7 s2 > read v\n8 s2 < 1356/HY000 View 'gristmill.v' references invalid table(s) or column(s) or function(s) or \
+                definer/invoker of view lack rights to use them";
+    let renamed = format!("{head}5 s1 > rename t u\n6 s1 < ok\n{read}");
+    assert_eq!(play(&renamed, &MARIADB).broken, Vec::<String>::new());
+    assert_eq!(play(&format!("{head}{read}"), &MARIADB).broken.len(), 1);
+}
+
+#[test]
+fn a_conflict_with_what_was_written_since_needs_somebody_who_writes() {
+    let conflict = "1020/HY000 Record has changed since last read in table 't'; try restarting transaction";
+    let head = "1 s1 > create t\n2 s1 < ok\n";
+    let raced = format!("{head}3 s2 > insert t\n4 s3 > insert t\n5 s2 < ok\n6 s3 < {conflict}");
+    assert_eq!(play(&raced, &MARIADB).broken, Vec::<String>::new());
+    let alone = format!("{head}3 s2 > insert t\n4 s2 < ok\n5 s3 > insert t\n6 s3 < {conflict}");
+    assert_eq!(play(&alone, &MARIADB).broken.len(), 1);
 }

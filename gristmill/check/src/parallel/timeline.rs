@@ -4,6 +4,7 @@ use super::groups::{Fate, Groups};
 use history::parallel::{At, Cause, FactValue};
 use history::{SessionId, Span, Tick};
 use smallvec::SmallVec;
+use std::borrow::Cow;
 
 /// A value that a group gives to a fact.
 #[derive(Debug, Clone)]
@@ -69,6 +70,13 @@ pub(super) struct Timeline {
     pub(super) writes: Vec<Write>,
 }
 
+fn number(value: &FactValue) -> i64 {
+    match value {
+        FactValue::Number(n) => *n,
+        _ => 0,
+    }
+}
+
 impl Timeline {
     /// A fact that is not, from the beginning.
     pub(super) fn gone() -> Self {
@@ -89,15 +97,18 @@ impl Timeline {
             group.fate == Fate::Open && group.session == by
         });
         if let Some(own) = own {
-            let mut list = SmallVec::new();
-            list.push(Candidate {
-                value: &own.value,
-                cause: groups.cause(own.group, own.at),
-            });
-            return Candidates {
-                list,
-                sure: !own.doubt,
-            };
+            let of_it = |w: &&Write| w.group == own.group && w.at == own.at;
+            let list: SmallVec<[Candidate<'_>; 2]> = self
+                .writes
+                .iter()
+                .filter(of_it)
+                .map(|w| Candidate {
+                    value: &w.value,
+                    cause: groups.cause(w.group, w.at),
+                })
+                .collect();
+            let sure = list.len() == 1 && !own.doubt;
+            return Candidates { list, sure };
         }
         let mut list: SmallVec<[Candidate<'_>; 2]> = SmallVec::new();
         let mut sure = true;
@@ -155,6 +166,57 @@ impl Timeline {
             let group = groups.get(w.group);
             !w.doubt && w.group != write.group && group.is_done_before(start) && until < group.from
         })
+    }
+
+    /// The fact as it is but for one group.
+    pub(super) fn without(&self, group: Option<u64>) -> Cow<'_, Timeline> {
+        if !self.writes.iter().any(|w| Some(w.group) == group) {
+            return Cow::Borrowed(self);
+        }
+        let mut rest = self.clone();
+        rest.writes.retain(|w| Some(w.group) != group);
+        Cow::Owned(rest)
+    }
+
+    /// Of a fact that is only added to: the least and the most that it may be for `by` in the span.
+    pub(super) fn bounds(&self, groups: &Groups, span: Span, by: SessionId) -> (i64, i64) {
+        let base = number(&self.base.value);
+        let (mut least, mut most) = (base, base);
+        for write in &self.writes {
+            let group = groups.get(write.group);
+            let own = group.fate == Fate::Open && group.session == by;
+            let more = number(&write.value);
+            if own || group.is_done_before(span.sent) {
+                least += more;
+            }
+            if own || group.is_visible_by(span.answered) {
+                most += more;
+            }
+        }
+        (least, most)
+    }
+
+    /// Of a fact that is only added to: moves into the base what is done before the horizon.
+    pub(super) fn add_up(&mut self, groups: &Groups, horizon: Tick) {
+        let mut sum = number(&self.base.value);
+        let mut since = self.base.since;
+        let before = self.writes.len();
+        self.writes.retain(|w| {
+            let group = groups.get(w.group);
+            let done = group.is_done_before(horizon);
+            if done {
+                sum += number(&w.value);
+                since = since.max(group.until.expect("what is done has an end"));
+            }
+            !done
+        });
+        if self.writes.len() < before {
+            self.base = Base {
+                value: FactValue::Number(sum),
+                by: None,
+                since,
+            };
+        }
     }
 
     /// Forgets the writes of a group, from the op `from` on.

@@ -193,27 +193,39 @@ fn is_clustered(query: &Query, table: &Table, lines: &[(Row, Vec<Value>)], answe
     }
 }
 
-/// The rows that a query of one partition answers, by their positions, in their order; `None`: the shared cells alone.
-pub(crate) fn rows_in_order(
+/// A row of an answer: its partition, its position in it (`None`: the shared cells alone), and what is answered of it.
+pub(crate) type Placed = (u64, Option<u64>, Vec<Value>);
+
+/// The rows that a query of columns answers, in their order; partition by partition, and `true` where nothing says in which order
+/// the partitions come.
+pub(crate) fn in_blocks(
     query: &Query,
     schema: &Schema,
     contents: &BTreeMap<Part, Content>,
     semantics: &Semantics,
-) -> Vec<Option<u64>> {
+) -> (Vec<Vec<Placed>>, bool) {
     let table = schema.table(query.table);
-    let position = |row: &Row| {
-        let keys = table.definition().clustering.iter();
-        let key: Vec<Value> = keys.map(|k| get(row, k.column.id)).collect();
-        table.rows().deflate(&key)
+    let key = |row: &Row, keys: &[datagen::schema::KeyColumn]| -> Vec<Value> {
+        keys.iter().map(|k| get(row, k.column.id)).collect()
     };
-    let lines = lines(query, schema, contents, semantics, true);
-    let mut rows: Vec<Option<u64>> = lines.iter().map(|(row, _)| position(row)).collect();
-    rows.sort_unstable();
-    if is_backwards(query, table) {
-        rows.reverse();
+    let definition = table.definition();
+    let mut blocks: BTreeMap<u64, Vec<Placed>> = BTreeMap::new();
+    for (row, line) in lines(query, schema, contents, semantics, true) {
+        let part = table.partitions().deflate(&key(&row, &definition.partition));
+        let part = part.expect("a key of ours");
+        let position = table.rows().deflate(&key(&row, &definition.clustering));
+        blocks.entry(part).or_default().push((part, position, line));
     }
-    rows.truncate(query.limit.map_or(usize::MAX, |n| n as usize));
-    rows
+    let mut blocks: Vec<Vec<Placed>> = blocks.into_values().collect();
+    for block in &mut blocks {
+        block.sort_by_key(|(_, position, _)| *position);
+        if is_backwards(query, table) {
+            block.reverse();
+        }
+        block.truncate(query.limit.map_or(usize::MAX, |n| n as usize));
+    }
+    blocks.sort_by_key(|block| datagen::ring::token(table, block[0].0));
+    (blocks, matches!(query.parts, Parts::In(_)))
 }
 
 /// Whether an answer can be cut into these pieces, each used once.

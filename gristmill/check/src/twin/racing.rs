@@ -211,7 +211,7 @@ pub(crate) fn alone(judge: &Judge, a: &Answered) -> Alone {
             }
         }
         let right = query::gives(&plain, &schema, &contents, &seen, &judge.semantics, true);
-        if right && (ttls == 0 || live(judge, &plain, &contents, &left, a)) {
+        if right && (ttls == 0 || live(judge, &plain, &contents, (&seen, &left), a)) {
             fits.insert(chosen.iter().map(|(u, ..)| *u).collect());
         }
     }
@@ -234,20 +234,19 @@ fn ttls_of(query: &history::Query, schema: &Schema) -> usize {
     }
 }
 
-/// Whether the cells of an answer, whose rows are right, have the times to live that they may have.
+/// Whether the rows of an answer have the times to live that they may have. The answer: its rows, and the times behind each.
 fn live(
     judge: &Judge,
     query: &history::Query,
     contents: &BTreeMap<Part, Content>,
-    left: &[Vec<Value>],
+    (seen, left): (&[Vec<Value>], &[Vec<Value>]),
     a: &Answered,
 ) -> bool {
     let schema = judge.history.schema(a.address.lts);
     let table = schema.table(query.table);
-    let (Some(content), Select::Columns(columns)) = (contents.values().next(), &query.select) else {
+    let Select::Columns(columns) = &query.select else {
         return false;
     };
-    let rows = query::rows_in_order(query, &schema, contents, &judge.semantics);
     let cells = columns.iter().filter(|c| is_cell(table, **c));
     let cells = cells.filter_map(|c| match table.place(*c) {
         Place::Regular(_) => Some((*c, true)),
@@ -255,17 +254,43 @@ fn live(
         Place::Partition(_) | Place::Clustering(_) => None,
     });
     let cells: Vec<(ColumnId, bool)> = cells.collect();
-    rows.iter().zip(left).all(|(row, left)| {
-        cells.iter().zip(left).all(|((column, regular), seen)| {
-            let place = (row.filter(|_| *regular), *column);
-            let stands = *regular && row.is_none();
-            match (content.lives.get(&place).filter(|_| !stands), seen) {
+    let is_row = |(part, row, line): &query::Placed, at: usize| {
+        let part = Part {
+            table: query.table,
+            position: *part,
+        };
+        let lives = |(column, regular): (ColumnId, bool), seen: &Value| {
+            let place = (row.filter(|_| regular), column);
+            let stands = regular && row.is_none();
+            match (contents[&part].lives.get(&place).filter(|_| !stands), seen) {
                 (None, Value::Null) => true,
                 (Some((lts, ttl)), Value::Int(n)) => still(judge, *lts, *ttl, a).contains(n),
                 _ => false,
             }
-        })
-    })
+        };
+        seen[at] == *line && cells.iter().zip(&left[at]).all(|(cell, seen)| lives(*cell, seen))
+    };
+    let (blocks, any_order) = query::in_blocks(query, &schema, contents, &judge.semantics);
+    if blocks.iter().map(Vec::len).sum::<usize>() != seen.len() {
+        return false;
+    }
+    let mut orders = vec![(Vec::new(), 0)];
+    for _ in &blocks {
+        let mut longer = Vec::new();
+        for (order, at) in &orders {
+            let next = (0..blocks.len()).filter(|i| !order.contains(i));
+            for i in next.take(if any_order { usize::MAX } else { 1 }) {
+                let block: &[query::Placed] = &blocks[i];
+                if (*at..).zip(block).all(|(at, row)| is_row(row, at)) {
+                    let mut order: Vec<usize> = order.clone();
+                    order.push(i);
+                    longer.push((order, at + block.len()));
+                }
+            }
+        }
+        orders = longer;
+    }
+    !orders.is_empty()
 }
 
 /// The seconds that a value may have still to live.

@@ -9,7 +9,8 @@ use clap::ArgMatches;
 use datagen::value::Type;
 use report::text::{runs, table};
 use run::fault::FAULTS;
-use run::plan::keys;
+use run::parallel::{LIES, Lie};
+use run::plan::{keys, scenarios};
 use std::path::PathBuf;
 use targets::{FLAWS, OpenOptions, SCHEMES, Teller};
 
@@ -19,7 +20,12 @@ pub(super) fn list(given: &ArgMatches, out: &mut Out) -> Result<Exit, Problem> {
         "targets" => rows(SCHEMES.iter().map(|s| [s.form, s.words])),
         "workloads" => workloads(),
         "actions" => actions(),
-        "lies" => FLAWS.iter().map(lie).collect(),
+        "lies" => FLAWS
+            .iter()
+            .map(lie)
+            .chain(LIES.iter().map(of_statements))
+            .collect(),
+        "scenarios" => rows(scenarios().map(|(name, words, wants)| [name, words, wants])),
         "faults" => rows(FAULTS.iter().map(|f| [f.name, f.words])),
         "keys" => keys()
             .iter()
@@ -74,6 +80,13 @@ fn lie(line: &targets::FlawLine) -> Vec<String> {
         Teller::Database => "any, in the database",
     };
     vec![line.name.to_owned(), teller.to_owned(), line.does.to_owned()]
+}
+
+/// A lie that sessions of the parallel workload tell.
+fn of_statements(lie: &Lie) -> Vec<String> {
+    [lie.name, "parallel workload", lie.words]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 /// Kinds of statement of the partitions workload, as verdicts count them.

@@ -48,8 +48,16 @@ fn screen_of(smaller: &Smaller, given: &ArgMatches) -> Shrunk {
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     let of = |s: &run::shrink::Sizes| (count(s.sessions), count(s.visits), count(s.tables));
     let mut visits: Vec<(usize, Beside)> = Vec::new();
-    // The first script is that of the tables.
-    for (session, script) in smaller.scripts.iter().enumerate().skip(1) {
+    let statements = smaller.history.is_empty();
+    // What is before all sessions (tables, or the statements that make them) is in a script of its own name.
+    for script in &smaller.scripts {
+        let number = script
+            .name
+            .strip_prefix("session")
+            .and_then(|n| n.strip_suffix(".sql"));
+        let Some(session) = number.and_then(|n| n.parse().ok()) else {
+            continue;
+        };
         for doing in &script.doings {
             let beside = Beside {
                 session,
@@ -60,13 +68,17 @@ fn screen_of(smaller: &Smaller, given: &ArgMatches) -> Shrunk {
         }
     }
     visits.sort_by_key(|(at, _)| *at);
-    let names: Vec<&str> = smaller.scripts.iter().map(|s| s.name.as_str()).collect();
+    let mut names: Vec<&str> = smaller.scripts.iter().map(|s| s.name.as_str()).collect();
+    if !statements {
+        names.insert(0, HISTORY);
+    }
     let folder = smaller.folder.display();
     let store = match text(given, "out") {
         store if Path::new(store) == Path::new(history::artefact::STORE) => String::new(),
         store => format!(" --out {store}"),
     };
     Shrunk {
+        statements,
         before: of(&smaller.before),
         after: of(&smaller.after),
         tries: smaller.tries,
@@ -75,7 +87,7 @@ fn screen_of(smaller: &Smaller, given: &ArgMatches) -> Shrunk {
         again: smaller.again.into(),
         cut_short: smaller.cut_short.unwrap_or_default().to_owned(),
         visits: visits.into_iter().map(|(_, visit)| visit).collect(),
-        written: format!("{folder}/{{{HISTORY}, {}}}", names.join(", ")),
+        written: format!("{folder}/{{{}}}", names.join(", ")),
         replay: format!("gristmill replay {folder}{store}"),
     }
 }

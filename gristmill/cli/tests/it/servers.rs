@@ -266,12 +266,24 @@ fn psql_loads_an_exported_data_set_and_it_is_what_the_plan_says() {
     };
     let url = format!("postgres://gristmill@127.0.0.1:{port}/postgres");
     let environment = [("PGPASSWORD", password.as_str())];
-    for (form, seed, scripts) in [
-        ("csv", "7", &["load.sql"][..]),
-        ("insert", "8", &["schema.sql", "data.sql"]),
+    for (to, form, seed, scripts, discipline) in [
+        ("csv", "csv", "7", &["load.sql"][..], "ordered"),
+        ("insert", "insert", "8", &["schema.sql", "data.sql"], "ordered"),
+        ("dated", "csv", "9", &["load.sql"], "lww"),
     ] {
         let args = [
-            "export", &url, "--seed", seed, "--visits", "900", "--as", form, "--to", form,
+            "export",
+            &url,
+            "--seed",
+            seed,
+            "--visits",
+            "900",
+            "--as",
+            form,
+            "--to",
+            to,
+            "--discipline",
+            discipline,
         ];
         let said = desk.run_with(&args, &environment);
         assert_eq!(said.code, Some(0), "{said:?}");
@@ -279,7 +291,7 @@ fn psql_loads_an_exported_data_set_and_it_is_what_the_plan_says() {
             let mut command = Command::new("psql");
             command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", &url, "-f", script]);
             let loaded = command
-                .current_dir(desk.path().join(form))
+                .current_dir(desk.path().join(to))
                 .envs(environment)
                 .output()
                 .unwrap();
@@ -289,8 +301,8 @@ fn psql_loads_an_exported_data_set_and_it_is_what_the_plan_says() {
                 String::from_utf8_lossy(&loaded.stderr)
             );
         }
-        let said = desk.run_with(&["check", form, "--target", &url], &environment);
-        assert_eq!(said.code, Some(0), "{form}: {said:?}");
+        let said = desk.run_with(&["check", to, "--target", &url], &environment);
+        assert_eq!(said.code, Some(0), "{to}: {said:?}");
         assert!(
             said.out
                 .starts_with("clean: what postgres://gristmill@127.0.0.1:"),

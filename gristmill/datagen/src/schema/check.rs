@@ -77,9 +77,9 @@ pub fn option_refusal(option: &str) -> Option<(String, &'static str)> {
     let (name, value) = (name.trim(), value.trim());
     let number = value.parse::<u64>();
     match name {
-        "default_time_to_live" if number != Ok(0) => Some((
+        "default_time_to_live" if !number.as_ref().is_ok_and(|seconds| *seconds <= TTL_MAX) => Some((
             option.to_owned(),
-            "leave it out, and have visits write with a time to live: `ttl-in-16` of [workload.lww]",
+            "give whole seconds, at most 630720000 (20 years), or leave it out",
         )),
         "gc_grace_seconds" if number.as_ref().is_ok_and(|seconds| *seconds < GC_GRACE_MIN) => Some((
             option.to_owned(),
@@ -92,7 +92,25 @@ pub fn option_refusal(option: &str) -> Option<(String, &'static str)> {
     }
 }
 
+/// The longest time to live that CQL takes, in seconds.
+const TTL_MAX: u64 = 20 * 365 * 86_400;
+
+/// How long what is written without a time to live lives in a table with this option, in seconds; `None`: for ever, or it is
+/// another option.
+pub(super) fn time_to_live(option: &str) -> Option<u32> {
+    let (name, value) = option.split_once('=')?;
+    let seconds = value.trim().parse().ok().filter(|seconds| *seconds > 0);
+    seconds.filter(|_| name.trim() == "default_time_to_live")
+}
+
 pub(super) fn options(table: &Definition) -> Result<(), SchemaError> {
+    if table.counts() && table.time_to_live().is_some() {
+        return Err(SchemaError::TableOption {
+            table: table.name.clone(),
+            what: "default_time_to_live beside counters".to_owned(),
+            remedy: "leave it out: a counter lives for ever",
+        });
+    }
     match table.options.iter().find_map(|option| option_refusal(option)) {
         None => Ok(()),
         Some((what, remedy)) => Err(SchemaError::TableOption {

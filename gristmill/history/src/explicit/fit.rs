@@ -445,9 +445,6 @@ impl Fit<'_> {
                 }
             }
         }
-        if query.extras.ttls && !matches!(query.parts, Parts::One(_)) {
-            (self.say)("`ttls` are read of one partition".to_owned());
-        }
         match &query.rows {
             RowChoice::All => {}
             _ if query.from == From::Shared => (self.say)("`of-shared` reads no rows".to_owned()),

@@ -1,6 +1,6 @@
 //! The likely state: what the model believes to be there, as plain data to draw on.
 
-use crate::parallel::{Facet, FactValue, Name, Object, ObjectId, ObjectKind};
+use crate::parallel::{ColumnEdit, Facet, FactValue, Name, Object, ObjectId, ObjectKind, Piece};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -105,6 +105,20 @@ impl Catalog {
                 self.names.remove(&old);
             }
             self.names.insert(new, id);
+        }
+    }
+
+    /// Changes a column in one respect; nothing where the object or the column is not there.
+    pub fn edit(&mut self, id: ObjectId, piece: Piece, edit: &ColumnEdit) {
+        let Some(object) = self.objects.get_mut(&id) else {
+            return;
+        };
+        if let Some(column) = Arc::make_mut(object)
+            .columns
+            .iter_mut()
+            .find(|c| c.piece == piece)
+        {
+            *column = edit.of(column);
         }
     }
 

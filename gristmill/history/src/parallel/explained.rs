@@ -61,10 +61,14 @@ pub enum Question {
     OtherKind,
     /// A column or constraint of that name is not there.
     PartGone,
+    /// A column or constraint of that name may not have been there when the session last looked at the schema.
+    PartUnseen,
     /// A column or constraint of that name is there.
     PartTaken,
     /// Something that the statement names has been changed.
     Redefined,
+    /// What a view stands on is not there as it was when the view was made.
+    Dangles,
     /// Something needs it.
     Dependents,
     /// Another session, or a cursor of this one, has it in use.
@@ -83,6 +87,8 @@ pub enum Question {
     CanRaise(DataError),
     /// The schema is being changed.
     CatalogRace,
+    /// A type or function that it needs was dropped while that which needs it was made: the server locks neither.
+    Orphaned,
     /// The transaction may not write.
     ReadOnly,
     /// The transaction had failed before.
@@ -107,8 +113,10 @@ impl Question {
             Self::Taken => "the name is taken",
             Self::OtherKind => "the name is of something else",
             Self::PartGone => "the column or constraint is gone",
+            Self::PartUnseen => "the session had not yet seen the column or constraint",
             Self::PartTaken => "the column or constraint is there",
             Self::Redefined => "it was changed",
+            Self::Dangles => "what a view stands on has changed",
             Self::Dependents => "something needs it",
             Self::InUse => "it is in use",
             Self::Lacks => "the role lacks the right",
@@ -120,6 +128,7 @@ impl Question {
             Self::Overlap => "another session is at work",
             Self::CanRaise(error) => return format!("the values can do it ({error:?})"),
             Self::CatalogRace => "the schema is being changed",
+            Self::Orphaned => "a type or function that it needs was dropped under it",
             Self::ReadOnly => "the transaction may not write",
             Self::FailedTransaction => "the transaction had failed",
             Self::TransactionState => "it is not taken in this state of the transaction",
@@ -158,6 +167,8 @@ pub enum Cause {
     Limit(Limit, Option<At>),
     /// So it was from the beginning, or so the catalogue said at that tick.
     Base(Tick),
+    /// Others do such things to the server, as whoever runs us said.
+    Others,
     /// A part of the statement itself.
     Statement,
 }
@@ -180,6 +191,7 @@ impl fmt::Display for Cause {
             Self::Limit(limit, Some(at)) => write!(f, "{limit:?} limit set by {at}"),
             Self::Limit(limit, None) => write!(f, "{limit:?} limit of the run"),
             Self::Base(tick) => write!(f, "settled at {}", tick.0),
+            Self::Others => f.write_str("others, as `outside` says"),
             Self::Statement => f.write_str("the statement itself"),
         }
     }
@@ -275,8 +287,6 @@ pub enum Explained {
         /// Whether the failure was drawn on purpose.
         aimed: bool,
     },
-    /// On the list of known bugs, by its number.
-    KnownBug(u32),
     /// Our generator made a wrong statement (C8): counted, with a ceiling of its own.
     Ours {
         /// The server's code.

@@ -166,6 +166,13 @@ pub enum Expr {
     Scalar(Box<Query>),
     /// `nextval` of a sequence: the slot of the statement. Its effect is outside of transactions.
     NextValue(u8),
+    /// A call of the function in a slot.
+    Routine {
+        /// Which.
+        slot: u8,
+        /// Its arguments.
+        args: Vec<Expr>,
+    },
 }
 
 /// A key of an order.
@@ -214,6 +221,7 @@ impl Expr {
     pub fn each<'a>(&'a self, see: &mut dyn FnMut(Below<'a>)) {
         match self {
             Self::Column { .. } | Self::Constant(..) | Self::Parameter(..) | Self::NextValue(_) => {}
+            Self::Routine { args, .. } => args.iter().for_each(|e| see(Below::Expr(e))),
             Self::Call { args, filter, .. } => {
                 args.iter().for_each(|e| see(Below::Expr(e)));
                 filter.iter().for_each(|e| see(Below::Expr(e)));

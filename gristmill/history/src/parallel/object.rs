@@ -1,5 +1,6 @@
 //! An object as the model believes it to be, and the facets by which it changes.
 
+use crate::parallel::expr::Expr;
 use crate::parallel::{KeptName, Name, ObjectId, Piece, Statement, Type};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -31,12 +32,10 @@ pub enum Facet {
     Grant(ObjectId, Right),
     /// Whether the role is a member of this one: [`FactValue::Flag`].
     Member(ObjectId),
+    /// The row of a ledger with this key: [`FactValue::Number`], or [`FactValue::Gone`].
+    Cell(u64),
     /// Its rows as a whole: only in touches (a read or write of data).
     Rows,
-    /// The row with this run-wide unique key: [`FactValue::Flag`].
-    Key(u64),
-    /// Which writer's value the row with this key has: [`FactValue::Writer`].
-    Value(u64),
     /// A setting or comment that nothing else leans on: only in touches.
     Comment,
 }
@@ -59,8 +58,8 @@ pub enum FactValue {
     Constraint(Constraint),
     /// A definition.
     Definition(Arc<Statement>),
-    /// The op that wrote a value.
-    Writer(u64),
+    /// The value of a row of a ledger, or what is added to it.
+    Number(i64),
 }
 
 /// A column of a relation.
@@ -80,6 +79,35 @@ pub struct Column {
     pub generated: bool,
     /// Whether no DDL may drop or narrow it (P26).
     pub protected: bool,
+}
+
+/// One respect in which a column changes: what others change of it meanwhile stays as they made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ColumnEdit {
+    /// It is called so from now on.
+    Name(KeptName),
+    /// It is of this type.
+    Type(Type),
+    /// Whether NULL is refused.
+    NotNull(bool),
+    /// Whether it has a default.
+    Default(bool),
+}
+
+impl ColumnEdit {
+    /// The column with the change.
+    #[must_use]
+    pub fn of(&self, column: &Column) -> Column {
+        let mut column = column.clone();
+        match self {
+            Self::Name(name) => column.name = name.clone(),
+            Self::Type(ty) => column.ty = *ty,
+            Self::NotNull(yes) => column.not_null = *yes,
+            Self::Default(yes) => column.has_default = *yes,
+        }
+        column
+    }
 }
 
 /// What a constraint demands.
@@ -116,6 +144,8 @@ pub struct Constraint {
     pub valid: bool,
     /// Whether it is checked at COMMIT.
     pub deferred: bool,
+    /// What a CHECK demands, over the one column that it has, where an oracle can ask for it.
+    pub predicate: Option<Box<Expr>>,
 }
 
 /// How long an object lives.
@@ -159,6 +189,26 @@ pub enum Right {
     Own,
 }
 
+/// What the values of a ledger mean: a table of (key, value) that only statements write whose effect on each row is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ledger {
+    /// Rows come and go; a value names the statement that wrote it.
+    Cells,
+    /// Rows stay; values are only added to.
+    Counters,
+    /// Rows stay; what one gains another loses, so the sum stays as it began: [`Ledger::BALANCE`] a row.
+    Bank,
+}
+
+impl Ledger {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Cells, Self::Counters, Self::Bank];
+
+    /// What each row of a bank begins with.
+    pub const BALANCE: i64 = 1_000;
+}
+
 /// What only one kind of object has.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -178,6 +228,13 @@ pub enum Detail {
         partial: bool,
         /// Whether some key is an expression.
         expression: bool,
+    },
+    /// A table whose every row the model knows.
+    Ledger {
+        /// What its values mean.
+        of: Ledger,
+        /// Its keys are below this.
+        keys: u64,
     },
     /// A trigger.
     Trigger {
@@ -294,7 +351,6 @@ impl Object {
             (Facet::DependsOn(other), FactValue::Flag(yes)) => put(&mut self.depends, other, yes),
             (Facet::Grant(role, right), FactValue::Flag(yes)) => put(&mut self.grants, (role, right), yes),
             (Facet::Member(role), FactValue::Flag(yes)) => put(&mut self.members, role, yes),
-            (Facet::Key(_), FactValue::Flag(_)) | (Facet::Value(_), FactValue::Writer(_)) => {}
             (facet, value) => panic!("{facet:?} of {} cannot be {value:?}", self.id),
         }
     }

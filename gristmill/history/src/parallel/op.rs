@@ -2,8 +2,8 @@
 
 use crate::Level;
 use crate::parallel::{
-    At, Constraint, Facet, FactValue, KeptName, Name, Object, ObjectId, Piece, Question, Right, Space,
-    Statement,
+    At, ColumnEdit, Constraint, Facet, FactValue, KeptName, Name, Object, ObjectId, Piece, Question, Right,
+    Space, Statement,
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -29,6 +29,9 @@ pub enum Family {
     Session,
     /// Vacuum, analyze, checkpoints, restarts.
     Lifecycle,
+    /// Statements whose one row tells whether it is right: its left half must equal its right half. What that leans on beside
+    /// the tables is in touches of [`Mode::Uses`].
+    Oracle,
 }
 
 /// What a slot of an op means. Slots are numbered by their place in [`Op::slots`].
@@ -80,8 +83,6 @@ pub enum Mode {
     Redefines,
     /// Takes it away.
     Removes,
-    /// Changes who may do what.
-    Grants,
 }
 
 /// One thing that an op does with one facet of what is in a slot.
@@ -95,18 +96,6 @@ pub struct Touch {
     pub mode: Mode,
     /// The right that it takes, where it takes one.
     pub right: Option<Right>,
-}
-
-/// Keys of a tracked table that a write makes or takes away (P27).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum KeyChange {
-    /// These are inserted.
-    Insert(Vec<u64>),
-    /// These are deleted, where they are there.
-    Delete(Vec<u64>),
-    /// All are gone.
-    Clear,
 }
 
 /// What a setting bounds while it is in force.
@@ -150,8 +139,29 @@ pub enum FrameOp {
 pub enum Effect {
     /// The object in this slot ([`Target::New`]) is there, as described: columns, constraints, what it depends on, all at once.
     Create(u8, Box<Object>),
-    /// A facet of the object in the slot has another value. A column or constraint that is renamed is set with its new name.
+    /// A facet of the object in the slot has another value. A constraint that is renamed is set with its new name.
     Set(u8, Facet, FactValue),
+    /// A column of the object in the slot changes in one respect.
+    Edit(u8, Piece, ColumnEdit),
+    /// A row of the ledger in the slot, if the statement touched a row at all.
+    Cell {
+        /// The ledger.
+        slot: u8,
+        /// The key of the row.
+        key: u64,
+        /// What becomes of it.
+        change: CellChange,
+    },
+    /// No effect: the answer's rows are (key, value) of the ledger in the slot, of every row with a key in the range, and are
+    /// held against what is known of them; of a bank its one row is (number of rows, sum of values).
+    Watch {
+        /// The ledger.
+        slot: u8,
+        /// The first key.
+        from: u64,
+        /// The last.
+        to: u64,
+    },
     /// The object in `slot` has the name in slot `to` ([`Target::Free`]) from now on.
     Rename {
         /// Which object.
@@ -201,8 +211,36 @@ pub enum Effect {
     Role(Option<ObjectId>),
     /// The object in the slot has at most so many rows more.
     Rows(u8, u64),
-    /// Keys of the tracked table in the slot.
-    Keys(u8, KeyChange),
+}
+
+impl Effect {
+    /// The name that it gives to a column or constraint of a relation that is there: slot, which part, name.
+    pub fn names_part(&self) -> Option<(u8, Facet, &KeptName)> {
+        match self {
+            Self::Set(slot, facet, FactValue::Column(column)) => Some((*slot, *facet, &column.name)),
+            Self::Set(slot, facet, FactValue::Constraint(constraint)) => {
+                Some((*slot, *facet, &constraint.name))
+            }
+            Self::Edit(slot, piece, ColumnEdit::Name(name)) => Some((*slot, Facet::Column(*piece), name)),
+            _ => None,
+        }
+    }
+}
+
+/// What a statement does to a row of a ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CellChange {
+    /// It is inserted with this value; where it is there, it stays as it is.
+    Insert(i64),
+    /// It has this value, whether it was there or not.
+    Put(i64),
+    /// It has this value, where it was there.
+    Set(i64),
+    /// It is deleted.
+    Delete,
+    /// This is added to it. It is there.
+    Add(i64),
 }
 
 /// Why the values of a statement, not its names, may refuse it. The dialects' rows say which codes.
@@ -289,7 +327,7 @@ pub struct Op {
     pub raises: Vec<DataError>,
     /// Whether it is to fail, and how.
     pub aim: Option<Aim>,
-    /// IF EXISTS, IF NOT EXISTS, OR REPLACE: names of removed objects may be absent, names of new ones taken.
+    /// IF EXISTS, IF NOT EXISTS: names of removed objects may be absent, names of new ones taken.
     pub lenient: bool,
     /// Whether it may leave some of its effects behind when refused (CREATE INDEX CONCURRENTLY).
     pub leftover: bool,
@@ -340,12 +378,26 @@ impl Op {
                 e,
                 Effect::Create(..)
                     | Effect::Set(..)
+                    | Effect::Edit(..)
                     | Effect::Rename { .. }
                     | Effect::Remove { .. }
                     | Effect::RemovePart { .. }
                     | Effect::Swap(..)
             )
         })
+    }
+
+    /// Whether it changes rows of a ledger when it takes effect.
+    pub fn changes_cells(&self) -> bool {
+        self.effects.iter().any(|e| matches!(e, Effect::Cell { .. }))
+    }
+
+    /// Whether the object takes the place of one of its name if there is one, and is new if there is none (OR REPLACE): the op
+    /// names both.
+    pub fn replaces(&self, name: &Name) -> bool {
+        let old = |target: &Target| matches!(target, Target::Object { name: of, .. } if of == name);
+        let new = |target: &Target| matches!(target, Target::New { name: of, .. } if of == name);
+        self.slots.iter().any(old) && self.slots.iter().any(new)
     }
 
     /// What it does to the transaction of its session, if anything.

@@ -1,17 +1,7 @@
 //! A target's errors as data: the row that fits an error says which question must have been answered for it to be right.
 
-use crate::parallel::{Class, Question};
+use crate::parallel::{Class, Question, Type};
 use serde::{Deserialize, Serialize};
-
-/// What an error means for the statement's effects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Applied {
-    /// Nothing of it stays.
-    No,
-    /// It may have been done.
-    Unknown,
-}
 
 /// How well a row is known (P48). A guess that decides a finding is printed with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,20 +40,8 @@ pub struct Row {
     pub question: Question,
     /// Where the captured name must stand.
     pub names: Match,
-    /// What becomes of the statement's effects.
-    pub applied: Applied,
     /// How we know.
     pub source: Source,
-}
-
-/// What an error does to an open transaction (P24).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AfterError {
-    /// The transaction is failed: only its end is taken.
-    Failed,
-    /// The statement is undone, the transaction goes on.
-    Statement,
 }
 
 /// How one target behaves, for the judge.
@@ -73,14 +51,22 @@ pub struct Rules {
     pub of: &'static str,
     /// Errors.
     pub rows: &'static [Row],
-    /// What an error does to a transaction.
-    pub after_error: AfterError,
-    /// Whether DDL is part of a transaction.
-    pub transactional_ddl: bool,
     /// Whether one writer holds up all of the database.
     pub one_writer: bool,
     /// Whether an object that others need is refused to be dropped; otherwise they dangle.
     pub restricts: bool,
+    /// Whether a session may speak of the schema as it last saw it: EXPLAIN of what is gone, ALTER of what is new.
+    pub remembers_schema: bool,
+    /// How the catalogue writes a type. `None`: it does not say, or not so that it could be compared.
+    pub shows: fn(Type) -> Option<String>,
+    /// Whether changes of the schema and upkeep are part of a transaction; otherwise they commit the one that is open, done or
+    /// refused (P16).
+    pub schema_in_transactions: bool,
+    /// Whether statements keep the level of a transaction that a deadlock or conflict has undone, and whether it may write,
+    /// until another one begins or is ended in words.
+    pub keeps_characteristics: bool,
+    /// Whether a primary key has the name that it was given.
+    pub names_primary: bool,
     /// Whether names that differ by case only are one name.
     pub folds_case: bool,
     /// Bytes of a name that are kept.

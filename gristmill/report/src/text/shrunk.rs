@@ -8,6 +8,8 @@ use unicode_width::UnicodeWidthStr;
 /// A finding made small.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shrunk {
+    /// Statements are counted instead of visits: the parallel workload.
+    pub statements: bool,
     /// Sessions, visits, tables of the recorded run.
     pub before: (u64, u64, u64),
     /// The same of what is left.
@@ -73,11 +75,16 @@ pub fn shrinking(at: &Progress, style: Style) -> String {
 
 /// The result: from what to what, how surely it fails, the sessions side by side, where it lies.
 pub fn shrunk(shrunk: &Shrunk, style: Style) -> String {
+    let (one, many) = if shrunk.statements {
+        ("statement", "statements")
+    } else {
+        ("visit", "visits")
+    };
     let of = |(sessions, visits, tables): (u64, u64, u64)| {
         format!(
             "{}, {}, {}",
             counted(sessions, "session", "sessions"),
-            counted(visits, "visit", "visits"),
+            counted(visits, one, many),
             counted(tables, "table", "tables")
         )
     };

@@ -41,6 +41,7 @@ pub(super) fn lines(v: &Verdict, of: &Statements, style: Style) -> String {
         ),
     };
     out += &style.labelled("catalogue", &text);
+    out += &style.labelled("oracles", &oracles(v, of));
     let families: Vec<String> = of
         .families
         .iter()
@@ -83,6 +84,33 @@ pub(super) fn lines(v: &Verdict, of: &Statements, style: Style) -> String {
         out += &style.labelled("not quiet", text);
     }
     out
+}
+
+/// `1,204 compared (norec 80, where 77, …), 12 void (refused 10, …), 7 % of the sessions' time`
+fn oracles(v: &Verdict, of: &Statements) -> String {
+    let compared: u64 = of.oracles.values().map(|o| o.compared).sum();
+    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+    for (why, n) in of.oracles.values().flat_map(|o| &o.void) {
+        *reasons.entry(why).or_default() += n;
+    }
+    let list = |all: Vec<String>| match all.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", all.join(", ")),
+    };
+    let by = of.oracles.iter().filter(|(_, o)| o.compared > 0);
+    let by = by.map(|(name, o)| format!("{} {}", name.trim_start_matches("oracle-"), number(o.compared)));
+    let why = reasons.iter().map(|(why, n)| format!("{why} {}", number(*n)));
+    let mut text = format!(
+        "{} compared{}, {} void{}",
+        number(compared),
+        list(by.collect()),
+        number(reasons.values().sum()),
+        list(why.collect())
+    );
+    if let Some(share) = v.setup.get("oracles") {
+        text += &format!(", {share}");
+    }
+    text
 }
 
 /// `42P01 stale name, the name is gone: 803`

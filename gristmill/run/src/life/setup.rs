@@ -66,7 +66,10 @@ pub(crate) fn open_target(
     let mut options = OpenOptions::new(folder, &plan.prefix);
     options.sessions = plan.sessions;
     options.seed = plan.seed.0;
-    options.lies = crate::plan::lies(&plan.lies);
+    if plan.parallel.is_none() {
+        // Those of the parallel workload are told by its own sessions.
+        options.lies = crate::plan::lies(&plan.lies);
+    }
     options.level = Some(plan.level);
     options.discipline = plan.discipline;
     options.lock_step = plan.pace == Pace::LockStep;

@@ -3,7 +3,7 @@ mod agents;
 mod changes;
 mod kept;
 mod lww;
-mod mysql;
+pub(crate) mod mysql;
 mod paced;
 mod pooled;
 pub(crate) mod postgres;

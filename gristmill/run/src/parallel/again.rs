@@ -12,7 +12,7 @@ use super::trace::{self, Record, TraceError};
 use history::SessionId;
 use history::parallel::{Answer, At, Op, Said};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,6 +33,8 @@ struct Statement {
     /// How many statements of each session had ended when it was sent; index 0 is session 0's, always 0.
     after: Vec<u64>,
     answer: Option<Answer>,
+    /// Its session had a new connection before it.
+    fresh: bool,
 }
 
 /// A recorded run.
@@ -98,17 +100,28 @@ impl Recorded {
         let mut events: Vec<(u64, Record<'_>)> = records
             .into_iter()
             .filter_map(|record| match &record {
-                Record::Sent { tick, .. } | Record::Answered { tick, .. } => Some((tick.0, record)),
+                Record::Sent { tick, .. } | Record::Answered { tick, .. } | Record::Opened { tick, .. } => {
+                    Some((tick.0, record))
+                }
                 _ => None,
             })
             .collect();
         events.sort_by_key(|(tick, _)| *tick);
+        let mut fresh: BTreeSet<SessionId> = BTreeSet::new();
         for (_, record) in events {
             match record {
+                Record::Opened {
+                    session, incarnation, ..
+                } => {
+                    if incarnation > 1 {
+                        fresh.insert(session);
+                    }
+                }
                 Record::Sent { op, sql, copy, .. } => {
                     let of = sessions.entry(op.at.session).or_default();
                     place.insert(op.at, of.len());
                     of.push(Statement {
+                        fresh: fresh.remove(&op.at.session),
                         op: Arc::new(op.into_owned()),
                         sql: sql.into(),
                         copy: copy.map(Into::into),
@@ -196,6 +209,7 @@ impl Source for Again {
             op: Arc::clone(&statement.op),
             sql: Arc::clone(&statement.sql),
             copy: statement.copy.clone(),
+            fresh: statement.fresh,
         })
     }
 

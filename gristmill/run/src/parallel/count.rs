@@ -1,7 +1,8 @@
 //! What is counted while a parallel run lives: attempts and outcomes by action, errors by code, class and witness.
 
+use check::parallel::{Compared, Judged};
 use history::parallel::{Class, Explained, Op, Question, Said};
-use history::verdict::{ActionCount, ErrorCount};
+use history::verdict::{ActionCount, ErrorCount, OracleCount};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct Counts {
     /// Statements that were answered.
     pub(crate) statements: AtomicU64,
+    /// Oracles whose sides were compared.
+    pub(crate) compared: AtomicU64,
     by: Mutex<By>,
 }
 
@@ -26,6 +29,11 @@ pub(crate) struct By {
     pub(crate) aimed: u64,
     pub(crate) refused: u64,
     pub(crate) unknown: u64,
+    /// Oracles by name.
+    pub(crate) oracles: BTreeMap<String, OracleCount>,
+    /// Nanoseconds of oracles, and of all statements.
+    pub(crate) oracle_ns: u64,
+    pub(crate) all_ns: u64,
     /// Statements that are our own mistake.
     pub(crate) ours: u64,
     /// Quiet points at which the catalogue was compared, and objects compared there.
@@ -36,11 +44,24 @@ pub(crate) struct By {
 }
 
 impl Counts {
-    /// One answered statement.
-    pub(crate) fn answer(&self, op: &Op, sql: &str, said: &Said, explained: &Explained) {
+    /// One answered statement, and how long it took.
+    pub(crate) fn answer(&self, op: &Op, sql: &str, said: &Said, judged: &Judged, ns: u64) {
         self.statements.fetch_add(1, Ordering::Relaxed);
+        let explained = &judged.explained;
         let mut by = self.by.lock();
         let by = &mut *by;
+        by.all_ns += ns;
+        if let Some(compared) = judged.compared {
+            by.oracle_ns += ns;
+            let count = entry(&mut by.oracles, &op.kind);
+            match compared {
+                Compared::Yes => {
+                    count.compared += 1;
+                    self.compared.fetch_add(1, Ordering::Relaxed);
+                }
+                Compared::Void(why) => *entry(&mut count.void, why) += 1,
+            }
+        }
         let action = entry(&mut by.actions, &op.kind);
         action.attempts += 1;
         *entry(&mut by.families, &family(op)) += 1;
@@ -66,7 +87,6 @@ impl Counts {
         let (class, witness) = match explained {
             Explained::Done => ("done", String::new()),
             Explained::Expected { class, question, .. } => (class.word(), question.words()),
-            Explained::KnownBug(number) => ("known bug", format!("number {number}")),
             Explained::Ours { .. } => {
                 by.ours += 1;
                 (Class::Tool.word(), Question::Tool.words())

@@ -7,6 +7,9 @@
 use super::Tongue;
 use super::count::Counts;
 use super::gate::Gate;
+use super::lie::Liar;
+use super::lives::Lives;
+use super::memory::Memory;
 use super::trace::{Record, Trace};
 use crate::RunError;
 use crate::causes::Families;
@@ -18,11 +21,15 @@ use crate::ticks::Ticks;
 use check::parallel::Model;
 use history::SessionId;
 use history::parallel::{At, Fault, Finding};
+use history::verdict::Cause;
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use targets::{Cancel, Identity, Target};
+
+/// The name among the times under which it is kept how long the model's lock was held.
+pub(crate) const MODEL: &str = "the model's lock";
 
 /// Everything that sessions, watch and coordinator look at together.
 pub(crate) struct Floor {
@@ -40,6 +47,9 @@ pub(crate) struct Floor {
     pub(crate) counts: Counts,
     pub(crate) latencies: Latencies,
     pub(crate) found: Found,
+    pub(crate) lives: Lives,
+    pub(crate) memory: Memory,
+    pub(crate) liar: Liar,
     pub(crate) desks: Vec<Desk>,
     pub(crate) notes: Mutex<Vec<String>>,
     pub(crate) doubts: Mutex<BTreeSet<String>>,
@@ -50,6 +60,8 @@ pub(crate) struct Floor {
 /// Findings by cause.
 pub(crate) struct Found {
     pub(crate) causes: Mutex<Families>,
+    /// Those that are tolerated: apart, so that none of them hides another of the same code.
+    pub(crate) tolerated: Mutex<Families>,
     pub(crate) known: Known,
     total: AtomicU64,
 }
@@ -80,9 +92,21 @@ impl Found {
     pub(crate) fn new(known: Known) -> Found {
         Found {
             causes: Mutex::new(Families::default()),
+            tolerated: Mutex::new(Families::default()),
             known,
             total: AtomicU64::new(0),
         }
+    }
+
+    /// Every cause, those that are tolerated last. Those that were met more often than their entry allows are not.
+    pub(crate) fn all(&self) -> Vec<Cause> {
+        let mut tolerated = self.tolerated.lock().sorted();
+        for cause in &mut tolerated {
+            cause.known = self.known.tolerates(&cause.finding, cause.times);
+        }
+        let mut all = self.causes.lock().sorted();
+        all.append(&mut tolerated);
+        all
     }
 
     /// Findings that count against the database so far, repeats included.
@@ -113,6 +137,13 @@ impl Floor {
             counts: Counts::default(),
             latencies: Latencies::default(),
             found: Found::new(parts.known),
+            lives: Lives::default(),
+            memory: Memory::default(),
+            liar: Liar::new(
+                parts.plan.seed.0,
+                parts.target.describe().scheme,
+                &parts.plan.lies,
+            ),
             desks: (0..=sessions).map(|_| Desk::default()).collect(),
             notes: Mutex::default(),
             doubts: Mutex::default(),
@@ -135,10 +166,13 @@ impl Floor {
     /// A finding of the model, or of the run itself.
     pub(crate) fn find(&self, finding: &Finding) {
         let cause = super::words::cause(finding, &self.found.known);
-        let mut causes = self.found.causes.lock();
-        if !cause.known {
+        let families = if cause.known {
+            &self.found.tolerated
+        } else {
             self.found.total.fetch_add(1, Ordering::Relaxed);
-        }
+            &self.found.causes
+        };
+        let mut causes = families.lock();
         if !causes.count(&cause.finding) {
             causes.add(crate::causes::signature(&cause.finding), cause);
         }

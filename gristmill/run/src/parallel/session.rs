@@ -6,20 +6,20 @@
 //!   what it left undecided is decided by then (F6).
 //! * S3 what is drawn depends on (session, number, likely state) only: no clock, no draw of another session.
 
-use super::floor::{Floor, Now};
+use super::floor::{Floor, MODEL, Now};
 use super::gate::Pass;
 use super::trace::{self, Record};
 use crate::RunError;
 use crate::latency::Portion;
 use crate::plan::Length;
 use history::SessionId;
-use history::parallel::{Answer, Explained, Op, Said, TxState};
+use history::parallel::{Answer, Explained, Family, Op, Said, TxState, View};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use targets::{Gone, Identity, SqlSession};
-use workload::parallel::Generator;
+use workload::parallel::{Generator, SCRIPTED, Step};
 
 /// Between two tries to reach a server that is coming back, and between two looks whether a session is gone.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
@@ -41,6 +41,8 @@ pub(crate) struct Drawn {
     pub(crate) op: Arc<Op>,
     pub(crate) sql: Arc<str>,
     pub(crate) copy: Option<Arc<[u8]>>,
+    /// On a new connection.
+    pub(crate) fresh: bool,
 }
 
 impl Drawn {
@@ -50,6 +52,7 @@ impl Drawn {
             sql: rendered.sql.into(),
             copy: rendered.copy.map(Into::into),
             op: Arc::new(op),
+            fresh: false,
         }
     }
 }
@@ -62,6 +65,8 @@ pub(crate) struct Client {
     identity: Option<Identity>,
     incarnation: u32,
     state: TxState,
+    /// Its connection has been made and nothing was sent on it.
+    unused: bool,
     timed: Portion,
 }
 
@@ -123,6 +128,7 @@ impl Client {
             identity: None,
             incarnation: 0,
             state: TxState::Idle,
+            unused: true,
             timed: Portion::default(),
         }
     }
@@ -136,11 +142,18 @@ impl Client {
             let Some(drawn) = source.next(&self.floor, pass) else {
                 return Ok(());
             };
+            // One that an answer has ended was made anew already.
+            if drawn.fresh && !self.unused {
+                self.close()?;
+                self.open()?;
+            }
+            self.unused = false;
             let answer = self.send(drawn)?;
             source.done(&self.floor, &answer);
             if self.session.as_ref().is_none_or(|session| session.broken()) {
                 self.close()?;
                 self.open()?;
+                self.unused = true;
             }
             if self.floor.trace.is_full() {
                 self.floor.doubt(
@@ -153,7 +166,7 @@ impl Client {
 
     fn send(&mut self, drawn: Drawn) -> Result<Answer, RunError> {
         let floor = Arc::clone(&self.floor);
-        let Drawn { op, sql, copy } = drawn;
+        let Drawn { op, sql, copy, .. } = drawn;
         if self.state == TxState::Idle {
             floor.ticks.begin(self.me.0);
         }
@@ -177,8 +190,11 @@ impl Client {
             now.sql = Some(Arc::clone(&sql));
         }
         desk.since_ns.store(sent_ns.max(1), Ordering::SeqCst);
+        // Only an oracle's rows are looked at.
+        let keep = op.family == Family::Oracle;
         let session = self.session.as_mut().expect("it was opened");
-        let answer = session.send(&sql, copy.as_deref(), false, floor.plan.deadline() + GRACE);
+        let answer = session.send(&sql, copy.as_deref(), keep, floor.plan.deadline() + GRACE);
+        let answer = floor.liar.tell(&op, answer);
         desk.since_ns.store(0, Ordering::SeqCst);
         desk.answered.fetch_add(1, Ordering::SeqCst);
         let answered = floor.ticks.take();
@@ -191,11 +207,16 @@ impl Client {
             answer: trace::without_rows(&answer),
         };
         floor.trace.write(&record, Some(&line))?;
-        let judged = floor.model.lock().answered(self.me, answered, &answer);
-        floor.counts.answer(&op, &sql, &answer.said, &judged.explained);
-        floor
-            .latencies
-            .add(&mut self.timed, super::words_of(&op), ns.saturating_sub(sent_ns));
+        let (judged, held) = {
+            let mut model = floor.model.lock();
+            let since = floor.clock.ns();
+            let judged = model.answered(self.me, answered, &answer);
+            (judged, floor.clock.ns() - since)
+        };
+        floor.latencies.add(&mut self.timed, MODEL, held);
+        let took = ns.saturating_sub(sent_ns);
+        floor.counts.answer(&op, &sql, &answer.said, &judged, took);
+        floor.latencies.add(&mut self.timed, super::words_of(&op), took);
         if let Explained::Broken(finding) = &judged.explained {
             floor.find(finding);
         }
@@ -236,9 +257,10 @@ impl Client {
         let floor = Arc::clone(&self.floor);
         let sql = floor.target.sql().expect("the plan was made for such a target");
         let since = floor.clock.elapsed();
-        let session = loop {
+        let (session, connecting) = loop {
+            let connecting = floor.ticks.take();
             match sql.open(self.me) {
-                Ok(session) => break session,
+                Ok(session) => break (session, connecting),
                 Err(_) if floor.clock.elapsed() - since < floor.plan.settle() && !floor.is_over() => {
                     floor.gate.pause(TRY_AGAIN);
                 }
@@ -250,7 +272,11 @@ impl Client {
         self.state = TxState::Idle;
         let identity = session.identity();
         let tick = floor.ticks.take();
-        floor.model.lock().opened(self.me, self.incarnation, tick);
+        floor
+            .model
+            .lock()
+            .opened_since(self.me, self.incarnation, connecting, tick);
+        floor.meets(&identity);
         let record = Record::Opened {
             session: self.me,
             incarnation: self.incarnation,
@@ -324,6 +350,8 @@ pub(crate) struct Drawing {
     number: u64,
     /// How many it may draw; beyond, it only ends its transaction.
     most: u64,
+    /// The script that it is in: what comes next, and what the oracle asked.
+    script: Option<(Step, Option<Arc<Op>>)>,
 }
 
 impl Drawing {
@@ -337,6 +365,7 @@ impl Drawing {
             me,
             number: 0,
             most,
+            script: None,
         }
     }
 }
@@ -374,12 +403,45 @@ impl Source for Drawing {
         let view = floor.model.lock().view(self.me);
         let closing = pass == Pass::Finish || self.number >= self.most;
         self.number += 1;
-        let op = if closing {
-            self.generator.close(&view, self.number)?
-        } else {
-            self.generator.draw(&view, self.number)
-        };
+        if closing {
+            self.script = None;
+            let op = self.generator.close(&view, self.number)?;
+            return Some(Drawn::of(op, floor));
+        }
+        if let Some(drawn) = self.go_on(&view, floor) {
+            return Some(drawn);
+        }
+        let op = self.generator.draw(&view, self.number);
+        if op.kind == SCRIPTED && view.session.tx == TxState::Idle {
+            self.script = Some((Step::Begin, None));
+            return self.go_on(&view, floor);
+        }
         Some(Drawn::of(op, floor))
+    }
+
+    fn done(&mut self, _: &Floor, answer: &Answer) {
+        if !matches!(answer.said, Said::Done { .. }) {
+            self.script = None;
+        }
+    }
+}
+
+impl Drawing {
+    /// The next statement of the script, where it is in one that has more to say.
+    fn go_on(&mut self, view: &View, floor: &Floor) -> Option<Drawn> {
+        while let Some((step, asked)) = self.script.take() {
+            let op = self.generator.step(step, view, self.number, asked.as_deref());
+            let drawn = op.map(|op| Drawn::of(op, floor));
+            let asked = match (step, &drawn) {
+                (Step::Ask, Some(drawn)) => Some(Arc::clone(&drawn.op)),
+                _ => asked,
+            };
+            self.script = step.next().map(|next| (next, asked));
+            if drawn.is_some() {
+                return drawn;
+            }
+        }
+        None
     }
 }
 

@@ -25,8 +25,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Version of the format that this code writes, and the newest that it reads.
-pub(crate) const FORMAT: u32 = 1;
+/// Version of the format that this code writes, and the only one that it reads: ops of another have other numbers.
+pub(crate) const FORMAT: u32 = 2;
 
 /// The file of records.
 pub(crate) const TRACE: &str = "trace";
@@ -180,6 +180,21 @@ fn encode(record: &Record<'_>) -> Vec<u8> {
     bytes
 }
 
+/// Writes a trace of records that are there already.
+pub(crate) fn write_all<'r>(
+    folder: &Path,
+    plan: u64,
+    records: impl Iterator<Item = Record<'r>>,
+) -> Result<(), RunError> {
+    let head = Record::Head { format: FORMAT, plan };
+    let bytes: Vec<u8> = std::iter::once(head)
+        .chain(records)
+        .flat_map(|record| encode(&record))
+        .collect();
+    let path = folder.join(TRACE);
+    std::fs::write(&path, bytes).map_err(|e| RunError::io(path.display().to_string(), e))
+}
+
 /// Why a trace cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
@@ -191,8 +206,8 @@ pub enum TraceError {
         /// What the system said.
         source: io::Error,
     },
-    /// It was written by a newer gristmill, or is something else.
-    #[error("{} is no trace that this gristmill reads (formats up to {FORMAT})", path.display())]
+    /// It was written by another gristmill, or is something else.
+    #[error("{} is no trace that this gristmill reads (it reads format {FORMAT}: run the recorded plan again)", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -208,7 +223,7 @@ pub(crate) fn read(folder: &Path) -> Result<Vec<Record<'static>>, TraceError> {
     })?;
     let records = decode(&bytes);
     match records.first() {
-        Some(Record::Head { format, .. }) if *format <= FORMAT => Ok(records),
+        Some(Record::Head { format, .. }) if *format == FORMAT => Ok(records),
         _ => Err(TraceError::Foreign { path }),
     }
 }
@@ -363,15 +378,15 @@ mod tests {
         }
     }
 
-    /// What format 1 wrote for [`records`], kept: it must still open and say what it said then.
-    const FORMAT_1: &str = "03000000112f3746000105050000006d32d90a010301044d2100000047ae9e130403090601000853454c4543542032010201\
+    /// What format 2 wrote for [`records`], kept: it must still open and say what it said then.
+    const FORMAT_2: &str = "030000008887d072000205050000006d32d90a010301044d2100000047ae9e130403090601000853454c4543542032010201\
          010161020100010102780a020701010d0000003e5b0c5f0508000308646561646c696e65";
 
     #[test]
-    fn a_trace_of_format_1_still_opens_and_says_what_it_said_then() {
-        let bytes: Vec<u8> = (0..FORMAT_1.len())
+    fn a_trace_of_format_2_still_opens_and_says_what_it_said_then() {
+        let bytes: Vec<u8> = (0..FORMAT_2.len())
             .step_by(2)
-            .map(|i| u8::from_str_radix(&FORMAT_1[i..i + 2], 16).unwrap())
+            .map(|i| u8::from_str_radix(&FORMAT_2[i..i + 2], 16).unwrap())
             .collect();
         assert_eq!(decode(&bytes), records());
     }

@@ -1,9 +1,10 @@
 //! What a parallel run ends with: the worst wins, and what explained nothing is no check.
 
 use super::Loaded;
-use super::floor::Floor;
+use super::floor::{Floor, MODEL};
+use crate::plan::Scenario;
 use crate::verdict::FORMAT;
-use history::verdict::{ErrorCount, Latency, Statements};
+use history::verdict::{ErrorCount, Latency, OracleCount, Statements};
 use history::{Counts, Status, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use targets::Facts;
@@ -18,14 +19,27 @@ const OURS_PERMILLE: u64 = 5;
 /// How long each action took. What is a read and what a write is not told by an action's name.
 fn latency(floor: &Floor) -> BTreeMap<String, Latency> {
     let mut latency = crate::latency::summary(&floor.latencies.buckets());
-    latency.retain(|name, _| name != Latency::READS && name != Latency::WRITES);
+    let others = [Latency::READS, Latency::WRITES, MODEL];
+    latency.retain(|name, _| !others.contains(&name.as_str()));
     latency
+}
+
+/// Tries of an oracle from which on one that compared nothing is said.
+const TRIES: u64 = 30;
+
+/// Oracles that were tried and compared nothing.
+fn uncompared(oracles: &BTreeMap<String, OracleCount>) -> impl Iterator<Item = String> {
+    oracles.iter().filter_map(|(name, count)| {
+        let void: u64 = count.void.values().sum();
+        (count.compared == 0 && void >= TRIES)
+            .then(|| format!("{name} was tried {void} times and compared nothing"))
+    })
 }
 
 pub(super) fn make(floor: &Floor, facts: &Facts, loaded: &Loaded) -> Verdict {
     let by = floor.counts.all();
     let describe = floor.target.describe();
-    let causes = floor.found.causes.lock().sorted();
+    let causes = floor.found.all();
     let all = by.done + by.aimed + by.refused + by.unknown;
     let mut doubts: Vec<String> = Vec::new();
     if all == 0 {
@@ -55,9 +69,46 @@ pub(super) fn make(floor: &Floor, facts: &Facts, loaded: &Loaded) -> Verdict {
             crate::plan::level_name(floor.plan.level).to_owned(),
         ),
     ]);
+    setup.insert(
+        "oracles".to_owned(),
+        format!(
+            "{} % of the sessions' time",
+            by.oracle_ns * 100 / by.all_ns.max(1)
+        ),
+    );
+    doubts.extend(uncompared(&by.oracles));
     if let Some(again) = &loaded.again {
         setup.insert("replayed".to_owned(), again.words());
         doubts.extend(again.doubt());
+    }
+    let model = crate::latency::summary(&floor.latencies.buckets()).remove(MODEL);
+    if let Some(held) = model {
+        let us = |ns: u64| ns.div_ceil(1_000);
+        let words = format!(
+            "its lock was held {} times: half no longer than {} us, 99 of 100 no longer than {} us",
+            held.count,
+            us(held.p50_ns),
+            us(held.p99_ns)
+        );
+        setup.insert("model".to_owned(), words);
+    }
+    if let Some(words) = floor.memory.words() {
+        setup.insert("server memory".to_owned(), words);
+    }
+    let known = floor.found.known.met(&causes);
+    if !known.is_empty() {
+        setup.insert("known findings".to_owned(), known.join("; "));
+    }
+    if let Some(words) = &loaded.restarted {
+        setup.insert("restarted at the end".to_owned(), words.clone());
+    }
+    let scenario = floor.parallel.scenario;
+    let never = by.faults.is_empty() && !floor.again && !loaded.interrupted;
+    if never && matches!(scenario, Scenario::Cancel | Scenario::Kill) && causes.is_empty() {
+        doubts.push(format!(
+            "scenario {}: nothing was done, the run was too short for it",
+            scenario.name()
+        ));
     }
     if by.loud > 0 {
         let words = format!("{} quiet points did not come about within 30 s", by.loud);
@@ -119,7 +170,7 @@ pub(super) fn make(floor: &Floor, facts: &Facts, loaded: &Loaded) -> Verdict {
         doubts,
         causes,
         faults: by.faults,
-        lies: BTreeMap::new(),
+        lies: floor.liar.told(),
         idle_percent: 0,
         latency: latency(floor),
         statements: Some(Statements {
@@ -130,6 +181,7 @@ pub(super) fn make(floor: &Floor, facts: &Facts, loaded: &Loaded) -> Verdict {
             families: by.families,
             rows: by.rows,
             quiet: by.quiet,
+            oracles: by.oracles,
             objects: by.objects,
         }),
     }

@@ -1,7 +1,7 @@
 //! A finding of the parallel workload as the cause that verdicts, screens and `--known` understand.
 
 use crate::known::Known;
-use history::parallel::{Asked, Finding, Tri};
+use history::parallel::{Asked, Finding, Question, Tri};
 use history::verdict::{Cause, Sent};
 use history::{Address, Certainty, Kind, Lts, Shape};
 
@@ -45,7 +45,7 @@ fn noun(finding: &Finding) -> history::Finding {
         session: finding.at.session,
         span: finding.span,
         snapshot: finding.span,
-        action: finding.action.clone(),
+        action: action(finding),
         part: None,
         row: None,
         column: None,
@@ -61,6 +61,18 @@ fn noun(finding: &Finding) -> history::Finding {
             String::new()
         },
     }
+}
+
+/// Interruptions that nobody here is the reason of are one cause, whatever they hit.
+fn action(finding: &Finding) -> String {
+    if finding
+        .asked
+        .iter()
+        .any(|asked| asked.question == Question::FaultSent)
+    {
+        return super::lives::SERVER.to_owned();
+    }
+    finding.action.clone()
 }
 
 fn shape(finding: &Finding) -> Shape {

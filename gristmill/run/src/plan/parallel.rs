@@ -5,11 +5,12 @@ use super::{FORMAT, Length, Pace, Plan, PlanError, Settings, Stop};
 use datagen::schema::Schema;
 use datagen::stream::{Stream, draw};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::time::Duration;
 use targets::target::Environment;
 use targets::{Description, OpenOptions, Target, Unusable};
-use workload::parallel::{Complexity, Speech};
+use workload::parallel::{Complexity, Feature, Speech};
 use workload::partitions::Config;
 
 /// Everything of the parallel workload that a run is a function of.
@@ -22,6 +23,9 @@ pub struct Parallel {
     pub scenario: Scenario,
     /// The catalogue is compared after so many milliseconds, again and again, and at the end.
     pub quiet_ms: u64,
+    /// What this server cannot, or does not let this user do: the feature and why. Found when the run began.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub without: BTreeMap<String, String>,
 }
 
 /// Which workload a run has.
@@ -70,6 +74,24 @@ const SCENARIOS: [(&str, Scenario); 6] = [
     ("backup-restore", Scenario::BackupRestore),
     ("zero-downtime-deploy", Scenario::ZeroDowntimeDeploy),
 ];
+
+/// Each scenario that can be run today: its name, what is done, and what a target must have for it.
+pub fn scenarios() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    [
+        ("regression", "nothing is done to the server", "any target"),
+        (
+            "cancel",
+            "statements are cancelled: one session a look, whichever is drawn",
+            "any target that can cancel",
+        ),
+        (
+            "kill",
+            "the server is killed (signal 9) and started again; what it acknowledged must be in its catalogue then",
+            "a server of our own (:local)",
+        ),
+    ]
+    .into_iter()
+}
 
 fn named<T: Copy>(all: &[(&str, T)], name: &str) -> Result<Asked<T>, ()> {
     if name == "random" {
@@ -126,6 +148,9 @@ impl Scenario {
         if of.can_cancel {
             all.push(Scenario::Cancel);
         }
+        if of.can_kill {
+            all.push(Scenario::Kill);
+        }
         all
     }
 }
@@ -140,6 +165,11 @@ impl Parallel {
         }
     }
 
+    /// Whether tables and columns come and go.
+    pub(crate) fn changes_schema(&self) -> bool {
+        matches!(self.complexity, Complexity::Ddl | Complexity::DdlOnly)
+    }
+
     /// Between two comparisons of the catalogue.
     pub(crate) fn quiet(&self) -> Duration {
         Duration::from_millis(self.quiet_ms)
@@ -147,20 +177,32 @@ impl Parallel {
 
     /// What ops are drawn by.
     pub(crate) fn draws(&self, seed: u64, prefix: &str) -> workload::parallel::Plan {
-        workload::parallel::Plan::new(seed, &format!("{prefix}_"), self.complexity)
+        workload::parallel::Plan {
+            without: self.features(),
+            ..workload::parallel::Plan::new(seed, &format!("{prefix}_"), self.complexity)
+        }
+    }
+
+    /// What is left out, as the workload knows it.
+    fn features(&self) -> BTreeSet<Feature> {
+        self.without
+            .keys()
+            .filter_map(|name| Feature::named(name))
+            .collect()
     }
 
     /// Names of the actions that exist under this plan on such a target.
-    pub(crate) fn actions(&self, speech: &'static Speech) -> impl Iterator<Item = &'static str> {
-        workload::parallel::actions(self.complexity, speech).map(|kind| kind.name)
+    pub(crate) fn actions(&self, speech: &'static Speech) -> impl Iterator<Item = &'static str> + use<> {
+        let actions = workload::parallel::actions(self.complexity, speech, &self.features());
+        actions.into_iter().map(|kind| kind.name)
     }
 
     /// What the run leaves out, in words.
     pub(crate) fn left_out(&self, speech: &'static Speech) -> Vec<String> {
-        workload::parallel::left_out(speech)
-            .into_iter()
-            .map(str::to_owned)
-            .collect()
+        let actions = workload::parallel::left_out(speech, &self.features());
+        let mut out: Vec<String> = actions.into_iter().map(str::to_owned).collect();
+        out.extend(self.without.iter().map(|(what, why)| format!("{what} ({why})")));
+        out
     }
 }
 
@@ -202,7 +244,7 @@ impl Settings {
             return Err(PlanError::Target(Unusable::usage(
                 describe.url,
                 "it takes no statements of the parallel workload",
-                "use sqlite: or postgres:, or leave out --workload",
+                "use sqlite:, postgres:, mysql: or exec:, or leave out --workload",
             )));
         }
         let sessions = self.sessions.unwrap_or(8);
@@ -284,7 +326,7 @@ impl Settings {
             rejected_percent: self.rejected_percent.unwrap_or(20),
             not_compared_percent: self.not_compared_percent.unwrap_or(5),
             prefix,
-            outside: Vec::new(),
+            outside: self.outside.clone().unwrap_or_default(),
             left_out: Vec::new(),
             history: None,
             level,
@@ -292,13 +334,14 @@ impl Settings {
             faults: std::collections::BTreeMap::new(),
             faults_at: Vec::new(),
             changes: None,
-            lies: std::collections::BTreeMap::new(),
+            lies: self.lies.clone(),
             workload,
             schema: no_tables(),
             parallel: Some(Parallel {
                 complexity,
                 scenario,
                 quiet_ms: QUIET_MS,
+                without: BTreeMap::new(),
             }),
         })
     }
@@ -320,11 +363,9 @@ impl Settings {
             ("agent", self.agent.is_some()),
             ("stages", self.stages.is_some()),
             ("retries", self.retries.is_some()),
-            ("outside", self.outside.is_some()),
             ("schema", self.schema.is_some()),
             ("history", self.history.is_some()),
             ("fault", !self.faults.is_empty() || !self.faults_at.is_empty()),
-            ("lie", !self.lies.is_empty()),
             ("workload", !self.workload.is_empty()),
         ];
         let mut mistakes: Vec<Mistake> = given
@@ -335,6 +376,16 @@ impl Settings {
                 what: format!("the parallel workload has no `{place}` yet: leave it out"),
             })
             .collect();
+        let known: Vec<&str> = crate::parallel::lies().collect();
+        for name in self.lies.keys().filter(|name| !known.contains(&name.as_str())) {
+            mistakes.push(Mistake {
+                place: "lie".to_owned(),
+                what: format!(
+                    "the parallel workload tells no `{name}`: it tells {}",
+                    known.join(", ")
+                ),
+            });
+        }
         let describe = target.describe();
         if let Some(level) = self.isolation.filter(|level| !describe.levels.contains(level)) {
             mistakes.push(Mistake {
@@ -405,6 +456,10 @@ mod tests {
             (&[("target", "reference:")][..], "takes no statements"),
             (&[("target", "sqlite::memory:")], "room for one session"),
             (&[("scenario", "kill")], "regression, cancel"),
+            (
+                &[("target", "postgres://u@h/d"), ("scenario", "kill")],
+                "regression, cancel",
+            ),
             (&[("profile", "narrow")], "no `profile` yet"),
             (&[("discipline", "lww")], "no `discipline` yet"),
         ] {
@@ -414,6 +469,12 @@ mod tests {
                 "{error}"
             );
         }
+        let mut lying = settings(&[]);
+        lying.lie("torn-commit", "lie").unwrap();
+        let error = lying
+            .plan(&(Arc::new(|_: &str| None) as Environment))
+            .unwrap_err();
+        assert!(error.to_string().contains("invented_error"), "{error}");
         let mut settings = Settings::default();
         settings.set("complexity", "ddl", "complexity").unwrap();
         let error = settings

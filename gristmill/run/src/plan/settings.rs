@@ -178,7 +178,7 @@ const KEYS: &[Key] = &[
     key!(
         "scenario",
         "regression, cancel, kill, rename, backup-restore, zero-downtime-deploy or random",
-        "parallel: what is done to the server meanwhile (default: regression, nothing)",
+        "parallel: what is done to the server meanwhile; kill wants :local; `gristmill list scenarios` (default: regression, nothing)",
         scenario,
         |r| r.parse()
     ),

@@ -7,6 +7,7 @@ use crate::RunError;
 use crate::causes::signature;
 use crate::fault::{FaultKind, Needs};
 use crate::life::{Circumstances, environment, live, open_target};
+use crate::parallel::Recorded;
 use crate::plan::Plan;
 use crate::supervisor::{Ended, Supervision, go_on};
 use history::artefact::Folder;
@@ -14,9 +15,10 @@ use history::verdict::Cause;
 use history::{Finding, Kind, Progress, Verdict, Watcher};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where cases are run.
-pub(super) struct Attempts<'a> {
+pub(crate) struct Attempts<'a> {
     with: &'a Supervision<'a>,
     class: String,
     scratch: PathBuf,
@@ -50,7 +52,7 @@ fn scratch(folder: &Folder) -> PathBuf {
 }
 
 impl<'a> Attempts<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         folder: &Folder,
         plan: &Plan,
         finding: &Finding,
@@ -77,18 +79,23 @@ impl<'a> Attempts<'a> {
     }
 
     /// Whether somebody wants the search to end.
-    pub(super) fn interrupted(&mut self) -> bool {
+    pub(crate) fn interrupted(&mut self) -> bool {
         self.interrupted = self.interrupted || self.with.interrupts.try_recv().is_ok();
         self.interrupted
     }
 
     /// Runs a plan in a folder that is gone afterwards; the finding, if it came back.
     pub(super) fn fails(&mut self, plan: &Plan) -> Result<Option<Cause>, RunError> {
-        self.runs += 1;
-        let path = self.scratch.join(self.runs.to_string());
+        let path = self.next_path();
         let ended = self.keep(plan, &path);
         remove(&path)?;
         Ok(ended?.2)
+    }
+
+    /// Where the next run may have its folder.
+    pub(crate) fn next_path(&mut self) -> PathBuf {
+        self.runs += 1;
+        self.scratch.join(self.runs.to_string())
     }
 
     /// Runs a plan in a new folder.
@@ -97,12 +104,22 @@ impl<'a> Attempts<'a> {
         plan: &Plan,
         path: &Path,
     ) -> Result<(Folder, Verdict, Option<Cause>), RunError> {
+        self.keep_of(plan, path, None)
+    }
+
+    /// The same; of the parallel workload: with the statements of the trace in another folder.
+    pub(crate) fn keep_of(
+        &mut self,
+        plan: &Plan,
+        path: &Path,
+        recorded: Option<&Path>,
+    ) -> Result<(Folder, Verdict, Option<Cause>), RunError> {
         let folder = Folder::create(path)?;
         folder.write("plan.toml", plan.write().as_bytes())?;
         let verdict = if self.worker {
             let with = Supervision {
                 known: None,
-                schedule_of: None,
+                schedule_of: recorded,
                 interrupts: self.with.interrupts.clone(),
                 ..*self.with
             };
@@ -114,6 +131,7 @@ impl<'a> Attempts<'a> {
         } else {
             let circumstances = Circumstances {
                 environment: environment(self.with.password),
+                recorded: recorded.map(Recorded::read).transpose()?.map(Arc::new),
                 ..Circumstances::default()
             };
             live(&folder, circumstances, &mut Nobody)?
@@ -136,7 +154,7 @@ impl Drop for Attempts<'_> {
 }
 
 /// Removes a folder if it is there.
-pub(super) fn remove(path: &Path) -> Result<(), RunError> {
+pub(crate) fn remove(path: &Path) -> Result<(), RunError> {
     match std::fs::remove_dir_all(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
             Err(RunError::io(path.display().to_string(), e))

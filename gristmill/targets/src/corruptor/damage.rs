@@ -1,9 +1,10 @@
 //! One kind of damage each, to rows in canonical bytes. `None` where there is nothing to damage.
 
-use crate::cell::Cell;
+use crate::cell::{Cell, parts};
 use crate::flaws::Flaw;
 use crate::layout::TableLayout;
 use datagen::schema::ColumnId;
+use datagen::value::{Kind, Type};
 use history::{Aggregate, Query, Rows, Select};
 
 /// The cells of an answer, row by row.
@@ -64,6 +65,7 @@ pub(super) fn damaged(
                 _ => Cell::Int(7),
             };
         }
+        Flaw::HiddenElement if several => return hidden_element(choice, table, query, cells),
         Flaw::HiddenValue if several => return hidden_value(choice, query, cells),
         Flaw::ExtraRow if several => {
             let i = index(cells.len(), choice)?;
@@ -75,6 +77,44 @@ pub(super) fn damaged(
         Flaw::ShownValue => return shown_value(choice, table, query, &cells),
         _ => return None,
     }
+    Some(put(&cells))
+}
+
+/// Leaves out the last element of a list, set or map; one that is left without any is NULL.
+fn hidden_element(choice: u64, table: &TableLayout, query: &Query, cells: Table<'_>) -> Option<Rows> {
+    // What is left of it outlives the rows that are made of it.
+    let mut left = Vec::new();
+    let mut cells = cells;
+    let size = |id: &ColumnId| match table.any(*id).ty {
+        Type::Composite(composite) => match composite.kind {
+            Kind::List | Kind::Set => Some(1),
+            Kind::Map => Some(2),
+            _ => None,
+        },
+        _ => None,
+    };
+    let sized: Vec<(usize, usize)> = selected(query)
+        .iter()
+        .enumerate()
+        .filter_map(|(j, id)| Some((j, size(id)?)))
+        .collect();
+    let whole = |row: usize, column: usize| match cells[row][column] {
+        Cell::Composite(run) if !run.is_empty() => Some(run),
+        _ => None,
+    };
+    let places: Vec<(usize, usize, usize)> = (0..cells.len())
+        .flat_map(|i| sized.iter().map(move |(j, size)| (i, *j, *size)))
+        .filter(|(i, j, _)| whole(*i, *j).is_some())
+        .collect();
+    let (i, j, size) = *pick(&places, choice)?;
+    let all: Vec<Cell<'_>> = parts(whole(i, j)?).collect();
+    all[..all.len() - size]
+        .iter()
+        .for_each(|part| part.put(&mut left));
+    cells[i][j] = match left.is_empty() {
+        true => Cell::Null,
+        false => Cell::Composite(&left),
+    };
     Some(put(&cells))
 }
 

@@ -143,6 +143,50 @@ fn a_wrong_time_to_live_is_another_one_and_nothing_else() {
 }
 
 #[test]
+fn a_hidden_element_is_the_last_of_a_collection_and_nothing_else() {
+    let given =
+        "CREATE TABLE t (p int, c int, n int, l frozen<list<int>>, m map<int, text>, PRIMARY KEY (p, c));";
+    let limits = |_| Some(datagen::domain::Limits::default());
+    let schema = datagen::schema::ddl::read(given, 3, &limits).unwrap();
+    let layout = Layouts::new("gmc").of(&schema);
+    let visit: Visit = "1: read t0/0 select c2,c3,c4 | auto at 0 one".parse().unwrap();
+    let history::Step::Read(query) = &visit.steps[0] else {
+        panic!("it is a read")
+    };
+    let composite = |parts: &[Value]| Value::Composite(parts.to_vec().into_boxed_slice());
+    let row = |cells: &[Value]| {
+        let mut rows = history::Rows::default();
+        cells.iter().for_each(|cell| cell.encode(&mut rows.bytes));
+        rows.end_row();
+        rows
+    };
+    let (one, two) = (Value::Int(1), Value::Int(2));
+    let pair = [one.clone(), Value::Text("a".into())];
+    let cells = [
+        one.clone(),
+        composite(&[one.clone(), two.clone()]),
+        composite(&pair),
+    ];
+    let told: Vec<history::Rows> = (0..2)
+        .map(|choice| damaged(Flaw::HiddenElement, choice, layout.table(0), query, &row(&cells)).unwrap())
+        .collect();
+    let expected = [
+        row(&[
+            one.clone(),
+            composite(std::slice::from_ref(&one)),
+            cells[2].clone(),
+        ]),
+        row(&[one.clone(), cells[1].clone(), Value::Null]),
+    ];
+    assert_eq!(told, expected);
+    let nothing = row(&[one, Value::Null, Value::Null]);
+    assert_eq!(
+        damaged(Flaw::HiddenElement, 0, layout.table(0), query, &nothing),
+        None
+    );
+}
+
+#[test]
 fn the_reference_can_tell_what_only_the_corruptor_knows() {
     let (truth, _) = answers("reference:", &[]);
     let (lies, told) = answers("reference:", &[("duplicated_row", 1_000_000)]);

@@ -38,6 +38,7 @@ pub fn render(op: &Op, language: &Language) -> Rendered {
         slots: &op.slots,
         language,
         out: String::with_capacity(256),
+        unaliased: None,
         copy: None,
     };
     writer.statement(&op.ast);
@@ -51,6 +52,8 @@ struct Writer<'a> {
     slots: &'a [Target],
     language: &'a Language,
     out: String,
+    /// The alias of a table that cannot be given one, and its slot.
+    unaliased: Option<(u8, u8)>,
     copy: Option<Vec<u8>>,
 }
 
@@ -82,17 +85,9 @@ impl Writer<'_> {
         }
     }
 
-    /// A name in the language's quotes.
+    /// A name in quotes.
     fn quoted(&mut self, name: &str) {
-        let quote = self.language.quote;
-        self.out.push(quote);
-        for c in name.chars() {
-            if c == quote {
-                self.out.push(c);
-            }
-            self.out.push(c);
-        }
-        self.out.push(quote);
+        self.language.quote_into(name, &mut self.out);
     }
 
     fn named(&mut self, named: &Named) {
@@ -285,10 +280,13 @@ impl Writer<'_> {
                 let text = (self.language.set)(name, value, *local);
                 self.put(&text);
             }
-            Session::Reset(name) => say!(self, "RESET {name}"),
+            Session::Reset(name) => {
+                let (before, behind) = self.language.reset;
+                say!(self, "{before}{name}{behind}");
+            }
             Session::Show(name) => {
-                let verb = self.language.show;
-                say!(self, "{verb} {name}");
+                let (before, behind) = self.language.show;
+                say!(self, "{before}{name}{behind}");
             }
             Session::Discard(what) => say!(self, "DISCARD {what}"),
             Session::Role(Some(role)) => {
@@ -302,8 +300,10 @@ impl Writer<'_> {
     fn rights(&mut self, rights: &Rights) {
         match rights {
             Rights::Role { slot } => {
+                // The connection's own role is a member: it may act as the new one, and give things to it.
                 self.put("CREATE ROLE ");
                 self.slot(*slot);
+                self.put(" ROLE SESSION_USER");
             }
             Rights::AlterRole { slot, limit } => {
                 self.put("ALTER ROLE ");
@@ -346,7 +346,7 @@ impl Writer<'_> {
     fn care(&mut self, care: &Care) {
         match care {
             Care::Analyze(slot) => {
-                self.put("ANALYZE ");
+                self.put(self.language.analyze);
                 self.slot(*slot);
             }
             Care::Vacuum { slot, options } => {

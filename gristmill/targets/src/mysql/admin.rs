@@ -44,7 +44,7 @@ fn row(client: &mut Client, sql: &str) -> Asked<Vec<String>> {
     Ok(client.ask(sql)?.into_iter().next().unwrap_or_default())
 }
 
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
@@ -129,11 +129,6 @@ pub(super) fn ours(client: &mut Client, prefix: &str) -> Asked<Vec<String>> {
     Ok(names
         .map(|name| format!("\"{}\"", name.replace('"', "\"\"")))
         .collect())
-}
-
-/// Drops a table. A session that hangs may hold a lock on it: better a message than a wait for ever.
-pub(super) fn drop_table(client: &mut Client, name: &str) -> Asked<()> {
-    client.run(&format!("DROP TABLE IF EXISTS {name} WAIT 10"))
 }
 
 /// One statement.

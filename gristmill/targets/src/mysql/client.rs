@@ -6,9 +6,12 @@
 use super::config::Config;
 use super::value::{decode, encode};
 use crate::dialect::{MARIADB_MODE, Statement};
+use history::parallel::Table;
 use history::{Level, Rows};
+use mysql_async::consts::StatusFlags;
 use mysql_async::prelude::{Query, Queryable};
 use mysql_async::{Conn, Opts, OptsBuilder, Params, Row};
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -40,6 +43,16 @@ pub(super) struct Client {
     conn: Option<Conn>,
     runtime: Runtime,
     patience: Duration,
+}
+
+/// What a statement of free-form text was answered.
+pub(super) struct Told {
+    /// The rows of the last of its results that had some.
+    pub(super) rows: Option<Table>,
+    /// Rows that were found to be changed.
+    pub(super) affected: u64,
+    /// A transaction is open now.
+    pub(super) open: bool,
 }
 
 impl Client {
@@ -88,6 +101,17 @@ impl Client {
             self.run("SET SESSION innodb_lock_wait_timeout = 0")?;
         }
         Ok(())
+    }
+
+    /// Sets up a session of free-form text: locks are waited for `busy` in whole seconds, one at least; texts are compared
+    /// as those of the columns are.
+    pub(super) fn begin_text(&mut self, level: Level, busy: Duration) -> Result<(), Error> {
+        self.begin_session(level, false)?;
+        let seconds = busy.as_secs().max(1);
+        self.run(&format!(
+            "SET SESSION innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}"
+        ))?;
+        self.run("SET NAMES utf8mb4 COLLATE utf8mb4_nopad_bin")
     }
 
     /// The server's number for this connection.
@@ -161,6 +185,35 @@ impl Client {
         })
     }
 
+    /// A statement as finished text. Its last answer counts where it is several.
+    pub(super) fn tell(&mut self, sql: &str, keep: bool) -> Result<Told, Error> {
+        self.wait(async |conn| {
+            let mut result = conn.query_iter(sql).await?;
+            let mut rows = None;
+            loop {
+                let columns = result.columns_ref();
+                let mut table = (!columns.is_empty()).then(|| {
+                    let names = columns.iter().map(|column| column.name_str().into_owned());
+                    crate::sql::Rows::new(names.collect(), keep)
+                });
+                while let Some(row) = result.next().await? {
+                    if let Some(table) = &mut table {
+                        table.row(row.unwrap_raw().into_iter().map(shown));
+                    }
+                }
+                rows = table.map(crate::sql::Rows::done).or(rows);
+                if result.is_empty() {
+                    break;
+                }
+            }
+            let affected = result.affected_rows();
+            drop(result);
+            let status = conn.last_ok_packet().map(|ok| ok.status_flags());
+            let open = status.is_some_and(|flags| flags.contains(StatusFlags::SERVER_STATUS_IN_TRANS));
+            Ok(Told { rows, affected, open })
+        })
+    }
+
     async fn within<T>(
         patience: Duration,
         work: impl Future<Output = mysql_async::Result<T>>,
@@ -181,6 +234,21 @@ impl Client {
             self.conn = None;
         }
         done
+    }
+}
+
+/// A value of the text protocol: the server's bytes; what is no UTF-8 is shown by its digits.
+fn shown(value: Option<mysql_async::Value>) -> Option<Cow<'static, str>> {
+    match value {
+        None | Some(mysql_async::Value::NULL) => None,
+        Some(mysql_async::Value::Bytes(bytes)) => Some(Cow::Owned(match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => error.as_bytes().iter().fold("x'".to_owned(), |mut out, byte| {
+                out.push_str(&format!("{byte:02x}"));
+                out
+            }),
+        })),
+        Some(other) => Some(Cow::Owned(other.as_sql(true))),
     }
 }
 

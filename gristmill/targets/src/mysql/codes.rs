@@ -49,6 +49,19 @@ pub(super) fn reason(error: &Error) -> Reason {
     Reason { kind, code, text }
 }
 
+/// Code and text of a failure as free-form statements are told: `1146/42S02`.
+pub(super) fn said(error: &Error) -> (String, String) {
+    match error {
+        Error::Driver(mysql_async::Error::Server(error)) => {
+            (format!("{}/{}", error.code, error.state), error.message.clone())
+        }
+        Error::Silent | Error::Driver(_) => {
+            let reason = reason(error);
+            (String::new(), reason.text)
+        }
+    }
+}
+
 /// What to do about a refused log-in or statement, by number.
 const REMEDIES: &[(u16, &str)] = &[
     (

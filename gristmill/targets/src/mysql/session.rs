@@ -106,10 +106,12 @@ impl Session for MysqlSession {
     }
 }
 
-struct Canceller {
-    config: Arc<Config>,
-    through: Option<SocketAddr>,
-    process: u64,
+/// Ends the statement of a connection, from another one.
+pub(super) struct Canceller {
+    pub(super) config: Arc<Config>,
+    pub(super) through: Option<SocketAddr>,
+    /// The server's number of the connection.
+    pub(super) process: u64,
 }
 
 impl Cancel for Canceller {

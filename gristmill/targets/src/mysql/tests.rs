@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Whether there is a server to test with; under CI there must be.
-fn installed() -> bool {
+pub(super) fn installed() -> bool {
     let there = find_binaries().is_some();
     assert!(
         there || std::env::var("CI").as_deref() != Ok("true"),
@@ -27,7 +27,7 @@ fn installed() -> bool {
 }
 
 /// Servers for tests need no fsync: their machine does not die.
-const LOCAL: &str = "mysql:local?set=innodb_flush_log_at_trx_commit=2";
+pub(super) const LOCAL: &str = "mysql:local?set=innodb_flush_log_at_trx_commit=2";
 
 fn options(folder: &Path, n: u32) -> OpenOptions {
     OpenOptions::new(folder, format!("gmt{n}"))

@@ -223,6 +223,10 @@ pub(super) struct Seen {
     encoding: String,
     schema: String,
     may_create: bool,
+    /// A standby: it takes no writes.
+    recovers: bool,
+    /// Transactions may not write unless they say so.
+    read_only: bool,
     settings: BTreeMap<String, String>,
     pooler: Option<String>,
 }
@@ -244,7 +248,8 @@ pub(super) fn facts(wire: &mut Wire) -> Asked<Seen> {
         wire,
         "SELECT current_setting('server_version'), current_setting('server_version_num'), \
          current_setting('server_encoding'), coalesce(current_schema(), ''), \
-         coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)::text",
+         coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)::text, \
+         pg_is_in_recovery()::text, current_setting('transaction_read_only')",
     )?;
     let field = |i: usize| first.get(i).cloned().unwrap_or_default();
     let mut settings = BTreeMap::new();
@@ -261,6 +266,8 @@ pub(super) fn facts(wire: &mut Wire) -> Asked<Seen> {
         encoding: field(2),
         schema: field(3),
         may_create: field(4) == "true",
+        recovers: field(5) == "true",
+        read_only: field(6) == "on",
         settings,
         pooler: pooler(wire)?,
     })
@@ -305,6 +312,19 @@ pub(super) fn judge(url: &str, seen: Seen) -> Result<Facts, Unusable> {
             what,
             "use a database whose encoding is UTF8",
         ));
+    }
+    if seen.recovers {
+        let what = "it is in recovery: a standby, which takes no writes";
+        return Err(Unusable::server(
+            url,
+            what,
+            "give the address of its primary, or promote it",
+        ));
+    }
+    if seen.read_only {
+        let what = "its transactions are read-only (default_transaction_read_only)";
+        let remedy = "set it off for this database or role, or use another one";
+        return Err(Unusable::server(url, what, remedy));
     }
     let mut rights_missing = Vec::new();
     if seen.schema.is_empty() {

@@ -47,6 +47,39 @@ fn listing(prefix: &str) -> String {
     )
 }
 
+/// What this server or its administrator does not let us do.
+pub(super) fn cannot(wire: &mut Wire) -> Asked<Vec<(&'static str, String)>> {
+    let sql = "SELECT (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user), \
+               EXISTS (SELECT FROM pg_namespace n, aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a \
+                 WHERE n.nspname = current_schema() AND a.grantee = 0 AND a.privilege_type = 'USAGE'), \
+               EXISTS (SELECT FROM pg_default_acl d JOIN pg_roles r ON r.oid = d.defaclrole WHERE r.rolname = current_user), \
+               current_setting('server_version_num')::integer >= 150000, \
+               current_setting('server_version_num')::integer >= 140000";
+    let row = rows(wire, sql)?.into_iter().next().unwrap_or_default();
+    let is = |at: usize| row.get(at).and_then(Option::as_deref) == Some("t");
+    let reasons = [
+        (
+            !is(0),
+            "roles",
+            "this user may make no roles: ALTER ROLE … CREATEROLE",
+        ),
+        (
+            is(0) && !is(1),
+            "roles",
+            "a new role may not use this schema: GRANT USAGE ON SCHEMA … TO PUBLIC",
+        ),
+        (
+            is(0) && is(1) && is(2),
+            "roles",
+            "this user has default privileges, which give rights that the run does not know: use another user",
+        ),
+        (!is(3), "merge", "the server is older than 15"),
+        (!is(4), "functions", "the server is older than 14"),
+    ];
+    let missing = reasons.into_iter().filter(|(missing, _, _)| *missing);
+    Ok(missing.map(|(_, what, why)| (what, why.to_owned())).collect())
+}
+
 /// Everything of ours, at one moment.
 pub(super) fn seen(wire: &mut Wire, prefix: &str) -> Asked<Seen> {
     let mut objects = Vec::new();

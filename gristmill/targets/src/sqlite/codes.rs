@@ -20,11 +20,7 @@ pub(super) fn reason(error: &Error, late: bool) -> Reason {
     let (code, kind) = match error {
         Error::SqliteFailure(failure, _) | Error::SqlInputError { error: failure, .. } => {
             let extended = failure.extended_code;
-            let by = |code: i32| KINDS.iter().find(|(c, _)| *c == code).map(|(_, kind)| *kind);
-            let kind = by(extended)
-                .or_else(|| by(extended & 0xff))
-                .unwrap_or(ReasonKind::Other);
-            (extended.to_string(), kind)
+            (extended.to_string(), kind(extended))
         }
         _ => (String::new(), ReasonKind::Other),
     };
@@ -40,9 +36,22 @@ pub(super) fn reason(error: &Error, late: bool) -> Reason {
     }
 }
 
+/// By an extended code.
+pub(crate) fn kind(extended: i32) -> ReasonKind {
+    let by = |code: i32| KINDS.iter().find(|(c, _)| *c == code).map(|(_, kind)| *kind);
+    by(extended)
+        .or_else(|| by(extended & 0xff))
+        .unwrap_or(ReasonKind::Other)
+}
+
+/// Whether an extended code leaves it open what is on the disk.
+pub(crate) fn is_of_the_disk(extended: i32) -> bool {
+    extended & 0xff == ffi::SQLITE_IOERR
+}
+
 /// Whether the failure leaves it open what is on the disk.
 pub(super) fn is_doubtful(error: &Error) -> bool {
-    matches!(error, Error::SqliteFailure(failure, _) if failure.extended_code & 0xff == ffi::SQLITE_IOERR)
+    matches!(error, Error::SqliteFailure(failure, _) if is_of_the_disk(failure.extended_code))
 }
 
 /// The engine's own words.

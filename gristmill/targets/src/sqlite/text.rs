@@ -103,7 +103,7 @@ fn run(connection: &Connection, sql: &str, keep: bool) -> rusqlite::Result<Said>
 
 /// A value as text that no value of another class has: a REAL has a point, an exponent or a name, a BLOB is `x'…'`, a TEXT that
 /// could be taken for one of these is quoted.
-fn shown(value: ValueRef<'_>) -> Option<Cow<'_, str>> {
+pub(crate) fn shown(value: ValueRef<'_>) -> Option<Cow<'_, str>> {
     Some(match value {
         ValueRef::Null => return None,
         ValueRef::Integer(v) => Cow::Owned(v.to_string()),

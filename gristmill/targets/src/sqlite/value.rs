@@ -9,7 +9,7 @@ use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
 
 /// A parameter.
-pub(super) struct Bound<'a>(pub(super) Cell<'a>);
+pub(crate) struct Bound<'a>(pub(crate) Cell<'a>);
 
 impl ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -36,7 +36,7 @@ impl ToSql for Bound<'_> {
 
 /// Appends a value of an answer in canonical bytes.
 #[inline]
-pub(super) fn decode(value: ValueRef<'_>, want: Want, into: &mut Vec<u8>) {
+pub(crate) fn decode(value: ValueRef<'_>, want: Want, into: &mut Vec<u8>) {
     let cell = match (value, want) {
         (ValueRef::Null, _) => Cell::Null,
         (ValueRef::Integer(v), Want::Value(ty)) => integer(v, ty),

@@ -6,13 +6,14 @@
 use super::draw::{Draw, Purpose};
 use super::registry::{Registry, plain};
 use super::speech::{Feature, Speech};
+use super::values;
 use super::{Plan, expression::Visible};
 use history::parallel::Statement;
-use history::parallel::expr::{ColumnRef, Named};
+use history::parallel::expr::{ColumnRef, Constant, Named, Word};
 use history::parallel::statement::walk;
 use history::parallel::{
-    Aim, Catalog, Column, DataError, Effect, Facet, FactValue, KeptName, Mode, Name, Object, ObjectId,
-    ObjectKind, Op, Piece, Question, Right, Space, Target, View,
+    Aim, Catalog, Column, ColumnEdit, DataError, Detail, Effect, Facet, FactValue, KeptName, Mode, Name,
+    Object, ObjectId, ObjectKind, Op, Piece, Question, Right, Space, Target, Type, View,
 };
 
 /// See the module.
@@ -64,7 +65,7 @@ impl<'a> Brush<'a> {
     }
 
     pub(crate) fn has(&self, feature: Feature) -> bool {
-        self.speech.has(feature)
+        self.speech.has(feature) && !self.plan.without.contains(&feature)
     }
 
     /// The statement may be refused for its values.
@@ -76,15 +77,27 @@ impl<'a> Brush<'a> {
         }
     }
 
-    /// An object of the kind that passes. One choice in four is one that other sessions make as well.
+    /// An object of the kind that passes, but no ledger. One choice in four is one that other sessions make as well.
     pub(crate) fn choose(&mut self, kind: ObjectKind, pass: impl Fn(&Object) -> bool) -> Option<&'a Object> {
+        self.choose_any(kind, |o| !matches!(o.detail, Detail::Ledger { .. }) && pass(o))
+    }
+
+    /// The same with ledgers: for what leaves their rows as they are.
+    pub(crate) fn choose_any(
+        &mut self,
+        kind: ObjectKind,
+        pass: impl Fn(&Object) -> bool,
+    ) -> Option<&'a Object> {
         let objects = self.catalog().of(kind).filter(|o| pass(o));
         self.pick(objects)
     }
 
     /// One of some objects.
     pub(crate) fn pick(&mut self, objects: impl Iterator<Item = &'a Object>) -> Option<&'a Object> {
-        let keyed = objects.map(|o| (o.id.number, o));
+        // What was made in a schema while that was dropped may be believed to be there for a while: it has no name.
+        let catalog = self.catalog();
+        let lies = |o: &&Object| o.name.parent.is_none_or(|parent| catalog.get(parent).is_some());
+        let keyed = objects.filter(lies).map(|o| (o.id.number, o));
         if self.draw.chance(Purpose::Object, 1, 4) {
             self.draw.meet(Purpose::Object, keyed)
         } else {
@@ -164,8 +177,14 @@ impl<'a> Brush<'a> {
             parent,
             kept: self.spelled(letter(kind), slot),
         };
-        if self.draw.chance(Purpose::Aim, 1, self.plan.aims) {
-            let same = |o: &&Object| o.name.space == name.space && o.name.parent == parent;
+        // Functions of one name and other arguments are several.
+        let alone = kind != ObjectKind::Function;
+        if alone && self.draw.chance(Purpose::Aim, 1, self.plan.aims) {
+            let indexes = self.has(Feature::IndexNames);
+            let same = |o: &&Object| {
+                let rivals = indexes || (kind != ObjectKind::Index && o.id.kind != ObjectKind::Index);
+                rivals && o.name.space == name.space && o.name.parent == parent
+            };
             let taken = self.draw.choose(
                 Purpose::Aim,
                 self.view.catalog.iter().filter(same).map(|o| (o.id.number, o)),
@@ -197,6 +216,43 @@ impl<'a> Brush<'a> {
         (made, object, name)
     }
 
+    /// The slot of a new object that belongs to another and has its name there: a trigger of a table.
+    pub(crate) fn hangs(&mut self, kind: ObjectKind, on: &Object) -> (u8, ObjectId, Name) {
+        let slot = u8::try_from(self.op.slots.len()).expect("an op has at most 255 slots");
+        let object = ObjectId::made(kind, self.op.at, slot);
+        let name = Name {
+            space: kind.space(),
+            parent: Some(on.id),
+            kept: self.spelled(letter(kind), slot),
+        };
+        let made = self.op.slot(Target::New {
+            object,
+            name: name.clone(),
+        });
+        self.op.touch(made, Facet::Exists, Mode::Defines, None);
+        (made, object, name)
+    }
+
+    /// A value of the type: of a type of the run, one of its labels or of what it stands on. `None`: the type is gone.
+    pub(crate) fn value(&mut self, ty: Type) -> Option<(Constant, Type)> {
+        let Type::Named(id) = ty else {
+            return Some((values::constant(&mut self.draw, self.speech, ty), ty));
+        };
+        let Detail::Type { labels, base } = &self.catalog().get(id)?.detail else {
+            return None;
+        };
+        match base {
+            Some(base) => {
+                self.raise(&[DataError::Check]);
+                Some((values::constant(&mut self.draw, self.speech, *base), *base))
+            }
+            None => {
+                let at = self.draw.index(Purpose::Value, labels.len());
+                Some((Constant::Text(Word::Owned(labels.get(at)?.clone())), ty))
+            }
+        }
+    }
+
     /// The slot of a new name for what has one.
     pub(crate) fn renames(&mut self, object: &Object) -> (u8, Name) {
         let slot = u8::try_from(self.op.slots.len()).expect("an op has at most 255 slots");
@@ -211,24 +267,7 @@ impl<'a> Brush<'a> {
     /// A spelling that nobody else makes: by session, op and slot (P6).
     fn spelled(&self, letter: char, slot: u8) -> KeptName {
         let at = self.op.at;
-        let mut text = format!("{}{letter}{}_{}_{slot}", self.plan.prefix, at.session.0, at.op);
-        if self.plan.naughty {
-            let tails = [
-                " x",
-                "\"q\"",
-                "'s",
-                "é🦀",
-                ".dot",
-                "\\b",
-                "SELECT",
-                "%s$1",
-                "\u{202e}rtl",
-                "--c",
-                "\t",
-            ];
-            let tail = tails[usize::try_from((at.op + u64::from(slot)) % 11).expect("below 11")];
-            text.push_str(tail);
-        }
+        let text = format!("{}{letter}{}_{}_{slot}", self.plan.prefix, at.session.0, at.op);
         KeptName::new(kept(&text, self.speech.name_bytes))
     }
 
@@ -279,6 +318,11 @@ impl<'a> Brush<'a> {
     /// An effect on a facet of what is in a slot.
     pub(crate) fn set(&mut self, slot: u8, facet: Facet, value: FactValue) {
         self.op.effects.push(Effect::Set(slot, facet, value));
+    }
+
+    /// An effect on one respect of a column of what is in a slot.
+    pub(crate) fn edit(&mut self, slot: u8, column: &Column, edit: ColumnEdit) {
+        self.op.effects.push(Effect::Edit(slot, column.piece, edit));
     }
 
     /// The op with its statement, and every column and constraint that it names in a slot.

@@ -6,10 +6,10 @@
 use super::brush::Brush;
 use super::draw::Purpose;
 use super::registry::{Arg, Castable, Function, plain};
-use super::speech::{LITE, PG};
+use super::speech::{Feature, LITE, PG};
 use super::values;
 use history::parallel::expr::{ColumnRef, Constant, Expr, Form, Word};
-use history::parallel::{DataError, Type};
+use history::parallel::{DataError, Detail, Facet, Mode, Object, ObjectKind, Right, Type};
 
 /// A column that an expression may use.
 #[derive(Debug, Clone)]
@@ -217,7 +217,31 @@ impl Brush<'_> {
         Expr::Constant(value, ty)
     }
 
+    /// A call of a function of the run, now and then, where there is one.
+    fn routine(&mut self, ty: Type, sight: &[Visible], depth: u8, care: Care) -> Option<Expr> {
+        if care == Care::Pure || !self.has(Feature::Functions) || !self.draw.chance(Purpose::Expression, 1, 8)
+        {
+            return None;
+        }
+        let fits = |f: &Object| matches!(&f.detail, Detail::Function { result, .. } if *result == ty);
+        let function = self.choose(ObjectKind::Function, fits)?;
+        let Detail::Function { arguments, .. } = &function.detail else {
+            return None;
+        };
+        let args = arguments
+            .iter()
+            .map(|ty| self.expr(*ty, sight, depth.saturating_sub(1), care))
+            .collect();
+        let slot = self.slot(function);
+        self.op
+            .touch(slot, Facet::Exists, Mode::Uses, Some(Right::Execute));
+        Some(Expr::Routine { slot, args })
+    }
+
     fn function(&mut self, ty: Type, sight: &[Visible], depth: u8, care: Care) -> Expr {
+        if let Some(call) = self.routine(ty, sight, depth, care) {
+            return call;
+        }
         let registry = self.registry;
         let rows = registry.functions(ty);
         let fits = |f: &&Function| match care {

@@ -77,6 +77,7 @@ impl<'a> Brush<'a> {
             by,
             descending: self.draw.chance(Purpose::Shape, 1, 3),
             nulls_first: match self.draw.below(Purpose::Shape, 4) {
+                _ if !self.has(Feature::NullsOrder) => None,
                 0 => Some(true),
                 1 => Some(false),
                 _ => None,
@@ -165,7 +166,7 @@ impl<'a> Brush<'a> {
     }
 
     /// What two relations are joined on: mostly two columns of one type.
-    fn fit(&mut self, left: &[Visible], right: &[Visible], care: Care) -> Expr {
+    pub(crate) fn fit(&mut self, left: &[Visible], right: &[Visible], care: Care) -> Expr {
         let pairs = left
             .iter()
             .flat_map(|l| right.iter().map(move |r| (l, r)))
@@ -194,7 +195,11 @@ impl<'a> Brush<'a> {
     fn aggregate(&mut self, select: &mut Select, types: &[Type], sight: &[Visible], care: Care) {
         let grouped = self.draw.chance(Purpose::Shape, 2, 3);
         let by = if grouped {
-            self.column_of(sight.iter().filter(|v| v.ty != Type::Json))
+            self.column_of(
+                sight
+                    .iter()
+                    .filter(|v| !matches!(v.ty, Type::Json | Type::Named(_))),
+            )
         } else {
             None
         };
@@ -257,7 +262,7 @@ impl<'a> Brush<'a> {
     }
 
     fn filter(&mut self, sight: &[Visible], care: Care) -> Option<Box<Expr>> {
-        let yes = self.draw.chance(Purpose::Expression, 1, 6);
+        let yes = self.has(Feature::AggregateFilter) && self.draw.chance(Purpose::Expression, 1, 6);
         yes.then(|| Box::new(self.truth(sight, 1, care)))
     }
 
@@ -302,7 +307,8 @@ impl<'a> Brush<'a> {
             Some("ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"),
             Some("GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW EXCLUDE TIES"),
         ];
-        let frame = self.draw.of(Purpose::Expression, &frames);
+        let most = if self.has(Feature::GroupFrames) { 4 } else { 3 };
+        let frame = self.draw.of(Purpose::Expression, &frames[..most]);
         let framed = word.ends_with("value") && order.is_some();
         Expr::Window {
             word: Word::Borrowed(word),
@@ -413,7 +419,11 @@ impl<'a> Brush<'a> {
             group: Vec::new(),
             having: None,
         };
-        let of = self.column_of(sight.iter().filter(|v| v.ty != Type::Json));
+        let of = self.column_of(
+            sight
+                .iter()
+                .filter(|v| !matches!(v.ty, Type::Json | Type::Named(_))),
+        );
         if let Some(of) = of
             && self.draw.chance(Purpose::Expression, 1, 2)
         {

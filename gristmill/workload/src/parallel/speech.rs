@@ -3,9 +3,11 @@
 //! Nothing here says how something is written: that is the targets'.
 
 use history::parallel::Type;
+use serde::{Deserialize, Serialize};
 
 /// A thing that one target has and another has not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Feature {
     /// Schemas in which objects can be made.
     Schemas,
@@ -63,6 +65,8 @@ pub enum Feature {
     Discard,
     /// RETURNING.
     Returning,
+    /// What oracles lean on has been tried: equal texts are the same text, sets know ALL where they say so.
+    Oracles,
     /// UNLOGGED tables.
     Unlogged,
     /// ALTER TABLE of storage parameters, statistics, replica identity.
@@ -71,10 +75,54 @@ pub enum Feature {
     Functions,
     /// Triggers.
     Triggers,
+    /// Triggers call functions; elsewhere their body stands in place.
+    TriggerFunctions,
     /// Enumerated types and domains.
     Types,
+    /// Roles, GRANT, REVOKE, SET ROLE.
+    Roles,
+    /// MERGE.
+    Merge,
     /// IF NOT EXISTS of columns and EXISTS clauses of ALTER.
     DropColumnIfExists,
+    /// Changes of the schema are part of the transaction that they are made in.
+    SchemaInTransactions,
+    /// Names of indexes are names of the schema; elsewhere they are their table's, and are not drawn twice.
+    IndexNames,
+    /// Indexes over expressions, and of some rows only.
+    IndexExpressions,
+    /// Views go on when what they stand on is renamed.
+    ViewsFollow,
+    /// FILTER of aggregates.
+    AggregateFilter,
+    /// NULLS FIRST and NULLS LAST.
+    NullsOrder,
+    /// GROUPS and EXCLUDE of window frames.
+    GroupFrames,
+    /// UPDATE … FROM.
+    UpdateFrom,
+    /// RETURNING of UPDATE.
+    UpdateReturning,
+    /// A conflict of an upsert is with a key that the statement names.
+    ConflictTarget,
+    /// RESTART IDENTITY of TRUNCATE.
+    RestartIdentity,
+    /// SET LOCAL.
+    SetLocal,
+    /// Upkeep of a table that is not there is refused; elsewhere it is said in a row of the answer.
+    StrictUpkeep,
+}
+
+impl Feature {
+    /// The feature that a server of its kind may lack, by the name that the targets have for it.
+    pub fn named(name: &str) -> Option<Feature> {
+        match name {
+            "roles" => Some(Feature::Roles),
+            "merge" => Some(Feature::Merge),
+            "functions" => Some(Feature::Functions),
+            _ => None,
+        }
+    }
 }
 
 /// A setting that a session may turn, and the values that are legal.
@@ -159,11 +207,29 @@ pub const POSTGRES: Speech = Speech {
         Feature::Settings,
         Feature::Discard,
         Feature::Returning,
+        Feature::Oracles,
         Feature::Unlogged,
         Feature::Storage,
         Feature::Functions,
+        Feature::Triggers,
+        Feature::TriggerFunctions,
         Feature::Types,
+        Feature::Roles,
+        Feature::Merge,
         Feature::DropColumnIfExists,
+        Feature::SchemaInTransactions,
+        Feature::IndexNames,
+        Feature::IndexExpressions,
+        Feature::ViewsFollow,
+        Feature::AggregateFilter,
+        Feature::NullsOrder,
+        Feature::GroupFrames,
+        Feature::UpdateFrom,
+        Feature::UpdateReturning,
+        Feature::ConflictTarget,
+        Feature::StrictUpkeep,
+        Feature::RestartIdentity,
+        Feature::SetLocal,
     ],
     bit: PG,
     types: &[
@@ -311,11 +377,23 @@ pub const SQLITE: Speech = Speech {
     of: "SQLite",
     features: &[
         Feature::Returning,
+        Feature::Oracles,
         Feature::FullJoin,
         Feature::Reindex,
         Feature::Settings,
         Feature::MaterializedWith,
         Feature::Triggers,
+        Feature::SchemaInTransactions,
+        Feature::IndexNames,
+        Feature::IndexExpressions,
+        Feature::ViewsFollow,
+        Feature::AggregateFilter,
+        Feature::NullsOrder,
+        Feature::GroupFrames,
+        Feature::UpdateFrom,
+        Feature::UpdateReturning,
+        Feature::ConflictTarget,
+        Feature::StrictUpkeep,
     ],
     bit: LITE,
     types: &[
@@ -361,4 +439,85 @@ pub const SQLITE: Speech = Speech {
     name_bytes: 200,
     left: Cut::Substr,
     loose_numbers: true,
+};
+
+/// MariaDB, 10.6 and later. Names of its own databases, sequences and routines are left out.
+pub const MARIADB: Speech = Speech {
+    of: "MariaDB",
+    features: &[
+        Feature::Truncate,
+        Feature::ReplaceView,
+        Feature::RowLocks,
+        Feature::Levels,
+        Feature::SetAll,
+        Feature::Settings,
+        Feature::Returning,
+    ],
+    bit: MARIA,
+    types: &[
+        (2, Type::Bool),
+        (2, Type::Int4),
+        (5, Type::Int8),
+        (3, Type::Float8),
+        (2, Type::Numeric(Some((18, 4)))),
+        (5, Type::Text),
+        (2, Type::Varchar(20)),
+        (2, Type::Bytes),
+        (2, Type::Date),
+        (2, Type::Timestamp),
+    ],
+    settings: &[
+        Setting {
+            name: "join_cache_level",
+            values: &["0", "2", "8"],
+        },
+        Setting {
+            name: "optimizer_switch",
+            values: &[
+                "'default'",
+                "'semijoin=off'",
+                "'materialization=off'",
+                "'derived_merge=off'",
+                "'index_condition_pushdown=off'",
+                "'mrr=on'",
+                "'optimize_join_buffer_size=off'",
+            ],
+        },
+        Setting {
+            name: "optimizer_use_condition_selectivity",
+            values: &["1", "3", "5"],
+        },
+        Setting {
+            name: "optimizer_search_depth",
+            values: &["0", "3", "62"],
+        },
+        Setting {
+            name: "optimizer_prune_level",
+            values: &["0", "1"],
+        },
+        Setting {
+            name: "eq_range_index_dive_limit",
+            values: &["0", "1", "200"],
+        },
+        Setting {
+            name: "join_buffer_size",
+            values: &["1024", "262144"],
+        },
+        Setting {
+            name: "tmp_memory_table_size",
+            values: &["0", "16777216"],
+        },
+        Setting {
+            name: "max_heap_table_size",
+            values: &["16384", "16777216"],
+        },
+        Setting {
+            name: "use_stat_tables",
+            values: &["'never'", "'preferably'"],
+        },
+    ],
+    catalogue: &["relations", "columns", "indexes", "views"],
+    name_bytes: 64,
+    left: Cut::Left,
+    loose_numbers: false,
 };

@@ -1,7 +1,7 @@
 //! Constants by type: mostly few and small, so that keys collide and predicates hit; one in five is from the edge.
 
 use super::draw::{Draw, Purpose};
-use super::speech::{LITE, Speech};
+use super::speech::{LITE, MARIA, Speech};
 use history::parallel::Type;
 use history::parallel::expr::{Constant, Word};
 
@@ -143,6 +143,12 @@ const JSONS: &[&str] = &[
 /// A constant of the type, never NULL.
 pub(crate) fn constant(draw: &mut Draw, speech: &Speech, ty: Type) -> Constant {
     let edge = draw.chance(Purpose::Value, 1, 5);
+    if edge
+        && speech.bit == MARIA
+        && let Some(some) = maria(ty)
+    {
+        return text(draw.of(Purpose::Value, some));
+    }
     let lite = speech.bit == LITE;
     match ty {
         Type::Bool => Constant::Bool(draw.chance(Purpose::Value, 1, 2)),
@@ -231,6 +237,39 @@ pub(crate) fn constant(draw: &mut Draw, speech: &Speech, ty: Type) -> Constant {
         _ if edge => text(draw.of(Purpose::Value, TEXTS)),
         _ => text(draw.of(Purpose::Value, WORDS)),
     }
+}
+
+/// What stands at the edge in MariaDB, where it is not what does elsewhere: it has no NaN, no infinity and no year 0.
+fn maria(ty: Type) -> Option<&'static [&'static str]> {
+    Some(match ty {
+        Type::Float8 => &[
+            "-0",
+            "0",
+            "1.7976931348623157e308",
+            "-1.7976931348623157e308",
+            "2.2250738585072014e-308",
+            "0.1",
+            "-1",
+            "1e15",
+        ],
+        Type::Numeric(_) => &[
+            "0",
+            "-0.0001",
+            "99999999999999.9999",
+            "-99999999999999.9999",
+            "0.0001",
+            "1",
+            "10",
+        ],
+        Type::Date => &["0001-01-01", "9999-12-31", "1970-01-01", "2000-02-29"],
+        Type::Timestamp => &[
+            "0001-01-01 00:00:00",
+            "9999-12-31 23:59:59.999999",
+            "1970-01-01 00:00:00",
+            "2000-02-29 12:00:00",
+        ],
+        _ => return None,
+    })
 }
 
 fn text(t: &'static str) -> Constant {

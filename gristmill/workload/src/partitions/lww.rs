@@ -58,6 +58,9 @@ pub struct Lww {
     pub average_in_16: u8,
     /// There are sums at all: where two databases are compared, both must say the same of nothing.
     pub sums: bool,
+    /// Writes without a time to live of their own that leave it to a table with `default_time_to_live`, in 16; the others say
+    /// that they live for ever.
+    pub table_ttl_in_16: u8,
 }
 
 impl Default for Lww {
@@ -81,6 +84,7 @@ impl Default for Lww {
             ttls_in_16: 0,
             average_in_16: 0,
             sums: true,
+            table_ttl_in_16: 0,
         }
     }
 }
@@ -93,6 +97,7 @@ impl Lww {
             ring_in_16: 8,
             ttls_in_16: 3,
             average_in_16: 8,
+            table_ttl_in_16: 12,
             ..self
         }
     }
@@ -159,6 +164,7 @@ impl Config {
             ("ring", lww.ring_in_16),
             ("ttls", lww.ttls_in_16),
             ("average", lww.average_in_16),
+            ("table-ttl", lww.table_ttl_in_16),
         ] {
             let remedy = "at most 16 of 16 are possible";
             expect(chance <= 16, format!("lww.{key}-in-16"), &chance, remedy);
@@ -236,11 +242,13 @@ mod drawn {
 
 /// How visit `n` ends and what it says beside its steps. `ops`: its writes, 0 of a read.
 /// `conditional`: the table's writes are lightweight transactions; then the first one stays, and its condition is drawn.
+/// `written`: the table that is written.
 pub(super) fn ending(
     lww: &Lww,
     (seed, n): (u64, u64),
     steps: &mut Vec<Step>,
     conditional: Option<&View>,
+    written: Option<&View>,
 ) -> (End, Stamp) {
     let mut condition = None;
     if let Some(view) = conditional {
@@ -264,11 +272,17 @@ pub(super) fn ending(
     let mut life = dice(drawn::TTL);
     let adds = |step: &Step| matches!(step, Step::Write(Op::Add { .. }));
     let counts = steps.first().is_some_and(adds);
-    let dies = ops > 0 && !counts && condition.is_none() && life.in_16(lww.ttl_in_16);
+    let mortal = ops > 0 && !counts && condition.is_none();
+    let ttl = if mortal && life.in_16(lww.ttl_in_16) {
+        life.pick(&lww.ttls).copied()
+    } else {
+        let given = written.and_then(|view| view.time_to_live);
+        given.filter(|_| mortal && life.in_16(lww.table_ttl_in_16))
+    };
     let stamp = Stamp {
         condition,
         timestamp: lww.clock.timestamp(seed, history::Lts(n + 1)),
-        ttl: if dies { life.pick(&lww.ttls).copied() } else { None },
+        ttl,
         consistency: match (conditional, ops) {
             (Some(_), 0) => Consistency::Serial,
             _ => level.expect("checked: there is at least one"),
@@ -535,15 +549,23 @@ pub(super) fn fit(lww: &Lww, dice: &mut Dice, view: &View, position: u64, mut qu
             None
         }
     };
+    let page = some(lww.paged_in_16, &lww.pages);
+    if let (Some(_), Select::Columns(columns)) = (page, &mut query.select) {
+        // Pages are read one after another, and which row was on which is told by their keys alone.
+        let parts = view.keys.iter().filter(|_| several).copied();
+        let keys = parts.chain(view.clustering.iter().map(|(id, _)| *id));
+        let keys: Vec<ColumnId> = keys.filter(|id| !columns.contains(id)).collect();
+        columns.extend(keys);
+    }
     query.extras = Extras {
-        page: some(lww.paged_in_16, &lww.pages),
+        page,
         per_partition: if several {
             some(lww.per_partition_in_16, &[1, 2, 3, 5])
         } else {
             None
         },
         stamps: dice.in_16(lww.stamps_in_16) && !view.counts,
-        ttls: !several && dice.in_16(lww.ttls_in_16) && !view.counts,
+        ttls: dice.in_16(lww.ttls_in_16) && !view.counts,
     };
     query
 }

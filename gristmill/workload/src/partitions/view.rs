@@ -35,6 +35,8 @@ pub(super) struct View {
     pub(super) conditional: bool,
     /// Its columns, but for the key, are counters.
     pub(super) counts: bool,
+    /// How many seconds something lives in it that is written without a time to live.
+    pub(super) time_to_live: Option<u32>,
     /// Some regular or shared column has elements that are cells of their own.
     pub(super) elements: bool,
     pub(super) keys: Vec<ColumnId>,
@@ -170,6 +172,7 @@ impl View {
             conditional: config.lww.is_some()
                 && config.tables.get(&table.name).is_some_and(|t| t.conditional),
             counts: table.counts(),
+            time_to_live: table.time_to_live(),
             row_columns: [keys.clone(), sorted.clone(), ids(&regular)].concat(),
             shared_columns: [keys.clone(), ids(&shared)].concat(),
             joined_columns: [keys.clone(), sorted.clone(), ids(&regular), ids(&shared)].concat(),

@@ -202,6 +202,11 @@ fn bad_input_is_named_with_its_exit_code() {
         stdout(&run(&["read", &location, &shard])),
         "{\"row\":\"b\",\"time\":3,\"diff\":2}\n"
     );
+    // Nothing is made of a file that is refused, not even the shard.
+    let output = run(&["append", &location, "new", bad.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(3), "{}", stdout(&output));
+    let listed = stdout(&run(&["list", &location]));
+    assert_eq!(listed.lines().count(), 1, "{listed}");
 }
 
 #[test]

@@ -292,6 +292,15 @@ fn a_half_configured_bucket_and_a_database_that_is_not_there_are_named() {
         "{}",
         stderr(&without_keys)
     );
+    // Without an endpoint it is a bucket at AWS, whose machines hand out keys; this one does not.
+    let nobody_has_keys = crate::millstream(&["list", "s3://b/p"])
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .env("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")
+        .output()
+        .unwrap();
+    let wanted = ["there are no keys", "access_key_id", "AWS_ACCESS_KEY_ID"];
+    is_unusable("list", &nobody_has_keys, &wanted);
     let mut cases = vec![(
         consensus("postgres://me:hush@127.0.0.1:1/shards"),
         vec!["127.0.0.1", "refused"],

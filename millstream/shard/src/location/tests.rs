@@ -112,7 +112,8 @@ fn who_only_looks_makes_nothing() {
 #[test]
 fn a_url_that_is_none_of_ours_says_what_is() {
     for (url, wanted) in [
-        ("", "is no location"),
+        ("", "is no location: it does not begin as one"),
+        ("/tmp/mill", "a folder is written file:/tmp/mill"),
         ("ftp://x/", "`ftp` is not known"),
         ("s3:", "is no location"),
         ("file:relative/folder", "must be absolute"),

@@ -23,7 +23,7 @@ pub struct S3Options {
     pub prefix: String,
     /// `http://host:port` of the service; none for AWS.
     pub endpoint: Option<String>,
-    /// The region.
+    /// The region; none to take it from the environment, or `us-east-1`.
     pub region: Option<String>,
     /// The access key; none to take it from the environment.
     pub access_key_id: Option<String>,
@@ -60,7 +60,10 @@ impl Bucket {
             if let Some(endpoint) = &options.endpoint {
                 builder = builder.with_endpoint(endpoint);
             }
-            builder = builder.with_region(options.region.as_deref().unwrap_or("us-east-1"));
+            // Otherwise the environment's, as AWS_REGION, or us-east-1.
+            if let Some(region) = &options.region {
+                builder = builder.with_region(region);
+            }
             if let Some(id) = &options.access_key_id {
                 builder = builder.with_access_key_id(id);
             }
@@ -106,6 +109,9 @@ impl Bucket {
     }
 }
 
+/// Where a machine at AWS is asked for keys.
+const METADATA: &[&str] = &["/latest/api/token", "/latest/meta-data/iam/"];
+
 /// Which class a failure of object storage is of; what a person can do about it is said.
 pub(crate) fn failure(error: &Error) -> StoreError {
     let message = error.to_string();
@@ -118,7 +124,16 @@ pub(crate) fn failure(error: &Error) -> StoreError {
         StoreError::determinate(text).permanent()
     };
     match (code(&message), error) {
-        (Some("NoSuchBucket"), _) => {
+        // The service itself was not asked yet. Who has no keys asks the machine for some, as AWS's own machines have them.
+        _ if METADATA.iter().any(|path| message.contains(path)) => {
+            let text = format!(
+                "there are no keys: the location's URL has no access_key_id and secret_access_key, AWS_ACCESS_KEY_ID and \
+                 AWS_SECRET_ACCESS_KEY are not set, and this machine hands out none ({})",
+                gist(&message)
+            );
+            StoreError::determinate(text).permanent()
+        }
+        (Some("NoSuchBucket" | "InvalidBucketName"), _) => {
             let text = format!(
                 "there is no such bucket ({}): make it, or mend the location's URL",
                 gist(&message)
@@ -130,7 +145,11 @@ pub(crate) fn failure(error: &Error) -> StoreError {
         (_, Error::PermissionDenied { .. } | Error::Unauthenticated { .. } | Error::NotFound { .. }) => {
             refused()
         }
-        _ => StoreError::indeterminate(message),
+        // What was asked, and of the XML that came back what a person reads.
+        _ => match message.split_once("<?xml") {
+            Some((asked, _)) => StoreError::indeterminate(format!("{asked}{}", gist(&message))),
+            None => StoreError::indeterminate(message),
+        },
     }
 }
 

@@ -1,37 +1,203 @@
 //! SH-1 to SH-7, checked on what the stores really hold.
+//!
+//! Two ways to the same verdict: [`Log`] replays everything that is retained, [`Watcher`] what is new since it last looked.
+//! Looking after each of n changes, the first would replay some n² diffs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::ids::ShardId;
+use bytes::Bytes;
+
+use crate::ids::{SeqNo, ShardId};
 use crate::state::codec::{decode_diff, decode_rollup};
 use crate::state::diff::StateDiff;
 use crate::state::{Part, State};
+use crate::store::Versioned;
 use crate::store::mem::{MemBlob, MemConsensus};
 
-/// Remembers the last state seen, so that nothing may go back.
+/// Checks after each change what that change could have broken; nothing may go back from version to version.
+///
+/// Says that something is broken whenever [`Log::check`] would: each rollup, the one where replaying begins included, is
+/// equal to the state that replaying led to, so that where one begins makes no difference.
 #[derive(Debug)]
 pub struct Watcher {
     shard: ShardId,
-    last: Option<State>,
+    /// The retained versions, each with the state that it leads to.
+    replayed: VecDeque<(Versioned, State)>,
+    /// The bytes of rollups that were found equal to their state.
+    rollups: BTreeMap<SeqNo, Bytes>,
+    /// Keys of parts, each with the newest version that refers to it.
+    parts: BTreeMap<String, SeqNo>,
 }
 
 impl Watcher {
     /// A watcher that has seen nothing.
     pub fn new(shard: ShardId) -> Watcher {
-        Watcher { shard, last: None }
+        Watcher {
+            shard,
+            replayed: VecDeque::new(),
+            rollups: BTreeMap::new(),
+            parts: BTreeMap::new(),
+        }
     }
 
     /// Checks everything; the first broken invariant by its name.
     pub fn check(&mut self, consensus: &MemConsensus, blob: &MemBlob) -> Result<(), String> {
-        let Some(log) = Log::read(self.shard, consensus, blob)? else {
+        let versions = consensus.dump(&self.shard.to_string());
+        let Some(first) = versions.first() else {
             return Ok(());
         };
-        log.check(blob)?;
-        if let Some(last) = &self.last {
-            nothing_regressed(last, &log.current)?;
+        follow_each_other(&versions)?;
+        if !self.is_continued_by(&versions) {
+            self.start_over(&versions, consensus, blob)?;
         }
-        self.last = Some(log.current);
+        while self
+            .replayed
+            .front()
+            .is_some_and(|(version, _)| version.seqno < first.seqno)
+        {
+            self.replayed.pop_front();
+        }
+        for version in &versions[self.replayed.len()..] {
+            self.replay(version)?;
+        }
+        let (_, current) = self.replayed.back().expect("there is a first");
+        if !current.rollups.contains_key(&first.seqno) {
+            return Err(format!(
+                "SH-2: no rollup is listed at the first version, {}",
+                first.seqno
+            ));
+        }
+        let since = current.seqno_since();
+        if first.seqno > since {
+            return Err(format!(
+                "SH-3: the log begins at {}, {since} is held",
+                first.seqno
+            ));
+        }
+        self.rollups.retain(|seqno, _| *seqno >= first.seqno);
+        for (seqno, rollup) in current.rollups.range(first.seqno..) {
+            let Some(bytes) = blob.peek(&rollup.key) else {
+                return Err(format!("SH-4: the rollup at {seqno} is missing"));
+            };
+            if self.rollups.get(seqno).is_some_and(|known| same(known, &bytes)) {
+                continue;
+            }
+            let state = decode_rollup(&bytes).map_err(|e| e.to_string())?;
+            let then = self
+                .replayed
+                .binary_search_by_key(seqno, |(version, _)| version.seqno);
+            if then.map_or(true, |index| self.replayed[index].1 != state) {
+                return Err(format!("SH-1: the log does not replay to the rollup at {seqno}"));
+            }
+            self.rollups.insert(*seqno, bytes);
+        }
+        // `since` does not go back: what only older versions refer to is never asked for again.
+        self.parts.retain(|_, newest| *newest >= since);
+        for (key, newest) in &self.parts {
+            if blob.peek(key).is_none() {
+                return Err(format!("SH-6: {key} of {newest} is missing"));
+            }
+        }
         Ok(())
+    }
+
+    /// Whether all that was seen and is still retained is as it was, and nothing between it and the new is gone.
+    fn is_continued_by(&self, versions: &[Versioned]) -> bool {
+        let first = versions[0].seqno;
+        let mut kept = self
+            .replayed
+            .iter()
+            .filter(|(seen, _)| seen.seqno >= first)
+            .peekable();
+        let joined = kept.peek().is_some_and(|(seen, _)| seen.seqno == first);
+        let mut now = versions.iter();
+        joined
+            && kept.all(|(seen, _)| {
+                now.next()
+                    .is_some_and(|now| now.seqno == seen.seqno && same(&now.data, &seen.data))
+            })
+    }
+
+    /// Replays from the first retained version on, keeping only the last state seen, which must not regress.
+    fn start_over(
+        &mut self,
+        versions: &[Versioned],
+        consensus: &MemConsensus,
+        blob: &MemBlob,
+    ) -> Result<(), String> {
+        let last = self.replayed.pop_back().map(|(_, state)| state);
+        *self = Watcher::new(self.shard);
+        let log = Log::read(self.shard, consensus, blob)?.expect("there is a first");
+        log.check(blob)?;
+        if let Some(last) = last {
+            nothing_regressed(&last, &log.current)?;
+        }
+        if log.start.seqno != versions[0].seqno {
+            return Err(format!(
+                "SH-2: the rollup at the first version, {}, is of {}",
+                versions[0].seqno, log.start.seqno
+            ));
+        }
+        self.refer(&log.start);
+        self.replayed.push_back((versions[0].clone(), log.start));
+        Ok(())
+    }
+
+    /// One more version.
+    fn replay(&mut self, version: &Versioned) -> Result<(), String> {
+        let diff = decode_diff(&version.data).map_err(|e| e.to_string())?;
+        let (_, before) = self.replayed.back().expect("there is a first");
+        let mut state = before.clone();
+        diff.apply(&mut state).map_err(|e| format!("SH-1: {e}"))?;
+        state
+            .check()
+            .map_err(|why| format!("SH-5 or state at {}: {why}", state.seqno))?;
+        nothing_regressed(before, &state)?;
+        let (seqno, newest) = &diff.latest_rollup;
+        if state.latest_rollup() != Some((*seqno, newest)) {
+            return Err(format!(
+                "SH-4: {} begins reading at a rollup of {seqno} that it does not list",
+                state.seqno
+            ));
+        }
+        self.refer(&state);
+        self.replayed.push_back((version.clone(), state));
+        Ok(())
+    }
+
+    fn refer(&mut self, state: &State) {
+        for key in state
+            .batches
+            .values()
+            .flat_map(|b| b.parts())
+            .filter_map(Part::key)
+        {
+            match self.parts.get_mut(key) {
+                Some(newest) => *newest = state.seqno,
+                None => {
+                    self.parts.insert(key.to_owned(), state.seqno);
+                }
+            }
+        }
+    }
+}
+
+/// Equal bytes; mostly they are the very same, and need not be looked at.
+fn same(a: &Bytes, b: &Bytes) -> bool {
+    (a.as_ptr(), a.len()) == (b.as_ptr(), b.len()) || a == b
+}
+
+/// SH-1: retained versions have no gap.
+fn follow_each_other(versions: &[Versioned]) -> Result<(), String> {
+    match versions
+        .windows(2)
+        .find(|pair| pair[1].seqno != pair[0].seqno.next())
+    {
+        None => Ok(()),
+        Some(pair) => Err(format!(
+            "SH-1: {} is followed by {}",
+            pair[0].seqno, pair[1].seqno
+        )),
     }
 }
 
@@ -53,14 +219,7 @@ impl Log {
         let Some(first) = versions.first() else {
             return Ok(None);
         };
-        for pair in versions.windows(2) {
-            if pair[1].seqno != pair[0].seqno.next() {
-                return Err(format!(
-                    "SH-1: {} is followed by {}",
-                    pair[0].seqno, pair[1].seqno
-                ));
-            }
-        }
+        follow_each_other(&versions)?;
         let diffs: Vec<StateDiff> = versions
             .iter()
             .map(|v| decode_diff(&v.data).map_err(|e| e.to_string()))

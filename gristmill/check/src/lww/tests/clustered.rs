@@ -273,3 +273,71 @@ fn a_time_to_live_says_which_of_two_racing_writes_stands() {
     assert_eq!(with(898), "explained");
     assert!(with(300).starts_with("wrong time to live"));
 }
+
+/// The partitions of a list come in any order, those of a range of tokens in theirs; each row has its own time to live.
+#[test]
+fn each_of_several_partitions_has_its_own_times_to_live() {
+    let base = "
+        1: upsert t1/0/0 c2=5 | auto at 100 one ttl 60 ## s1 2..4 committed
+        2: upsert t1/1/0 c2=5 | auto at 101 one ttl 900 ## s1 5..6 committed
+        3: upsert t1/1/3 c2=7 | auto at 102 one ## s1 7..8 committed";
+    for read in [
+        "read t1/{0,1} select c0,c1,c2 ttls",
+        "read t1/{0,1} select c0,c1,c2 stamps ttls",
+        "read t1/ring.. select c0,c1,c2 ttls",
+        "read t1/* select c0,c1,c2 ttls",
+        // Without the keys the first rows of the two differ by their times to live alone.
+        "read t1/{0,1} select c2 ttls",
+    ] {
+        let world = world(&format!(
+            "{base}\n9: {read} | auto at 1 one ## s2 10..12 committed"
+        ));
+        let rows = truth(&world);
+        assert_eq!(rows.len(), 3);
+        // The partition of one row, and that of two.
+        let (own, other) = if rows[0][0] == rows[1][0] && read.contains("c0") {
+            (2, 0)
+        } else {
+            (0, 1)
+        };
+        let all = [(own, 50), (other, 893), (other + 1, 0)];
+        let with = |order: [usize; 3], lives: [i64; 3]| {
+            let row = |i: usize| {
+                let life = Some(lives[i]).filter(|life| *life > 0);
+                let row = rows[all[i].0].iter().cloned();
+                row.chain([life.map_or(Value::Null, Value::Int)]).collect()
+            };
+            timed(&world, order.map(row).to_vec())
+        };
+        let right = all.map(|(_, life)| life);
+        let own_first = own == 0;
+        let (natural, turned) = match own_first {
+            true => ([0, 1, 2], [1, 2, 0]),
+            false => ([1, 2, 0], [0, 1, 2]),
+        };
+        assert_eq!(with(natural, right), "explained", "{read}");
+        let found = with(turned, right);
+        match read.contains('{') {
+            true => assert_eq!(found, "explained", "{read}"),
+            false => assert_ne!(found, "explained", "{read}"),
+        }
+        for lives in [
+            [893, 893, 0],
+            [50, 50, 0],
+            [50, 893, 893],
+            [0, 893, 0],
+            [50, 0, 0],
+        ] {
+            let found = with(natural, lives);
+            assert!(
+                found.starts_with("wrong time to live"),
+                "{read} {lives:?}: {found}"
+            );
+        }
+        // Both are right of some row, and not of this one.
+        if read.contains("c0") {
+            let found = with(natural, [893, 50, 0]);
+            assert!(found.starts_with("wrong time to live"), "{read}: {found}");
+        }
+    }
+}

@@ -651,6 +651,41 @@ fn pages_of_several_partitions_are_told_apart() {
     );
 }
 
+/// A tick is a second. What is written from 2 to 4 lives for 20: it expires while the read goes on, which is from 20 to 30.
+#[test]
+fn what_expires_between_two_pages_is_on_the_first_of_them_alone() {
+    let shows = |page: &str, shown: &[usize]| {
+        let world = world(&format!(
+            "1: upsert t0/1/2 c3=5; upsert t0/1/7 c3=9 | batch at 100 one ttl 20 ## s1 2..4 committed
+             2: upsert t0/1/4 c3=1 | auto at 101 one ## s1 5..6 committed
+             9: read t0/1 select c1,c2,c3 order c1,-c2{page} stamps | auto at 1 one ## s2 20..30 committed"
+        ));
+        let kind = Kind { pages: true, ..PLAIN };
+        let rows = sim::decode(&answer_of(&world, kind, |_| true));
+        assert_eq!(rows.len(), 3);
+        let told = sim::encode(shown.iter().map(|i| rows[*i].clone()));
+        let clock = std::sync::Arc::new(|tick: history::Tick| tick.0.checked_mul(1_000_000_000));
+        let judge = judge(&world, kind, Check::Exhaustive).with_clock(clock, 0);
+        match judge.conclude(judge.explain(answered(&world, told))) {
+            Judged::Broken(f) => f.shape.name(),
+            Judged::Explained(_) => "explained",
+            Judged::NotCompared(why) => why,
+        }
+    };
+    for page in ["", " page 1", " page 2"] {
+        assert_eq!(shows(page, &[0, 1, 2]), "explained", "before:{page}");
+        assert_eq!(shows(page, &[1]), "explained", "after:{page}");
+        // What is gone does not come back with a later page.
+        assert_eq!(shows(page, &[1, 2]), "torn visit", "backwards:{page}");
+    }
+    assert_eq!(shows(" page 1", &[0, 1]), "explained");
+    assert_eq!(shows(" page 2", &[0, 1]), "explained");
+    assert_eq!(shows("", &[0, 1]), "torn visit");
+    // They are on one page.
+    assert_eq!(shows(" page 3", &[0, 1]), "torn visit");
+    assert_eq!(shows(" page 1", &[0, 2]), "missing row");
+}
+
 #[test]
 fn the_checker_has_four_settings() {
     let world = world(&with(

@@ -1,8 +1,8 @@
 //! Questions about columns and constraints.
 
 use super::Case;
-use crate::parallel::facts::called;
-use history::parallel::{Cause, Effect, Facet, KeptName, Match, Space, Target, Tri};
+use history::Span;
+use history::parallel::{Cause, Facet, KeptName, Match, Space, Target, Tri};
 
 impl Case<'_> {
     pub(super) fn part_gone(&self) -> (String, Tri) {
@@ -55,6 +55,18 @@ impl Case<'_> {
         (about.join(", "), Tri::Never(sure_of))
     }
 
+    /// Whether it may not have been there when the session last ran a statement, which is when it last looked at the schema.
+    pub(super) fn part_unseen(&self) -> (String, Tri) {
+        let earlier = Case {
+            span: Span {
+                sent: self.session().looked.min(self.span.sent),
+                answered: self.span.answered,
+            },
+            ..*self
+        };
+        earlier.part_gone()
+    }
+
     /// What the statement stands on (or anything at all) once had a column of the captured name, and may have it no more.
     fn part_gone_in(&self) -> Option<(String, Vec<Cause>)> {
         let among = (self.scope == Match::Closure).then(|| self.closure());
@@ -78,22 +90,20 @@ impl Case<'_> {
     }
 
     fn makes_part(&self, of: u8, space: Space, name: &KeptName) -> bool {
-        self.op().effects.iter().any(|e| match e {
-            Effect::Set(slot, facet, value) => {
-                let fits = matches!(
-                    (facet, space),
-                    (Facet::Column(_), Space::Column) | (Facet::Constraint(_), Space::Constraint)
-                );
-                *slot == of && fits && called(value) == Some(name)
-            }
-            _ => false,
-        })
+        let fits = |facet: Facet| {
+            matches!(
+                (facet, space),
+                (Facet::Column(_), Space::Column) | (Facet::Constraint(_), Space::Constraint)
+            )
+        };
+        let mut given = self.op().effects.iter().filter_map(|e| e.names_part());
+        given.any(|(slot, facet, new)| slot == of && fits(facet) && new == name)
     }
 
     pub(super) fn part_taken(&self) -> (String, Tri) {
         let mut about = Vec::new();
         for effect in &self.op().effects {
-            let Effect::Set(slot, facet, value) = effect else {
+            let Some((slot, facet, name)) = effect.names_part() else {
                 continue;
             };
             let space = match facet {
@@ -101,9 +111,7 @@ impl Case<'_> {
                 Facet::Constraint(_) => Space::Constraint,
                 _ => continue,
             };
-            let (Some(name), Some(Target::Object { name: relation, .. })) =
-                (called(value), self.op().slots.get(usize::from(*slot)))
-            else {
+            let Some(Target::Object { name: relation, .. }) = self.op().slots.get(usize::from(slot)) else {
                 continue;
             };
             if !self.says(name) {
@@ -113,7 +121,7 @@ impl Case<'_> {
             for id in self.bound(relation).objects {
                 let parts =
                     self.model.facts.things[&id].part(space, name, &self.model.groups, self.span, self.by);
-                if parts.facets.iter().any(|f| f != facet) {
+                if parts.facets.iter().any(|f| *f != facet) {
                     return (about.join(", "), Tri::Possibly(parts.causes.to_vec()));
                 }
             }

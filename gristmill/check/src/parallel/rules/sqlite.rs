@@ -1,16 +1,19 @@
 //! SQLite's errors, by extended result code and text.
 
 use history::parallel::DataError as D;
-use history::parallel::{AfterError, Limit, Row, Rules};
+use history::parallel::{Limit, Row, Rules};
 
 /// SQLite 3.35 and later, in WAL mode.
 pub static SQLITE: Rules = Rules {
     of: "SQLite",
     rows: ROWS,
-    after_error: AfterError::Statement,
-    transactional_ddl: true,
     one_writer: true,
     restricts: false,
+    remembers_schema: true,
+    shows: |_| None,
+    schema_in_transactions: true,
+    keeps_characteristics: false,
+    names_primary: true,
     folds_case: true,
     name_bytes: usize::MAX,
 };
@@ -26,6 +29,7 @@ const ROWS: &[Row] = rows! {
     "1" "no such column: {}" => StaleName, Redefined, Closure, Tried;
     "1" "no such column: \"{name}\"" => StaleName, PartGone, Footprint, Tried;
     "1" "no such column: \"\"{name}\"\"" => StaleName, PartGone, Footprint, Tried;
+    "1" "no such column: \"\"{name}\"\"" => StaleName, PartUnseen, Footprint, Tried;
     "1" "table {other} has no column named {name}" => StaleName, PartGone, Footprint, Tried;
     "1" "unknown column \"{name}\" in foreign key definition" => StaleName, PartGone, Footprint, Tried;
     "1" "error in view {}: no such table: {name}" => StaleName, Gone, Anywhere, Tried;

@@ -2,9 +2,10 @@
 
 use crate::parallel::Model;
 use history::parallel::{
-    Answer, At, Column, Constraint, ConstraintKind, DataError, Detail, Effect, Explained, Facet, FactValue,
-    Family, Fault, Finding, FrameOp, KeptName, Limit, Mode, Name, Object, ObjectId, ObjectKind, Op, Piece,
-    Right, Rules, Said, Seen, SeenColumn, SeenKind, SeenObject, Space, Statement, Target, TxState, Type,
+    Answer, At, CellChange, Column, ColumnEdit, Constraint, ConstraintKind, DataError, Detail, Effect,
+    Explained, Facet, FactValue, Family, Fault, Finding, FrameOp, KeptName, Ledger, Limit, Mode, Name,
+    Object, ObjectId, ObjectKind, Op, Piece, Right, Rules, Said, Seen, SeenColumn, SeenKind, SeenObject,
+    Space, Statement, Table, Target, TxState, Type,
 };
 use history::{Level, SessionId, Span, Tick};
 use std::collections::BTreeMap;
@@ -67,6 +68,9 @@ impl Stage {
             }
             return;
         }
+        if words[1] == "likely" {
+            return self.likely(words[2], words[3], &words[4..]);
+        }
         let session = SessionId(words[1][1..].parse().expect("a session is s and a number"));
         if self.model.session(session).is_none() {
             self.model.opened(session, 1, Tick(0));
@@ -85,6 +89,21 @@ impl Stage {
                 self.model.opened(session, 1, tick);
             }
             other => panic!("{other} is nothing"),
+        }
+    }
+
+    /// What is drawn on: the column is of the type, and has a default or not.
+    fn likely(&mut self, table: &str, column: &str, want: &[&str]) {
+        let session = SessionId(u16::MAX);
+        if self.model.session(session).is_none() {
+            self.model.opened(session, 1, Tick(0));
+        }
+        let view = self.model.view(session);
+        let known = view.catalog.get(self.known[table]);
+        let column = known.and_then(|t| t.columns.iter().find(|c| c.name.as_str() == column));
+        let is = column.map(|c| format!("{:?} {}", c.ty, c.has_default));
+        if is.as_deref() != Some(want.join(" ").as_str()) {
+            self.play.broken.push(format!("{table} is drawn on as {is:?}"));
         }
     }
 
@@ -108,6 +127,7 @@ impl Stage {
         let said = match said.split_once(' ') {
             None => {
                 match begun {
+                    None if said == "ended" => *state = TxState::Idle,
                     Some(FrameOp::Begin { .. }) => *state = TxState::Open,
                     Some(FrameOp::Commit | FrameOp::Rollback) => *state = TxState::Idle,
                     Some(FrameOp::RollbackTo(_)) => *state = TxState::Open,
@@ -119,6 +139,16 @@ impl Stage {
                     rows: None,
                 }
             }
+            Some(("count", n)) => Said::Done {
+                tag: String::new(),
+                affected: Some(n.parse().expect("a number of rows")),
+                rows: None,
+            },
+            Some(("rows", rows)) => Said::Done {
+                tag: String::new(),
+                affected: None,
+                rows: Some(rows_of(rows)),
+            },
             Some(("unknown", rest)) => {
                 *state = TxState::Idle;
                 let (code, text) = rest.split_once(' ').expect("a code and a text");
@@ -128,12 +158,16 @@ impl Stage {
                 }
             }
             Some((code, text)) => {
-                let text = match text.strip_suffix(" failed") {
-                    Some(text) => {
+                let text = match (text.strip_suffix(" failed"), text.strip_suffix(" ended")) {
+                    (Some(text), _) => {
                         *state = TxState::Failed;
                         text
                     }
-                    None => text,
+                    (None, Some(text)) => {
+                        *state = TxState::Idle;
+                        text
+                    }
+                    (None, None) => text,
                 };
                 Said::Refused {
                     code: code.to_owned(),
@@ -146,7 +180,7 @@ impl Stage {
         let judged = self.model.answered(session, tick, &answer);
         assert_eq!(judged.drifted, None);
         match judged.explained {
-            Explained::Done | Explained::KnownBug(_) => {}
+            Explained::Done => {}
             Explained::Expected { causes, .. } => {
                 self.play.causes = causes.iter().map(ToString::to_string).collect();
             }
@@ -233,6 +267,81 @@ impl Stage {
                 object.depends.insert(needed);
                 op.effects.push(Effect::Create(slot, Box::new(object)));
             }
+            ["replace", name, "on", table] => {
+                let old = self.target(&mut op, name);
+                let on = self.target(&mut op, table);
+                let Target::Object { object: needed, .. } = op.slots[usize::from(on)] else {
+                    panic!("a target");
+                };
+                op.effects
+                    .push(Effect::Set(old, Facet::DependsOn(needed), FactValue::Flag(true)));
+                let id = ObjectId::made(ObjectKind::View, at, 9);
+                let name = Name::home(Space::Relation, name);
+                let new = op.slot(Target::New {
+                    object: id,
+                    name: name.clone(),
+                });
+                let mut object = Object::new(id, name);
+                object.depends.insert(needed);
+                op.effects.push(Effect::Create(new, Box::new(object)));
+            }
+            [what @ ("open" | "close"), cursor] => {
+                let name = KeptName::new(cursor);
+                op.effects.push(match *what {
+                    "open" => Effect::Name { name, cursor: true },
+                    _ => Effect::Unname(Some(name)),
+                });
+            }
+            ["schemarename", name, new] => {
+                let object = self.means(at, name, Space::Schema);
+                let slot = op.slot(Target::Object {
+                    object,
+                    name: Name::home(Space::Schema, name),
+                });
+                let to = op.slot(Target::Free(Name::home(Space::Schema, new)));
+                op.effects.push(Effect::Rename { slot, to });
+            }
+            // In the schema: a table and an index on it; then a read of the index, or a drop.
+            ["indexin", schema, index] => {
+                let parent = self.means(at, schema, Space::Schema);
+                let (table, name) = (ObjectId::made(ObjectKind::Table, at, 1), KeptName::new("in"));
+                let within = |kept: KeptName| Name {
+                    space: Space::Relation,
+                    parent: Some(parent),
+                    kept,
+                };
+                let mut objects = vec![Object::new(table, within(name))];
+                let id = ObjectId::made(ObjectKind::Index, at, 2);
+                let mut made = Object::new(id, within(KeptName::new(index)));
+                made.depends.insert(table);
+                made.detail = Detail::Index {
+                    on: table,
+                    keys: Vec::new(),
+                    unique: false,
+                    partial: false,
+                    expression: false,
+                };
+                objects.push(made);
+                for object in objects {
+                    let slot = op.slot(Target::New {
+                        object: object.id,
+                        name: object.name.clone(),
+                    });
+                    op.effects.push(Effect::Create(slot, Box::new(object)));
+                }
+            }
+            ["dropin", schema, index] => {
+                let parent = self.means(at, schema, Space::Schema);
+                let name = Name {
+                    space: Space::Relation,
+                    parent: Some(parent),
+                    kept: KeptName::new(index),
+                };
+                let object = self.model.view(at.session).catalog.named(&name);
+                let object = object.unwrap_or_else(|| ObjectId::made(ObjectKind::Index, at, 99));
+                let slot = op.slot(Target::Object { object, name });
+                op.effects.push(Effect::Remove { slot, cascade: false });
+            }
             ["unique", name, "on", table] => {
                 let (slot, mut object) = self.make(&mut op, ObjectKind::Index, name);
                 let on = self.target(&mut op, table);
@@ -257,6 +366,38 @@ impl Stage {
                     cascade: rest == ["cascade"],
                 });
             }
+            ["dropother", what, name] => {
+                let space = match *what {
+                    "role" => Space::Role,
+                    "type" => Space::Type,
+                    other => panic!("{other} is nothing to drop"),
+                };
+                let object = self.means(at, name, space);
+                let slot = op.slot(Target::Object {
+                    object,
+                    name: Name::home(space, name),
+                });
+                op.touch(slot, Facet::Exists, Mode::Removes, None);
+                op.effects.push(Effect::Remove { slot, cascade: false });
+            }
+            ["type", name] => {
+                let (slot, object) = self.make(&mut op, ObjectKind::Type, name);
+                op.effects.push(Effect::Create(slot, Box::new(object)));
+            }
+            ["addof", table, column, ty] => {
+                let slot = self.target(&mut op, table);
+                let ty = Type::Named(self.means(at, ty, Space::Type));
+                let made = Column {
+                    ty,
+                    ..column_of(at, 7, column)
+                };
+                op.touch(slot, Facet::Shape, Mode::Redefines, None);
+                op.effects.push(Effect::Set(
+                    slot,
+                    Facet::Column(made.piece),
+                    FactValue::Column(made),
+                ));
+            }
             ["rename", name, new] => {
                 let slot = self.target(&mut op, name);
                 let to = op.slot(Target::Free(Name::home(Space::Relation, new)));
@@ -267,9 +408,15 @@ impl Stage {
                 let (a, b) = (self.target(&mut op, a), self.target(&mut op, b));
                 op.effects.push(Effect::Swap(a, b));
             }
-            [what @ ("read" | "divide"), name, columns @ ..] => {
+            [what @ ("read" | "divide" | "explain"), name, columns @ ..] => {
                 let slot = self.target(&mut op, name);
                 op.touch(slot, Facet::Rows, Mode::Reads, Some(Right::Select));
+                if *what == "explain" {
+                    op.ast = Statement::Explain {
+                        analyze: false,
+                        of: Box::new(op.ast),
+                    };
+                }
                 for column in columns {
                     self.column(&mut op, slot, column);
                 }
@@ -300,6 +447,20 @@ impl Stage {
                     facet: Facet::Column(piece),
                     cascade: false,
                 });
+            }
+            [what @ ("retype" | "narrow" | "default"), name, column] => {
+                let slot = self.target(&mut op, name);
+                let piece = self.column(&mut op, slot, column);
+                op.touch(slot, Facet::Column(piece), Mode::Redefines, None);
+                op.effects.push(Effect::Edit(
+                    slot,
+                    piece,
+                    match *what {
+                        "retype" => ColumnEdit::Type(Type::Int8),
+                        "narrow" => ColumnEdit::Type(Type::Int2),
+                        _ => ColumnEdit::Default(true),
+                    },
+                ));
             }
             ["begin", rest @ ..] => op.effects.push(Effect::Frame(FrameOp::Begin {
                 level: (rest == ["rr"]).then_some(Level::RepeatableRead),
@@ -338,6 +499,48 @@ impl Stage {
                 });
                 self.target(&mut op, name);
             }
+            ["ledger", of, name] => {
+                let (slot, mut object) = self.make(&mut op, ObjectKind::Table, name);
+                let of = match *of {
+                    "cells" => Ledger::Cells,
+                    "counters" => Ledger::Counters,
+                    "bank" => Ledger::Bank,
+                    other => panic!("{other} is no ledger"),
+                };
+                object.detail = Detail::Ledger { of, keys: 2 };
+                op.effects.push(Effect::Create(slot, Box::new(object)));
+                for key in 0..2 {
+                    let change = match of {
+                        Ledger::Bank => CellChange::Put(Ledger::BALANCE),
+                        Ledger::Counters => CellChange::Put(0),
+                        Ledger::Cells => continue,
+                    };
+                    op.effects.push(Effect::Cell { slot, key, change });
+                }
+            }
+            ["watch", name] => {
+                op.family = Family::Oracle;
+                let slot = self.target(&mut op, name);
+                op.effects.push(Effect::Watch { slot, from: 0, to: 1 });
+            }
+            [
+                what @ ("put" | "into" | "set" | "take" | "plus"),
+                name,
+                key,
+                value @ ..,
+            ] => {
+                let slot = self.target(&mut op, name);
+                let value = value.first().map_or(0, |v| v.parse().expect("a value"));
+                let change = match *what {
+                    "put" => CellChange::Put(value),
+                    "into" => CellChange::Insert(value),
+                    "set" => CellChange::Set(value),
+                    "plus" => CellChange::Add(value),
+                    _ => CellChange::Delete,
+                };
+                let key = key.parse().expect("a key");
+                op.effects.push(Effect::Cell { slot, key, change });
+            }
             ["role", name] => {
                 let (slot, object) = self.make(&mut op, ObjectKind::Role, name);
                 op.effects.push(Effect::Create(slot, Box::new(object)));
@@ -355,6 +558,16 @@ impl Stage {
                     FactValue::Flag(*what == "grant"),
                 ));
             }
+            ["own", role, table] => {
+                let role = self.means(at, role, Space::Role);
+                let slot = self.target(&mut op, table);
+                op.effects
+                    .push(Effect::Set(slot, Facet::Owner, FactValue::Object(role)));
+            }
+            ["disown", table] => {
+                let slot = self.target(&mut op, table);
+                op.effects.push(Effect::Set(slot, Facet::Owner, FactValue::Gone));
+            }
             ["key", name, "on", table] => {
                 let slot = self.target(&mut op, table);
                 let piece = Piece::made(at, 1);
@@ -368,12 +581,28 @@ impl Stage {
                         columns: Vec::new(),
                         valid: true,
                         deferred: false,
+                        predicate: None,
                     }),
                 ));
             }
             other => panic!("{other:?} is no op"),
         }
         op
+    }
+}
+
+/// `0=5,1=7`, or `none`.
+fn rows_of(text: &str) -> Table {
+    let rows: Vec<Vec<Option<String>>> = text
+        .split(',')
+        .filter_map(|row| row.split_once('='))
+        .map(|(key, value)| vec![Some(key.to_owned()), Some(value.to_owned())])
+        .collect();
+    Table {
+        count: rows.len() as u64,
+        rows,
+        whole: true,
+        ..Table::default()
     }
 }
 
@@ -389,25 +618,33 @@ fn column_of(at: At, nth: u8, name: &str) -> Column {
     }
 }
 
-/// `t` or `t(c1,c2)`.
+/// `t` or `t(c1,c2)`; `t:r` is a table of the role r, `@r` is a role.
 fn table(word: &str) -> SeenObject {
+    let (word, kind) = match word.strip_prefix('@') {
+        Some(role) => (role, SeenKind::Role),
+        None => (word, SeenKind::Table),
+    };
     let (name, columns) = word.split_once('(').unwrap_or((word, ""));
+    let (name, owner) = name.split_once(':').unwrap_or((name, ""));
     SeenObject {
-        kind: SeenKind::Table,
+        kind,
         namespace: String::new(),
         name: name.to_owned(),
         on: String::new(),
-        owner: String::new(),
+        owner: owner.to_owned(),
         valid: true,
         temporary: false,
         columns: columns
             .trim_end_matches(')')
             .split(',')
             .filter(|c| !c.is_empty())
-            .map(|c| SeenColumn {
-                name: c.to_owned(),
-                ty: "integer".to_owned(),
-                not_null: false,
+            .map(|c| {
+                let (name, ty) = c.split_once(':').unwrap_or((c, "integer"));
+                SeenColumn {
+                    name: name.to_owned(),
+                    ty: ty.to_owned(),
+                    not_null: false,
+                }
             })
             .collect(),
     }

@@ -251,6 +251,20 @@ fn options_that_change_what_is_read_are_refused() {
         "#]],
     );
     check(
+        "CREATE TABLE t (p int PRIMARY KEY) WITH default_time_to_live = 60 AND gc_grace_seconds = 10;
+         CREATE TABLE u (p int PRIMARY KEY) WITH default_time_to_live = 630720001;",
+        expect![[r#"
+            table `t`: gc_grace_seconds = 10 is not supported: give 3600 or more: deletions must be there as long as older writes may come
+            table `u`: default_time_to_live = 630720001 is not supported: give whole seconds, at most 630720000 (20 years), or leave it out
+        "#]],
+    );
+    check(
+        "CREATE TABLE v (p int PRIMARY KEY, n counter) WITH default_time_to_live = 60;",
+        expect![[r#"
+            table `v`: default_time_to_live beside counters is not supported: leave it out: a counter lives for ever
+        "#]],
+    );
+    check(
         "CREATE TABLE t (p int PRIMARY KEY) WITH gc_grace_seconds;",
         expect![[r#"
             DDL: option gc_grace_seconds has no value: write gc_grace_seconds = VALUE

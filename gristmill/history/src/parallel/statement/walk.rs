@@ -35,6 +35,8 @@ pub struct Mentions<'a> {
     under: SmallVec<[(u8, &'a Named); 16]>,
     /// Whose are columns without an alias.
     home: Option<u8>,
+    /// Whether such a column was found.
+    reads_home: bool,
 }
 
 /// What the statement names.
@@ -55,6 +57,21 @@ pub fn mentions(statement: &Statement) -> Mentions<'_> {
         });
     }
     found
+}
+
+/// Whether an expression of an INSERT, UPDATE or DELETE reads a column of the table that it writes. What it proposes for
+/// conflicts is not counted.
+pub fn reads_target(statement: &Statement) -> bool {
+    let (alias, table) = match statement {
+        Statement::Insert(insert) => (None, insert.table),
+        Statement::Update(update) => (Some(update.alias), update.table),
+        Statement::Delete(delete) => (Some(delete.alias), delete.table),
+        _ => return false,
+    };
+    let mut found = Mentions::default();
+    found.statement(statement);
+    let also = |(a, slot): &(u8, u8)| *slot == table && found.under.iter().any(|(of, _)| of == a);
+    found.reads_home || found.under.iter().any(|(of, _)| Some(*of) == alias) || found.aliases.iter().any(also)
 }
 
 impl<'a> Mentions<'a> {
@@ -323,6 +340,7 @@ impl<'a> Mentions<'a> {
             } => match of {
                 Some(alias) => self.under.push((*alias, named)),
                 None => {
+                    self.reads_home = true;
                     let slot = self
                         .home
                         .expect("a column without an alias belongs to the table of its statement");
@@ -330,6 +348,10 @@ impl<'a> Mentions<'a> {
                 }
             },
             Expr::NextValue(slot) => self.slots.push(*slot),
+            Expr::Routine { slot, args } => {
+                self.slots.push(*slot);
+                self.exprs(args);
+            }
             _ => e.each(&mut |below| match below {
                 Below::Expr(e) => self.expr(e),
                 Below::Query(q) => self.query(q),

@@ -122,6 +122,8 @@ fn what_a_corruptor_says_of_cassandra_and_does_to_it_is_found() {
     for (lie, visits) in [
         ("condition_denied=1/10", 1_500),
         ("wrong_timestamp=1/50", 800),
+        ("hidden_element=1/5", 800),
+        ("wrong_ttl=1/5", 800),
         ("db_hide_row=1/50", 800),
         ("db_change_value=1/50", 800),
     ] {

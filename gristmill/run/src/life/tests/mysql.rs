@@ -3,7 +3,7 @@
 use super::{assert_clean, ending, plan};
 
 /// Whether there is a server to test with; under CI there must be.
-fn installed() -> bool {
+pub(crate) fn installed() -> bool {
     let places = [
         "/usr/sbin/mariadbd",
         "/usr/bin/mariadbd",

@@ -111,6 +111,7 @@ fn tables_of_a_keyspace_are_written_down_and_what_cannot_be_is_named() {
           PRIMARY KEY (("shop", "when"), "day", "nr")
         ) WITH CLUSTERING ORDER BY ("day" DESC, "nr" ASC)
           AND compaction = {'class':'LeveledCompactionStrategy'}
+          AND default_time_to_live = 60
           AND gc_grace_seconds = 864000;
         CREATE INDEX "by_total" ON "orders" ("total");
     "#]].assert_eq(&declared.ddl);
@@ -120,7 +121,6 @@ fn tables_of_a_keyspace_are_written_down_and_what_cannot_be_is_named() {
         table keyed: its key has column p frozen<address>
         table old: COMPACT STORAGE
         column orders.tags list<text>
-        table orders: default_time_to_live = 60
         index by_day on orders (day)
         index by_hits on orders (values(hits))
         index words on orders (total, index_analyzer = standard)

@@ -42,7 +42,6 @@ pub(super) fn tables_like_those_of_a_keyspace_are_made_and_it_is_left_alone(worl
             "table counted: counters",
             "column orders.words list<text>",
             "index by_tag on orders (values(tags))",
-            "table short: default_time_to_live = 60",
             "table short: gc_grace_seconds = 60",
         ]
     );

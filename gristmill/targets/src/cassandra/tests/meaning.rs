@@ -426,6 +426,8 @@ pub(super) fn what_cql_cannot_say_is_refused_and_said_beforehand(world: &World<'
         "read t0/ring4.. aggregate count",
         "read t0/ring4..7 select c6 where c4=3",
         "read t0/0 select c6,c20 order c1 ttls",
+        "read t0/{0,3} select c1,c6,c20 stamps ttls",
+        "read t0/ring1..4 select c6,c20 ttls",
         "read t0/0 select c6 where c4=3,c6>1,c6<5",
     ] {
         let (said, answer) = check(text, &mut stage);

@@ -249,3 +249,55 @@ fn elements_have_their_own_words() {
         assert_eq!(kept.statements(), fresh.statements(), "{visit}");
     }
 }
+
+/// What a table gives by itself is left to it; what lives for ever there says so.
+#[test]
+fn a_time_to_live_of_a_table_is_left_to_it() {
+    let target = crate::open(
+        "cassandra:local",
+        &OpenOptions {
+            discipline: Discipline::Lww,
+            ..OpenOptions::new("", "gm1")
+        },
+    )
+    .unwrap();
+    let given = "CREATE TABLE t (p int, c int, v int, PRIMARY KEY (p, c)) WITH default_time_to_live = 60";
+    let schema = datagen::schema::ddl::read(given, 3, &|ty| target.limits(&ty)).unwrap();
+    let layout = Layout::new(&schema, "gm1");
+    let made = objects(&layout, None, &[], IndexKind::Sai).join("\n");
+    assert!(made.contains("default_time_to_live = 60"), "{made}");
+    let (mut kept, mut shown) = (Script::default(), String::new());
+    for visit in [
+        "1: upsert t0/0/1 c2=5 | auto at 5 one ttl 60",
+        "2: upsert t0/0/1 c2=5 | auto at 6 one",
+        "3: update t0/0/1 c2=5 | auto at 7 one ttl 9",
+        "4: update t0/0/1 c2=5 | auto at 8 one ttl 60",
+        "5: delete t0/0/1 c2 | auto at 9 one ttl 9",
+        "6: upsert t0/0/1 c2=5 | auto at 9 quorum if not-exists",
+        "7: update t0/0/1 c2=5 | auto at 9 quorum if exists",
+        "8: delete t0/0/1 | auto at 9 quorum if exists",
+    ] {
+        let visit: Visit = visit.parse().unwrap();
+        let request = Request::stamped(&visit).unwrap();
+        let text = text(&CQL, &layout, &request).join(" ");
+        // What is prepared says the same, whatever was prepared before it.
+        kept.render_next(&CQL, &layout, &request);
+        let prepared = &kept.statements()[0].sql;
+        assert_eq!(
+            prepared.contains("TTL"),
+            text.contains("TTL"),
+            "{visit}: {prepared}"
+        );
+        shown += &(text + "\n");
+    }
+    expect![[r#"
+        INSERT INTO gm1_t ("p", "c", "v") VALUES (-2147483648, -2145607962, -2147483643) USING TIMESTAMP 5
+        INSERT INTO gm1_t ("p", "c", "v") VALUES (-2147483648, -2145607962, -2147483643) USING TIMESTAMP 6 AND TTL 0
+        UPDATE gm1_t USING TIMESTAMP 7 AND TTL 9 SET "v" = -2147483643 WHERE "p" = -2147483648 AND "c" = -2145607962
+        UPDATE gm1_t USING TIMESTAMP 8 SET "v" = -2147483643 WHERE "p" = -2147483648 AND "c" = -2145607962
+        DELETE "v" FROM gm1_t USING TIMESTAMP 9 WHERE "p" = -2147483648 AND "c" = -2145607962
+        INSERT INTO gm1_t ("p", "c", "v") VALUES (-2147483648, -2145607962, -2147483643) IF NOT EXISTS USING TTL 0
+        UPDATE gm1_t USING TTL 0 SET "v" = -2147483643 WHERE "p" = -2147483648 AND "c" = -2145607962 IF EXISTS
+        DELETE FROM gm1_t WHERE "p" = -2147483648 AND "c" = -2145607962 IF EXISTS
+    "#]].assert_eq(&shown);
+}

@@ -263,10 +263,14 @@ impl Writer<'_> {
             Op::Insert { part, row, cells, .. } => {
                 self.insert(table, part.position, *row, cells);
                 self.push(" IF NOT EXISTS");
+                self.lives_for_ever(table, stamp);
             }
             Op::Upsert { part, row, cells } => {
                 self.insert(table, part.position, *row, cells);
-                self.using(stamp, true);
+                // Behind the condition, where there is one.
+                if stamp.is_some_and(|s| s.condition.is_none()) {
+                    self.using(table, stamp);
+                }
             }
             Op::Update { part, row, cells } => {
                 self.update(table, cells, stamp);
@@ -332,6 +336,9 @@ impl Writer<'_> {
         let condition = stamp.and_then(|s| s.condition.as_ref());
         if let (Some(condition), false) = (condition, matches!(op, Op::Insert { .. })) {
             self.condition(table, condition);
+            if matches!(op, Op::Upsert { .. }) {
+                self.lives_for_ever(table, stamp);
+            }
         }
     }
 
@@ -370,7 +377,7 @@ impl Writer<'_> {
         }
         self.push("UPDATE ");
         self.push(&table.name);
-        self.using(stamp, true);
+        self.using(table, stamp);
         self.push(" SET ");
         let mut first = true;
         if is_udt || (composite.kind == Kind::Map && list.len() == 1) {
@@ -444,30 +451,45 @@ impl Writer<'_> {
         }
     }
 
-    /// ` USING TIMESTAMP 5 AND TTL 60`; a deletion lives for ever, and a lightweight transaction has the server's clock.
-    fn using(&mut self, stamp: Option<&Stamp>, lives: bool) {
+    /// ` USING TIMESTAMP 5 AND TTL 60`; a lightweight transaction has the server's clock.
+    fn using(&mut self, table: &TableLayout, stamp: Option<&Stamp>) {
         let Some(stamp) = stamp.filter(|s| s.condition.is_none()) else {
-            return;
+            return self.lives_for_ever(table, stamp);
         };
-        self.push(" USING TIMESTAMP ");
-        self.number(Slot::Stamp, stamp.timestamp);
-        if let Some(ttl) = stamp.ttl.filter(|_| lives) {
+        self.at(stamp);
+        // What the table gives by itself is left to it.
+        if stamp.ttl != table.time_to_live {
             self.push(" AND TTL ");
-            self.number(Slot::Count, i64::from(ttl));
+            self.number(Slot::Count, i64::from(stamp.ttl.unwrap_or(0)));
         }
     }
 
-    /// `FROM t USING TIMESTAMP 5`
+    /// ` USING TTL 0`, of a lightweight transaction on a table that gives a time to live to what has none.
+    fn lives_for_ever(&mut self, table: &TableLayout, stamp: Option<&Stamp>) {
+        if stamp.is_some() && table.time_to_live.is_some() {
+            self.push(" USING TTL 0");
+        }
+    }
+
+    /// ` USING TIMESTAMP 5`
+    fn at(&mut self, stamp: &Stamp) {
+        self.push(" USING TIMESTAMP ");
+        self.number(Slot::Stamp, stamp.timestamp);
+    }
+
+    /// `FROM t USING TIMESTAMP 5`; a deletion lives for ever.
     fn from(&mut self, table: &TableLayout, stamp: Option<&Stamp>) {
         self.push("FROM ");
         self.push(&table.name);
-        self.using(stamp, false);
+        if let Some(stamp) = stamp.filter(|s| s.condition.is_none()) {
+            self.at(stamp);
+        }
     }
 
     fn update(&mut self, table: &TableLayout, cells: &Cells, stamp: Option<&Stamp>) {
         self.push("UPDATE ");
         self.push(&table.name);
-        self.using(stamp, true);
+        self.using(table, stamp);
         self.push(" SET ");
         for (i, (id, descriptor)) in cells.iter().enumerate() {
             let col = table.any(*id);

@@ -243,8 +243,9 @@ impl Writer<'_> {
                 say!(self, "DROP {} ", kind_word(*kind));
                 self.put_if(*concurrently, "CONCURRENTLY ");
                 self.put_if(*if_exists, "IF EXISTS ");
+                let by_table = self.language.indexes_by_table && *kind == ObjectKind::Index;
                 self.list(slots, |w, s| w.slot(*s));
-                if self.language.triggers_by_table
+                if (by_table || self.language.triggers_by_table)
                     && let Some(on) = on
                 {
                     self.put(" ON ");

@@ -1,28 +1,48 @@
 //! Expressions.
 
 use super::{Writer, say};
-use history::parallel::Type;
 use history::parallel::expr::{ColumnRef, Constant, Expr, Form, Sort};
+use history::parallel::{ObjectId, Target, Type};
 use std::fmt::Write;
 
 impl Writer<'_> {
     /// A type, as a column or a cast wants it.
     pub(super) fn ty(&mut self, ty: Type) {
-        (self.language.ty)(ty, &mut self.out);
+        match ty {
+            Type::Named(id) => self.named_type(id),
+            ty => (self.language.ty)(ty, &mut self.out),
+        }
     }
 
     pub(super) fn constant(&mut self, value: &Constant, ty: Type) {
-        (self.language.constant)(value, ty, &mut self.out);
+        match (ty, value) {
+            // The column says what it is.
+            (Type::Named(_), Constant::Text(text)) => crate::dialect::literal::quoted(text, &mut self.out),
+            (Type::Named(_), Constant::Null) => self.put("NULL"),
+            (Type::Named(id), other) => panic!("{other:?} is no value of {id}"),
+            (ty, value) => (self.language.constant)(value, ty, &mut self.out),
+        }
+    }
+
+    /// A type of the run, by the slot that binds it.
+    fn named_type(&mut self, id: ObjectId) {
+        let is = |t: &Target| matches!(t, Target::Object { object, .. } if *object == id);
+        let slot = self.slots.iter().position(is);
+        let slot = slot.expect("the type of a column is a slot of its op");
+        self.slot(u8::try_from(slot).expect("an op has at most 255 slots"));
     }
 
     pub(super) fn expr(&mut self, e: &Expr) {
         match e {
             Expr::Column { of, column } => match column {
                 ColumnRef::Proposed(named) => {
-                    let (before, after) = self.language.proposed;
-                    self.put(before);
+                    self.put(if self.language.on_conflict {
+                        "excluded."
+                    } else {
+                        "VALUES("
+                    });
                     self.named(named);
-                    self.put(after);
+                    self.put_if(!self.language.on_conflict, ")");
                 }
                 ColumnRef::Kept(named) => {
                     self.of(*of);
@@ -34,15 +54,7 @@ impl Writer<'_> {
                 }
             },
             Expr::Constant(value, ty) => self.constant(value, *ty),
-            Expr::Parameter(n, ty) => {
-                let n = *n;
-                if self.language.casts_parameters {
-                    say!(self, "(${n})::");
-                    self.ty(*ty);
-                } else {
-                    say!(self, "${n}");
-                }
-            }
+            Expr::Parameter(n, _) => say!(self, "${n}"),
             Expr::Call {
                 form,
                 word,
@@ -97,11 +109,17 @@ impl Writer<'_> {
                 self.put(" END");
             }
             Expr::Cast(of, ty) => {
-                self.put("CAST(");
+                let text = matches!(ty, Type::Text | Type::Varchar(_) | Type::Char(_));
+                let collated = text && !self.language.collate.is_empty();
+                self.put(if collated { "(CAST(" } else { "CAST(" });
                 self.expr(of);
                 self.put(" AS ");
                 (self.language.cast)(*ty, &mut self.out);
                 self.put(")");
+                if collated {
+                    self.put(self.language.collate);
+                    self.put(")");
+                }
             }
             Expr::IsNull { of, not } => {
                 self.put("(");
@@ -141,6 +159,12 @@ impl Writer<'_> {
                 self.query(query);
                 self.put(")");
             }
+            Expr::Routine { slot, args } => {
+                self.slot(*slot);
+                self.put("(");
+                self.list(args, |w, e| w.expr(e));
+                self.put(")");
+            }
             Expr::NextValue(slot) => {
                 let (before, after) = self.language.next_value;
                 self.put(before);
@@ -158,8 +182,13 @@ impl Writer<'_> {
     }
 
     fn of(&mut self, alias: Option<u8>) {
-        if let Some(alias) = alias {
-            say!(self, "r{alias}.");
+        match (alias, self.unaliased) {
+            (Some(alias), Some((of, slot))) if alias == of => {
+                self.slot(slot);
+                self.put(".");
+            }
+            (Some(alias), _) => say!(self, "r{alias}."),
+            (None, _) => {}
         }
     }
 

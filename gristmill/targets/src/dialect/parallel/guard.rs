@@ -1,9 +1,9 @@
 //! What a rendered statement names, read from its text alone (P5): a second pair of eyes on the footprint.
 
-use super::Language;
+use super::words::QUOTE;
 use history::parallel::Op;
 use history::parallel::statement::walk;
-use history::parallel::{Effect, FactValue, Target};
+use history::parallel::{Effect, Target};
 use std::collections::BTreeSet;
 
 /// A name that stands in the text and not in the footprint of the op: our defect.
@@ -14,7 +14,7 @@ pub struct Stranger(pub String);
 ///
 /// Every name of the schema is quoted, and nothing else is, so the text says by itself what it leans on.
 #[must_use]
-pub fn strangers(op: &Op, sql: &str, language: &Language) -> Vec<Stranger> {
+pub fn strangers(op: &Op, sql: &str) -> Vec<Stranger> {
     let mut known: BTreeSet<&str> = BTreeSet::new();
     for slot in &op.slots {
         known.insert(match slot {
@@ -28,16 +28,10 @@ pub fn strangers(op: &Op, sql: &str, language: &Language) -> Vec<Stranger> {
                 known.extend(object.columns.iter().map(|c| c.name.as_str()));
                 known.extend(object.constraints.iter().map(|c| c.name.as_str()));
             }
-            Effect::Set(_, _, FactValue::Column(column)) => {
-                known.insert(column.name.as_str());
-            }
-            Effect::Set(_, _, FactValue::Constraint(constraint)) => {
-                known.insert(constraint.name.as_str());
-            }
-            _ => {}
+            other => known.extend(other.names_part().map(|(_, _, name)| name.as_str())),
         }
     }
-    let said = quoted(sql, language.quote);
+    let said = quoted(sql, QUOTE);
     let strange = said.into_iter().filter(|name| !known.contains(name.as_str()));
     let mut out: Vec<Stranger> = strange.map(Stranger).collect();
     // And what the tree names must stand in a slot of its own.

@@ -41,12 +41,8 @@ impl Writer<'_> {
             say!(self, " OFFSET {n}");
         }
         if let Some(lock) = query.lock {
-            self.put(match (lock.share, lock.weak) {
-                (false, false) => " FOR UPDATE",
-                (false, true) => " FOR NO KEY UPDATE",
-                (true, false) => " FOR SHARE",
-                (true, true) => " FOR KEY SHARE",
-            });
+            self.put(" ");
+            self.put(self.language.locks[usize::from(lock.share) * 2 + usize::from(lock.weak)]);
             self.put(match lock.wait {
                 Wait::Block => "",
                 Wait::NoWait => " NOWAIT",
@@ -177,13 +173,7 @@ impl Writer<'_> {
     }
 
     pub(super) fn insert(&mut self, insert: &Insert) {
-        let ignore =
-            insert.conflict.as_ref().is_some_and(|c| c.set.is_empty()) && self.language.insert_ignore;
-        self.put(if ignore {
-            "INSERT IGNORE INTO "
-        } else {
-            "INSERT INTO "
-        });
+        self.put("INSERT INTO ");
         self.slot(insert.table);
         if !insert.columns.is_empty() {
             self.put(" ");
@@ -205,20 +195,16 @@ impl Writer<'_> {
                 self.put(" ");
                 self.query(query);
             }
-            Rows::Defaults => self.put(" DEFAULT VALUES"),
+            Rows::Defaults => self.put(self.language.defaults),
         }
-        if let Some(conflict) = &insert.conflict
-            && !ignore
-        {
+        if let Some(conflict) = &insert.conflict {
             self.conflict(conflict);
         }
         self.returning(&insert.returning);
     }
 
     fn conflict(&mut self, conflict: &Conflict) {
-        if self.language.insert_ignore {
-            self.put(" ON DUPLICATE KEY UPDATE ");
-        } else {
+        if self.language.on_conflict {
             self.put(" ON CONFLICT");
             if !conflict.target.is_empty() {
                 self.put(" ");
@@ -229,6 +215,14 @@ impl Writer<'_> {
             } else {
                 " DO UPDATE SET "
             });
+        } else {
+            self.put(" ON DUPLICATE KEY UPDATE ");
+            if let (true, Some(key)) = (conflict.set.is_empty(), conflict.target.first()) {
+                // Nothing is done to the row that is there.
+                self.named(key);
+                self.put(" = ");
+                self.named(key);
+            }
         }
         self.list(&conflict.set, |w, (column, value)| {
             w.named(column);
@@ -261,7 +255,11 @@ impl Writer<'_> {
     pub(super) fn delete(&mut self, delete: &Delete) {
         self.put("DELETE FROM ");
         self.slot(delete.table);
-        say!(self, " AS r{}", delete.alias);
+        if self.language.delete_alias {
+            say!(self, " AS r{}", delete.alias);
+        } else {
+            self.unaliased = Some((delete.alias, delete.table));
+        }
         if let Some(using) = &delete.using {
             self.put(" USING ");
             self.from(using);

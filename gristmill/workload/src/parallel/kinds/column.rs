@@ -8,7 +8,8 @@ use crate::parallel::values;
 use history::parallel::expr::{Expr, Word};
 use history::parallel::statement::{Change, Define};
 use history::parallel::{
-    Column, DataError, Detail, Effect, Facet, FactValue, Mode, Object, ObjectKind, Space, Statement, Type,
+    Column, ColumnEdit, Constraint, ConstraintKind, DataError, Detail, Effect, Facet, FactValue, Mode,
+    Object, ObjectKind, Space, Statement, Type,
 };
 
 fn alter(slot: u8, change: Change) -> Option<Statement> {
@@ -20,7 +21,7 @@ fn alter(slot: u8, change: Change) -> Option<Statement> {
 
 /// A table and one of its columns.
 fn one<'a>(b: &mut Brush<'a>, pass: impl Fn(&Object, &Column) -> bool) -> Option<(&'a Object, &'a Column)> {
-    let table = b.choose(ObjectKind::Table, |t| t.columns.iter().any(|c| pass(t, c)))?;
+    let table = b.choose_any(ObjectKind::Table, |t| t.columns.iter().any(|c| pass(t, c)))?;
     let columns = table.columns.iter().filter(|c| pass(table, c));
     let column = b.draw.choose(Purpose::Column, columns.map(|c| (c.piece.0, c)))?;
     Some((table, column))
@@ -28,7 +29,7 @@ fn one<'a>(b: &mut Brush<'a>, pass: impl Fn(&Object, &Column) -> bool) -> Option
 
 pub(super) fn add(b: &mut Brush<'_>) -> Option<Statement> {
     let most = b.plan.ceilings.columns;
-    let table = b.choose(ObjectKind::Table, |t| t.columns.len() < most)?;
+    let table = b.choose_any(ObjectKind::Table, |t| t.columns.len() < most)?;
     let slot = b.changes(table, Facet::Shape, Mode::Redefines);
     let (def, column) = table::column(b, true);
     b.new_part(slot, Space::Column, &column.name);
@@ -59,8 +60,13 @@ pub(super) fn drop(b: &mut Brush<'_>) -> Option<Statement> {
         };
         constrained || catalog.of(ObjectKind::Index).any(indexed)
     };
+    let follow = b.has(Feature::ViewsFollow);
     let pass = |t: &Object, c: &Column| {
-        t.columns.len() > 2 && t.columns[0].piece != c.piece && !c.protected && !(alone && held(t, c))
+        (follow || !table::viewed(catalog, t))
+            && t.columns.len() > 2
+            && t.columns[0].piece != c.piece
+            && !c.protected
+            && !(alone && held(t, c))
     };
     let (table, column) = one(b, pass)?;
     let slot = b.changes(table, Facet::Shape, Mode::Redefines);
@@ -69,7 +75,7 @@ pub(super) fn drop(b: &mut Brush<'_>) -> Option<Statement> {
     let needed = b
         .catalog()
         .dependents(table.id)
-        .any(|o| o.id.kind != ObjectKind::Index);
+        .any(|o| !matches!(o.id.kind, ObjectKind::Index | ObjectKind::Trigger));
     let cascade = !alone && (needed || b.draw.chance(Purpose::Shape, 1, 4));
     let if_exists = b.has(Feature::DropColumnIfExists) && b.draw.chance(Purpose::Shape, 1, 10);
     b.op.lenient = if_exists;
@@ -88,17 +94,20 @@ pub(super) fn rename(b: &mut Brush<'_>) -> Option<Statement> {
     if table::broken(b) {
         return None;
     }
-    let (table, column) = one(b, |_, c| !c.protected)?;
+    let (catalog, follow) = (b.catalog(), b.has(Feature::ViewsFollow));
+    // Where views and checks are not led on (MariaDB), what they hold keeps its name.
+    let checked = |t: &Object, c: &Column| {
+        let holds = |k: &Constraint| k.kind == ConstraintKind::Check && k.columns.contains(&c.piece);
+        t.constraints.iter().any(holds)
+    };
+    let free = |t: &Object, c: &Column| follow || !(table::viewed(catalog, t) || checked(t, c));
+    let (table, column) = one(b, |t, c| !c.protected && free(t, c))?;
     let slot = b.changes(table, Facet::Shape, Mode::Redefines);
     let to = b.part('c').name;
     b.new_part(slot, Space::Column, &to);
     let facet = Facet::Column(column.piece);
     b.op.touch(slot, facet, Mode::Redefines, None);
-    let renamed = Column {
-        name: to.clone(),
-        ..column.clone()
-    };
-    b.set(slot, facet, FactValue::Column(renamed));
+    b.edit(slot, column, ColumnEdit::Name(to.clone()));
     alter(
         slot,
         Change::RenameColumn {
@@ -148,7 +157,7 @@ pub(super) fn retype(b: &mut Brush<'_>) -> Option<Statement> {
     b.op.touch(slot, facet, Mode::Redefines, None);
     let (ty, raises) = b.draw.of(Purpose::Type, wider(column.ty));
     b.raise(raises);
-    b.set(slot, facet, FactValue::Column(Column { ty, ..column.clone() }));
+    b.edit(slot, column, ColumnEdit::Type(ty));
     alter(
         slot,
         Change::Retype {
@@ -159,21 +168,15 @@ pub(super) fn retype(b: &mut Brush<'_>) -> Option<Statement> {
 }
 
 pub(super) fn default(b: &mut Brush<'_>) -> Option<Statement> {
-    let (table, column) = one(b, |_, c| !c.generated)?;
+    let free = |c: &Column| !c.generated && !c.protected && !matches!(c.ty, Type::Named(_));
+    let (table, column) = one(b, |_, c| free(c))?;
     let slot = b.changes(table, Facet::Shape, Mode::Redefines);
     let facet = Facet::Column(column.piece);
     b.op.touch(slot, facet, Mode::Redefines, None);
     let away = column.has_default && b.draw.chance(Purpose::Shape, 1, 2);
     let value =
         (!away).then(|| Expr::Constant(values::constant(&mut b.draw, b.speech, column.ty), column.ty));
-    b.set(
-        slot,
-        facet,
-        FactValue::Column(Column {
-            has_default: value.is_some(),
-            ..column.clone()
-        }),
-    );
+    b.edit(slot, column, ColumnEdit::Default(value.is_some()));
     alter(
         slot,
         Change::Default {
@@ -191,7 +194,7 @@ pub(super) fn null(b: &mut Brush<'_>) -> Option<Statement> {
         };
         t.constraints.iter().any(|k| of_it(&k))
     };
-    let (table, column) = one(b, |t, c| !c.generated && !primary(t, c))?;
+    let (table, column) = one(b, |t, c| !t.protected && !c.generated && !primary(t, c))?;
     let slot = b.changes(table, Facet::Shape, Mode::Redefines);
     let facet = Facet::Column(column.piece);
     b.op.touch(slot, facet, Mode::Redefines, None);
@@ -199,14 +202,7 @@ pub(super) fn null(b: &mut Brush<'_>) -> Option<Statement> {
     if yes {
         b.raise(&[DataError::NotNull]);
     }
-    b.set(
-        slot,
-        facet,
-        FactValue::Column(Column {
-            not_null: yes,
-            ..column.clone()
-        }),
-    );
+    b.edit(slot, column, ColumnEdit::NotNull(yes));
     alter(
         slot,
         Change::NotNull {

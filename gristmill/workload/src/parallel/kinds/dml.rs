@@ -20,7 +20,8 @@ pub(super) fn update(b: &mut Brush<'_>) -> Option<Statement> {
     let alias = b.alias();
     let mut sight = b.sight(table, Some(alias));
     let mut from = None;
-    if b.draw.chance(Purpose::Shape, 1, 6)
+    if b.has(Feature::UpdateFrom)
+        && b.draw.chance(Purpose::Shape, 1, 6)
         && let Some(other) = b
             .readable()
             .filter(|o| b.ceiling(o) * b.ceiling(table) <= 100_000)
@@ -35,7 +36,7 @@ pub(super) fn update(b: &mut Brush<'_>) -> Option<Statement> {
     let writable: Vec<&Column> = table
         .columns
         .iter()
-        .filter(|c| !c.generated && !c.protected && free(c))
+        .filter(|c| !c.generated && !c.protected && !matches!(c.ty, Type::Named(_)) && free(c))
         .collect();
     let n = b.draw.below(Purpose::Shape, 2) + 1;
     let mut set = Vec::new();
@@ -67,7 +68,7 @@ pub(super) fn update(b: &mut Brush<'_>) -> Option<Statement> {
         .draw
         .chance(Purpose::Shape, 9, 10)
         .then(|| b.truth(&sight, 2, Care::Any));
-    let returning = if from.is_none() {
+    let returning = if from.is_none() && b.has(Feature::UpdateReturning) {
         returning(b, table)
     } else {
         Vec::new()
@@ -133,7 +134,7 @@ pub(super) fn truncate(b: &mut Brush<'_>) -> Option<Statement> {
     b.op.touch(slot, Facet::Rows, Mode::Removes, Some(Right::Truncate));
     Some(Statement::Truncate {
         tables: vec![slot],
-        restart: b.draw.chance(Purpose::Shape, 1, 4),
+        restart: b.has(Feature::RestartIdentity) && b.draw.chance(Purpose::Shape, 1, 4),
         cascade: false,
     })
 }

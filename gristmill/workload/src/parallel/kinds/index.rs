@@ -30,7 +30,7 @@ fn made(b: &mut Brush<'_>, concurrently: bool) -> Option<Statement> {
         false => &[ObjectKind::Table],
     };
     let kind = b.draw.of(Purpose::Shape, kinds);
-    let table = b.choose(kind, |t| t.columns.iter().any(|c| c.ty != Type::Json))?;
+    let table = b.choose_any(kind, |t| t.columns.iter().any(|c| c.ty != Type::Json))?;
     let schema = table.name.parent.and_then(|p| b.catalog().get(p));
     let (slot, id, name) = b.makes(ObjectKind::Index, schema);
     let on = b.changes(table, Facet::Shape, Mode::Uses);
@@ -43,7 +43,7 @@ fn made(b: &mut Brush<'_>, concurrently: bool) -> Option<Statement> {
     let mut pieces: Vec<Piece> = Vec::new();
     let mut expression = false;
     for _ in 0..b.draw.range(Purpose::Shape, 1, 3) {
-        let by = if b.draw.chance(Purpose::Shape, 1, 6) {
+        let by = if b.has(Feature::IndexExpressions) && b.draw.chance(Purpose::Shape, 1, 6) {
             let ty = b.any_type();
             b.expr(ty, &sight, 1, Care::Pure)
         } else {
@@ -65,14 +65,12 @@ fn made(b: &mut Brush<'_>, concurrently: bool) -> Option<Statement> {
     if keys.is_empty() {
         return None;
     }
-    let unique = b.draw.chance(Purpose::Shape, 1, 5);
+    let unique = !table.protected && b.draw.chance(Purpose::Shape, 1, 5);
     if unique {
         b.raise(&[DataError::Unique]);
     }
-    let filter = b
-        .draw
-        .chance(Purpose::Shape, 1, 6)
-        .then(|| b.truth(&sight, 1, Care::Pure));
+    let partial = b.has(Feature::IndexExpressions) && b.draw.chance(Purpose::Shape, 1, 6);
+    let filter = partial.then(|| b.truth(&sight, 1, Care::Pure));
     let if_not_exists = !concurrently && b.draw.chance(Purpose::Shape, 1, 12);
     b.op.lenient = if_not_exists;
     b.op.touch(on, Facet::Rows, Mode::Reads, Some(Right::Own));

@@ -77,7 +77,7 @@ pub(super) fn set(b: &mut Brush<'_>) -> Option<Statement> {
     Some(Statement::Session(Session::Set {
         name: Word::Borrowed(setting.name),
         value: Word::Borrowed(value),
-        local: b.has(Feature::Levels) && b.draw.chance(Purpose::Setting, 1, 8),
+        local: b.has(Feature::SetLocal) && b.draw.chance(Purpose::Setting, 1, 8),
     }))
 }
 
@@ -91,6 +91,7 @@ pub(super) fn show(b: &mut Brush<'_>) -> Option<Statement> {
 pub(super) fn analyze(b: &mut Brush<'_>) -> Option<Statement> {
     let table = b.choose(ObjectKind::Table, |_| true)?;
     let slot = b.changes(table, Facet::Rows, Mode::Reads);
+    b.op.lenient = !b.has(Feature::StrictUpkeep);
     Some(Statement::Care(Care::Analyze(slot)))
 }
 

@@ -9,13 +9,19 @@ use crate::parallel::values;
 use history::parallel::expr::{ColumnRef, Expr, Named, Word};
 use history::parallel::statement::{ColumnDef, ConstraintDef, Define, Rule};
 use history::parallel::{
-    Aim, Column, Constraint, ConstraintKind, Effect, Facet, FactValue, Mode, Object, ObjectId, ObjectKind,
-    Persistence, Piece, Question, Right, Statement, Type,
+    Aim, Catalog, Column, Constraint, ConstraintKind, DataError, Detail, Effect, Facet, FactValue, Mode,
+    Object, ObjectId, ObjectKind, Persistence, Piece, Question, Right, Statement, Type,
 };
 
 /// A new column: how it is written, and what it will be.
 pub(super) fn column(b: &mut Brush<'_>, must_default: bool) -> (ColumnDef, Column) {
     let named = b.part('c');
+    if b.has(Feature::Types)
+        && b.draw.chance(Purpose::Type, 1, 8)
+        && let Some(ty) = b.choose(ObjectKind::Type, |_| true)
+    {
+        return of_our_type(b, named, ty);
+    }
     let ty = b.column_type();
     let not_null = b.draw.chance(Purpose::Shape, 1, 4);
     let default = (must_default && not_null) || b.draw.chance(Purpose::Shape, 1, 4);
@@ -34,6 +40,29 @@ pub(super) fn column(b: &mut Brush<'_>, must_default: bool) -> (ColumnDef, Colum
         ty,
         not_null,
         default,
+        generated: None,
+    };
+    (def, column)
+}
+
+/// A column of a type of the run: it takes NULL, and nothing leans on it.
+fn of_our_type(b: &mut Brush<'_>, named: Named, ty: &Object) -> (ColumnDef, Column) {
+    let slot = b.slot(ty);
+    b.op.touch(slot, Facet::Definition, Mode::Uses, Some(Right::Usage));
+    let column = Column {
+        piece: named.piece,
+        name: named.name.clone(),
+        ty: Type::Named(ty.id),
+        not_null: false,
+        has_default: false,
+        generated: false,
+        protected: false,
+    };
+    let def = ColumnDef {
+        column: named,
+        ty: Type::Named(ty.id),
+        not_null: false,
+        default: None,
         generated: None,
     };
     (def, column)
@@ -64,7 +93,12 @@ fn key(b: &mut Brush<'_>) -> (ColumnDef, Column) {
 
 /// A predicate that most values satisfy: one column is not one value.
 pub(super) fn check(b: &mut Brush<'_>, columns: &[Column]) -> Option<(Expr, Piece)> {
-    let fits = |c: &&Column| !matches!(c.ty, Type::Json | Type::Jsonb | Type::Bool | Type::Bytes);
+    let fits = |c: &&Column| {
+        !matches!(
+            c.ty,
+            Type::Json | Type::Jsonb | Type::Bool | Type::Bytes | Type::Named(_)
+        )
+    };
     let keyed = columns.iter().filter(fits).map(|c| (c.piece.0, c));
     let column = b.draw.choose(Purpose::Column, keyed)?;
     let named = Visible {
@@ -221,6 +255,10 @@ fn constraint(
     columns: Vec<Piece>,
 ) {
     let named = b.part('n');
+    let predicate = match &rule {
+        Rule::Check(predicate) => Some(Box::new(predicate.clone())),
+        _ => None,
+    };
     object.constraints.push(Constraint {
         piece: named.piece,
         name: named.name.clone(),
@@ -228,6 +266,7 @@ fn constraint(
         columns,
         valid: true,
         deferred: false,
+        predicate,
     });
     defs.push(ConstraintDef {
         constraint: named,
@@ -254,9 +293,14 @@ pub(super) fn dropped(b: &mut Brush<'_>, kind: ObjectKind) -> Option<Statement> 
         Some(broken) => broken,
         None => b.choose(kind, |o| !o.protected)?,
     };
-    let needed = catalog
-        .dependents(object.id)
-        .any(|o| o.id.kind != ObjectKind::Index);
+    let along = |o: &Object| match o.id.kind {
+        ObjectKind::Index => true,
+        ObjectKind::Trigger => kind == ObjectKind::Table,
+        _ => false,
+    };
+    let of_type = |t: &Object| t.columns.iter().any(|c| c.ty == Type::Named(object.id));
+    let needed = catalog.dependents(object.id).any(|o| !along(o))
+        || (kind == ObjectKind::Type && catalog.of(ObjectKind::Table).any(of_type));
     let alone = !needed || b.draw.chance(Purpose::Aim, 2, b.plan.aims);
     let slot = b.changes(object, Facet::Exists, Mode::Removes);
     let cascade = match (b.has(Feature::Cascade), alone) {
@@ -272,6 +316,15 @@ pub(super) fn dropped(b: &mut Brush<'_>, kind: ObjectKind) -> Option<Statement> 
             slot,
         });
     }
+    let on = match &object.detail {
+        Detail::Index { on, .. } if !b.has(Feature::IndexNames) => {
+            let table = catalog.get(*on)?;
+            // A foreign key may need it.
+            b.raise(&[DataError::ForeignKey]);
+            Some(b.slot(table))
+        }
+        _ => None,
+    };
     let if_exists = b.draw.chance(Purpose::Shape, 1, 8);
     b.op.lenient = if_exists;
     b.op.effects.push(Effect::Remove {
@@ -281,18 +334,25 @@ pub(super) fn dropped(b: &mut Brush<'_>, kind: ObjectKind) -> Option<Statement> 
     Some(Statement::Define(Box::new(Define::Drop {
         kind,
         slots: vec![slot],
-        on: None,
+        on,
         if_exists,
         concurrently: false,
         cascade,
     })))
 }
 
+/// Whether a view stands on it.
+pub(super) fn viewed(catalog: &Catalog, object: &Object) -> bool {
+    catalog
+        .dependents(object.id)
+        .any(|o| o.id.kind.is_readable() && o.id.kind != ObjectKind::Table)
+}
+
 /// Whether a view stands on what is gone: where that is so, SQLite alters no table.
 pub(super) fn broken(b: &Brush<'_>) -> bool {
     let catalog = b.catalog();
     let dangles = |o: &Object| o.depends.iter().any(|d| catalog.get(*d).is_none());
-    !b.has(Feature::Cascade) && catalog.of(ObjectKind::View).any(dangles)
+    !b.has(Feature::Cascade) && b.has(Feature::ViewsFollow) && catalog.of(ObjectKind::View).any(dangles)
 }
 
 /// ALTER … RENAME TO of an object of the kind.
@@ -300,7 +360,8 @@ pub(super) fn renamed(b: &mut Brush<'_>, kind: ObjectKind) -> Option<Statement> 
     if broken(b) {
         return None;
     }
-    let object = b.choose(kind, |_| true)?;
+    let (catalog, follow) = (b.catalog(), b.has(Feature::ViewsFollow));
+    let object = b.choose_any(kind, |o| follow || !viewed(catalog, o))?;
     let slot = b.changes(object, Facet::Name, Mode::Redefines);
     let (to, _) = b.renames(object);
     b.op.effects.push(Effect::Rename { slot, to });

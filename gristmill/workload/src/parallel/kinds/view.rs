@@ -62,7 +62,11 @@ fn cast(body: &mut Body, types: &[Type]) {
 /// What the objects in the slots are, that the query reads.
 fn read(b: &Brush<'_>, not: ObjectId) -> BTreeSet<ObjectId> {
     let objects = b.op.slots.iter().filter_map(|t| match t {
-        Target::Object { object, .. } if object.kind.is_readable() && *object != not => Some(*object),
+        Target::Object { object, .. }
+            if (object.kind.is_readable() || object.kind == ObjectKind::Function) && *object != not =>
+        {
+            Some(*object)
+        }
         _ => None,
     });
     objects.collect()
@@ -70,7 +74,7 @@ fn read(b: &Brush<'_>, not: ObjectId) -> BTreeSet<ObjectId> {
 
 /// How many views the deepest way down to a table goes through.
 fn depth(b: &Brush<'_>, id: ObjectId, left: usize) -> usize {
-    if id.kind == ObjectKind::Table || left == 0 {
+    if id.kind == ObjectKind::Table || !id.kind.is_readable() || left == 0 {
         return 0;
     }
     let object = b.view.catalog.get(id);
@@ -147,8 +151,11 @@ pub(super) fn replace(b: &mut Brush<'_>) -> Option<Statement> {
     let (query, _) = defining(b, Some(&types))?;
     let depends = read(b, view.id);
     // One that stands on this one, or so far up that it may, is left alone.
-    let above =
-        |d: &ObjectId| d.kind != ObjectKind::Table && depth(b, *d, DEPTH + 1) >= depth(b, view.id, DEPTH + 1);
+    let above = |d: &ObjectId| {
+        d.kind != ObjectKind::Table
+            && d.kind.is_readable()
+            && depth(b, *d, DEPTH + 1) >= depth(b, view.id, DEPTH + 1)
+    };
     if depends.iter().any(above) || b.op.slots.iter().filter(|t| is(t, view.id)).count() > 1 {
         return None;
     }
@@ -174,7 +181,24 @@ pub(super) fn replace(b: &mut Brush<'_>) -> Option<Statement> {
         });
     }
     let definition = Arc::new(Statement::Query(Box::new(query.clone())));
-    b.set(slot, Facet::Definition, FactValue::Definition(definition));
+    b.set(
+        slot,
+        Facet::Definition,
+        FactValue::Definition(Arc::clone(&definition)),
+    );
+    // Where nobody has the name any more, it is made.
+    let nth = u8::try_from(b.op.slots.len()).expect("an op has at most 255 slots");
+    let made = Object {
+        id: ObjectId::made(ObjectKind::View, b.op.at, nth),
+        depends,
+        definition: Some(definition),
+        ..view.clone()
+    };
+    let new = b.op.slot(Target::New {
+        object: made.id,
+        name: made.name.clone(),
+    });
+    b.op.effects.push(Effect::Create(new, Box::new(made)));
     Some(Statement::Define(Box::new(Define::View {
         slot,
         materialized: false,

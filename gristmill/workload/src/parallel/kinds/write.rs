@@ -42,6 +42,10 @@ pub(super) fn foreign<'a>(
     table.constraints.iter().find_map(|c| match &c.kind {
         ConstraintKind::ForeignKey { references, columns } if c.columns.first() == Some(&column.piece) => {
             let other = b.view.catalog.get(*references)?;
+            let schema = other.name.parent;
+            schema
+                .is_none_or(|s| b.view.catalog.get(s).is_some())
+                .then_some(())?;
             Some((other, other.column(*columns.first()?)?))
         }
         _ => None,
@@ -56,6 +60,10 @@ fn cell(b: &mut Brush<'_>, table: &Object, column: &Column, nth: u64, bold: bool
     };
     if null {
         return Expr::Constant(Constant::Null, column.ty);
+    }
+    if let Type::Named(_) = column.ty {
+        let (value, ty) = b.value(column.ty).unwrap_or((Constant::Null, column.ty));
+        return Expr::Constant(value, ty);
     }
     if let Some((other, key)) = foreign(b, table, column)
         && other.id != table.id
@@ -229,12 +237,14 @@ pub(super) fn upsert(b: &mut Brush<'_>) -> Option<Statement> {
     let target = target?;
     let slot = b.writes(table, Right::Insert);
     b.reads(table);
-    b.op.slot(Target::Part {
-        of: slot,
-        space: Space::Constraint,
-        piece: Some(constraint.piece),
-        name: constraint.name.clone(),
-    });
+    if b.has(Feature::ConflictTarget) {
+        b.op.slot(Target::Part {
+            of: slot,
+            space: Space::Constraint,
+            piece: Some(constraint.piece),
+            name: constraint.name.clone(),
+        });
+    }
     let columns = filled(b, table);
     let rows = rows(b, table, &columns);
     let free = columns
@@ -306,6 +316,7 @@ pub(super) fn select(b: &mut Brush<'_>) -> Option<Statement> {
     let columns: Vec<&Column> = columns
         .into_iter()
         .filter(|c| c.not_null || foreign(b, table, c).is_none())
+        .filter(|c| !matches!(c.ty, Type::Named(_)))
         .collect();
     let types: Vec<Type> = columns.iter().map(|c| plain(c.ty)).collect();
     let shape = b
@@ -372,6 +383,8 @@ pub(super) fn copy(b: &mut Brush<'_>) -> Option<Statement> {
                 let foreign = foreign(b, table, c).is_some();
                 if (foreign || b.draw.chance(Purpose::Value, 1, 10)) && !c.not_null {
                     Constant::Null
+                } else if let Type::Named(_) = c.ty {
+                    b.value(c.ty).map_or(Constant::Null, |(value, _)| value)
                 } else if keyed(table, c) {
                     distinct(b, c.ty, i)
                 } else {

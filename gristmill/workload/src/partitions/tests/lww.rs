@@ -119,6 +119,18 @@ fn reads_ask_for_what_only_cql_has() {
     assert!(has(&|q| q.extras.per_partition.is_some()));
     assert!(has(&|q| !q.order.is_empty() && q.limit.is_some()));
     assert!(has(&|q| q.extras.ttls && q.extras.stamps));
+    assert!(has(&|q| q.extras.ttls && !matches!(q.parts, Parts::One(_))));
+    // Which row was on which page is told by the keys.
+    let schema = everything();
+    let names_its_rows = |q: &&Query| {
+        let Select::Columns(columns) = &q.select else {
+            return true;
+        };
+        let mut keys = schema.table(q.table).clustering.iter();
+        keys.all(|key| columns.contains(&key.column.id))
+    };
+    let mut paged = all.iter().filter(|q| q.extras.page.is_some());
+    assert!(paged.all(|q| names_its_rows(&q)));
     let bounded = |q: &&Query| {
         matches!(
             q.parts,
@@ -216,6 +228,28 @@ fn elements_are_written_where_a_table_has_them() {
         set > 100 && removed > 50 && shared > 20 && others > 100,
         "{set} {removed} {shared} {others}"
     );
+}
+
+#[test]
+fn a_time_to_live_of_a_table_is_mostly_left_to_it() {
+    let text = "CREATE TABLE t (p int, c int, n int, s int static, PRIMARY KEY (p, c)) WITH default_time_to_live = 600;";
+    let limits = |_| Some(datagen::domain::Limits::default());
+    let schema = Arc::new(datagen::schema::ddl::read(text, 3, &limits).unwrap());
+    let by_table = |config: Config| -> (usize, usize) {
+        let p = Partitions::new(config, 5, Arc::clone(&schema)).unwrap();
+        let all: Vec<Visit> = visits(&p, 1..3000)
+            .filter(|visit| !visit.writes.is_empty())
+            .collect();
+        let ttl = |visit: &Visit| visit.stamp.unwrap().ttl;
+        assert!(all.iter().all(|visit| matches!(ttl(visit), None | Some(600))));
+        (all.iter().filter(|visit| ttl(visit).is_some()).count(), all.len())
+    };
+    let mut config = Config::default().lww();
+    // Who knows no times to live is asked for none.
+    assert_eq!(by_table(config.clone()).0, 0);
+    config.lww = config.lww.map(Lww::cql);
+    let (dying, all) = by_table(config);
+    assert!((all / 2..all * 9 / 10).contains(&dying), "{dying} of {all}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! MariaDB's words.
+//! MariaDB's words, in a session that reads double quotes around names and takes backslashes for themselves: as the sessions
+//! of this workload are set up.
 
 use super::Language;
 use crate::dialect::literal;
@@ -7,32 +8,41 @@ use history::parallel::Type;
 use history::parallel::expr::Constant;
 use std::fmt::Write;
 
-/// MariaDB's words, of 10.5 and later, with `sql_mode` of `ANSI_QUOTES` off and `NO_BACKSLASH_ESCAPES` on.
+/// MariaDB's words, of 10.6 and later.
 pub const MARIADB: Language = Language {
-    quote: '`',
     ty,
     cast,
+    collate: " COLLATE utf8mb4_nopad_bin",
     constant,
-    casts_parameters: false,
     begin,
     explain: "EXPLAIN",
     explain_analyze: "ANALYZE",
     set: |name, value, _| format!("SET SESSION {name} = {value}"),
-    show: "SHOW VARIABLES LIKE",
+    show: ("SHOW VARIABLES LIKE '", "'"),
+    reset: ("SET SESSION ", " = DEFAULT"),
+    locks: [
+        "FOR UPDATE",
+        "FOR UPDATE",
+        "LOCK IN SHARE MODE",
+        "LOCK IN SHARE MODE",
+    ],
+    delete_alias: false,
+    defaults: " () VALUES ()",
+    analyze: "ANALYZE TABLE ",
+    on_conflict: false,
     next_value: ("NEXTVAL(", ")"),
     next_value_is_text: false,
-    proposed: ("VALUES(", ")"),
-    insert_ignore: true,
     brackets_sets: true,
     no_limit: " LIMIT 18446744073709551615",
-    table_options: " ENGINE=InnoDB",
+    table_options: " ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin",
+    indexes_by_table: true,
     triggers_by_table: false,
     trigger_body: " FOR EACH ROW SET @gm_trigger = 1",
     reindex_says_kind: true,
     catalogue: &[
         (
             "relations",
-            "SELECT table_type, count(*) FROM information_schema.tables GROUP BY table_type",
+            "SELECT table_type, count(*) FROM information_schema.tables WHERE table_schema = DATABASE() GROUP BY table_type",
         ),
         (
             "columns",
@@ -49,8 +59,13 @@ pub const MARIADB: Language = Language {
     ],
 };
 
+/// Texts and bytes have a length, so that whole columns are keys; texts are compared byte by byte and to their end.
 fn ty(ty: Type, out: &mut String) {
-    out.push_str(match ty {
+    const TEXT: &str = " CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin";
+    let mut sized = |word: &str, n: u16| {
+        write!(out, "{word}({n}){TEXT}").expect("a String takes everything");
+    };
+    let word = match ty {
         Type::Bool => "boolean",
         Type::Int2 => "smallint",
         Type::Int4 => "int",
@@ -61,26 +76,25 @@ fn ty(ty: Type, out: &mut String) {
         Type::Numeric(Some((precision, scale))) => {
             return write!(out, "decimal({precision},{scale})").expect("a String takes everything");
         }
-        Type::Text => "varchar(200)",
-        Type::Varchar(n) => return write!(out, "varchar({n})").expect("a String takes everything"),
-        Type::Char(n) => return write!(out, "char({n})").expect("a String takes everything"),
+        Type::Text => return sized("varchar", 200),
+        Type::Varchar(n) => return sized("varchar", n),
+        Type::Char(n) => return sized("char", n),
+        Type::Uuid => return sized("char", 36),
         Type::Bytes => "varbinary(200)",
         Type::Date => "date",
         Type::Time => "time(6)",
         Type::Timestamp | Type::TimestampTz => "datetime(6)",
-        Type::Uuid => "char(36)",
-        Type::Json | Type::Jsonb => "json",
-        Type::Interval | Type::Int4Array | Type::TextArray => panic!("{ty:?} is no type of MariaDB"),
-        Type::Named(id) => panic!("{id} is a type of the run: nothing is drawn of it"),
-    });
+        Type::Json | Type::Jsonb | Type::Interval | Type::Int4Array | Type::TextArray | Type::Named(_) => {
+            panic!("{ty:?}: nothing of it is drawn for MariaDB")
+        }
+    };
+    out.push_str(word);
 }
 
 fn cast(of: Type, out: &mut String) {
     match of {
         Type::Bool | Type::Int2 | Type::Int4 | Type::Int8 => out.push_str("signed"),
-        Type::Text | Type::Varchar(_) | Type::Char(_) | Type::Uuid | Type::Json | Type::Jsonb => {
-            out.push_str("char")
-        }
+        Type::Text | Type::Varchar(_) | Type::Char(_) | Type::Uuid => out.push_str("char"),
         Type::Bytes => out.push_str("binary"),
         of => ty(of, out),
     }
@@ -94,16 +108,47 @@ fn constant(value: &Constant, of: Type, out: &mut String) {
         Constant::Int(v) => write!(out, "{v}").expect("a String takes everything"),
         Constant::Bytes(v) => literal::blob(v, out),
         Constant::Text(v) => match of {
+            // Without an exponent it would be a decimal.
+            Type::Float4 | Type::Float8 if v.contains('e') => {
+                write!(out, "({v})").expect("a String takes everything");
+            }
             Type::Float4 | Type::Float8 => write!(out, "({v}e0)").expect("a String takes everything"),
             Type::Numeric(_) => write!(out, "({v})").expect("a String takes everything"),
+            Type::Date => dated("DATE ", v, out),
+            Type::Time => dated("TIME ", v, out),
+            Type::Timestamp | Type::TimestampTz => dated("TIMESTAMP ", v, out),
             _ => literal::quoted(v, out),
         },
     }
 }
 
+fn dated(word: &str, v: &str, out: &mut String) {
+    out.push_str(word);
+    literal::quoted(v, out);
+}
+
+/// The level is that of the next transaction only.
 fn begin(level: Option<Level>, read_only: bool) -> &'static str {
     match (level, read_only) {
-        (_, false) => "START TRANSACTION",
-        (_, true) => "START TRANSACTION READ ONLY",
+        (None, false) => "START TRANSACTION READ WRITE",
+        (None, true) => "START TRANSACTION READ ONLY",
+        (Some(Level::ReadUncommitted | Level::ReadCommitted), false) => {
+            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION READ WRITE"
+        }
+        (Some(Level::ReadUncommitted | Level::ReadCommitted), true) => {
+            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION READ ONLY"
+        }
+        (Some(Level::RepeatableRead | Level::Snapshot), false) => {
+            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION READ WRITE"
+        }
+        (Some(Level::RepeatableRead | Level::Snapshot), true) => {
+            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION READ ONLY"
+        }
+        (Some(Level::Serializable), false) => {
+            "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; START TRANSACTION READ WRITE"
+        }
+        (Some(Level::Serializable), true) => {
+            "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; START TRANSACTION READ ONLY"
+        }
     }
 }
