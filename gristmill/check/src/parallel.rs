@@ -42,6 +42,7 @@ mod timeline;
 #[cfg(test)]
 mod tests;
 
+pub use expect::without_names;
 pub use model::{Judged, Model, Others};
 pub use oracle::Compared;
 pub use rules::{MARIADB, POSTGRES, SQLITE};

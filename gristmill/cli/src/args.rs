@@ -215,7 +215,7 @@ fn value_name(key: &str) -> &'static str {
         "agent" => "N/OF",
         "stages" => "LIST",
         "known" | "schema" | "history" => "FILE",
-        "outside" => "LIST",
+        "outside" | "meet" => "LIST",
         _ => "N",
     }
 }
@@ -478,6 +478,7 @@ fn list() -> Command {
                     "lies",
                     "faults",
                     "scenarios",
+                    "defects",
                     "types",
                     "keys",
                     "runs",

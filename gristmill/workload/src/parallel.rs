@@ -9,6 +9,7 @@
 //! * A3 where nothing fits, the op is `select-constant`: there is always one.
 
 mod brush;
+mod defects;
 mod draw;
 mod expression;
 mod kinds;
@@ -21,6 +22,7 @@ mod speech;
 mod tests;
 mod values;
 
+pub use defects::{DEFECTS, Defect, avoided};
 pub use kinds::{KINDS, Kind, Place};
 pub use script::{SCRIPTED, Step};
 pub use speech::{Feature, MARIADB, POSTGRES, SQLITE, Speech};
@@ -168,6 +170,8 @@ pub struct Plan {
     pub weights: BTreeMap<String, u32>,
     /// What this server cannot do, or does not let us do, although its like can.
     pub without: BTreeSet<Feature>,
+    /// Known defects that it does not keep away from, by name.
+    pub meet: Vec<String>,
 }
 
 impl Plan {
@@ -181,6 +185,7 @@ impl Plan {
             ceilings: Ceilings::default(),
             weights: BTreeMap::new(),
             without: BTreeSet::new(),
+            meet: Vec::new(),
         }
     }
 
@@ -254,6 +259,11 @@ impl Generator {
         let at = self.at(number);
         let mut draw = Draw::new(self.plan.seed, at);
         let session = &view.session;
+        if defects::must_roll_back(self.speech, &self.plan.meet, session) {
+            return self
+                .made("rollback", view, &draw)
+                .expect("it can be said in a transaction");
+        }
         if session.tx == TxState::Failed {
             if let Some(op) = self.after_failure(view, &mut draw) {
                 return op;
@@ -284,8 +294,10 @@ impl Generator {
         let draw = Draw::new(self.plan.seed, self.at(number));
         let name = match view.session.tx {
             TxState::Idle => return None,
-            TxState::Open => "commit",
-            TxState::Failed => "rollback",
+            TxState::Open if !defects::must_roll_back(self.speech, &self.plan.meet, &view.session) => {
+                "commit"
+            }
+            TxState::Open | TxState::Failed => "rollback",
         };
         Some(self.made(name, view, &draw).expect("both can always be said"))
     }

@@ -147,7 +147,7 @@ fn nearest(causes: &[Cause], span: Span) -> Vec<Cause> {
 }
 
 /// A text without what differs from time to time: quoted parts and digits.
-pub(super) fn without_names(text: &str) -> String {
+pub fn without_names(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut quote = None;
     for c in text.chars() {

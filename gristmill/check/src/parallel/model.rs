@@ -459,6 +459,7 @@ impl Model {
         let explained = expect::explain(self, flight, judged_in, said);
         let s = self.sessions.get_mut(&session).expect("it sent the op");
         if s.is_in_transaction() {
+            s.view.refused_schema |= flight.op.changes_schema();
             let commit = flight.op.frame() == Some(&FrameOp::Commit);
             let ends = commit || commits(self.rules, &flight.op);
             match answer.state {

@@ -140,6 +140,7 @@ impl<'a> Case<'a> {
             Question::CatalogRace => (self.named(), self.race()),
             Question::Dangles => self.dangles(),
             Question::Orphaned => self.orphaned(),
+            Question::KeyUnsure => self.key_unsure(),
             Question::Dependents => self.dependents(),
             Question::InUse => self.in_use(),
             Question::Lacks => self.lacks(),

@@ -182,6 +182,7 @@ impl Session {
         let at = savepoint.at;
         self.view.tx = TxState::Open;
         self.view.changed_schema = !self.ops.is_empty();
+        self.view.refused_schema = false;
         self.show_limits();
         self.show_savepoints();
         Some(at)
@@ -194,6 +195,7 @@ impl Session {
         self.view.read_only = false;
         self.view.statements = 0;
         self.view.changed_schema = false;
+        self.view.refused_schema = false;
         self.view.cursors.clear();
         self.savepoints.clear();
         self.show_savepoints();

@@ -9,7 +9,8 @@
 //! Ops: `create T`, `view V on T`, `index I on T C`, `drop T [cascade]`, `rename T U`, `swap T U`, `read T [C]`, `insert T`,
 //! `add T C`, `dropcolumn T C`, `begin [rr]`, `commit`, `rollback`, `savepoint P`, `to P`, `grant R T`, `role R`, `as R`,
 //! `own R T` (and `disown T`), `type Y`, `addof T C Y`, `dropother role|type X`,
-//! `replace V on T`, `open C`, `close C`, `indexin S I` (with its table), `dropin S I`, `schemarename S R`.
+//! `renamecolumn T C D`, `refer T U C` (a foreign key), `replace V on T`, `open C`, `close C`, `indexin S I` (with its table), `dropin S I`, `schemarename S R`.
+//! `9 s1 remembers refused` (or `nothing`): whether a change of the schema was refused in the open transaction.
 
 mod ledgers;
 mod notation;
@@ -463,6 +464,31 @@ fn what_a_session_has_not_seen_it_may_miss_in_an_alter() {
     assert_eq!(play(&stale, &SQLITE).broken, Vec::<String>::new());
     let fresh = format!("{head}7 s2 > read t\n8 s2 < ok\n9 s2 > dropcolumn t c3\n10 s2 < {missed}");
     assert_eq!(play(&fresh, &SQLITE).broken.len(), 1);
+}
+
+#[test]
+fn a_reference_to_a_key_that_was_renamed_may_be_wrong_for_good() {
+    let head = "1 s1 > create t k\n2 s1 < ok\n3 s2 > create u c\n4 s2 < ok\n";
+    let wrong = "1 foreign key mismatch - \"u\" referencing \"t\"";
+    let renamed = format!("{head}5 s1 > renamecolumn t k l\n6 s2 > refer u t k\n7 s1 < ok\n8 s2 < ok\n");
+    let late = format!("{renamed}90 s3 > insert u\n91 s3 < {wrong}");
+    assert_eq!(play(&late, &SQLITE).broken, Vec::<String>::new());
+    let other = format!("{head}6 s2 > refer u t k\n8 s2 < ok\n90 s3 > insert u\n91 s3 < {wrong}");
+    assert_eq!(play(&other, &SQLITE).broken.len(), 1);
+    let unrelated = format!("{renamed}90 s3 > create w c\n91 s3 < ok\n92 s3 > insert w\n93 s3 < {wrong}");
+    assert_eq!(play(&unrelated, &SQLITE).broken.len(), 1);
+}
+
+#[test]
+fn a_transaction_remembers_a_refused_change_of_the_schema_until_it_is_undone() {
+    let head = "1 s1 > create t c\n2 s1 < ok\n3 s1 > begin\n4 s1 < ok\n5 s1 > savepoint p\n6 s1 < ok\n";
+    let refused = format!("{head}7 s1 > dropcolumn t c\n8 s1 < 5 database is locked\n");
+    play(&format!("{head}7 s1 remembers nothing"), &SQLITE);
+    play(&format!("{refused}9 s1 remembers refused"), &SQLITE);
+    for undone in ["to p", "rollback", "commit"] {
+        let text = format!("{refused}9 s1 > {undone}\n10 s1 < ok\n11 s1 remembers nothing");
+        play(&text, &SQLITE);
+    }
 }
 
 #[test]

@@ -26,6 +26,11 @@ pub(super) fn list(given: &ArgMatches, out: &mut Out) -> Result<Exit, Problem> {
             .chain(LIES.iter().map(of_statements))
             .collect(),
         "scenarios" => rows(scenarios().map(|(name, words, wants)| [name, words, wants])),
+        "defects" => rows(
+            workload::parallel::DEFECTS
+                .iter()
+                .map(|d| [d.name, d.of, d.words]),
+        ),
         "faults" => rows(FAULTS.iter().map(|f| [f.name, f.words])),
         "keys" => keys()
             .iter()

@@ -69,6 +69,8 @@ pub enum Question {
     Redefined,
     /// What a view stands on is not there as it was when the view was made.
     Dangles,
+    /// A key that is referred to may not be there by the name that the reference was made with.
+    KeyUnsure,
     /// Something needs it.
     Dependents,
     /// Another session, or a cursor of this one, has it in use.
@@ -117,6 +119,9 @@ impl Question {
             Self::PartTaken => "the column or constraint is there",
             Self::Redefined => "it was changed",
             Self::Dangles => "what a view stands on has changed",
+            Self::KeyUnsure => {
+                "the key that is referred to was renamed, perhaps while the reference was made"
+            }
             Self::Dependents => "something needs it",
             Self::InUse => "it is in use",
             Self::Lacks => "the role lacks the right",

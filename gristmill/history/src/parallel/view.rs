@@ -25,6 +25,8 @@ pub struct SessionView {
     pub statements: u32,
     /// Whether the transaction has changed the schema.
     pub changed_schema: bool,
+    /// Whether a change of the schema was refused in the transaction, and is not undone by a way back to a savepoint.
+    pub refused_schema: bool,
     /// Open cursors.
     pub cursors: BTreeSet<KeptName>,
     /// Prepared statements.
@@ -47,6 +49,7 @@ impl SessionView {
             savepoints: Vec::new(),
             statements: 0,
             changed_schema: false,
+            refused_schema: false,
             cursors: BTreeSet::new(),
             prepared: BTreeSet::new(),
             role: None,

@@ -12,8 +12,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct Counts {
     /// Statements that were answered.
     pub(crate) statements: AtomicU64,
-    /// Oracles whose sides were compared.
-    pub(crate) compared: AtomicU64,
     by: Mutex<By>,
 }
 
@@ -57,7 +55,6 @@ impl Counts {
             match compared {
                 Compared::Yes => {
                     count.compared += 1;
-                    self.compared.fetch_add(1, Ordering::Relaxed);
                 }
                 Compared::Void(why) => *entry(&mut count.void, why) += 1,
             }

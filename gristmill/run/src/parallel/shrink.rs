@@ -21,6 +21,7 @@ use crate::life::open_target;
 use crate::parallel::{Tongue, tongue};
 use crate::plan::{Plan, Scenario, Stop};
 use crate::shrink::{Attempts, Doing, Options, Script, Shrunk, Sizes, Smaller, remove};
+use check::parallel::without_names;
 use history::artefact::Folder;
 use history::parallel::{Answer, At, FrameOp, ObjectId, ObjectKind, Op, Target, TxState};
 use history::verdict::Cause;
@@ -334,16 +335,6 @@ impl Class {
             text,
         }
     }
-}
-
-/// A text without what differs from time to time: what is quoted, and digits.
-fn without_names(text: &str) -> String {
-    let quoted = text.split(['"', '\'', '`']).step_by(2);
-    let bare = quoted.flat_map(|part| part.split(|c: char| c.is_ascii_digit()));
-    let words = bare
-        .flat_map(str::split_whitespace)
-        .filter(|word| !word.contains("gm"));
-    words.collect::<Vec<_>>().join(" ")
 }
 
 struct Search<'a> {

@@ -92,6 +92,9 @@ pub(super) fn make(floor: &Floor, facts: &Facts, loaded: &Loaded) -> Verdict {
         );
         setup.insert("model".to_owned(), words);
     }
+    if let Some(words) = floor.parallel.kept_away(floor.tongue.speech) {
+        setup.insert("kept away from".to_owned(), words);
+    }
     if let Some(words) = floor.memory.words() {
         setup.insert("server memory".to_owned(), words);
     }

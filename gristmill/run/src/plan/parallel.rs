@@ -26,6 +26,9 @@ pub struct Parallel {
     /// What this server cannot, or does not let this user do: the feature and why. Found when the run began.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub without: BTreeMap<String, String>,
+    /// Known defects of the target that the run does not keep away from, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub meet: Vec<String>,
 }
 
 /// Which workload a run has.
@@ -179,6 +182,7 @@ impl Parallel {
     pub(crate) fn draws(&self, seed: u64, prefix: &str) -> workload::parallel::Plan {
         workload::parallel::Plan {
             without: self.features(),
+            meet: self.meet.clone(),
             ..workload::parallel::Plan::new(seed, &format!("{prefix}_"), self.complexity)
         }
     }
@@ -195,6 +199,14 @@ impl Parallel {
     pub(crate) fn actions(&self, speech: &'static Speech) -> impl Iterator<Item = &'static str> + use<> {
         let actions = workload::parallel::actions(self.complexity, speech, &self.features());
         actions.into_iter().map(|kind| kind.name)
+    }
+
+    /// The known defects that the run keeps away from, in words.
+    pub(crate) fn kept_away(&self, speech: &'static Speech) -> Option<String> {
+        let all: Vec<String> = workload::parallel::avoided(speech, &self.meet)
+            .map(|defect| format!("{} (--meet {0}: {})", defect.name, defect.words))
+            .collect();
+        (self.changes_schema() && !all.is_empty()).then(|| all.join("; "))
     }
 
     /// What the run leaves out, in words.
@@ -342,6 +354,7 @@ impl Settings {
                 scenario,
                 quiet_ms: QUIET_MS,
                 without: BTreeMap::new(),
+                meet: self.meet.clone().unwrap_or_default(),
             }),
         })
     }
@@ -401,6 +414,7 @@ impl Settings {
         [
             ("complexity", self.complexity.is_some()),
             ("scenario", self.scenario.is_some()),
+            ("meet", self.meet.is_some()),
         ]
         .into_iter()
         .filter(|(_, given)| *given)

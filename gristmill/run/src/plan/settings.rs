@@ -55,6 +55,7 @@ pub struct Settings {
     pub rejected_percent: Option<u32>,
     pub not_compared_percent: Option<u32>,
     pub outside: Option<Vec<String>>,
+    pub meet: Option<Vec<String>>,
     pub known: Option<String>,
     pub schema: Option<String>,
     /// DDL of the tables, and where it came from; no key.
@@ -430,6 +431,20 @@ const KEYS: &[Key] = &[
             .all(|s| matches!(s.as_str(), "cancel" | "terminate" | "restart")))
     ),
     key!(
+        "meet",
+        "a list of names of `gristmill list defects`",
+        "parallel: known defects of the target that the run does not keep away from (default: none)",
+        meet,
+        |r| match r {
+            Raw::List(list) => Some(list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()),
+            Raw::Text(text) => Some(text.split(',').map(|s| s.trim().to_owned()).collect()),
+            _ => None,
+        }
+        .filter(|list| list
+            .iter()
+            .all(|s| workload::parallel::DEFECTS.iter().any(|d| d.name == s)))
+    ),
+    key!(
         "known",
         "the path of a file",
         "findings to tolerate (default: none)",
@@ -600,6 +615,7 @@ impl Settings {
             rejected_percent: self.rejected_percent.or(under.rejected_percent),
             not_compared_percent: self.not_compared_percent.or(under.not_compared_percent),
             outside: self.outside.or(under.outside),
+            meet: self.meet.or(under.meet),
             known: self.known.or(under.known),
             schema: self.schema.or(under.schema),
             schema_text: self.schema_text.or(under.schema_text),

@@ -157,3 +157,31 @@ fn a_table_that_exists_is_not_overwritten() {
     );
     assert_eq!(stage.target.cleanup().unwrap(), Vec::<String>::new());
 }
+
+/// `sqlite-refused-alter`: when this fails, SQLite has mended it, and runs need not keep away from it.
+#[test]
+fn the_defect_that_runs_keep_away_from_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || rusqlite::Connection::open(folder.path().join("both.db")).unwrap();
+    let (one, other) = (open(), open());
+    one.execute_batch(
+        "CREATE TABLE t (a, b); INSERT INTO t VALUES (1, 2); CREATE VIEW v AS SELECT b FROM t; BEGIN",
+    )
+    .unwrap();
+    let refused = one.execute_batch("ALTER TABLE t DROP COLUMN b").unwrap_err();
+    assert!(refused.to_string().contains("error in view v"), "{refused}");
+    let columns = |of: &rusqlite::Connection| {
+        let mut statement = of.prepare("SELECT * FROM t").unwrap();
+        let mut rows = statement.query([]).unwrap();
+        rows.next().unwrap().unwrap().as_ref().column_count()
+    };
+    one.execute_batch("COMMIT").unwrap();
+    other.execute_batch("CREATE TABLE u (x)").unwrap();
+    assert_eq!((columns(&one), columns(&other)), (1, 2));
+    // Rolled back, it is not there.
+    one.execute_batch("BEGIN").unwrap();
+    one.execute_batch("ALTER TABLE t DROP COLUMN b").unwrap_err();
+    one.execute_batch("ROLLBACK").unwrap();
+    other.execute_batch("CREATE TABLE w (x)").unwrap();
+    assert_eq!((columns(&one), columns(&other)), (2, 2));
+}

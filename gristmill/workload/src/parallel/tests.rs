@@ -3,7 +3,9 @@
 use super::{BLOCK, Complexity, Generator, KINDS, MARIADB, POSTGRES, Plan, SQLITE, Speech, actions};
 use history::SessionId;
 use history::parallel::statement::walk;
-use history::parallel::{Catalog, Effect, Facet, FactValue, FrameOp, Op, SessionView, Target, TxState, View};
+use history::parallel::{
+    Catalog, Effect, Facet, FactValue, FrameOp, ObjectKind, Op, SessionView, Target, TxState, View,
+};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -222,4 +224,47 @@ fn preparation_ends_with_tables_that_have_rows() {
             "{tables:?} after {number}"
         );
     }
+}
+
+/// What nobody says cannot be missed: a relation that an op only once meant to read would be a false alarm when it goes.
+#[test]
+fn what_an_op_reads_is_said_in_its_text() {
+    for speech in TARGETS {
+        let mut world = Quiet::new(speech, Complexity::Ddl, 3);
+        world.prepare(speech, 3);
+        let mut unsaid: BTreeSet<String> = BTreeSet::new();
+        for _ in 0..12_000 {
+            let op = world.op();
+            let said = walk::mentions(&op.ast).slots;
+            let is_said = |slot: usize| said.iter().any(|s| usize::from(*s) == slot);
+            let objects = op.slots.iter().enumerate();
+            let reads = |t: &Target| matches!(t, Target::Object { object, .. } if matches!(object.kind, ObjectKind::Table | ObjectKind::View | ObjectKind::MaterializedView));
+            let silent = objects.filter(|(slot, t)| reads(t) && !is_said(*slot));
+            unsaid.extend(silent.map(|(slot, _)| format!("{} {slot}", op.kind)));
+        }
+        assert!(unsaid.is_empty(), "{}: {unsaid:?}", speech.of);
+    }
+}
+
+#[test]
+fn a_session_rolls_back_where_committing_would_meet_a_known_defect() {
+    let ends = |speech: &'static Speech, meet: &[&str]| {
+        let mut world = Quiet::new(speech, Complexity::Ddl, 4);
+        world.prepare(speech, 4);
+        world.view.session.tx = TxState::Open;
+        world.view.session.refused_schema = true;
+        let meet = meet.iter().map(|name| (*name).to_owned()).collect();
+        let plan = Plan {
+            meet,
+            ..Plan::new(4, "gm_", Complexity::Ddl)
+        };
+        let generator = Generator::new(plan, speech, 1);
+        assert!(generator.close(&world.view, 500).is_some());
+        let drawn = (500..600).map(|n| generator.draw(&world.view, n).kind.into_owned());
+        drawn.collect::<BTreeSet<String>>()
+    };
+    let only = BTreeSet::from(["rollback".to_owned()]);
+    assert_eq!(ends(&SQLITE, &[]), only);
+    assert!(ends(&SQLITE, &["sqlite-refused-alter"]).contains("commit"));
+    assert!(ends(&POSTGRES, &[]).contains("commit"));
 }

@@ -1,7 +1,8 @@
-//! What is left without what it stands on, since that is not locked while it is made: columns without their type.
+//! What is left without what it stands on, since that is not locked while it is made: columns without their type, references
+//! without their key.
 
 use super::Case;
-use history::parallel::{Cause, ObjectKind, Tri};
+use history::parallel::{Cause, ConstraintKind, Facet, FactValue, ObjectId, ObjectKind, Tri};
 
 impl Case<'_> {
     /// Whether a type or function that the statement's things need may be gone.
@@ -24,5 +25,48 @@ impl Case<'_> {
             return (id.to_string(), Tri::Possibly(causes));
         }
         (self.named(), Tri::Never(Vec::new()))
+    }
+
+    /// Whether a key that the statement's tables refer to may be gone, or was ever changed. Where a reference is not held against
+    /// the other table while it is made, a key that is renamed meanwhile leaves it wrong for good.
+    pub(super) fn key_unsure(&self) -> (String, Tri) {
+        let facts = &self.model.facts;
+        for id in self.closure() {
+            let Some(thing) = facts.things.get(&id) else {
+                continue;
+            };
+            for timeline in thing.facets.values() {
+                let values = timeline.writes.iter().map(|w| &w.value);
+                for value in values.chain([&timeline.base.value]) {
+                    let FactValue::Constraint(constraint) = value else {
+                        continue;
+                    };
+                    let ConstraintKind::ForeignKey { references, columns } = &constraint.kind else {
+                        continue;
+                    };
+                    let key: Vec<Facet> = columns.iter().map(|piece| Facet::Column(*piece)).collect();
+                    if let Some(cause) = self.key_changed(*references, &key) {
+                        return (format!("{id} refers to {references}"), Tri::Possibly(vec![cause]));
+                    }
+                }
+            }
+        }
+        (self.named(), Tri::Never(Vec::new()))
+    }
+
+    fn key_changed(&self, id: ObjectId, key: &[Facet]) -> Option<Cause> {
+        let Some(thing) = self.model.facts.things.get(&id) else {
+            return self.last_of(id).into_iter().next();
+        };
+        let presence = thing.presence(&self.model.groups, self.span, self.by);
+        if presence.can_lack {
+            let last = presence.causes.last().cloned();
+            return Some(last.unwrap_or(Cause::Base(self.span.sent)));
+        }
+        key.iter().find_map(|facet| {
+            let timeline = thing.facet(*facet)?;
+            let changed = timeline.base.by != Some(id.maker().0) || !timeline.writes.is_empty();
+            changed.then_some(Cause::Base(timeline.base.since))
+        })
     }
 }

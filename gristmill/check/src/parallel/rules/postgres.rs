@@ -168,6 +168,7 @@ const ROWS: &[Row] = rows! {
     "22008" "{}" => Data, Redefined, Footprint, Tried;
     "22015" "{}" => Data, CanRaise(D::DatetimeRange), Footprint, Documented;
     "22007" "{}" => Data, CanRaise(D::InvalidDatetime), Footprint, Tried;
+    "22009" "time zone displacement out of range: {}" => Data, CanRaise(D::InvalidDatetime), Footprint, Tried;
     "22007" "{}" => Data, Redefined, Footprint, Tried;
     "22P02" "{}" => Data, CanRaise(D::InvalidText), Footprint, Tried;
     "22P02" "{}" => Data, Redefined, Footprint, Tried;

@@ -77,6 +77,7 @@ const ROWS: &[Row] = rows! {
     "1811" "FOREIGN KEY constraint failed" => Dependency, Dependents, Footprint, Documented;
     "787" "FOREIGN KEY constraint failed" => Data, CanRaise(D::ForeignKey), Footprint, Tried;
     "275" "CHECK constraint failed: {}" => Data, CanRaise(D::Check), Footprint, Tried;
+    "1" "foreign key mismatch - {}" => Data, KeyUnsure, Closure, Tried;
     "1" "foreign key mismatch - {}" => Data, Redefined, Closure, Tried;
     "3091" "cannot store {}" => Data, CanRaise(D::Mismatch), Footprint, Tried;
     "20" "datatype mismatch" => Data, CanRaise(D::Mismatch), Footprint, Tried;

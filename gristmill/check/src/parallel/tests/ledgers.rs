@@ -1,8 +1,6 @@
 //! Rows of ledgers: what was acknowledged is seen, what was not is not, what is pending may be either.
 
-use super::notation::play;
 use super::{broken, explained};
-use crate::parallel::SQLITE;
 
 const HEAD: &str = "1 s1 > ledger cells l\n2 s1 < ok\n";
 
@@ -38,10 +36,13 @@ fn a_write_on_its_way_may_be_seen_and_may_not() {
     explained(&format!("{refused}10 s2 < rows 0=5"));
     broken(&format!("{refused}10 s2 < rows 0=6"));
     // Nobody heard its end: either, from now on.
-    let unknown = format!("{head}7 s2 < rows 0=5\n8 s1 < unknown 57P01 gone\n9 s1 gone\n10 s2 > watch l\n");
+    let unknown = format!(
+        "{head}7 s2 < rows 0=5\n7 s1 !terminate\n8 s1 < unknown 57P01 gone\n9 s1 gone\n10 s2 > watch l\n"
+    );
     for either in ["0=5", "0=6"] {
-        play(&format!("{unknown}11 s2 < rows {either}"), &SQLITE);
+        explained(&format!("{unknown}11 s2 < rows {either}"));
     }
+    broken(&format!("{unknown}11 s2 < rows 0=7"));
 }
 
 #[test]

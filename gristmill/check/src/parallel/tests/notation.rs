@@ -72,6 +72,11 @@ impl Stage {
             return self.likely(words[2], words[3], &words[4..]);
         }
         let session = SessionId(words[1][1..].parse().expect("a session is s and a number"));
+        if words[2] == "remembers" {
+            let view = self.model.session(session).expect("it has sent something");
+            assert_eq!(view.refused_schema, words[3] == "refused", "{line}");
+            return;
+        }
         if self.model.session(session).is_none() {
             self.model.opened(session, 1, Tick(0));
         }
@@ -447,6 +452,35 @@ impl Stage {
                     facet: Facet::Column(piece),
                     cascade: false,
                 });
+            }
+            ["renamecolumn", name, column, to] => {
+                let slot = self.target(&mut op, name);
+                let piece = self.column(&mut op, slot, column);
+                op.touch(slot, Facet::Column(piece), Mode::Redefines, None);
+                let to = ColumnEdit::Name(KeptName::new(to));
+                op.effects.push(Effect::Edit(slot, piece, to));
+            }
+            ["refer", name, other, column] => {
+                let slot = self.target(&mut op, name);
+                let to = self.target(&mut op, other);
+                let Target::Object { object, .. } = op.slots[usize::from(to)] else {
+                    panic!("{other} is no object");
+                };
+                let made = Constraint {
+                    piece: Piece::made(at, 9),
+                    name: KeptName::new("refers"),
+                    kind: ConstraintKind::ForeignKey {
+                        references: object,
+                        columns: vec![self.pieces[*column]],
+                    },
+                    columns: Vec::new(),
+                    valid: true,
+                    deferred: false,
+                    predicate: None,
+                };
+                op.touch(slot, Facet::Shape, Mode::Redefines, None);
+                let (facet, made) = (Facet::Constraint(made.piece), FactValue::Constraint(made));
+                op.effects.push(Effect::Set(slot, facet, made));
             }
             [what @ ("retype" | "narrow" | "default"), name, column] => {
                 let slot = self.target(&mut op, name);

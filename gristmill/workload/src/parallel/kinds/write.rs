@@ -8,6 +8,7 @@ use crate::parallel::registry::plain;
 use crate::parallel::speech::{Cut, Feature};
 use crate::parallel::values;
 use history::parallel::expr::{ColumnRef, Constant, Expr, Named, Word};
+use history::parallel::statement::walk;
 use history::parallel::statement::{Body, Conflict, Insert, Rows, Select};
 use history::parallel::{
     Column, Constraint, ConstraintKind, DataError, Effect, Object, ObjectKind, Right, Space, Statement,
@@ -340,13 +341,28 @@ pub(super) fn select(b: &mut Brush<'_>) -> Option<Statement> {
         }
     }
     b.op.effects.push(Effect::Rows(slot, SELECTED));
-    Some(Statement::Insert(Box::new(Insert {
+    let statement = Statement::Insert(Box::new(Insert {
         table: slot,
         columns: names(&columns),
         rows: Rows::Query(Box::new(query)),
         conflict: None,
         returning: Vec::new(),
-    })))
+    }));
+    // An output that made room for another may have been the only one to name a relation: then nobody would miss it.
+    let said = walk::mentions(&statement).slots;
+    let is_said = |slot: usize| said.iter().any(|s| usize::from(*s) == slot);
+    let is_relation = |t: &Target| {
+        let Target::Object { object, .. } = t else {
+            return false;
+        };
+        matches!(
+            object.kind,
+            ObjectKind::Table | ObjectKind::View | ObjectKind::MaterializedView
+        )
+    };
+    let slots = b.op.slots.iter().enumerate();
+    let mut unsaid = slots.filter(|(slot, t)| is_relation(t) && !is_said(*slot));
+    unsaid.next().is_none().then_some(statement)
 }
 
 /// Only where a row of defaults can be one.

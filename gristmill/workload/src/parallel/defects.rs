@@ -1,0 +1,43 @@
+//! Defects of targets that were found and confirmed: a run keeps away from what leads to them, so that it goes on to the next
+//! one, unless it is told to meet them.
+
+use super::speech::{SQLITE, Speech};
+use history::parallel::{SessionView, TxState};
+
+/// A defect that was confirmed outside Gristmill.
+#[derive(Debug)]
+pub struct Defect {
+    /// Its name, for `--meet`.
+    pub name: &'static str,
+    /// The target that has it, as [`Speech::of`] says it.
+    pub of: &'static str,
+    /// What goes wrong, for a person.
+    pub words: &'static str,
+}
+
+/// A connection keeps the schema of its own refused ALTER, once the transaction around it was committed and another connection
+/// has changed the schema once: both count the same version.
+const REFUSED_ALTER: Defect = Defect {
+    name: "sqlite-refused-alter",
+    of: SQLITE.of,
+    words: "a connection whose ALTER was refused goes on with the altered schema after COMMIT, and answers from it",
+};
+
+/// All of them, by target and name.
+pub const DEFECTS: &[Defect] = &[REFUSED_ALTER];
+
+/// Those of a target that a run keeps away from.
+pub fn avoided(speech: &Speech, met: &[String]) -> impl Iterator<Item = &'static Defect> {
+    let met = met.to_owned();
+    let of = speech.of;
+    DEFECTS
+        .iter()
+        .filter(move |d| d.of == of && !met.iter().any(|name| name == d.name))
+}
+
+/// Whether the session must roll back what it has open, to keep away from a defect.
+pub(super) fn must_roll_back(speech: &Speech, met: &[String], session: &SessionView) -> bool {
+    session.tx == TxState::Open
+        && session.refused_schema
+        && avoided(speech, met).any(|d| d.name == REFUSED_ALTER.name)
+}
