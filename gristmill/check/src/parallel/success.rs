@@ -6,8 +6,8 @@ use super::print;
 use super::rights;
 use super::session::InFlight;
 use history::parallel::{
-    Asked, Effect, Facet, Finding, FrameOp, Mode, ObjectKind, Op, Question, Right, Space, Statement, Target,
-    Tri, TxState,
+    Asked, ConstraintKind, Effect, Facet, Finding, FrameOp, Mode, ObjectId, ObjectKind, Op, Question, Right,
+    Space, Statement, Target, Tri, TxState,
 };
 use history::{Kind, Span};
 
@@ -57,9 +57,17 @@ fn missing(model: &Model, op: &Op, span: Span) -> Option<Asked> {
     if op.lenient || unbound || unseen {
         return None;
     }
+    // Nor is a reference held against the table that it leads to.
+    let led_to = |object: &ObjectId| {
+        !model.rules.checks_references
+            && op.constraints().any(|constraint| {
+                matches!(&constraint.kind, ConstraintKind::ForeignKey { references, .. } if references == object)
+            })
+    };
     for target in &op.slots {
         match target {
             Target::Object { name, .. } if op.replaces(name) => {}
+            Target::Object { object, .. } if led_to(object) => {}
             Target::Object { object, name } => {
                 let binding = bound(&model.facts, &model.groups, name, span, by);
                 if binding.objects.is_empty() {
@@ -76,9 +84,16 @@ fn missing(model: &Model, op: &Op, span: Span) -> Option<Asked> {
                 piece: Some(_),
                 name,
             } => {
-                let Some(Target::Object { name: relation, .. }) = op.slots.get(usize::from(*of)) else {
+                let Some(Target::Object {
+                    object,
+                    name: relation,
+                }) = op.slots.get(usize::from(*of))
+                else {
                     continue;
                 };
+                if led_to(object) {
+                    continue;
+                }
                 if op.replaces(relation) {
                     continue;
                 }

@@ -55,6 +55,8 @@ pub struct Rules {
     pub one_writer: bool,
     /// Whether an object that others need is refused to be dropped; otherwise they dangle.
     pub restricts: bool,
+    /// Whether a foreign key is held against the table that it leads to when it is made.
+    pub checks_references: bool,
     /// Whether a session may speak of the schema as it last saw it: EXPLAIN of what is gone, ALTER of what is new.
     pub remembers_schema: bool,
     /// How the catalogue writes a type. `None`: it does not say, or not so that it could be compared.

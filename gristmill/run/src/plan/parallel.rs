@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::time::Duration;
 use targets::target::Environment;
 use targets::{Description, OpenOptions, Target, Unusable};
-use workload::parallel::{Complexity, Feature, Speech};
+use workload::parallel::{Complexity, Feature, KINDS, Speech};
 use workload::partitions::Config;
 
 /// Everything of the parallel workload that a run is a function of.
@@ -92,6 +92,11 @@ pub fn scenarios() -> impl Iterator<Item = (&'static str, &'static str, &'static
             "the server is killed (signal 9) and started again; what it acknowledged must be in its catalogue then",
             "a server of our own (:local)",
         ),
+        (
+            "rename",
+            "nothing is done to the server; names are changed far more often than else",
+            "any target, with --complexity ddl",
+        ),
     ]
     .into_iter()
 }
@@ -147,7 +152,7 @@ impl Scenario {
 
     /// Those that a target can be put through today.
     fn possible(of: &Description) -> Vec<Scenario> {
-        let mut all = vec![Scenario::Regression];
+        let mut all = vec![Scenario::Regression, Scenario::Rename];
         if of.can_cancel {
             all.push(Scenario::Cancel);
         }
@@ -181,10 +186,21 @@ impl Parallel {
     /// What ops are drawn by.
     pub(crate) fn draws(&self, seed: u64, prefix: &str) -> workload::parallel::Plan {
         workload::parallel::Plan {
+            weights: self.weights(),
             without: self.features(),
             meet: self.meet.clone(),
             ..workload::parallel::Plan::new(seed, &format!("{prefix}_"), self.complexity)
         }
+    }
+
+    /// Weights that are not the actions' own.
+    fn weights(&self) -> BTreeMap<String, u32> {
+        let moves = |name: &str| name.starts_with("rename-") || name.starts_with("move-");
+        let often = KINDS
+            .iter()
+            .filter(|kind| self.scenario == Scenario::Rename && moves(kind.name))
+            .map(|kind| (kind.name.to_owned(), kind.weight * RENAMES));
+        often.collect()
     }
 
     /// What is left out, as the workload knows it.
@@ -234,6 +250,8 @@ pub(super) fn has_no_tables(schema: &Schema) -> bool {
     schema.tables.is_empty()
 }
 
+/// How much more often a name is changed where that is the scenario.
+const RENAMES: u32 = 10;
 /// Length of a run that says nothing: ten seconds, as elsewhere.
 const TIME_MS: u64 = 10_000;
 /// Between two quiet points.
@@ -278,7 +296,9 @@ impl Settings {
             let at = draw(seed.0, Stream::Plan, &[what]) % n as u64;
             usize::try_from(at).expect("below a length")
         };
+        let renames = self.scenario == Some(Asked(Some(Scenario::Rename)));
         let complexity = match self.complexity {
+            None if renames => Complexity::Ddl,
             None => Complexity::Dml,
             Some(Asked(Some(complexity))) => complexity,
             Some(Asked(None)) => COMPLEXITIES[random(drawn::COMPLEXITY, COMPLEXITIES.len())].1,
@@ -287,8 +307,20 @@ impl Settings {
         let scenario = match self.scenario {
             None => Scenario::Regression,
             Some(Asked(Some(scenario))) => scenario,
-            Some(Asked(None)) => possible[random(drawn::SCENARIO, possible.len())],
+            Some(Asked(None)) => {
+                let ddl = matches!(complexity, Complexity::Ddl | Complexity::DdlOnly);
+                let fits = possible.iter().filter(|s| ddl || **s != Scenario::Rename);
+                let fits: Vec<Scenario> = fits.copied().collect();
+                fits[random(drawn::SCENARIO, fits.len())]
+            }
         };
+        if scenario == Scenario::Rename && !matches!(complexity, Complexity::Ddl | Complexity::DdlOnly) {
+            let what = format!(
+                "`rename` changes names, which complexity {} never does: give --complexity ddl",
+                complexity_name(complexity)
+            );
+            mistake("scenario", what);
+        }
         if !possible.contains(&scenario) {
             let names: Vec<&str> = possible.iter().map(|s| s.name()).collect();
             let what = format!(
@@ -469,10 +501,14 @@ mod tests {
         for (keys, word) in [
             (&[("target", "reference:")][..], "takes no statements"),
             (&[("target", "sqlite::memory:")], "room for one session"),
-            (&[("scenario", "kill")], "regression, cancel"),
+            (&[("scenario", "kill")], "regression, rename, cancel"),
             (
                 &[("target", "postgres://u@h/d"), ("scenario", "kill")],
-                "regression, cancel",
+                "regression, rename, cancel",
+            ),
+            (
+                &[("scenario", "rename"), ("complexity", "dml")],
+                "give --complexity ddl",
             ),
             (&[("profile", "narrow")], "no `profile` yet"),
             (&[("discipline", "lww")], "no `discipline` yet"),

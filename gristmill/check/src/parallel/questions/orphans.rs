@@ -27,8 +27,8 @@ impl Case<'_> {
         (self.named(), Tri::Never(Vec::new()))
     }
 
-    /// Whether a key that the statement's tables refer to may be gone, or was ever changed. Where a reference is not held against
-    /// the other table while it is made, a key that is renamed meanwhile leaves it wrong for good.
+    /// Whether a key that the statement's tables refer to may be gone, or it or its table was ever renamed. Where a reference is
+    /// not held against the other table while it is made, such a change meanwhile leaves it wrong for good.
     pub(super) fn key_unsure(&self) -> (String, Tri) {
         let facts = &self.model.facts;
         for id in self.closure() {
@@ -63,7 +63,8 @@ impl Case<'_> {
             let last = presence.causes.last().cloned();
             return Some(last.unwrap_or(Cause::Base(self.span.sent)));
         }
-        key.iter().find_map(|facet| {
+        // A name leads elsewhere when it is given to another table.
+        key.iter().chain([&Facet::Name]).find_map(|facet| {
             let timeline = thing.facet(*facet)?;
             let changed = timeline.base.by != Some(id.maker().0) || !timeline.writes.is_empty();
             changed.then_some(Cause::Base(timeline.base.since))

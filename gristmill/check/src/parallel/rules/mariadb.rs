@@ -9,6 +9,7 @@ pub static MARIADB: Rules = Rules {
     rows: ROWS,
     one_writer: false,
     restricts: false,
+    checks_references: true,
     remembers_schema: false,
     shows,
     schema_in_transactions: false,

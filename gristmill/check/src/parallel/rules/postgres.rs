@@ -9,6 +9,7 @@ pub static POSTGRES: Rules = Rules {
     rows: ROWS,
     one_writer: false,
     restricts: true,
+    checks_references: true,
     remembers_schema: false,
     shows,
     schema_in_transactions: true,
