@@ -61,7 +61,7 @@ use targets::Facts;
 use targets::parallel::Language;
 use trace::{Record, Trace};
 use watch::Ending;
-use workload::parallel::{Generator, Speech};
+use workload::parallel::{Generator, REFUSED_AND_DONE, Speech};
 
 /// Between two looks of whoever coordinates.
 const LOOK: Duration = Duration::from_millis(20);
@@ -197,6 +197,10 @@ pub(crate) fn live(
 fn model(plan: &Plan, tongue: Tongue) -> Model {
     let they = |what: &str| plan.outside.iter().any(|told| told == what);
     let mut model = Model::new(tongue.rules);
+    let parallel = plan.parallel.as_ref();
+    if parallel.is_some_and(|parallel| parallel.meets(REFUSED_AND_DONE)) {
+        model.takes_at_its_word();
+    }
     model.at_level(plan.level);
     model.outside(Others {
         cancel: they("cancel"),

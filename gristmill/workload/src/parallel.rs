@@ -22,7 +22,7 @@ mod speech;
 mod tests;
 mod values;
 
-pub use defects::{DEFECTS, Defect, avoided};
+pub use defects::{DEFECTS, Defect, REFUSED_AND_DONE, avoided};
 pub use kinds::{KINDS, Kind, Place};
 pub use script::{SCRIPTED, Step};
 pub use speech::{Feature, MARIADB, POSTGRES, SQLITE, Speech};

@@ -617,3 +617,26 @@ fn a_conflict_with_what_was_written_since_needs_somebody_who_writes() {
     let alone = format!("{head}3 s2 > insert t\n4 s2 < ok\n5 s3 > insert t\n6 s3 < {conflict}");
     assert_eq!(play(&alone, &MARIADB).broken.len(), 1);
 }
+
+#[test]
+fn where_a_refused_change_may_be_done_it_is_open_which() {
+    let deadlock = "1213/40001 Deadlock found when trying to get lock; try restarting transaction";
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s3 > insert t\n";
+    let renamed = format!("{head}4 s2 > rename t u\n5 s2 < {deadlock}\n6 s3 < ok\n");
+    let none = "1146/42S02 Table 'gristmill.t' doesn't exist";
+    for after in [
+        "7 s1 > read u\n8 s1 < ok",
+        &format!("7 s1 > read t\n8 s1 < {none}"),
+    ] {
+        assert_eq!(
+            play(&format!("{renamed}{after}"), &MARIADB).broken,
+            Vec::<String>::new()
+        );
+    }
+    let other =
+        format!("{head}4 s2 > rename t u\n5 s2 < 1146/42S02 Table 'gristmill.t' doesn't exist\n6 s3 < ok\n");
+    assert_ne!(
+        play(&format!("{other}7 s1 > read t\n8 s1 < {none}"), &MARIADB).broken,
+        Vec::<String>::new()
+    );
+}

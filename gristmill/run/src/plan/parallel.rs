@@ -217,6 +217,11 @@ impl Parallel {
         actions.into_iter().map(|kind| kind.name)
     }
 
+    /// Whether the run was told to meet a known defect.
+    pub(crate) fn meets(&self, defect: &str) -> bool {
+        self.meet.iter().any(|name| name == defect)
+    }
+
     /// The known defects that the run keeps away from, in words.
     pub(crate) fn kept_away(&self, speech: &'static Speech) -> Option<String> {
         let all: Vec<String> = workload::parallel::avoided(speech, &self.meet)

@@ -1,7 +1,7 @@
-//! Defects of targets that were found and confirmed: a run keeps away from what leads to them, so that it goes on to the next
-//! one, unless it is told to meet them.
+//! Defects of targets that were found and confirmed: a run keeps away from what leads to them, or allows for it, so that it goes
+//! on to the next one, unless it is told to meet them.
 
-use super::speech::{SQLITE, Speech};
+use super::speech::{MARIADB, SQLITE, Speech};
 use history::parallel::{SessionView, TxState};
 
 /// A defect that was confirmed outside Gristmill.
@@ -23,10 +23,21 @@ const REFUSED_ALTER: Defect = Defect {
     words: "a connection whose ALTER was refused goes on with the altered schema after COMMIT, and answers from it",
 };
 
-/// All of them, by target and name.
-pub const DEFECTS: &[Defect] = &[REFUSED_ALTER];
+/// An ALTER TABLE is refused for a deadlock or a lock that it waited for too long, and done all the same: the judge takes both as
+/// possible.
+pub const REFUSED_AND_DONE: &str = "mariadb-refused-alter";
 
-/// Those of a target that a run keeps away from.
+/// All of them, by target and name.
+pub const DEFECTS: &[Defect] = &[
+    REFUSED_ALTER,
+    Defect {
+        name: REFUSED_AND_DONE,
+        of: MARIADB.of,
+        words: "an ALTER TABLE that is refused for a deadlock (1213) or a lock (1205) may be done: either is allowed",
+    },
+];
+
+/// Those of a target that a run keeps away from or allows for.
 pub fn avoided(speech: &Speech, met: &[String]) -> impl Iterator<Item = &'static Defect> {
     let met = met.to_owned();
     let of = speech.of;

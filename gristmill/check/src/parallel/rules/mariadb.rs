@@ -9,6 +9,7 @@ pub static MARIADB: Rules = Rules {
     rows: ROWS,
     one_writer: false,
     restricts: false,
+    done_though_refused: &["1205", "1213"],
     checks_references: true,
     remembers_schema: false,
     shows,

@@ -9,6 +9,7 @@ pub static POSTGRES: Rules = Rules {
     rows: ROWS,
     one_writer: false,
     restricts: true,
+    done_though_refused: &[],
     checks_references: true,
     remembers_schema: false,
     shows,

@@ -9,6 +9,7 @@ pub static SQLITE: Rules = Rules {
     rows: ROWS,
     one_writer: true,
     restricts: false,
+    done_though_refused: &[],
     checks_references: false,
     remembers_schema: true,
     shows: |_| None,
