@@ -392,7 +392,12 @@ impl<'a> Case<'a> {
             answered: self.span.answered,
         };
         let anything = self.op().catalog;
-        let closure = self.closure();
+        let mut closure = self.closure();
+        // An index that is made or dropped changes its table, also where that is only stood on.
+        let facts = &self.model.facts;
+        let indexes = closure.iter().flat_map(|id| facts.dependents(*id));
+        let indexes = indexes.filter(|id| id.kind == ObjectKind::Index);
+        closure.extend(indexes.collect::<Vec<_>>());
         let mut causes = Vec::new();
         for (_, group) in self.model.groups.iter() {
             if group.session == self.by || !group.is_at_work_in(span) {

@@ -640,3 +640,15 @@ fn where_a_refused_change_may_be_done_it_is_open_which() {
         Vec::<String>::new()
     );
 }
+
+#[test]
+fn an_index_changes_its_table_for_who_reads_it_through_a_view() {
+    let changed = "1412/HY000 Table definition has changed, please retry transaction";
+    let head = "1 s1 > create t c1\n2 s1 < ok\n3 s1 > view v on t\n4 s1 < ok\n5 s1 > create w c2\n6 s1 < ok\n\
+                7 s2 > begin rr\n8 s2 < ok\n";
+    let read = format!("11 s2 > read v\n12 s2 < {changed}");
+    let made = format!("{head}9 s1 > index i on t c1\n10 s1 < ok\n{read}");
+    assert_eq!(play(&made, &MARIADB).broken, Vec::<String>::new());
+    let other = format!("{head}9 s1 > index i on w c2\n10 s1 < ok\n{read}");
+    assert_eq!(play(&other, &MARIADB).broken.len(), 1);
+}

@@ -272,6 +272,22 @@ impl Stage {
                 object.depends.insert(needed);
                 op.effects.push(Effect::Create(slot, Box::new(object)));
             }
+            ["index", name, "on", table, column] => {
+                let (slot, mut object) = self.make(&mut op, ObjectKind::Index, name);
+                let on = self.target(&mut op, table);
+                let Target::Object { object: indexed, .. } = op.slots[usize::from(on)] else {
+                    panic!("a target");
+                };
+                object.depends.insert(indexed);
+                object.detail = Detail::Index {
+                    on: indexed,
+                    keys: vec![self.column(&mut op, on, column)],
+                    unique: false,
+                    partial: false,
+                    expression: false,
+                };
+                op.effects.push(Effect::Create(slot, Box::new(object)));
+            }
             ["replace", name, "on", table] => {
                 let old = self.target(&mut op, name);
                 let on = self.target(&mut op, table);
