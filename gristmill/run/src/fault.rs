@@ -8,8 +8,11 @@
 //! * V1 a fault is in the log before it is done.
 //! * V2 whatever a session is refused because of a fault finds it as its witness: the fault is known before it is done, and
 //!   stays known for as long as the connection that it hit.
+//! * V3 what a plan does to the server as a whole is done one at a time, and none is left out while the load goes on: it
+//!   waits for its turn, and so does the session that it struck.
 
 pub(crate) mod kind;
+mod line;
 mod order;
 pub mod proxy;
 mod schedule;
@@ -22,6 +25,7 @@ pub(crate) use schedule::Schedule;
 use crate::clock::Clock;
 use crossbeam_channel::{Receiver, Sender};
 use history::{SessionId, Tick};
+use line::Line;
 use order::Order;
 use parking_lot::Mutex;
 use proxy::Proxy;
@@ -42,8 +46,8 @@ pub(crate) struct Faults {
     all_ns: AtomicU64,
     /// Kills that were ordered and whose server is not up again.
     kills_pending: AtomicU64,
-    /// Something is being done to the server as a whole.
-    under_way: AtomicBool,
+    /// What is being done to the server as a whole, and what waits for its turn.
+    line: Line,
     kills: Mutex<Vec<Tick>>,
     done: Mutex<BTreeMap<String, u64>>,
     orders: Sender<Order>,
@@ -93,7 +97,7 @@ impl Faults {
             lives: (0..=sessions).map(|_| Life::default()).collect(),
             all_ns: AtomicU64::new(0),
             kills_pending: AtomicU64::new(0),
-            under_way: AtomicBool::new(false),
+            line: Line::default(),
             kills: Mutex::new(Vec::new()),
             done: Mutex::new(BTreeMap::new()),
             orders,

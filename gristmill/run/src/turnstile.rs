@@ -328,6 +328,11 @@ impl Turnstile {
         inner.next > inner.last
     }
 
+    /// Whether visits of the plan were not admitted and will not be.
+    pub(crate) fn was_cut_short(&self) -> bool {
+        self.inner.lock().last < self.options.last.0
+    }
+
     fn wake(&self, inner: &Inner) {
         if inner.sleepers > 0 && (!inner.ready.is_empty() || inner.next > inner.last || self.has_room(inner))
         {

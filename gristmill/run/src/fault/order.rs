@@ -97,7 +97,7 @@ pub(super) fn carry_out(world: &World, order: Order) -> Result<(), RunError> {
             // Whoever connected before this moment may have met the old server or the one that was starting.
             faults.all_ns.store(faults.clock.ns(), Ordering::SeqCst);
             faults.kills_pending.fetch_sub(1, Ordering::SeqCst);
-            faults.under_way.store(false, Ordering::SeqCst);
+            faults.next_whole(world)?;
         }
         Order::Maintain(what) => {
             let began = world.ticks.take();
@@ -105,11 +105,11 @@ pub(super) fn carry_out(world: &World, order: Order) -> Result<(), RunError> {
             if what == Maintenance::Repair {
                 world.repairs.add(began, &|| world.ticks.take())?;
             }
-            faults.under_way.store(false, Ordering::SeqCst);
             if what == Maintenance::Restart {
                 faults.all_ns.store(faults.clock.ns(), Ordering::SeqCst);
                 faults.kills_pending.fetch_sub(1, Ordering::SeqCst);
             }
+            faults.next_whole(world)?;
         }
     }
     Ok(())

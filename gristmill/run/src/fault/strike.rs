@@ -1,6 +1,7 @@
 //! A fault meets a statement: written down, made known as a witness, armed or ordered.
 
 use super::kind::{FaultKind, Needs};
+use super::line::Due;
 use super::order::{Order, carry_out};
 use super::proxy::Cut;
 use super::{Faults, Schedule};
@@ -17,8 +18,13 @@ pub(crate) struct Struck(FaultKind);
 impl Struck {
     /// Whether it is done to the server as a whole.
     pub(crate) fn is_whole(&self) -> bool {
-        matches!(self.0.fault().needs, Needs::Kill | Needs::Maintain(_))
+        is_whole(self.0)
     }
+}
+
+/// Whether it is done to the server as a whole.
+fn is_whole(kind: FaultKind) -> bool {
+    matches!(kind.fault().needs, Needs::Kill | Needs::Maintain(_))
 }
 
 impl Faults {
@@ -36,11 +42,28 @@ impl Faults {
         let Some(kind) = Schedule::at(&self.schedule, address, ends) else {
             return Ok(None);
         };
-        let whole = matches!(kind.fault().needs, Needs::Kill | Needs::Maintain(_));
-        if whole && self.under_way.swap(true, Ordering::SeqCst) {
-            // One at a time: the load would be over before a queue of them was done.
-            return Ok(None);
+        let due = Due { kind, who, address };
+        if is_whole(kind) && !self.line.enter(due) {
+            return Ok(Some(Struck(kind)));
         }
+        self.strike(world, due)?;
+        Ok(Some(Struck(kind)))
+    }
+
+    /// What was done to the server as a whole is over: the next one's turn, unless the load was ended before its end.
+    pub(super) fn next_whole(&self, world: &World) -> Result<(), RunError> {
+        if world.turnstile.was_cut_short() || world.is_over() {
+            self.line.disperse();
+        }
+        match self.line.leave() {
+            Some(due) => self.strike(world, due),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes it down, makes it known, arms or orders it.
+    fn strike(&self, world: &World, due: Due) -> Result<(), RunError> {
+        let Due { kind, who, address } = due;
         let when = if kind.after_send() {
             When::AfterSend
         } else {
@@ -99,7 +122,7 @@ impl Faults {
             (FaultKind::Index | FaultKind::Alter, _) => panic!("{kind} is a visit and strikes no other"),
             (kind, None) => panic!("a plan with {kind} has a proxy for each session"),
         }
-        Ok(Some(Struck(kind)))
+        Ok(())
     }
 
     /// The statement has been answered, or given up: what was armed and did not happen is taken back.
@@ -127,7 +150,12 @@ impl Faults {
 
     /// Whether something is being done to the server as a whole, or is about to be.
     pub(crate) fn is_under_way(&self) -> bool {
-        self.under_way.load(Ordering::SeqCst)
+        self.line.is_open()
+    }
+
+    /// Whether a fault of ours has the server down, or is about to.
+    pub(crate) fn is_down(&self) -> bool {
+        self.kills_pending.load(Ordering::SeqCst) > 0
     }
 
     /// In lock-step nobody else moves, so the fault is done at once; else by the thread that serves orders.

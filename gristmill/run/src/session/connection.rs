@@ -32,19 +32,24 @@ impl<'w> Connection<'w> {
         }
     }
 
-    /// Connects if there is no usable connection. A server that a fault of ours took down is waited for, at most the
-    /// settle limit.
+    /// Connects if there is no usable connection. A server that a fault of ours took down is waited for until it is back,
+    /// one that went away by itself at most the settle limit.
     pub(super) fn open(&mut self) -> Result<(), RunError> {
         if self.session.as_ref().is_some_and(|s| !s.broken()) {
             return Ok(());
         }
         self.close();
         let patience = self.world.plan.settle();
-        let since = self.world.clock.elapsed();
+        let mut since = self.world.clock.elapsed();
         let (began_ns, session) = loop {
             let began_ns = self.world.clock.ns();
             match self.world.target.connect(self.me, &self.world.schema) {
                 Ok(session) => break (began_ns, session),
+                // However long the start of a server takes that we took down: who starts it gives up, or nobody.
+                Err(_) if self.world.faults.is_down() && !self.world.is_over() => {
+                    since = self.world.clock.elapsed();
+                    self.world.pause(TRY_AGAIN);
+                }
                 Err(_) if self.world.clock.elapsed() - since < patience && !self.world.is_over() => {
                     self.world.pause(TRY_AGAIN);
                 }
