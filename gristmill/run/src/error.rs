@@ -100,6 +100,12 @@ pub enum RunError {
         /// The run.
         run: String,
     },
+    /// A run whose target could not be used: it holds no visit.
+    #[error("{run} never began: it holds no visit")]
+    NeverBegan {
+        /// The run.
+        run: String,
+    },
     /// A visit that the run does not have.
     #[error("there is no visit {at}: the run has the visits 1 to {last}")]
     NoSuchVisit {
@@ -186,6 +192,7 @@ impl RunError {
             RunError::NothingToResume { run } => {
                 format!("`gristmill report {run}` shows its verdict, `gristmill replay {run}` runs it again")
             }
+            RunError::NeverBegan { run } => format!("`gristmill resume {run}` begins it"),
             RunError::Failed(failure) => failure.remedy.clone(),
             _ => String::new(),
         }
@@ -207,6 +214,7 @@ impl RunError {
             | RunError::NoSuchVisit { .. }
             | RunError::Trace(_)
             | RunError::NoVisits
+            | RunError::NeverBegan { .. }
             | RunError::NothingToResume { .. } => 3,
             RunError::Failed(failure) => failure.code,
             _ => 5,

@@ -64,6 +64,9 @@ fn judge_again(
     first: &mut dyn FnMut(&Archive<'_>) -> Result<(), RunError>,
 ) -> Result<Recheck, RunError> {
     let plan = read_plan(folder)?;
+    if !folder.tracker().exists() {
+        return Err(RunError::NeverBegan { run: folder.name() });
+    }
     let target = open_target(&plan, &folder.target(), &environment(None), BTreeMap::new())?;
     let visits = history(&plan)?;
     let tracker = Arc::new(TrackerFile::open(&folder.tracker())?);

@@ -91,6 +91,9 @@ pub fn plan(folder: &Folder) -> Result<Plan, RunError> {
         // Its statements are those of the trace.
         return Ok(plan);
     }
+    if !folder.tracker().exists() {
+        return Err(RunError::NeverBegan { run: folder.name() });
+    }
     let begun = TrackerFile::open(&folder.tracker())?.highest();
     Ok(Plan {
         length: Length::Visits(begun.0.max(1)),

@@ -9,6 +9,14 @@
 //! * D3 every statement has an `answer`: one entry for each column that comes back, none for a write.
 //! * D4 requests of one shape have one text: a session writes it once, afterwards only their values.
 
+#[cfg_attr(
+    not(feature = "cassandra"),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "what is left is what an export says to cqlsh"
+    )
+)]
 pub(crate) mod cql;
 pub(crate) mod ddl;
 mod literal;
@@ -77,6 +85,10 @@ pub(crate) type Walk = fn(&mut Script, &Dialect, &Layout, &Request<'_>, bool);
 
 /// What a session is told beside the statements of a request.
 #[derive(Debug, Clone, Copy, Default)]
+#[cfg_attr(
+    not(feature = "cassandra"),
+    expect(dead_code, reason = "only Cassandra is told of them")
+)]
 pub(crate) struct Beside {
     /// What the visit says beside its statements.
     pub(crate) stamp: Option<Stamp>,

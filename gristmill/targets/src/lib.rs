@@ -14,6 +14,7 @@
 //! Invariants: T1–T3 of [`target`], O1–O3 of [`outcome`], D1–D3 of `dialect`, L1–L2 of [`flaws`].
 
 pub mod bulk;
+#[cfg(feature = "cassandra")]
 mod cassandra;
 mod cell;
 #[cfg(test)]
@@ -65,6 +66,7 @@ pub struct Scheme {
 }
 
 /// Whether `cassandra:local` finds a Cassandra to start on this machine (`cargo xtask servers cassandra`): tests ask.
+#[cfg(feature = "cassandra")]
 pub fn cassandra_is_installed() -> bool {
     cassandra::is_installed()
 }
@@ -108,7 +110,11 @@ pub const SCHEMES: &[Scheme] = &[
     Scheme {
         name: "cassandra",
         form: "cassandra://USER@HOST:PORT/KEYSPACE",
-        words: "a cluster, or cassandra:local for a throw-away one (?nodes=, ?version=, ?bin=, ?set=name=value)",
+        words: if cfg!(feature = "cassandra") {
+            "a cluster, or cassandra:local for a throw-away one (?nodes=, ?version=, ?bin=, ?set=name=value)"
+        } else {
+            "not in this binary, which was built without its feature `cassandra`"
+        },
         disciplines: &[Discipline::Lww],
     },
     Scheme {
@@ -165,6 +171,13 @@ pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn Target>, Unusabl
             options,
             options.lies.clone(),
         ),
+        #[cfg(not(feature = "cassandra"))]
+        "cassandra" => Err(Unusable::usage(
+            url::without_password(url),
+            "this binary was built without Cassandra's driver",
+            "build one with it: cargo build --release --package gristmill (feature `cassandra`, on by default)",
+        )),
+        #[cfg(feature = "cassandra")]
         "cassandra" => Corruptor::before(cassandra::open(url, options)?, options, options.lies.clone()),
         "exec" => Corruptor::before(
             Box::new(exec::Exec::open(url, options)?),

@@ -109,6 +109,7 @@ pub(crate) fn children(parent: u32) -> Vec<u32> {
 }
 
 /// The memory that a process holds, in KiB; `None` where the system does not say.
+#[cfg(feature = "cassandra")]
 pub(crate) fn resident_kib(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -116,6 +117,7 @@ pub(crate) fn resident_kib(pid: u32) -> Option<u64> {
 }
 
 /// Seconds since a process began, to a hundredth; `None` where the system does not say.
+#[cfg(feature = "cassandra")]
 pub(crate) fn age(pid: u32) -> Option<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // Field 22, the third being the first behind the name; hundredths on every Linux.

@@ -75,6 +75,29 @@ pub(crate) fn parameters(
     Ok((bin, settings))
 }
 
+/// Below these ports are others' well-known ones.
+const PORT_MIN: u16 = 10_240;
+/// Ports that are tried before one is taken that the system gives.
+const PORTS_TRIED: usize = 100;
+
+/// Ports to try, at last 0 for whichever the system gives. They lie below those that it gives by itself to whoever connects or
+/// listens: a server that is down between a kill and its next start finds its own free again.
+pub(crate) fn ports() -> io::Result<impl Iterator<Item = u16>> {
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let given: u16 = range
+        .split_whitespace()
+        .next()
+        .and_then(|first| first.parse().ok())
+        .unwrap_or(32_768);
+    let mut drawn = [0; 2 * PORTS_TRIED];
+    fs::File::open("/dev/urandom")?.read_exact(&mut drawn)?;
+    let span = given.saturating_sub(PORT_MIN).max(1);
+    let ours = (0..PORTS_TRIED)
+        .filter(move |_| span > 1_000)
+        .map(move |n| PORT_MIN + u16::from_le_bytes([drawn[2 * n], drawn[2 * n + 1]]) % span);
+    Ok(ours.chain(std::iter::repeat_n(0, PORTS_TRIED)))
+}
+
 /// A free port of 127.0.0.1 the first time, the same one ever after.
 pub(crate) fn port(home: &Path) -> io::Result<u16> {
     let file = home.join("port");
@@ -82,7 +105,9 @@ pub(crate) fn port(home: &Path) -> io::Result<u16> {
     if let Some(port) = known.and_then(|text| text.trim().parse().ok()) {
         return Ok(port);
     }
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+    let free = ports()?.find_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok());
+    let free = free.ok_or_else(|| io::Error::other("no port is free"))?;
+    let port = free.local_addr()?.port();
     fs::write(&file, port.to_string())?;
     Ok(port)
 }

@@ -24,6 +24,19 @@ fn an_unreachable_server_is_named() {
 }
 
 #[test]
+fn a_run_that_never_began_says_so_and_how_it_does() {
+    let desk = Desk::new();
+    desk.run(&["run", "postgres://app@127.0.0.1:1/shop", "--seed", "7"]);
+    for command in ["check", "replay"] {
+        desk.run(&[command, "7"]).check(expect![[r#"
+            exit 3
+            ! error: 7 never began: it holds no visit
+            !   help: `gristmill resume 7` begins it
+        "#]]);
+    }
+}
+
+#[test]
 fn a_read_only_file_is_refused_before_anything_is_written() {
     let desk = Desk::new();
     let file = desk.file("shop.db", "");

@@ -625,11 +625,18 @@ fn impossible(kind: FaultKind, target: &dyn Target) -> Option<&'static str> {
         // SQLite on a file dies with the worker, which is started again from the folder.
         Needs::Kill => (
             describe.can_kill || (describe.scheme == "sqlite" && !describe.one_session),
-            "a server of our own, such as postgres:local",
+            match describe.scheme {
+                "cassandra" => "a server of our own, such as cassandra:local",
+                "mysql" => "a server of our own, such as mysql:local",
+                _ => "a server of our own, such as postgres:local",
+            },
         ),
         Needs::Maintain(what) => (
             describe.maintains.contains(&what),
-            "a server that can be told to do that",
+            match describe.scheme {
+                "cassandra" => "a server that can be told to do that, such as cassandra:local",
+                _ => "a server that can be told to do that",
+            },
         ),
         Needs::Change(what) => (
             describe.changes.contains(&what),

@@ -436,8 +436,10 @@ impl Local {
         // Held until all are found, so that no two are the same.
         let mut held = Vec::new();
         let mut ports = Vec::new();
-        for _ in 0..100 {
-            let first = TcpListener::bind((address(1), 0))?;
+        for port in throwaway::ports()? {
+            let Ok(first) = TcpListener::bind((address(1), port)) else {
+                continue;
+            };
             let port = first.local_addr()?.port();
             let others: io::Result<Vec<TcpListener>> = (2..=self.nodes)
                 .map(|n| TcpListener::bind((address(n), port)))
