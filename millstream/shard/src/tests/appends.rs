@@ -69,8 +69,8 @@ enum Meanwhile {
     TheSlotIsCut,
 }
 
-/// The rows of an append that landed are there once, as parts and inline, whatever happened to its batch, to the memory of
-/// its writer and to the version that would tell.
+/// The rows of an append that landed are there once, as parts and inline, whatever happened to its batch, to the
+/// memory of its writer and to the version that would tell.
 pub(super) fn landed_append_is_not_added_again(mutant: Mutant) -> Proof {
     for inline in [0, 4096] {
         for meanwhile in [

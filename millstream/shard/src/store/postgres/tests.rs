@@ -109,8 +109,8 @@ pub(crate) fn a_stale_request_does_not_fork_the_log(mutant: Mutant) -> Result<()
     }
 }
 
-/// A database whose commits do not wait for the disk: ours do, on the first connection and on the one that takes its place.
-/// A trigger notes what holds where a version is inserted.
+/// A database whose commits do not wait for the disk: ours do, on the first connection and on the one that takes its
+/// place. A trigger notes what holds where a version is inserted.
 pub(crate) fn postgres_syncs_what_it_commits(mutant: Mutant) -> Result<(), String> {
     let Some(server) = PostgresServer::start() else {
         // As above: said, and nothing was shown.
