@@ -396,6 +396,10 @@ impl State {
         }
         let writer = self.writers.get(&args.writer).cloned();
         if writer.as_ref().is_some_and(|w| w.token == args.token) {
+            if args.mutant == Mutant::BatchAppendedTwice {
+                self.add_again(batch);
+                return Flow::Commit(AppendVerdict::Appended);
+            }
             return Flow::Answer(AppendVerdict::AlreadyCommitted);
         }
         let upper = self.upper();
@@ -424,6 +428,16 @@ impl State {
         };
         self.writers.insert(args.writer, entry);
         Flow::Commit(AppendVerdict::Appended)
+    }
+
+    /// The defect of a retry that is judged by neither token nor upper.
+    fn add_again(&mut self, batch: &Arc<BatchMeta>) {
+        if let Some(mut last) = self.batches.last_entry() {
+            let mut both = BatchMeta::clone(last.get());
+            both.runs.extend(batch.runs.iter().cloned());
+            both.len += batch.len;
+            last.insert(Arc::new(both));
+        }
     }
 
     /// Puts a batch at the end. An empty one widens an empty predecessor instead of joining the list.

@@ -48,6 +48,7 @@ mutants! {
     WriterEntryRecreated,
     DoubtMeansFailure,
     DoubtMeansSuccess,
+    BatchAppendedTwice,
     RollupNotWritten,
     GcIgnoresHolds,
     TruncateBeforeDeletes,
@@ -89,5 +90,6 @@ mutants! {
     LogLimitsNotReset,
     CopyWaits,
     LogNotSynced,
+    CommitNotSynced,
     SettingsNotReadBack,
 }

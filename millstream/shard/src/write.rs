@@ -383,7 +383,7 @@ impl WriteHandle {
     ) -> Result<Fate, ShardError> {
         let cell = &self.cell;
         let env = &cell.env;
-        if env.mutant == Mutant::DoubtMeansFailure {
+        if matches!(env.mutant, Mutant::DoubtMeansFailure | Mutant::BatchAppendedTwice) {
             return Ok(Fate::NotCommitted);
         }
         if env.mutant == Mutant::DoubtMeansSuccess {

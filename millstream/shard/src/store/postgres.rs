@@ -45,6 +45,8 @@ pub const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS millstream_consensus (
     PRIMARY KEY (shard, seq)
 )";
 const SETUP: &str = "SET synchronous_commit = on; SET statement_timeout = '30s'";
+/// The defect: what the database or the role says about synchronous commits holds.
+const SETUP_AS_IT_COMES: &str = "SET statement_timeout = '30s'";
 /// Locks the expected version; no row: it is not there, or not there any more.
 const LOCK_EXPECTED: &str = "SELECT 1 FROM millstream_consensus WHERE shard = $1 AND seq = $2 FOR KEY SHARE";
 /// What [`Mutant::MaxAtReadCommitted`] asks instead: right, and nothing holds it so until the insert (H1).
@@ -171,6 +173,8 @@ struct Connector {
     config: Config,
     session: Option<Session>,
     ready: bool,
+    /// What each connection begins with.
+    setup: &'static str,
     /// How the expected version is held.
     lock: &'static str,
 }
@@ -184,6 +188,10 @@ impl Connector {
             config,
             session: None,
             ready: false,
+            setup: match mutant {
+                Mutant::CommitNotSynced => SETUP_AS_IT_COMES,
+                _ => SETUP,
+            },
             lock: match mutant {
                 Mutant::MaxAtReadCommitted => MAX_IS_EXPECTED,
                 _ => LOCK_EXPECTED,
@@ -199,7 +207,7 @@ impl Connector {
         {
             self.session = None;
             let client = connect(&self.config).await?;
-            client.batch_execute(SETUP).await.map_err(|e| failure(&e))?;
+            client.batch_execute(self.setup).await.map_err(|e| failure(&e))?;
             if !self.ready {
                 // Needed before statements can be prepared; two openers may race to make it.
                 if client

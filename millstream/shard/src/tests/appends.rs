@@ -59,6 +59,87 @@ pub(super) fn unanswered_append_is_there_once(mutant: Mutant) -> Proof {
     w.sound()
 }
 
+/// What others do to the shard between an append that landed without an answer and the look at what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meanwhile {
+    Nothing,
+    OthersAppend,
+    TheBatchIsRewritten,
+    TheWriterIsForgotten,
+    TheSlotIsCut,
+}
+
+/// The rows of an append that landed are there once, as parts and inline, whatever happened to its batch, to the
+/// memory of its writer and to the version that would tell.
+pub(super) fn landed_append_is_not_added_again(mutant: Mutant) -> Proof {
+    for inline in [0, 4096] {
+        for meanwhile in [
+            Meanwhile::Nothing,
+            Meanwhile::OthersAppend,
+            Meanwhile::TheBatchIsRewritten,
+            Meanwhile::TheWriterIsForgotten,
+            Meanwhile::TheSlotIsCut,
+        ] {
+            landed_append(mutant, inline, meanwhile)
+                .map_err(|why| format!("inline below {inline}, {meanwhile:?}: {why}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn landed_append(mutant: Mutant, inline_part_bytes: u64, meanwhile: Meanwhile) -> Proof {
+    let settings = crate::Settings {
+        inline_part_bytes,
+        ..World::settings()
+    };
+    let mut w = World::with(mutant, settings);
+    let a = w.writer();
+    let (other, _) = w.process();
+    let b = w.writer_of(&other);
+    let id = a.id();
+    w.stores.once(cas, Fate::Unanswered);
+    let landed = w.spawn(async move { a.compare_and_append(&rows(&[("a", 0, 1)]), at(0), at(1)).await });
+    w.sim.settle();
+    // The clock stands still, so A waits for its backoff while the others go on.
+    let shard = w.shard;
+    let last = if meanwhile == Meanwhile::Nothing { 1 } else { 4 };
+    w.run_now(async move {
+        for t in 1..last {
+            b.compare_and_append(&rows(&[("b", t, 1)]), at(t), at(t + 1))
+                .await
+                .map_err(|e| e.to_string())?;
+        }
+        let done = match meanwhile {
+            Meanwhile::Nothing | Meanwhile::OthersAppend => return Ok(()),
+            Meanwhile::TheBatchIsRewritten => other.compact(shard).await.map(|count| count > 0),
+            Meanwhile::TheWriterIsForgotten => {
+                let same = other.open_writer_as(shard, CODEC, id, "test").await;
+                same.map_err(|e| e.to_string())?.expire().await.map(|()| true)
+            }
+            Meanwhile::TheSlotIsCut => other.collect_garbage(shard).await.map(|done| done.is_some()),
+        };
+        match done.map_err(|e| e.to_string())? {
+            true => Ok(()),
+            false => Err("nothing was done meanwhile".to_owned()),
+        }
+    })?;
+    w.sim.finish();
+    match (meanwhile, landed.take()) {
+        (Meanwhile::TheSlotIsCut, Some(Err(AppendError::Unknown { .. }))) => {}
+        (Meanwhile::TheSlotIsCut, other) => return Err(format!("answered {other:?}, nobody can know")),
+        (_, Some(Ok(()))) => {}
+        (_, other) => return Err(format!("answered {other:?}")),
+    }
+    let time = last - 1;
+    let mut expected = rows(&[("a", time, 1)]);
+    if time > 0 {
+        expected.push(Update::new("b", time, time.cast_signed()));
+    }
+    let contents = w.contents(time).map_err(|e| e.to_string())?;
+    ensure!(contents == expected, "contents are {contents:?}");
+    w.sound()
+}
+
 pub(super) fn lost_append_is_tried_again(mutant: Mutant) -> Proof {
     let mut w = World::new(mutant);
     let writer = w.writer();

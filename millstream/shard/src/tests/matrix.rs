@@ -97,6 +97,8 @@ matrix! {
     "SH-9" sh_9_exactly_one_append_wins => appends::exactly_one_append_wins, kills [UpperUnchecked];
     "SH-10" sh_10_an_unanswered_append_is_there_once => appends::unanswered_append_is_there_once,
         kills [DoubtIsMismatch];
+    "SH-10" sh_10_an_append_that_landed_is_not_added_again => appends::landed_append_is_not_added_again,
+        kills [BatchAppendedTwice];
     "SH-11" sh_11_a_lost_append_is_tried_again => appends::lost_append_is_tried_again, kills [DoubtMeansSuccess];
     "SH-12" sh_12_what_cannot_be_decided_is_said => appends::undecidable_is_reported,
         kills [DoubtMeansSuccess, DoubtMeansFailure];
@@ -176,6 +178,8 @@ matrix! {
         kills [LogNeverCopied, LogLimitsNotReset];
     "H13" h_13_sqlite_syncs_what_it_commits => sqlite::tests::sqlite_syncs_what_it_commits,
         kills [LogNotSynced, SettingsNotReadBack];
+    "H1" h_1_postgres_syncs_what_it_commits => postgres::tests::postgres_syncs_what_it_commits,
+        kills [CommitNotSynced];
     "H18" h_18_a_full_page_is_the_oldest => handles::full_page_is_the_oldest, kills [FullPageIsNewest];
 }
 

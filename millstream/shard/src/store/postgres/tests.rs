@@ -108,3 +108,68 @@ pub(crate) fn a_stale_request_does_not_fork_the_log(mutant: Mutant) -> Result<()
         (answer, left) => Err(format!("it was told {answer:?}, and the log is {left:?}")),
     }
 }
+
+/// A database whose commits do not wait for the disk: ours do, on the first connection and on the one that takes its
+/// place. A trigger notes what holds where a version is inserted.
+pub(crate) fn postgres_syncs_what_it_commits(mutant: Mutant) -> Result<(), String> {
+    let Some(server) = PostgresServer::start() else {
+        // As above: said, and nothing was shown.
+        return (mutant == Mutant::None)
+            .then_some(())
+            .ok_or_else(|| "left out".to_owned());
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let noted = runtime.block_on(levels_of_commits(&server, mutant));
+    match noted.iter().all(|level| level == "on") && noted.len() >= 2 {
+        true => Ok(()),
+        false => Err(format!(
+            "versions were committed with synchronous_commit {noted:?}"
+        )),
+    }
+}
+
+/// What `synchronous_commit` was at each insert of a version, two connections long.
+async fn levels_of_commits(server: &PostgresServer, mutant: Mutant) -> Vec<String> {
+    let (admin, connection) = tokio_postgres::connect(&server.url("postgres"), NoTls)
+        .await
+        .unwrap();
+    let driver = tokio::spawn(connection);
+    admin
+        .batch_execute(
+            "ALTER DATABASE postgres SET synchronous_commit = off;
+             CREATE TABLE noted (level TEXT NOT NULL);
+             CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN INSERT INTO noted VALUES (current_setting('synchronous_commit')); RETURN NEW; END $$",
+        )
+        .await
+        .unwrap();
+    let store = PostgresConsensus::with(&server.url("postgres"), mutant)
+        .await
+        .unwrap();
+    admin
+        .batch_execute(
+            "CREATE TRIGGER note BEFORE INSERT ON millstream_consensus FOR EACH ROW EXECUTE FUNCTION note()",
+        )
+        .await
+        .unwrap();
+    let first = store.compare_and_set("k", None, version(1)).await;
+    assert_eq!(first, Ok(CasResult::Committed));
+    admin
+        .batch_execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'millstream'",
+        )
+        .await
+        .unwrap();
+    // The first to notice that its connection is gone gets no answer, and its request was not committed.
+    while store
+        .compare_and_set("k", SeqNo::new(1), version(2))
+        .await
+        .is_err()
+    {}
+    let rows = admin.query("SELECT level FROM noted", &[]).await.unwrap();
+    drop(driver);
+    rows.iter().map(|row| row.get(0)).collect()
+}
