@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Barrier, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use rusqlite::params;
@@ -67,15 +67,28 @@ pub(crate) fn appends() {
     print_bytes(&client, shard, "appends");
 }
 
-/// 64 writers of 64 shards, beside the same rows 64 a transaction; and the 99th percentile beside one writer's. The writers'
-/// threads live through all rounds: what a thread costs to start is not what an append costs.
+/// Who the 64 writers are.
+#[derive(Clone, Copy)]
+enum Writers {
+    /// Tasks of one executor on one thread, as those of a server are.
+    Tasks,
+    /// A thread each, all of which are woken after each commit.
+    Threads,
+}
+
+/// 64 writers of 64 shards, beside the same rows 64 a transaction; and the 99th percentile beside one writer's.
 pub(crate) fn writers() {
+    writers_as(Writers::Tasks, "tasks");
+    writers_as(Writers::Threads, "threads");
+}
+
+fn writers_as(who: Writers, words: &str) {
     const EACH: u64 = 400;
     const WRITERS: usize = 64;
     let folder = tempfile::tempdir().expect("a folder");
     let client = client(&folder.path().join("location"));
-    let all: Vec<WriteHandle> = (0..WRITERS)
-        .map(|_| writer(&client, client.fresh_shard()))
+    let all: Vec<Arc<WriteHandle>> = (0..WRITERS)
+        .map(|_| Arc::new(writer(&client, client.fresh_shard())))
         .collect();
     let alone = writer(&client, client.fresh_shard());
     let mut bare = peer::sqlite(&folder.path().join("bare.sqlite"));
@@ -83,24 +96,41 @@ pub(crate) fn writers() {
     let (mut took, mut took_alone) = (Vec::new(), Vec::new());
     let mut rounds = Rounds::default();
     let times = |round: usize| round as u64 * EACH..(round as u64 + 1) * EACH;
-    // Everyone meets here before a round and after it.
-    let meet = Barrier::new(WRITERS + 1);
+    // The writers live through all rounds: what a thread costs to start is not what an append costs. Everyone meets here before
+    // a round and after it.
+    let meet = Barrier::new(
+        1 + match who {
+            Writers::Tasks => 1,
+            Writers::Threads => WRITERS,
+        },
+    );
     thread::scope(|scope| {
-        let running: Vec<_> = all
-            .iter()
-            .map(|writer| {
-                let (row, meet) = (&row, &meet);
-                scope.spawn(move || {
-                    let mut took = Vec::new();
-                    for round in 0..ROUNDS {
-                        meet.wait();
-                        took.extend(times(round).map(|time| append(writer, row, time)));
-                        meet.wait();
-                    }
-                    took
+        let running: Vec<_> = match who {
+            Writers::Tasks => vec![scope.spawn(|| {
+                let mut took = Vec::new();
+                for round in 0..ROUNDS {
+                    meet.wait();
+                    took.extend(append_as_tasks(&all, &row, times(round)));
+                    meet.wait();
+                }
+                took
+            })],
+            Writers::Threads => all
+                .iter()
+                .map(|writer| {
+                    let (row, meet) = (&row, &meet);
+                    scope.spawn(move || {
+                        let mut took = Vec::new();
+                        for round in 0..ROUNDS {
+                            meet.wait();
+                            took.extend(times(round).map(|time| append(writer, row, time)));
+                            meet.wait();
+                        }
+                        took
+                    })
                 })
-            })
-            .collect();
+                .collect(),
+        };
         for round in 0..ROUNDS {
             took_alone.extend(times(round).map(|time| append(&alone, &row, time)));
             rounds.ours(|| {
@@ -128,14 +158,45 @@ pub(crate) fn writers() {
     let (ours, theirs) = rounds.rates(WRITERS as f64 * EACH as f64);
     let (p99, p99_alone) = (percentile(&mut took, 99), percentile(&mut took_alone, 99));
     println!(
-        "writers    64 writers {ours:.0}/s, SQLite 64 a transaction {theirs:.0}/s, {}",
+        "writers    64 writers ({words}) {ours:.0}/s, SQLite 64 a transaction {theirs:.0}/s, {}",
         rounds.ratio(0.3)
     );
     println!(
-        "writers    p50 {:.2} ms, p99 {p99:.2} ms, {:.1} × one writer's {p99_alone:.2} ms (wanted 4)",
+        "writers    ({words}) p50 {:.2} ms, p99 {p99:.2} ms, {:.1} × one writer's {p99_alone:.2} ms (wanted 4)",
         percentile(&mut took, 50),
         p99 / p99_alone
     );
+}
+
+/// All writers append at all times, each one after the other, as tasks on this thread; answers the milliseconds of each append.
+fn append_as_tasks(all: &[Arc<WriteHandle>], row: &[u8], times: std::ops::Range<u64>) -> Vec<f64> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("an executor");
+    let tasks: Vec<_> = all
+        .iter()
+        .map(|writer| {
+            let (writer, row, times) = (Arc::clone(writer), row.to_vec(), times.clone());
+            runtime.spawn(async move {
+                let mut took = Vec::new();
+                for time in times {
+                    let began = Clock::monotonic_us();
+                    let update = [Update::new(row.clone(), time, 1)];
+                    writer
+                        .compare_and_append(&update, Frontier::At(time), Frontier::At(time + 1))
+                        .await
+                        .expect("nobody else writes");
+                    took.push((Clock::monotonic_us() - began) as f64 / 1e3);
+                }
+                took
+            })
+        })
+        .collect();
+    let mut took = Vec::new();
+    for task in tasks {
+        took.extend(runtime.block_on(task).expect("a writer ended"));
+    }
+    took
 }
 
 /// Four processes, each with a shard of its own in one location, append for a second at a time.
