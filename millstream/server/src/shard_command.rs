@@ -134,7 +134,7 @@ enum ShardCommand {
         #[command(flatten)]
         place: Place,
         /// The time; the newest complete one if it is not given.
-        #[arg(long)]
+        #[arg(long, allow_negative_numbers = true)]
         as_of: Option<u64>,
     },
     /// Updates as they come, as JSON lines, with a line {"progress": t} after each batch. What can be read now can be
@@ -143,10 +143,10 @@ enum ShardCommand {
         #[command(flatten)]
         place: Place,
         /// Updates after this time; those to come if it is not given.
-        #[arg(long)]
+        #[arg(long, allow_negative_numbers = true)]
         as_of: Option<u64>,
         /// End when this time is complete.
-        #[arg(long)]
+        #[arg(long, allow_negative_numbers = true)]
         until: Option<u64>,
     },
     /// Appends lines from a file or the standard input. The shard `new` makes one and prints its id.
@@ -565,9 +565,11 @@ fn append(
             }
         }
     }
-    if !each && !all.is_empty() {
+    if !each {
         let count = all.len();
-        upper = commit(&writer, &mut all, upper)?;
+        if count > 0 {
+            upper = commit(&writer, &mut all, upper)?;
+        }
         print(
             &mut out,
             &serde_json::json!({ "appended": count, "upper": upper.time() }).to_string(),

@@ -182,6 +182,11 @@ fn bad_input_is_named_with_its_exit_code() {
             3,
             "cannot read /no/such/file",
         ),
+        (
+            &["read", &location, &shard, "--as-of", "-1"],
+            3,
+            "invalid value '-1'",
+        ),
         (&["frobnicate"], 3, "frobnicate"),
     ];
     for (arguments, code, wanted) in cases {
@@ -202,6 +207,9 @@ fn bad_input_is_named_with_its_exit_code() {
         stdout(&run(&["read", &location, &shard])),
         "{\"row\":\"b\",\"time\":3,\"diff\":2}\n"
     );
+    let nothing = run(&["append", &location, &shard, "/dev/null"]);
+    assert_eq!(nothing.status.code(), Some(0), "{}", stderr(&nothing));
+    assert_eq!(stdout(&nothing), "{\"appended\":0,\"upper\":4}\n");
     // Nothing is made of a file that is refused, not even the shard.
     let output = run(&["append", &location, "new", bad.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(3), "{}", stdout(&output));
