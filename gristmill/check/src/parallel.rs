@@ -44,4 +44,4 @@ mod tests;
 
 pub use model::{Judged, Model, Others};
 pub use oracle::Compared;
-pub use rules::{MARIADB, POSTGRES, SQLITE};
+pub use rules::{DUCKDB, MARIADB, POSTGRES, SQLITE};

@@ -20,6 +20,7 @@ mod cell;
 mod conformance;
 mod corruptor;
 mod dialect;
+mod duckdb;
 mod exec;
 pub mod exhausted;
 pub mod flaws;
@@ -39,6 +40,7 @@ mod watchdog;
 
 use corruptor::Corruptor;
 pub use dialect::{Renderer, parallel};
+pub use duckdb::{DUCKDB_ENGINE, duckdb_engine, duckdb_library};
 pub use exec::DOUBLE_QUOTED;
 pub use exhausted::exhausted;
 pub use flaws::{FLAWS, Flaw, FlawLine, Needs, Teller};
@@ -112,6 +114,12 @@ pub const SCHEMES: &[Scheme] = &[
         disciplines: &[Discipline::Lww],
     },
     Scheme {
+        name: "duckdb",
+        form: "duckdb:",
+        words: "a temporary file, or duckdb:PATH (?lib= names DuckDB's library); --workload parallel only",
+        disciplines: &[Discipline::Ordered],
+    },
+    Scheme {
         name: "exec",
         form: "exec:COMMAND",
         words: "a program that speaks lines of JSON and SQLite's SQL (docs/formats/exec.md)",
@@ -166,6 +174,11 @@ pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn Target>, Unusabl
             options.lies.clone(),
         ),
         "cassandra" => Corruptor::before(cassandra::open(url, options)?, options, options.lies.clone()),
+        "duckdb" => Corruptor::before(
+            Box::new(duckdb::Duckdb::open(url, options)?),
+            options,
+            options.lies.clone(),
+        ),
         "exec" => Corruptor::before(
             Box::new(exec::Exec::open(url, options)?),
             options,

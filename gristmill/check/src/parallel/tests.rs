@@ -11,6 +11,7 @@
 //! `own R T` (and `disown T`), `type Y`, `addof T C Y`, `dropother role|type X`,
 //! `replace V on T`, `open C`, `close C`, `indexin S I` (with its table), `dropin S I`, `schemarename S R`.
 
+mod duckdb;
 mod ledgers;
 mod notation;
 mod twin;
