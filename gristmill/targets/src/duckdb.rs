@@ -55,7 +55,9 @@ pub fn duckdb_engine() -> Result<(), String> {
 
 /// Where the library is on this machine (`cargo xtask servers duckdb`): tests ask.
 pub fn duckdb_library() -> Option<PathBuf> {
-    std::env::var_os(VARIABLE).map(PathBuf::from).or_else(library::find)
+    std::env::var_os(VARIABLE)
+        .map(PathBuf::from)
+        .or_else(library::find)
 }
 
 /// The target.

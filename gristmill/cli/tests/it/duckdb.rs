@@ -9,13 +9,25 @@ use std::process::Stdio;
 fn library() -> Option<String> {
     let found = targets::duckdb_library();
     if found.is_none() {
-        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "CI=true and no DuckDB");
+        assert!(
+            std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+            "CI=true and no DuckDB"
+        );
         println!("left out, no DuckDB here: cargo xtask servers duckdb");
     }
     found.map(|path| path.display().to_string())
 }
 
-const PARALLEL: [&str; 8] = ["run", "duckdb:", "--workload", "parallel", "--sessions", "4", "--seed", "5"];
+const PARALLEL: [&str; 8] = [
+    "run",
+    "duckdb:",
+    "--workload",
+    "parallel",
+    "--sessions",
+    "4",
+    "--seed",
+    "5",
+];
 
 fn run(desk: &Desk, library: &str, more: &[&str]) -> Said {
     desk.run_with(&[&PARALLEL, more].concat(), &[("DUCKDB_LIBRARY", library)])
@@ -33,7 +45,11 @@ fn sessions_that_write_and_read_duckdb_under_each_other_find_nothing_wrong() {
 fn a_lie_about_duckdb_is_found() {
     let Some(library) = library() else { return };
     let desk = Desk::new();
-    let said = run(&desk, &library, &["--visits", "1500", "--lie", "invented_error=1/100"]);
+    let said = run(
+        &desk,
+        &library,
+        &["--visits", "1500", "--lie", "invented_error=1/100"],
+    );
     assert_eq!(said.code, Some(1), "{}{}", said.err, said.out);
 }
 
@@ -63,7 +79,10 @@ fn an_engine_that_dies_by_itself_is_a_crash() {
     let desk = Desk::new();
     let args = [&PARALLEL[..], &["--time", "4s"]].concat();
     let mut command = desk.command(&args);
-    command.env("DUCKDB_LIBRARY", &library).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .env("DUCKDB_LIBRARY", &library)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let child = command.spawn().unwrap();
     let supervisor = i32::try_from(child.id()).unwrap();
     // It is at work when the run writes down what is sent.
@@ -84,7 +103,11 @@ fn a_machine_without_the_library_is_told_how_to_get_it() {
     let desk = Desk::new();
     let said = desk.run_with(&PARALLEL, &[("DUCKDB_LIBRARY", "/nowhere/libduckdb.so")]);
     assert_eq!(said.code, Some(3), "{}{}", said.err, said.out);
-    assert!(said.err.contains("/nowhere/libduckdb.so is no file"), "{}", said.err);
+    assert!(
+        said.err.contains("/nowhere/libduckdb.so is no file"),
+        "{}",
+        said.err
+    );
     assert!(said.err.contains("cargo xtask servers duckdb"), "{}", said.err);
 }
 

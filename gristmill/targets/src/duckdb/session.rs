@@ -76,12 +76,31 @@ impl DuckSession {
     }
 }
 
-/// The kind of an error, and its first line: `Catalog`, `Table with name t does not exist!`. What follows are hints.
+/// What hints begin with, behind the words of an error.
+const HINTS: [&str; 5] = [
+    "\n\nLINE ",
+    "\nCandidate ",
+    "\n\nDid you mean",
+    "\nDid you mean",
+    "\nUse DROP",
+];
+
+/// The kind of an error, its words, and the hints that follow: `Catalog`, `Table with name t does not exist!`. Words may go over
+/// several lines, for they show values.
 fn parts(error: &str) -> (String, String, String) {
-    let (first, rest) = error.split_once('\n').unwrap_or((error, ""));
-    let (kind, text) = first.split_once(": ").unwrap_or(("", first));
+    let end = HINTS
+        .iter()
+        .filter_map(|hint| error.find(hint))
+        .min()
+        .unwrap_or(error.len());
+    let (words, hints) = error.split_at(end);
+    let (kind, text) = words.split_once(": ").unwrap_or(("", words));
     let kind = kind.strip_suffix(" Error").unwrap_or(kind);
-    (kind.to_owned(), text.to_owned(), rest.trim().to_owned())
+    (
+        kind.to_owned(),
+        text.trim_end().to_owned(),
+        hints.trim().to_owned(),
+    )
 }
 
 fn said(reply: Reply, keep: bool) -> Answer {
@@ -161,5 +180,31 @@ impl Drop for DuckSession {
         // A process that has ended has closed it.
         let _ = self.child.tell(self.number, What::Interrupt);
         let _ = self.child.tell(self.number, What::Close);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parts;
+
+    #[test]
+    fn an_error_is_its_kind_its_words_and_hints() {
+        for (error, kind, text) in [
+            (
+                "Catalog Error: Table with name t does not exist!\nDid you mean \"u\"?\n\nLINE 1: SELECT",
+                "Catalog",
+                "Table with name t does not exist!",
+            ),
+            (
+                "Conversion Error: Could not convert string 'line\nbreak' to INT64\n\nLINE 1: SELECT",
+                "Conversion",
+                "Could not convert string 'line\nbreak' to INT64",
+            ),
+            ("INTERRUPT Error: Interrupted!", "INTERRUPT", "Interrupted!"),
+            ("no kind at all", "", "no kind at all"),
+        ] {
+            let (k, t, _) = parts(error);
+            assert_eq!((k.as_str(), t.as_str()), (kind, text), "{error}");
+        }
     }
 }

@@ -79,6 +79,19 @@ fn many_sessions_share_a_database_and_each_is_told_where_its_transaction_stands(
     expect_test::expect![[r#"
         a CREATE TABLE t (k BIGINT PRIMARY KEY, v VARCHAR, b BLOB) -> idle 0
         a INSERT INTO t VALUES (1, 'it''s', '\x00a'), (2, NULL, NULL) -> idle 2
+        a BEGIN -> open 0
+        a SELECT nope FROM t -> open Binder: Referenced column "nope" not found in FROM clause!
+        a SELECT k, v, b FROM t ORDER BY k -> open [[Some("1"), Some("it's"), Some("\\x00a")], [Some("2"), None, None]]
+        b UPDATE t SET v = 'b' WHERE k = 1 -> idle 1
+        a UPDATE t SET v = 'a' WHERE k = 1 -> failed TransactionContext: Conflict on update!
+        a SELECT 1 -> failed TransactionContext: Current transaction is aborted (please ROLLBACK)
+        a COMMIT -> idle ROLLBACK0
+        b BEGIN -> open 0
+        b INSERT INTO t VALUES (3, '', NULL) -> open 1
+        a INSERT INTO t VALUES (3, '', NULL) -> idle 1
+        b COMMIT -> idle TransactionContext: Failed to commit: PRIMARY KEY or UNIQUE constraint violation: duplicate key "3"
+        b ROLLBACK -> idle TransactionContext: cannot rollback - no transaction is active
+        a SELECT k, v FROM t ORDER BY k -> idle [[Some("1"), Some("b")], [Some("2"), None], [Some("3"), Some("")]]
     "#]]
     .assert_eq(&told(&target, script));
 }

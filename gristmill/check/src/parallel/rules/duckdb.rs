@@ -72,8 +72,8 @@ const ROWS: &[Row] = rows! {
     // What others need.
     "Catalog" "Cannot drop this column: {}" => Dependency, Dependents, Footprint, Tried;
     "Catalog" "Could not drop the table because this table is main key table of the table \"{}\"" => Dependency, Dependents, Footprint, Tried;
-    "Dependency" "Cannot drop entry \"{name}\" because there are entries that depend on it." => Dependency, Dependents, Footprint, Tried;
-    "Dependency" "Cannot alter entry \"{name}\" because there are entries that depend on it." => Dependency, Dependents, Footprint, Tried;
+    "Dependency" "Cannot drop entry \"{name}\" because there are entries that depend on it.{}" => Dependency, Dependents, Footprint, Tried;
+    "Dependency" "Cannot alter entry \"{name}\" because there are entries that depend on it.{}" => Dependency, Dependents, Footprint, Tried;
     // C3: values and constraints.
     "Constraint" "Duplicate key {} violates primary key constraint." => Data, CanRaise(D::Unique), Footprint, Tried;
     "Constraint" "Duplicate key {} violates unique constraint." => Data, CanRaise(D::Unique), Footprint, Tried;
@@ -89,6 +89,9 @@ const ROWS: &[Row] = rows! {
     "Conversion" "Could not convert string {} to INT{}" => Data, CanRaise(D::InvalidText), Footprint, Tried;
     "Conversion" "Type INT64 with value {} can't be cast because the value is out of range for the destination type {}"
         => Data, CanRaise(D::NumericRange), Footprint, Tried;
+    "Conversion" "Type INT32 with value {} can't be cast to the destination type INT64{}"
+        => Data, CanRaise(D::DatetimeRange), Footprint, Tried;
+    "Conversion" "invalid date field format: {}" => Data, CanRaise(D::InvalidDatetime), Footprint, Tried;
     // C5: interrupts.
     "INTERRUPT" "Interrupted!" => Interrupt, FaultSent, Footprint, Tried;
     "INTERRUPT" "Interrupted!" => Interrupt, LimitInForce(Limit::Statement), Footprint, Tried;

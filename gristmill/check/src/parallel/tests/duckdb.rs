@@ -34,7 +34,11 @@ fn a_table_that_is_not_there_was_dropped_by_somebody() {
 #[test]
 fn damage_is_never_expected() {
     let head = "1 s1 > create t\n2 s1 < ok\n3 s2 > drop t\n4 s1 > read t\n";
-    for said in ["INTERNAL Attempted to access index 3 within vector of size 3", "FATAL Failed to roll back", "IO Could not read"] {
+    for said in [
+        "INTERNAL Attempted to access index 3 within vector of size 3",
+        "FATAL Failed to roll back",
+        "IO Could not read",
+    ] {
         assert_eq!(broken(&format!("{head}5 s1 < {said}\n6 s2 < ok")), 1, "{said}");
     }
 }
