@@ -34,31 +34,16 @@ fn run(desk: &Desk, library: &str, more: &[&str]) -> Said {
 }
 
 #[test]
-fn sessions_that_write_and_read_duckdb_under_each_other_find_nothing_wrong() {
-    let Some(library) = library() else { return };
-    let desk = Desk::new();
-    let said = run(&desk, &library, &["--visits", "1500"]);
-    assert_eq!(said.code, Some(0), "{}{}", said.err, said.out);
-}
-
-#[test]
 fn a_lie_about_duckdb_is_found() {
     let Some(library) = library() else { return };
     let desk = Desk::new();
     let said = run(
         &desk,
         &library,
-        &["--visits", "1500", "--lie", "invented_error=1/100"],
+        &["--visits", "1500", "--lie", "invented_error=1/20"],
     );
     assert_eq!(said.code, Some(1), "{}{}", said.err, said.out);
-}
-
-#[test]
-fn an_engine_that_we_kill_is_no_surprise_and_what_it_acknowledged_is_there() {
-    let Some(library) = library() else { return };
-    let desk = Desk::new();
-    let said = run(&desk, &library, &["--visits", "4000", "--scenario", "kill"]);
-    assert_eq!(said.code, Some(0), "{}{}", said.err, said.out);
+    assert!(said.out.contains("Catalog: Table with name"), "{}", said.out);
 }
 
 /// The processes whose parent is this one.
