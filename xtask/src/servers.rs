@@ -5,9 +5,11 @@
 
 mod golang;
 mod maven;
+mod npm;
 
 use anyhow::{Context, Result, bail};
 use maven::{CASSANDRA, Jars};
+use npm::{DUCKDB, Package};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -28,6 +30,8 @@ enum Way {
     Go(&'static str),
     /// From the Maven registry, into `target/servers/NAME/VERSION`.
     Maven(&'static Jars),
+    /// From the npm registry, into `target/servers/NAME`.
+    Npm(&'static Package),
 }
 
 impl Way {
@@ -37,6 +41,7 @@ impl Way {
             Way::Debian(packages) => format!("apt-get install {}", packages.join(" ")),
             Way::Go(module) => format!("go install {module}"),
             Way::Maven(jars) => jars.command(),
+            Way::Npm(package) => package.command(),
         }
     }
 
@@ -45,6 +50,7 @@ impl Way {
             Way::Debian(packages) => apt(packages),
             Way::Go(module) => golang::install(module),
             Way::Maven(jars) => jars.install(jars.version),
+            Way::Npm(package) => package.install(),
         }
     }
 }
@@ -75,6 +81,12 @@ pub(crate) const SERVERS: &[Server] = &[
         way: Way::Maven(&CASSANDRA),
         found: || CASSANDRA.found(CASSANDRA.version),
         tests: "conformance and faults on Cassandra (gristmill-targets, gristmill)",
+    },
+    Server {
+        name: "DuckDB",
+        way: Way::Npm(&DUCKDB),
+        found: || DUCKDB.found(),
+        tests: "the parallel workload on DuckDB (gristmill-targets, gristmill)",
     },
 ];
 

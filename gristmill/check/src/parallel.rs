@@ -45,4 +45,4 @@ mod tests;
 pub use expect::without_names;
 pub use model::{Judged, Model, Others};
 pub use oracle::Compared;
-pub use rules::{MARIADB, POSTGRES, SQLITE};
+pub use rules::{DUCKDB, MARIADB, POSTGRES, SQLITE};

@@ -75,6 +75,7 @@ pub(crate) fn command() -> Command {
             completions(),
             man(),
             worker(),
+            duckdb_engine(),
         ])
 }
 
@@ -579,6 +580,11 @@ fn man() -> Command {
                 .value_hint(ValueHint::DirPath)
                 .help("Write gristmill.1 and one page a command here"),
         )
+}
+
+/// What the DuckDB target starts; not for people.
+fn duckdb_engine() -> Command {
+    Command::new(targets::DUCKDB_ENGINE).hide(true)
 }
 
 /// What a supervisor starts; not for people.

@@ -28,6 +28,7 @@ pub(crate) fn dispatch(name: &str, given: &ArgMatches, out: &mut Out) -> Result<
     }
     let exit = match name {
         "worker" => return Ok(run::worker(given)),
+        targets::DUCKDB_ENGINE => return Ok(duckdb_engine()),
         "run" => run::run(given, out),
         "replay" => replay::replay(given, out),
         "resume" => resume::resume(given, out),
@@ -45,6 +46,17 @@ pub(crate) fn dispatch(name: &str, given: &ArgMatches, out: &mut Out) -> Result<
         other => unreachable!("the parser knows no command {other}"),
     };
     exit.map(ExitCode::from)
+}
+
+/// The process in which DuckDB lives.
+fn duckdb_engine() -> ExitCode {
+    match targets::duckdb_engine() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(what) => {
+            eprintln!("gristmill: the process of DuckDB: {what}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// The store that `--out` names.

@@ -109,6 +109,7 @@ pub fn lives_in_folder(url: &str) -> bool {
     match scheme {
         "reference" => true,
         "sqlite" => rest.is_empty() || rest == ":memory:",
+        "duckdb" => rest.is_empty() || rest.starts_with('?'),
         _ => rest == "local" || rest.starts_with("local?"),
     }
 }

@@ -99,6 +99,11 @@ pub(crate) fn tongue(scheme: &str) -> Option<Tongue> {
             speech: &workload::parallel::MARIADB,
             rules: &check::parallel::MARIADB,
         }),
+        "duckdb" => Some(Tongue {
+            language: &targets::parallel::DUCKDB,
+            speech: &workload::parallel::DUCKDB,
+            rules: &check::parallel::DUCKDB,
+        }),
         "sqlite" | "exec" => Some(Tongue {
             language: &targets::parallel::SQLITE,
             speech: &workload::parallel::SQLITE,

@@ -21,6 +21,7 @@ mod cell;
 mod conformance;
 mod corruptor;
 mod dialect;
+mod duckdb;
 mod exec;
 pub mod exhausted;
 pub mod flaws;
@@ -40,6 +41,7 @@ mod watchdog;
 
 use corruptor::Corruptor;
 pub use dialect::{Renderer, parallel};
+pub use duckdb::{DUCKDB_ENGINE, duckdb_engine, duckdb_library};
 pub use exec::DOUBLE_QUOTED;
 pub use exhausted::exhausted;
 pub use flaws::{FLAWS, Flaw, FlawLine, Needs, Teller};
@@ -118,6 +120,12 @@ pub const SCHEMES: &[Scheme] = &[
         disciplines: &[Discipline::Lww],
     },
     Scheme {
+        name: "duckdb",
+        form: "duckdb:",
+        words: "a temporary file, or duckdb:PATH (?lib= names DuckDB's library); --workload parallel only",
+        disciplines: &[Discipline::Ordered],
+    },
+    Scheme {
         name: "exec",
         form: "exec:COMMAND",
         words: "a program that speaks lines of JSON and SQLite's SQL (docs/formats/exec.md)",
@@ -179,6 +187,11 @@ pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn Target>, Unusabl
         )),
         #[cfg(feature = "cassandra")]
         "cassandra" => Corruptor::before(cassandra::open(url, options)?, options, options.lies.clone()),
+        "duckdb" => Corruptor::before(
+            Box::new(duckdb::Duckdb::open(url, options)?),
+            options,
+            options.lies.clone(),
+        ),
         "exec" => Corruptor::before(
             Box::new(exec::Exec::open(url, options)?),
             options,

@@ -25,7 +25,7 @@ mod values;
 pub use defects::{DEFECTS, Defect, REFUSED_AND_DONE, avoided};
 pub use kinds::{KINDS, Kind, Place};
 pub use script::{SCRIPTED, Step};
-pub use speech::{Feature, MARIADB, POSTGRES, SQLITE, Speech};
+pub use speech::{DUCKDB, Feature, MARIADB, POSTGRES, SQLITE, Speech};
 
 use brush::Brush;
 use datagen::perm::Perm;

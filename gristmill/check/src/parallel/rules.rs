@@ -14,10 +14,12 @@ macro_rules! rows {
     };
 }
 
+mod duckdb;
 mod mariadb;
 mod postgres;
 mod sqlite;
 
+pub use duckdb::DUCKDB;
 pub use mariadb::MARIADB;
 pub use postgres::POSTGRES;
 pub use sqlite::SQLITE;

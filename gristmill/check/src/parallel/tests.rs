@@ -12,6 +12,7 @@
 //! `renamecolumn T C D`, `refer T U C` (a foreign key), `replace V on T`, `open C`, `close C`, `indexin S I` (with its table), `dropin S I`, `schemarename S R`.
 //! `9 s1 remembers refused` (or `nothing`): whether a change of the schema was refused in the open transaction.
 
+mod duckdb;
 mod ledgers;
 mod notation;
 mod twin;

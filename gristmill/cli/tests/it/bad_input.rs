@@ -8,7 +8,7 @@ fn an_unknown_scheme_is_answered_with_the_known_ones() {
     Desk::new().run(&["run", "oracel:db"]).check(expect![[r#"
         exit 3
         ! error: cannot use `oracel:db`: unknown scheme `oracel`
-        !   help: known are sqlite:, postgres://USER@HOST:PORT/DATABASE, mysql://USER@HOST:PORT/DATABASE, cassandra://USER@HOST:PORT/KEYSPACE, exec:COMMAND, reference:
+        !   help: known are sqlite:, postgres://USER@HOST:PORT/DATABASE, mysql://USER@HOST:PORT/DATABASE, cassandra://USER@HOST:PORT/KEYSPACE, duckdb:, exec:COMMAND, reference:
     "#]]);
 }
 
@@ -259,7 +259,7 @@ fn a_clean_of_nothing_says_so_and_of_nonsense_is_refused() {
     desk.run(&["clean", "sqllite:shop.db"]).check(expect![[r#"
         exit 3
         ! error: cannot use `sqllite:shop.db`: unknown scheme `sqllite`
-        !   help: known are sqlite:, postgres://USER@HOST:PORT/DATABASE, mysql://USER@HOST:PORT/DATABASE, cassandra://USER@HOST:PORT/KEYSPACE, exec:COMMAND, reference:
+        !   help: known are sqlite:, postgres://USER@HOST:PORT/DATABASE, mysql://USER@HOST:PORT/DATABASE, cassandra://USER@HOST:PORT/KEYSPACE, duckdb:, exec:COMMAND, reference:
     "#]]);
     desk.run(&["clean", "--runs"]).check(expect![[r#"
         exit 0

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it is")]
 
 mod bad_input;
+mod duckdb;
 mod exports;
 mod full_disk;
 mod histories;

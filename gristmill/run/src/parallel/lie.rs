@@ -117,6 +117,7 @@ fn invented_error(liar: &Liar, op: &Op, answer: &Answer) -> Option<Said> {
     let name = named(op)?;
     let (code, text) = match liar.scheme {
         "sqlite" => ("1", format!("no such table: {name}")),
+        "duckdb" => ("Catalog", format!("Table with name {name} does not exist!")),
         "mysql" => ("1146", format!("Table '{name}' doesn't exist")),
         _ => ("42P01", format!("relation \"{name}\" does not exist")),
     };

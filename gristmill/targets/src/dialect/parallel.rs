@@ -12,7 +12,7 @@ mod query;
 mod words;
 
 pub use guard::{Stranger, strangers};
-pub use words::{Language, MARIADB, POSTGRES, SQLITE};
+pub use words::{DUCKDB, Language, MARIADB, POSTGRES, SQLITE};
 
 use history::parallel::expr::{Constant, Named};
 use history::parallel::statement::{Care, Cursor, Prepared, Rights, Session, Statement, Transaction};

@@ -6,7 +6,7 @@
 use super::brush::Brush;
 use super::draw::Purpose;
 use super::registry::{Arg, Castable, Function, plain};
-use super::speech::{Feature, LITE, PG};
+use super::speech::{DUCK, Feature, LITE, PG};
 use super::values;
 use history::parallel::expr::{ColumnRef, Constant, Expr, Form, Word};
 use history::parallel::{DataError, Detail, Facet, Mode, Object, ObjectKind, Right, Type};
@@ -151,7 +151,7 @@ impl Brush<'_> {
     fn comparison(&mut self, sight: &[Visible], depth: u8, care: Care) -> Expr {
         let ty = self.comparable(sight);
         let words: &[&str] = match self.speech.bit {
-            PG => &[
+            PG | DUCK => &[
                 "=",
                 "=",
                 "=",

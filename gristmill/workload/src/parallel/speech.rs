@@ -109,6 +109,8 @@ pub enum Feature {
     RestartIdentity,
     /// SET LOCAL.
     SetLocal,
+    /// SAVEPOINT.
+    Savepoints,
     /// Upkeep of a table that is not there is refused; elsewhere it is said in a row of the answer.
     StrictUpkeep,
 }
@@ -174,6 +176,7 @@ impl Speech {
 pub(crate) const PG: u8 = 1;
 pub(crate) const LITE: u8 = 2;
 pub(crate) const MARIA: u8 = 4;
+pub(crate) const DUCK: u8 = 8;
 
 /// PostgreSQL, 12 and later.
 pub const POSTGRES: Speech = Speech {
@@ -230,6 +233,7 @@ pub const POSTGRES: Speech = Speech {
         Feature::StrictUpkeep,
         Feature::RestartIdentity,
         Feature::SetLocal,
+        Feature::Savepoints,
     ],
     bit: PG,
     types: &[
@@ -394,6 +398,7 @@ pub const SQLITE: Speech = Speech {
         Feature::UpdateReturning,
         Feature::ConflictTarget,
         Feature::StrictUpkeep,
+        Feature::Savepoints,
     ],
     bit: LITE,
     types: &[
@@ -452,6 +457,7 @@ pub const MARIADB: Speech = Speech {
         Feature::SetAll,
         Feature::Settings,
         Feature::Returning,
+        Feature::Savepoints,
     ],
     bit: MARIA,
     types: &[
@@ -518,6 +524,81 @@ pub const MARIADB: Speech = Speech {
     ],
     catalogue: &["relations", "columns", "indexes", "views"],
     name_bytes: 64,
+    left: Cut::Left,
+    loose_numbers: false,
+};
+
+/// DuckDB, 1.5. There are no savepoints and no locks of rows; a name in a schema of the run, sequences, types and macros are
+/// left out.
+pub const DUCKDB: Speech = Speech {
+    of: "DuckDB",
+    features: &[
+        Feature::Truncate,
+        Feature::ReplaceView,
+        Feature::DeleteUsing,
+        Feature::FullJoin,
+        Feature::SetAll,
+        Feature::MaterializedWith,
+        Feature::Settings,
+        Feature::Returning,
+        Feature::Oracles,
+        Feature::SchemaInTransactions,
+        Feature::IndexNames,
+        Feature::AggregateFilter,
+        Feature::NullsOrder,
+        Feature::UpdateFrom,
+        Feature::UpdateReturning,
+        Feature::ConflictTarget,
+        Feature::StrictUpkeep,
+    ],
+    bit: DUCK,
+    types: &[
+        (3, Type::Bool),
+        (3, Type::Int4),
+        (5, Type::Int8),
+        (3, Type::Float8),
+        (3, Type::Numeric(Some((18, 4)))),
+        (6, Type::Text),
+        (2, Type::Bytes),
+        (2, Type::Date),
+        (2, Type::Timestamp),
+    ],
+    settings: &[
+        Setting {
+            name: "nested_loop_join_threshold",
+            values: &["0", "5"],
+        },
+        Setting {
+            name: "merge_join_threshold",
+            values: &["0", "1000"],
+        },
+        Setting {
+            name: "prefer_range_joins",
+            values: &["true", "false"],
+        },
+        Setting {
+            name: "perfect_ht_threshold",
+            values: &["0", "12"],
+        },
+        Setting {
+            name: "ordered_aggregate_threshold",
+            values: &["1", "262144"],
+        },
+        Setting {
+            name: "late_materialization_max_rows",
+            values: &["0", "50"],
+        },
+    ],
+    catalogue: &[
+        "relations",
+        "columns",
+        "indexes",
+        "views",
+        "constraints",
+        "dependencies",
+        "settings",
+    ],
+    name_bytes: 200,
     left: Cut::Left,
     loose_numbers: false,
 };

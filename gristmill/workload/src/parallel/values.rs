@@ -1,7 +1,7 @@
 //! Constants by type: mostly few and small, so that keys collide and predicates hit; one in five is from the edge.
 
 use super::draw::{Draw, Purpose};
-use super::speech::{LITE, MARIA, Speech};
+use super::speech::{DUCK, LITE, MARIA, Speech};
 use history::parallel::Type;
 use history::parallel::expr::{Constant, Word};
 
@@ -149,6 +149,12 @@ pub(crate) fn constant(draw: &mut Draw, speech: &Speech, ty: Type) -> Constant {
     {
         return text(draw.of(Purpose::Value, some));
     }
+    if edge
+        && speech.bit == DUCK
+        && let Some(some) = duck(ty)
+    {
+        return text(draw.of(Purpose::Value, some));
+    }
     let lite = speech.bit == LITE;
     match ty {
         Type::Bool => Constant::Bool(draw.chance(Purpose::Value, 1, 2)),
@@ -237,6 +243,42 @@ pub(crate) fn constant(draw: &mut Draw, speech: &Speech, ty: Type) -> Constant {
         _ if edge => text(draw.of(Purpose::Value, TEXTS)),
         _ => text(draw.of(Purpose::Value, WORDS)),
     }
+}
+
+/// What stands at the edge of DuckDB's types, where it is not what stands at the edge of others'.
+fn duck(ty: Type) -> Option<&'static [&'static str]> {
+    Some(match ty {
+        Type::Numeric(_) => &[
+            "0",
+            "-0.0001",
+            "99999999999999.9999",
+            "-99999999999999.9999",
+            "0.0001",
+            "1",
+            "10",
+        ],
+        Type::Date => &[
+            "infinity",
+            "-infinity",
+            "0001-01-01",
+            "4713-01-01 (BC)",
+            "9999-12-31",
+            "1970-01-01",
+            "2000-02-29",
+            "5881580-07-10",
+        ],
+        Type::Timestamp => &[
+            "infinity",
+            "-infinity",
+            "1970-01-01 00:00:00",
+            "0001-01-01 00:00:00",
+            "9999-12-31 23:59:59.999999",
+            "294246-12-31 23:59:59.999999",
+            "4713-01-01 (BC) 00:00:00",
+            "2000-02-29 12:00:00",
+        ],
+        _ => return None,
+    })
 }
 
 /// What stands at the edge in MariaDB, where it is not what does elsewhere: it has no NaN, no infinity and no year 0.

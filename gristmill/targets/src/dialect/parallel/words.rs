@@ -1,9 +1,11 @@
 //! What differs between the databases, one table each.
 
+mod duckdb;
 mod mariadb;
 mod postgres;
 mod sqlite;
 
+pub use duckdb::DUCKDB;
 pub use mariadb::MARIADB;
 pub use postgres::POSTGRES;
 pub use sqlite::SQLITE;

@@ -39,6 +39,9 @@ pub(super) fn rollback(b: &mut Brush<'_>) -> Option<Statement> {
 }
 
 pub(super) fn savepoint(b: &mut Brush<'_>) -> Option<Statement> {
+    if !b.has(Feature::Savepoints) {
+        return None;
+    }
     let number = u32::try_from(b.op.at.op % (1 << 31)).expect("below 2^31");
     frame(b, FrameOp::Savepoint(name(number)));
     Some(Statement::Transaction(Transaction::Savepoint(number)))
