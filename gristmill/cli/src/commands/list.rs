@@ -26,6 +26,7 @@ pub(super) fn list(given: &ArgMatches, out: &mut Out) -> Result<Exit, Problem> {
             .chain(LIES.iter().map(of_statements))
             .collect(),
         "scenarios" => rows(scenarios().map(|(name, words, wants)| [name, words, wants])),
+        "profiles" => profiles(),
         "faults" => rows(FAULTS.iter().map(|f| [f.name, f.words])),
         "keys" => keys()
             .iter()
@@ -59,6 +60,15 @@ fn workloads() -> Vec<Vec<String>> {
     let profiles =
         workload::partitions::names().map(|(name, words)| vec![format!("  {name}"), words.to_owned()]);
     head.into_iter().chain(profiles).chain([parallel]).collect()
+}
+
+/// The profiles of both workloads.
+fn profiles() -> Vec<Vec<String>> {
+    let partitions = workload::partitions::names().map(|(name, words)| ["partitions", name, words]);
+    let parallel = workload::parallel::PROFILES
+        .iter()
+        .map(|p| ["parallel", p.name, p.words]);
+    rows(partitions.chain(parallel))
 }
 
 /// What each workload does, as verdicts count it.
