@@ -249,6 +249,8 @@ impl Trial {
                 work: Some(Work::Parallel),
                 // What is not there is asked for only where things are dropped.
                 complexity: Some(Asked(Some(Complexity::Ddl))),
+                // A lie is looked for by every action.
+                swarm: Some(false),
                 ..settings
             }
         } else {

@@ -13,19 +13,24 @@ mod defects;
 mod draw;
 mod expression;
 mod kinds;
+mod naughty;
+mod profile;
 mod query;
 mod registry;
 mod rights;
 mod script;
 mod speech;
+mod swarm;
 #[cfg(test)]
 mod tests;
 mod values;
 
 pub use defects::{DEFECTS, Defect, REFUSED_AND_DONE, avoided};
 pub use kinds::{KINDS, Kind, Place};
+pub use profile::{PROFILES, Profile};
 pub use script::{SCRIPTED, Step};
 pub use speech::{DUCKDB, Feature, MARIADB, POSTGRES, SQLITE, Speech};
+pub use swarm::{silenced, swarm};
 
 use brush::Brush;
 use datagen::perm::Perm;
@@ -35,6 +40,7 @@ use history::SessionId;
 use history::parallel::expr::Expr;
 use history::parallel::statement::{Body, Query, Select};
 use history::parallel::{Aim, At, Family, Ledger, ObjectKind, Op, Question, Statement, TxState, View};
+use profile::{List, lists};
 use registry::Registry;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -168,6 +174,10 @@ pub struct Plan {
     pub ceilings: Ceilings,
     /// Weights of actions by name, instead of their own; 0: never.
     pub weights: BTreeMap<String, u32>,
+    /// Sessions draw from the lists of the profile `reference`, one a block, instead of from families.
+    pub lists: bool,
+    /// Names are hard to write.
+    pub naughty: bool,
     /// What this server cannot do, or does not let us do, although its like can.
     pub without: BTreeSet<Feature>,
     /// Known defects that it does not keep away from, by name.
@@ -184,6 +194,8 @@ impl Plan {
             aims: 24,
             ceilings: Ceilings::default(),
             weights: BTreeMap::new(),
+            lists: false,
+            naughty: false,
             without: BTreeSet::new(),
             meet: Vec::new(),
         }
@@ -228,6 +240,8 @@ pub struct Generator {
     session: SessionId,
     kinds: Vec<&'static Kind>,
     deck: Vec<Card>,
+    /// The lists that it draws from instead of the deck; empty: from the deck.
+    lists: Vec<&'static List>,
 }
 
 /// A session that acts as another role is itself again after so many pieces of work, on the average.
@@ -244,7 +258,17 @@ impl Generator {
             .filter(|k| plan.weight(k) > 0)
             .collect();
         let deck = deck(plan.complexity.shares(), &kinds);
+        let mut lists = match plan.lists {
+            true => lists(plan.complexity),
+            false => Vec::new(),
+        };
+        // A list of which the target has only settings says nothing.
+        let says = |k: &&'static Kind, list: &List| {
+            k.family != Family::Session && list.actions.iter().any(|(name, _)| *name == k.name)
+        };
+        lists.retain(|list| kinds.iter().any(|k| says(k, list)));
         Self {
+            lists,
             registry: Registry::new(speech),
             plan,
             speech,
@@ -279,6 +303,9 @@ impl Generator {
             && let Some(op) = self.made("reset-role", view, &draw)
         {
             return op;
+        }
+        if let Some(list) = self.list(number) {
+            return self.listed(list, view, &mut draw);
         }
         if self.is_for_cursors(view, &mut draw) {
             return self.of(Family::Fetch, view, &mut draw);
@@ -350,6 +377,52 @@ impl Generator {
         self.deck[usize::try_from(at).expect("below the size of the deck")]
     }
 
+    /// The list that a session draws the block of the op from: each session begins with another.
+    fn list(&self, number: u64) -> Option<&'static List> {
+        let lists = u64::try_from(self.lists.len()).expect("there are five");
+        let at = (u64::from(self.session.0) + number / BLOCK).checked_rem(lists)?;
+        Some(self.lists[usize::try_from(at).expect("below the number of lists")])
+    }
+
+    /// An op of a list of the reference, or an oracle; where nothing of it fits, of any.
+    fn listed(&self, list: &'static List, view: &View, draw: &mut Draw) -> Op {
+        if list.autocommit && view.session.tx == TxState::Open {
+            return self.ends(view, draw);
+        }
+        if view.session.read_only {
+            return match draw.chance(Purpose::Kind, 1, 4) {
+                true => self.ends(view, draw),
+                false => self.of(Family::Read, view, draw),
+            };
+        }
+        let weight = |name: &str| list.actions.iter().find(|(n, _)| *n == name).map(|(_, w)| *w);
+        let kinds: Vec<_> = self
+            .kinds
+            .iter()
+            .filter_map(|kind| Some((weight(kind.name)?, *kind)))
+            .collect();
+        let all: u32 = kinds.iter().map(|(w, _)| w).sum::<u32>() + list.brackets;
+        if draw.chance(Purpose::Kind, ORACLES.into(), u64::from(ORACLES) + 100) {
+            return self.of(Family::Oracle, view, draw);
+        }
+        // A cursor is where a transaction is.
+        let fetches = kinds
+            .iter()
+            .all(|(_, k)| matches!(k.family, Family::Fetch | Family::Session));
+        let begins = fetches && view.session.tx == TxState::Idle;
+        if begins || draw.chance(Purpose::Kind, list.brackets.into(), all.max(1).into()) {
+            return self.bracket(view, draw);
+        }
+        let fits = kinds.iter().filter(|(_, k)| k.fits(view, self.speech));
+        for _ in 0..8 {
+            let kind = draw.weighted(Purpose::Kind, fits.clone().copied());
+            if let Some(op) = kind.and_then(|kind| self.drawn(kind, view, draw.clone())) {
+                return op;
+            }
+        }
+        self.constant(view, draw)
+    }
+
     /// A transaction in four begins with a cursor; where one is open, every second op is about it.
     fn is_for_cursors(&self, view: &View, draw: &mut Draw) -> bool {
         let has = self.kinds.iter().any(|k| k.family == Family::Fetch);
@@ -368,7 +441,8 @@ impl Generator {
         let creates = matches!(self.plan.complexity, Complexity::Ddl | Complexity::DdlOnly);
         let few =
             view.catalog.count(ObjectKind::Table) < self.plan.ceilings.tables.div_ceil(4) + Ledger::ALL.len();
-        if !creates || !few || view.session.read_only || !draw.chance(Purpose::Kind, 1, 2) {
+        let never = self.plan.weights.get("create-table") == Some(&0);
+        if !creates || never || !few || view.session.read_only || !draw.chance(Purpose::Kind, 1, 2) {
             return None;
         }
         self.made("create-table", view, draw)

@@ -31,6 +31,7 @@ pub(super) fn list(given: &ArgMatches, out: &mut Out) -> Result<Exit, Problem> {
                 .iter()
                 .map(|d| [d.name, d.of, d.words]),
         ),
+        "profiles" => profiles(),
         "faults" => rows(FAULTS.iter().map(|f| [f.name, f.words])),
         "keys" => keys()
             .iter()
@@ -64,6 +65,15 @@ fn workloads() -> Vec<Vec<String>> {
     let profiles =
         workload::partitions::names().map(|(name, words)| vec![format!("  {name}"), words.to_owned()]);
     head.into_iter().chain(profiles).chain([parallel]).collect()
+}
+
+/// The profiles of both workloads.
+fn profiles() -> Vec<Vec<String>> {
+    let partitions = workload::partitions::names().map(|(name, words)| ["partitions", name, words]);
+    let parallel = workload::parallel::PROFILES
+        .iter()
+        .map(|p| ["parallel", p.name, p.words]);
+    rows(partitions.chain(parallel))
 }
 
 /// What each workload does, as verdicts count it.

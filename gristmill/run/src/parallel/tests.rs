@@ -32,6 +32,8 @@ fn plan(target: &str, keys: &str) -> Plan {
     let mut settings = Settings::default();
     settings.set("workload", "parallel", "test").unwrap();
     settings.set("target", target, "test").unwrap();
+    // Every run has every action.
+    settings.set("swarm", "off", "test").unwrap();
     for pair in keys.split_whitespace() {
         match pair.strip_prefix("lie:") {
             Some(lie) => settings.lie(lie, "test").unwrap(),

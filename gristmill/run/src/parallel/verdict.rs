@@ -76,6 +76,12 @@ pub(super) fn make(floor: &Floor, facts: &Facts, loaded: &Loaded) -> Verdict {
             by.oracle_ns * 100 / by.all_ns.max(1)
         ),
     );
+    if let Some(words) = floor.parallel.swarmed(floor.tongue.speech) {
+        setup.insert("swarm".to_owned(), words);
+    }
+    if floor.plan.profile != "default" {
+        setup.insert("profile".to_owned(), floor.plan.profile.clone());
+    }
     doubts.extend(uncompared(&by.oracles));
     if let Some(again) = &loaded.again {
         setup.insert("replayed".to_owned(), again.words());

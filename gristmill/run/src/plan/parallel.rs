@@ -1,6 +1,6 @@
 //! The part of a plan that is about the parallel workload, and how settings become one.
 
-use super::mistake::Mistake;
+use super::mistake::{Mistake, nearest};
 use super::{FORMAT, Length, Pace, Plan, PlanError, Settings, Stop};
 use datagen::schema::Schema;
 use datagen::stream::{Stream, draw};
@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::time::Duration;
 use targets::target::Environment;
 use targets::{Description, OpenOptions, Target, Unusable};
-use workload::parallel::{Complexity, Feature, KINDS, Speech};
+use workload::parallel::{Ceilings, Complexity, Feature, KINDS, PROFILES, Profile, Speech, silenced, swarm};
 use workload::partitions::Config;
 
 /// Everything of the parallel workload that a run is a function of.
@@ -23,6 +23,21 @@ pub struct Parallel {
     pub scenario: Scenario,
     /// The catalogue is compared after so many milliseconds, again and again, and at the end.
     pub quiet_ms: u64,
+    /// Whether the run draws which actions exist in it, and how often they come.
+    #[serde(default)]
+    pub swarm: bool,
+    /// Weights of actions instead of their own: the profile's, then the swarm's, then what was asked for. 0: never.
+    #[serde(default)]
+    pub weights: BTreeMap<String, u32>,
+    /// How many there may be of things.
+    #[serde(default)]
+    pub ceilings: Ceilings,
+    /// Sessions draw from the five lists of the profile `reference`.
+    #[serde(default)]
+    pub lists: bool,
+    /// Names of objects and columns are hard to write.
+    #[serde(default)]
+    pub naughty: bool,
     /// What this server cannot, or does not let this user do: the feature and why. Found when the run began.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub without: BTreeMap<String, String>,
@@ -186,21 +201,14 @@ impl Parallel {
     /// What ops are drawn by.
     pub(crate) fn draws(&self, seed: u64, prefix: &str) -> workload::parallel::Plan {
         workload::parallel::Plan {
-            weights: self.weights(),
+            ceilings: self.ceilings.clone(),
+            weights: self.weights.clone(),
+            lists: self.lists,
+            naughty: self.naughty,
             without: self.features(),
             meet: self.meet.clone(),
             ..workload::parallel::Plan::new(seed, &format!("{prefix}_"), self.complexity)
         }
-    }
-
-    /// Weights that are not the actions' own.
-    fn weights(&self) -> BTreeMap<String, u32> {
-        let moves = |name: &str| name.starts_with("rename-") || name.starts_with("move-");
-        let often = KINDS
-            .iter()
-            .filter(|kind| self.scenario == Scenario::Rename && moves(kind.name))
-            .map(|kind| (kind.name.to_owned(), kind.weight * RENAMES));
-        often.collect()
     }
 
     /// What is left out, as the workload knows it.
@@ -214,7 +222,26 @@ impl Parallel {
     /// Names of the actions that exist under this plan on such a target.
     pub(crate) fn actions(&self, speech: &'static Speech) -> impl Iterator<Item = &'static str> + use<> {
         let actions = workload::parallel::actions(self.complexity, speech, &self.features());
-        actions.into_iter().map(|kind| kind.name)
+        let out: BTreeSet<_> = silenced(&self.weights).collect();
+        let names = actions.into_iter().map(|kind| kind.name);
+        names.filter(move |name| !out.contains(name))
+    }
+
+    /// What the swarm made of the run, in words: the actions that the target has and this run has not.
+    pub(crate) fn swarmed(&self, speech: &'static Speech) -> Option<String> {
+        if !self.swarm {
+            return None;
+        }
+        let all = workload::parallel::actions(self.complexity, speech, &self.features());
+        let out: BTreeSet<_> = silenced(&self.weights).collect();
+        let out = all.iter().map(|kind| kind.name).filter(|name| out.contains(name));
+        let out: Vec<_> = out.collect();
+        Some(format!(
+            "{} of {} actions are not in this run: {}",
+            out.len(),
+            all.len(),
+            out.join(", ")
+        ))
     }
 
     /// Whether the run was told to meet a known defect.
@@ -336,9 +363,33 @@ impl Settings {
             );
             mistake("scenario", what);
         }
+        let name = self.profile.clone().unwrap_or_else(|| "default".to_owned());
+        let profile = Profile::named(&name).unwrap_or(&PROFILES[0]);
+        let asked = self.weights.clone().unwrap_or_default();
+        let known = || KINDS.iter().map(|kind| kind.name);
+        for action in asked
+            .keys()
+            .filter(|action| known().all(|known| known != *action))
+        {
+            let near = nearest(action, known())
+                .map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
+            let what = format!("there is no action `{action}`{near}: see gristmill list actions");
+            mistake("weights", what);
+        }
         if !mistakes.is_empty() {
             return Err(PlanError::Mistakes(mistakes));
         }
+        let swarms = self.swarm.unwrap_or(!profile.lists);
+        let mut weights = profile.weights();
+        if swarms && let Some(tongue) = crate::parallel::tongue(describe.scheme) {
+            weights = swarm(seed.0, complexity, tongue.speech, &weights);
+        }
+        if scenario == Scenario::Rename {
+            let moves = |name: &str| name.starts_with("rename-") || name.starts_with("move-");
+            let often = KINDS.iter().filter(|kind| moves(kind.name));
+            weights.extend(often.map(|kind| (kind.name.to_owned(), kind.weight * RENAMES)));
+        }
+        weights.extend(asked);
         let level = self.isolation.unwrap_or_else(|| target.default_level());
         let deadline_ms = self.deadline.map_or(10_000, |d| d.0);
         let workload = Config::default();
@@ -347,7 +398,7 @@ impl Settings {
             seed,
             target: describe.url,
             against: None,
-            profile: "default".to_owned(),
+            profile: name,
             sessions,
             length: match (self.visits, self.time) {
                 (Some(statements), _) => Length::Visits(statements),
@@ -390,6 +441,11 @@ impl Settings {
                 complexity,
                 scenario,
                 quiet_ms: QUIET_MS,
+                swarm: swarms,
+                weights,
+                ceilings: profile.ceilings(),
+                lists: profile.lists,
+                naughty: profile.naughty,
                 without: BTreeMap::new(),
                 meet: self.meet.clone().unwrap_or_default(),
             }),
@@ -399,8 +455,6 @@ impl Settings {
     /// What was asked for and means nothing here, or is not built: each is said.
     fn unfit(&self, target: &dyn Target) -> Vec<Mistake> {
         let given = [
-            ("profile", self.profile.as_deref().is_some_and(|p| p != "default")),
-            ("swarm", self.swarm == Some(true)),
             ("pace", self.pace == Some(Pace::LockStep)),
             ("rate", self.rate.is_some()),
             ("reads", self.reads.is_some()),
@@ -426,6 +480,20 @@ impl Settings {
                 what: format!("the parallel workload has no `{place}` yet: leave it out"),
             })
             .collect();
+        if let Some(name) = self
+            .profile
+            .as_deref()
+            .filter(|name| Profile::named(name).is_none())
+        {
+            let names: Vec<&str> = PROFILES.iter().map(|p| p.name).collect();
+            mistakes.push(Mistake {
+                place: "profile".to_owned(),
+                what: format!(
+                    "the parallel workload has no profile `{name}`: it has {}",
+                    names.join(", ")
+                ),
+            });
+        }
         let known: Vec<&str> = crate::parallel::lies().collect();
         for name in self.lies.keys().filter(|name| !known.contains(&name.as_str())) {
             mistakes.push(Mistake {
@@ -452,6 +520,7 @@ impl Settings {
             ("complexity", self.complexity.is_some()),
             ("scenario", self.scenario.is_some()),
             ("meet", self.meet.is_some()),
+            ("weights", self.weights.is_some()),
         ]
         .into_iter()
         .filter(|(_, given)| *given)
@@ -494,11 +563,34 @@ mod tests {
                 ("scenario", "random"),
                 ("visits", "100"),
             ],
+            &[("profile", "reference"), ("weights", "insert=3,delete=0")],
+            &[("profile", "wide"), ("swarm", "off")],
         ] {
             let plan = plan(keys).unwrap();
             assert_eq!(Plan::read(&plan.write()).unwrap(), plan);
             assert!(plan.parallel.is_some());
         }
+    }
+
+    #[test]
+    fn weights_that_were_asked_for_stand_over_the_swarm_and_the_profile() {
+        let of = |keys: &[(&str, &str)]| plan(keys).unwrap().parallel.unwrap();
+        let calm = of(&[("swarm", "off")]);
+        assert!(calm.weights.is_empty(), "{:?}", calm.weights);
+        let swarm = of(&[("complexity", "ddl")]);
+        assert!(
+            swarm.swarm && swarm.weights.values().any(|w| *w == 0),
+            "{:?}",
+            swarm.weights
+        );
+        let asked = of(&[("complexity", "ddl"), ("weights", "insert=0,select=77")]);
+        assert_eq!((asked.weights["insert"], asked.weights["select"]), (0, 77));
+        let rest = |of: &Parallel| {
+            let mut weights = of.weights.clone();
+            weights.retain(|name, _| name != "insert" && name != "select");
+            weights
+        };
+        assert_eq!(rest(&asked), rest(&swarm));
     }
 
     #[test]
@@ -515,7 +607,8 @@ mod tests {
                 &[("scenario", "rename"), ("complexity", "dml")],
                 "give --complexity ddl",
             ),
-            (&[("profile", "narrow")], "no `profile` yet"),
+            (&[("profile", "narrow")], "it has default, reference, many"),
+            (&[("weights", "inser=3")], "did you mean `insert`?"),
             (&[("discipline", "lww")], "no `discipline` yet"),
         ] {
             let error = plan(keys).unwrap_err().to_string();

@@ -25,6 +25,7 @@ pub struct Settings {
     pub scenario: Option<Asked<Scenario>>,
     pub profile: Option<String>,
     pub swarm: Option<bool>,
+    pub weights: Option<BTreeMap<String, u32>>,
     pub sessions: Option<u16>,
     pub time: Option<Millis>,
     pub visits: Option<u64>,
@@ -123,6 +124,13 @@ impl Raw<'_> {
     }
 }
 
+/// `insert=30`
+fn weight(text: &str) -> Option<(String, u32)> {
+    let (name, weight) = text.split_once('=')?;
+    let weight = weight.trim().parse().ok().filter(|w| *w <= 1_000)?;
+    Some((name.trim().to_owned(), weight))
+}
+
 /// The most sessions of a run.
 pub const SESSIONS_MAX: u16 = 1000;
 
@@ -192,10 +200,25 @@ const KEYS: &[Key] = &[
     ),
     key!(
         "swarm",
-        "true or false",
-        "draw which kinds of statements exist at all (default: false)",
+        "on or off",
+        "draw which kinds of statements exist at all, and how often (default: off; parallel: on, but for the profile reference)",
         swarm,
-        |r| r.parse()
+        |r| match r {
+            Raw::Text("on") => Some(true),
+            Raw::Text("off") => Some(false),
+            _ => r.parse(),
+        }
+    ),
+    key!(
+        "weights",
+        "actions and how often they come, such as insert=30,drop-table=0",
+        "parallel: weights of actions instead of their own, 0: never; `gristmill list actions` (default: none)",
+        weights,
+        |r| match r {
+            Raw::List(list) => list.iter().map(|one| weight(one)).collect(),
+            Raw::Text(text) => text.split(',').map(weight).collect(),
+            _ => None,
+        }
     ),
     key!(
         "sessions",
@@ -585,6 +608,7 @@ impl Settings {
             scenario: self.scenario.or(under.scenario),
             profile: self.profile.or(under.profile),
             swarm: self.swarm.or(under.swarm),
+            weights: self.weights.or(under.weights),
             sessions: self.sessions.or(under.sessions),
             time,
             visits,

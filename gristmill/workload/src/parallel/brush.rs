@@ -4,6 +4,7 @@
 //! * B2 an action that finds nothing to work on leaves no trace in the op.
 
 use super::draw::{Draw, Purpose};
+use super::naughty;
 use super::registry::{Registry, plain};
 use super::speech::{Feature, Speech};
 use super::values;
@@ -267,7 +268,12 @@ impl<'a> Brush<'a> {
     /// A spelling that nobody else makes: by session, op and slot (P6).
     fn spelled(&self, letter: char, slot: u8) -> KeptName {
         let at = self.op.at;
-        let text = format!("{}{letter}{}_{}_{slot}", self.plan.prefix, at.session.0, at.op);
+        let mut text = format!("{}{letter}{}_{}_{slot}", self.plan.prefix, at.session.0, at.op);
+        let bits = self.draw.still(u64::from(slot));
+        // Two names in three are hard to write.
+        if self.plan.naughty && !bits.is_multiple_of(3) {
+            text += naughty::tail(self.speech, bits / 3);
+        }
         KeptName::new(kept(&text, self.speech.name_bytes))
     }
 

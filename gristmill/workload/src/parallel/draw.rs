@@ -20,9 +20,10 @@ pub(crate) enum Purpose {
     Type = 6,
     Aim = 7,
     Setting = 8,
+    Name = 9,
 }
 
-const PURPOSES: usize = 9;
+const PURPOSES: usize = 10;
 
 /// The draws of one op.
 #[derive(Debug, Clone)]
@@ -52,6 +53,13 @@ impl Draw {
         *turn += 1;
         self.key
             .at(&[u64::from(self.at.session.0), self.at.op, purpose as u64, *turn])
+    }
+
+    /// The word of a name: by its place in the op, whatever was drawn before.
+    pub(crate) fn still(&self, place: u64) -> u64 {
+        let at = self.at;
+        self.key
+            .at(&[u64::from(at.session.0), at.op, Purpose::Name as u64, place])
     }
 
     /// A number below `n`; 0 where `n` is 0.

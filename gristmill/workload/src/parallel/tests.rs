@@ -1,5 +1,7 @@
 //! Draws on a quiet world in which every op succeeds.
 
+mod breadth;
+
 use super::{BLOCK, Complexity, Generator, KINDS, MARIADB, POSTGRES, Plan, SQLITE, Speech, actions};
 use history::SessionId;
 use history::parallel::statement::walk;

@@ -171,7 +171,7 @@ pub(super) fn create(b: &mut Brush<'_>) -> Option<Statement> {
         object.persistence = Persistence::Unlogged;
     }
     let mut columns = Vec::new();
-    let most = b.plan.ceilings.columns.clamp(2, 8) as u64;
+    let most = (b.plan.ceilings.columns * 2 / 3).max(2) as u64;
     let n = b.draw.below(Purpose::Shape, most - 1) + 1;
     let (def, first) = key(b);
     columns.push(def);
