@@ -29,7 +29,7 @@ fn a_swarm_leaves_actions_out_and_no_family() {
             assert_eq!(weights, swarm(seed, Complexity::Ddl, speech, &BTreeMap::new()));
             assert_eq!(families(&weights), all, "seed {seed} of {}", speech.of);
             let out: Vec<_> = silenced(&weights).collect();
-            assert!(out.len() > 5, "seed {seed} leaves out {out:?}");
+            assert!(!out.is_empty(), "seed {seed} leaves out {out:?}");
             never.extend(out);
         }
         let there = actions(Complexity::Ddl, speech, &BTreeSet::new());
@@ -41,7 +41,7 @@ fn a_swarm_leaves_actions_out_and_no_family() {
             let alone = kind.requires.is_empty() && every.count() == 1;
             let first = super::super::swarm::FIRST.contains(&kind.name);
             assert!(
-                first || kind.family == Family::Oracle,
+                first || alone || kind.family == Family::Oracle,
                 "{kind:?} is never left out"
             );
         }
