@@ -24,6 +24,7 @@ mod effects;
 mod explain;
 mod image;
 mod judge;
+mod lists;
 mod merged;
 mod ranges;
 mod remains;

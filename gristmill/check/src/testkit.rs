@@ -186,6 +186,19 @@ pub(crate) fn composites() -> Arc<Schema> {
     Arc::new(Schema::new(tables).expect("the small schema is sound"))
 }
 
+/// The first table of [`schema`], with lists whose elements are cells.
+pub(crate) fn lists() -> Arc<Schema> {
+    let of = |id, name, ty: &str| column(id, name, ty.parse().expect("a type"), true);
+    let mut tables: Vec<Definition> = schema().tables.iter().map(|t| t.definition().clone()).collect();
+    tables[0].regular = vec![
+        of(3, "n", "int16"),
+        of(4, "l", "list<int8>"),
+        of(5, "k", "list<bool>"),
+    ];
+    tables[0].shared = vec![of(7, "z", "list<bool>"), of(8, "y", "int8")];
+    Arc::new(Schema::new(tables).expect("the small schema is sound"))
+}
+
 /// The first table of [`schema`], with counters.
 pub(crate) fn counters() -> Arc<Schema> {
     let counter = |id, name| column(id, name, Type::Counter, true);

@@ -5,6 +5,7 @@
 //! the first judge but the nouns (C2): where the two disagree, one of them is wrong, and that is our fault, not the
 //! database's.
 
+pub(crate) mod lists;
 pub(crate) mod query;
 pub(crate) mod race;
 pub(crate) mod racing;

@@ -385,7 +385,7 @@ impl Domain {
         }
     }
 
-    /// The elements of a column whose elements are cells of their own; `None` of every other type, and of lists.
+    /// The elements of a column whose elements are cells of their own; `None` of every other type.
     #[must_use]
     pub fn elements(&self) -> Option<Elements<'_>> {
         match &self.base {

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{Domain, DomainError, Limits};
 use crate::universe::{Universe, UniverseError};
-use crate::value::{Order, Type};
+use crate::value::{Kind, Order, Type};
 
 /// A column of a table: unique in its table over key, regular and shared columns, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -534,6 +534,13 @@ impl Definition {
     #[must_use]
     pub fn time_to_live(&self) -> Option<u32> {
         self.options.iter().find_map(|option| check::time_to_live(option))
+    }
+
+    /// Whether some column is a list whose elements are cells of their own. Nothing in such a table expires.
+    #[must_use]
+    pub fn has_lists(&self) -> bool {
+        let listed = |ty: Type| ty.cells().is_some_and(|composite| composite.kind == Kind::List);
+        self.cells().any(|column| listed(column.ty))
     }
 
     fn cells(&self) -> impl Iterator<Item = &Column> {

@@ -398,12 +398,21 @@ fn put_shape(dialect: &Dialect, layout: &Layout, request: &Request<'_>, into: &m
             if let [Step::Change(_)] = steps {
                 into.extend_from_slice(&stamp.timestamp.to_le_bytes());
             }
-            match batch {
-                None => steps.iter().for_each(|step| step.shape(into)),
-                Some(_) => {
-                    let steps = render::in_key_order(steps);
-                    steps.into_iter().for_each(|step| step.shape(into));
+            let mut put = |step: &Step| {
+                step.shape(into);
+                // In front or behind is another text, where the column is a list.
+                if let Step::Write(history::Op::Elements { elements, .. }) = step {
+                    let in_front = datagen::domain::Elements::IN_FRONT;
+                    into.extend(
+                        elements
+                            .iter()
+                            .map(|(_, number)| u8::from(*number == Some(in_front))),
+                    );
                 }
+            };
+            match batch {
+                None => steps.iter().for_each(&mut put),
+                Some(_) => render::in_key_order(steps).into_iter().for_each(&mut put),
             }
         }
     }

@@ -6,12 +6,15 @@
 //!                           then one cell an element, key or field
 //!  = {…}  at t              the head at t − 1, the elements at t
 //!  DELETE c  at t           the head at t
+//!  a list                   like a set: an element's cell stands for all of its kind, and is there as long as any of them
 //! ```
 //!
 //! Source: Cassandra's `Operation.Setter` of collections and user-defined types, tried on 5.0.9.
 //!
 //! Invariants:
 //! * C1 no element stands at or below its head.
+//! * C3 what deletes elements of a list deletes all up to a timestamp, and nothing in a list expires: so the newest of a kind
+//!   outlives the others.
 //! * C2 what a column shows is one descriptor, of its elements that are alive; without any it is NULL.
 
 use super::cell::{Cell, Expiring, Rule};
@@ -177,10 +180,11 @@ impl<'t> Area<'t> {
         mut push: impl FnMut(usize, Cell),
     ) {
         let head = self.slots.first(column);
+        let slots = self.domain(column).elements().expect("it has elements");
         for (slot, value) in elements {
             push(
                 head + 1 + usize::from(*slot),
-                Cell::written(timestamp, *value, expiring),
+                Cell::written(timestamp, value.map(|n| slots.kept(n)), expiring),
             );
         }
     }

@@ -2,6 +2,7 @@
 
 use super::effects::stamp;
 use super::explain::{Case, read};
+use super::lists;
 use super::merged::Merged;
 use super::remains::remains;
 use super::scene::{Around, Clock, Scene};
@@ -104,16 +105,24 @@ impl Racing {
         let layout = self.layout(visit.lts);
         let table = layout.table(query.table);
         let plan = Plan::new(query, table, &self.semantics, true);
+        let settled = lists::settled(table, query, rows);
         let case = Case {
             racing: self,
             answered: a,
             visit,
             query,
-            rows,
+            rows: settled.as_ref().unwrap_or(rows),
             table,
             plan: &plan,
         };
-        read(&case, lazily)
+        let stage = read(&case, lazily);
+        match stage {
+            Stage::Raced(..) if settled.is_some() => match lists::judge(&case, rows) {
+                Some(finding) => Stage::Broken(Box::new(finding)),
+                None => stage,
+            },
+            _ => stage,
+        }
     }
 
     /// The first stage of lightweight transactions and serial reads; `None`: it is neither.

@@ -3,6 +3,7 @@
 mod clustered;
 mod counters;
 mod histories;
+mod lists;
 mod merging;
 mod planted;
 mod repaired;

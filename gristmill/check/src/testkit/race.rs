@@ -77,7 +77,8 @@ fn draw_elements(draws: &mut Draws, schema: &Schema, part: Part) -> Option<Op> {
             let value = draws.below(elements.values(slot).min(3) as usize) as u64;
             list.push((
                 u16::try_from(slot).expect("few slots"),
-                (!draws.one_in(3)).then_some(value),
+                // From a list nothing is taken.
+                (elements.are_listed() || !draws.one_in(3)).then_some(value),
             ));
         }
     }

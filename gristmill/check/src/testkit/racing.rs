@@ -4,7 +4,7 @@
 use super::draw::{Draws, draw_query};
 use super::race::{draw_write, stamp};
 use super::sim::{Run, decode, encode, reason};
-use super::{World, composites, counters, schema, semantics};
+use super::{World, composites, counters, lists, schema, semantics};
 use crate::twin::query;
 use crate::twin::race::{Race, Written, written};
 use crate::twin::state::Content;
@@ -39,6 +39,8 @@ pub(crate) struct Kind {
     pub(crate) composites: bool,
     /// The first table has counters and nothing else.
     pub(crate) counters: bool,
+    /// The first table has lists whose elements are cells; nothing expires.
+    pub(crate) lists: bool,
 }
 
 impl Kind {
@@ -58,6 +60,17 @@ impl Kind {
             weak: seed % 10 == 3,
             composites: seed % 8 >= 5,
             counters: seed % 8 == 3,
+            lists: seed % 8 == 4,
+        }
+    }
+
+    /// The tables of a run.
+    pub(crate) fn schema(&self) -> Arc<Schema> {
+        match (self.composites, self.counters, self.lists) {
+            (_, true, _) => counters(),
+            (true, ..) => composites(),
+            (_, _, true) => lists(),
+            _ => schema(),
         }
     }
 
@@ -123,11 +136,7 @@ type FirstPage = (Vec<Vec<Value>>, (u64, u64));
 /// Runs a drawn history of so many visits.
 pub(crate) fn run(seed: u64, visits: usize, kind: Kind) -> Run {
     let mut draws = Draws::new(seed);
-    let schema = match (kind.composites, kind.counters) {
-        (_, true) => counters(),
-        (true, _) => composites(),
-        _ => schema(),
-    };
+    let schema = kind.schema();
     let planned: Vec<Visit> = (0..visits)
         .map(|i| draw(&mut draws, &schema, Lts(i as u64 * 2 + 1), kind))
         .collect();
@@ -216,8 +225,8 @@ fn draw(draws: &mut Draws, schema: &Schema, lts: Lts, kind: Kind) -> Visit {
         draws.pick(&levels)
     };
     let adds = visit.writes.iter().any(|part| schema.table(part.table).counts());
-    stamp.ttl =
-        (kind.expire && !adds && draws.one_in(2)).then(|| 2 + u32::try_from(draws.below(4)).expect("small"));
+    stamp.ttl = (kind.expire && !adds && !kind.lists && draws.one_in(2))
+        .then(|| 2 + u32::try_from(draws.below(4)).expect("small"));
     visit
 }
 
@@ -468,6 +477,8 @@ fn rows_of(
     semantics: &Semantics,
 ) -> Vec<(query::Row, Vec<Value>)> {
     let mut contents: BTreeMap<Part, Content> = BTreeMap::new();
+    let mut all: BTreeMap<Part, Vec<Written>> = BTreeMap::new();
+    let came: BTreeMap<Lts, u64> = db.values().flatten().map(|k| (k.write.lts, k.at)).collect();
     for (part, kept) in db.iter().filter(|(p, _)| wants(query, **p)) {
         let once: BTreeMap<(Lts, usize), &Written> =
             kept.iter().map(|k| ((k.write.lts, k.nth), &k.write)).collect();
@@ -485,8 +496,13 @@ fn rows_of(
         };
         // Two expiring values at one timestamp: the judge must not compare it, whatever is answered.
         contents.insert(*part, race.content().unwrap_or_default());
+        all.insert(*part, writes);
     }
     let mut lines = query::lines(query, schema, &contents, semantics, true);
+    let table = schema.table(query.table);
+    for (_, line) in &mut lines {
+        *line = crate::twin::lists::told(table, query, line, &all, &|lts| came[&lts]);
+    }
     let offset = if query.limit.is_some() {
         query.offset as usize
     } else {

@@ -1,7 +1,7 @@
 //! The second judge where visits race: every subset of what may be visible, each time all writes looked at anew.
 
 use super::race::{Did, Race, Written, written};
-use super::{Explanation, decode, parts_of, query};
+use super::{Explanation, decode, lists, parts_of, query};
 use crate::judge::Judge;
 use crate::judged::Judged;
 use crate::twin::state::{Content, is_in};
@@ -181,6 +181,9 @@ pub(crate) fn alone(judge: &Judge, a: &Answered) -> Alone {
         .iter_mut()
         .map(|row| row.split_off(row.len() - ttls))
         .collect();
+    let table = schema.table(query.table);
+    let raw = seen.clone();
+    lists::as_sets(table, query, &mut seen);
     let mut fits = BTreeSet::new();
     for bits in 0u32..1 << units.len() {
         let chosen: Vec<&(Unit, Part, Vec<Written>)> = (0..units.len())
@@ -195,6 +198,7 @@ pub(crate) fn alone(judge: &Judge, a: &Answered) -> Alone {
                 .map(|((lts, _), ..)| *lts),
         );
         let mut contents: BTreeMap<Part, Content> = BTreeMap::new();
+        let mut all: BTreeMap<Part, Vec<Written>> = BTreeMap::new();
         for (part, list) in &must {
             let mut writes = list.clone();
             let more = chosen.iter().filter(|(_, p, _)| p == part).flat_map(|(.., w)| w);
@@ -209,8 +213,10 @@ pub(crate) fn alone(judge: &Judge, a: &Answered) -> Alone {
                 Some(content) => drop(contents.insert(*part, content)),
                 None => return Alone::NotCompared(DOUBT),
             }
+            all.insert(*part, writes);
         }
-        let right = query::gives(&plain, &schema, &contents, &seen, &judge.semantics, true);
+        let right = query::gives(&plain, &schema, &contents, &seen, &judge.semantics, true)
+            && lists::right(judge, table, query, &raw, &all);
         if right && (ttls == 0 || live(judge, &plain, &contents, (&seen, &left), a)) {
             fits.insert(chosen.iter().map(|(u, ..)| *u).collect());
         }

@@ -128,7 +128,14 @@ struct Maker<'a> {
 
 /// The regular column whose elements a step is about: the one of the number that it names, or the first.
 fn elements_of(table: &Table, asked: &Asked) -> Option<ColumnId> {
-    let has = |id: &ColumnId| table.domain(*id).elements().is_some();
+    // From a list nothing is taken.
+    let adds = matches!(asked.act, Act::SetElement);
+    let has = |id: &ColumnId| {
+        table
+            .domain(*id)
+            .elements()
+            .is_some_and(|e| adds || !e.are_listed())
+    };
     let with: Vec<ColumnId> = table.regular.iter().map(|c| c.id).filter(has).collect();
     let named = asked.values.iter().find_map(|(column, _)| match column {
         Column::Numbered(number) => Some(*number),

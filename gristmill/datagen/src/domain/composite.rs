@@ -6,6 +6,9 @@
 //!  set, map      the same trie, but a continuation takes only elements (keys) behind the last
 //! ```
 //!
+//! A list that is not frozen is numbered as the set of what is in it: how often and in which order that stands there is the
+//! affair of the server's clock, see [`Elements::settled`].
+//!
 //! What is not frozen has no empty value: a database keeps it as nothing at all, which is NULL. Its elements are told apart by
 //! *slots*: an element of a set, a key of a map, a field. See [`Elements`].
 
@@ -19,6 +22,8 @@ const TABLE: u64 = 256;
 const CELLS: u64 = 64;
 /// Elements that a set can have, keys that a map can have.
 const SLOTS: u64 = 6;
+/// Elements that a list which is not frozen can have, each any number of times.
+const LISTED: u64 = 10;
 /// The longest list.
 const LIST_MAX: u32 = 5;
 /// Descriptors are below 2^63.
@@ -30,6 +35,8 @@ const TEXT_MAX: u32 = 100;
 #[derive(Clone, Debug)]
 pub(super) struct CompositeBase {
     composite: &'static Composite,
+    /// As what it is numbered.
+    kind: Kind,
     parts: Vec<Part>,
     /// 0, or 1 where the least combination is no value.
     first: u64,
@@ -83,13 +90,18 @@ impl Part {
 
 impl CompositeBase {
     pub(super) fn new(composite: &'static Composite, limits: &Limits) -> Result<CompositeBase, DomainError> {
-        let fixed = match composite.kind {
+        let kind = match composite.kind {
+            Kind::List if composite.has_cells() => Kind::Set,
+            kind => kind,
+        };
+        let fixed = match kind {
             Kind::Vector(count) => u32::from(count),
             Kind::Tuple | Kind::Udt => composite.parts.len() as u32,
             Kind::List | Kind::Set | Kind::Map => 1,
         };
-        let most = |i: usize| match composite.kind {
+        let most = |i: usize| match kind {
             Kind::List => TABLE,
+            Kind::Set if composite.kind == Kind::List => LISTED,
             Kind::Set => SLOTS,
             Kind::Map if i == 0 => SLOTS,
             Kind::Map | Kind::Udt => CELLS.min((1 << (BITS / fixed)) - 1),
@@ -100,6 +112,7 @@ impl CompositeBase {
             parts.map(|(i, ty)| Part::new(*ty, limits, most(i))).collect();
         let mut made = CompositeBase {
             composite,
+            kind,
             parts: parts?,
             first: u64::from(!composite.frozen),
             size: 0,
@@ -110,7 +123,7 @@ impl CompositeBase {
 
     fn combinations(&self) -> u64 {
         let fields = |base: u64| self.parts.iter().map(move |part| part.len() + base);
-        match self.composite.kind {
+        match self.kind {
             Kind::List => self.lists(LIST_MAX),
             Kind::Set | Kind::Map => self.maps(0),
             Kind::Tuple | Kind::Udt => fields(1).product(),
@@ -142,7 +155,7 @@ impl CompositeBase {
     pub(super) fn inflate(&self, d: u64) -> Value {
         let mut rank = d + self.first;
         let mut out = Vec::new();
-        match self.composite.kind {
+        match self.kind {
             Kind::List => {
                 let mut left = LIST_MAX;
                 while rank > 0 {
@@ -183,7 +196,7 @@ impl CompositeBase {
         let Value::Composite(values) = value else {
             return None;
         };
-        let rank = match self.composite.kind {
+        let rank = match self.kind {
             Kind::List => {
                 let mut left = LIST_MAX;
                 let mut rank = 0;
@@ -269,15 +282,47 @@ impl CompositeBase {
     }
 }
 
-/// The elements of a set, map or user-defined type that are cells of their own: each has a slot, in the order of elements, keys
-/// or fields, and in it one of a number of values (of a set: one, 0).
+/// The elements of a list, set, map or user-defined type that are cells of their own: each has a slot, in the order of elements,
+/// keys or fields, and in it one of a number of values (of a set: one, 0). An element of a list is written in front of the others
+/// or behind them, and stands for all of its kind.
 #[derive(Clone, Copy, Debug)]
 pub struct Elements<'a>(&'a CompositeBase);
 
 impl<'a> Elements<'a> {
+    /// Of a list: an element is added behind all others.
+    pub const BEHIND: u64 = 0;
+    /// Of a list: an element is added in front of all others.
+    pub const IN_FRONT: u64 = 1;
+
     pub(super) fn of(base: &'a CompositeBase) -> Option<Elements<'a>> {
-        let cells = base.composite.has_cells() && base.composite.kind != Kind::List;
-        cells.then_some(Elements(base))
+        base.composite.has_cells().then_some(Elements(base))
+    }
+
+    /// Whether they are of a list: then they are only added, behind the others ([`Elements::BEHIND`]) or in front of them.
+    #[must_use]
+    pub fn are_listed(&self) -> bool {
+        self.0.composite.kind == Kind::List
+    }
+
+    /// What is left when an element was written with a number: of a list, that it is there.
+    #[must_use]
+    pub fn kept(&self, number: u64) -> u64 {
+        if self.are_listed() { 0 } else { number }
+    }
+
+    /// A list as the set of what is in it, and the slot of each of its elements in turn; `None`: it is no list of these elements.
+    #[must_use]
+    pub fn settled(&self, list: &Value) -> Option<(Value, Vec<usize>)> {
+        let (Value::Composite(all), true) = (list, self.are_listed()) else {
+            return None;
+        };
+        let slot = |value| self.0.parts[0].number(value).map(|slot| slot as usize);
+        let slots: Vec<usize> = all.iter().map(slot).collect::<Option<_>>()?;
+        let mut each = slots.clone();
+        each.sort_unstable();
+        each.dedup();
+        let values = each.into_iter().map(|slot| self.0.parts[0].value(slot as u64));
+        Some((Value::Composite(values.collect()), slots))
     }
 
     /// How many slots there are.
@@ -294,6 +339,7 @@ impl<'a> Elements<'a> {
     pub fn values(&self, slot: usize) -> u64 {
         match self.0.composite.kind {
             Kind::Udt => self.0.parts[slot].len(),
+            Kind::List => Elements::IN_FRONT + 1,
             _ => self.0.values(),
         }
     }

@@ -514,7 +514,12 @@ fn splitting_into_slots_and_joining_are_inverses() {
             }
         }
     }
-    for ty in ["list<int32>", "frozen<set<int32>>", "tuple<int32,text>", "int32"] {
+    for ty in [
+        "frozen<list<int32>>",
+        "frozen<set<int32>>",
+        "tuple<int32,text>",
+        "int32",
+    ] {
         assert!(domain(ty.parse().unwrap()).elements().is_none(), "{ty}");
     }
 }
@@ -536,7 +541,23 @@ fn a_composite_that_is_not_sorted_or_not_of_its_parts_is_nobodys() {
     assert_eq!(of("tuple<bool,bool>", vec![Value::Null, Value::Null]), Some(0));
     assert_eq!(of("vector<int32,2>", vec![Value::Int(0)]), None);
     assert_eq!(of("map<bool,bool>", vec![Value::Bool(true)]), None);
-    assert_eq!(of("list<bool>", vec![Value::Bool(true); 6]), None);
+    assert_eq!(of("frozen<list<bool>>", vec![Value::Bool(true); 6]), None);
+    assert_eq!(of("frozen<list<bool>>", vec![Value::Bool(true); 2]), Some(48));
+    assert_eq!(of("list<bool>", vec![Value::Bool(true); 2]), None);
+    assert_eq!(of("list<bool>", vec![Value::Bool(true)]), Some(2));
+}
+
+#[test]
+fn a_list_is_settled_as_the_set_of_what_is_in_it() {
+    let lists = domain("list<bool>".parse().unwrap());
+    let elements = lists.elements().unwrap();
+    let of = |all: &[bool]| Value::Composite(all.iter().map(|b| Value::Bool(*b)).collect());
+    let (set, slots) = elements.settled(&of(&[true, false, true])).unwrap();
+    assert_eq!((set, slots), (of(&[false, true]), vec![1, 0, 1]));
+    assert_eq!(elements.settled(&Value::Null), None);
+    let foreign = Value::Composite(Box::new([Value::Int(3)]));
+    assert_eq!(elements.settled(&foreign), None);
+    assert!(elements.are_listed() && (0..2).all(|n| elements.kept(n) == 0));
 }
 
 #[test]

@@ -111,6 +111,13 @@ pub(super) fn options(table: &Definition) -> Result<(), SchemaError> {
             remedy: "leave it out: a counter lives for ever",
         });
     }
+    if table.has_lists() && table.time_to_live().is_some() {
+        return Err(SchemaError::TableOption {
+            table: table.name.clone(),
+            what: "default_time_to_live beside a list that is not frozen".to_owned(),
+            remedy: "leave it out, or freeze the list: which of its elements have expired is not modelled",
+        });
+    }
     match table.options.iter().find_map(|option| option_refusal(option)) {
         None => Ok(()),
         Some((what, remedy)) => Err(SchemaError::TableOption {

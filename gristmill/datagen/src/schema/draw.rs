@@ -430,7 +430,7 @@ impl Drawing<'_> {
             parts[below(draw, parts.len() as u64) as usize]
         };
         let (a, b, c) = (part(0), part(1), part(2));
-        let name = match below(self.number(What::CompositeKind, table, id), 11) {
+        let name = match below(self.number(What::CompositeKind, table, id), 12) {
             0 | 1 => format!("set<{a}>"),
             2 | 3 => format!("map<{a},{b}>"),
             4 => format!("udt<a:{a},b:{b}>"),
@@ -439,6 +439,7 @@ impl Drawing<'_> {
             7 => format!("frozen<map<{a},{b}>>"),
             8 => format!("frozen<list<{a}>>"),
             9 => format!("frozen<udt<a:{a},b:{b}>>"),
+            10 => format!("list<{a}>"),
             _ => format!("tuple<{a},{b},{c}>"),
         };
         let ty: Type = name.parse().expect("scalars with an order make composites");

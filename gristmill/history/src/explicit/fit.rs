@@ -178,6 +178,13 @@ impl Fit<'_> {
             ));
             return;
         }
+        if self.table.has_lists() && visit.stamp.as_ref().is_some_and(|stamp| stamp.ttl.is_some()) {
+            (self.say)(
+                "`ttl` of a table with a list that is not frozen: which of its elements have expired is not modelled, so \
+                 leave it out"
+                    .to_owned(),
+            );
+        }
         match op {
             Op::Insert {
                 row, cells, strict, ..
@@ -284,6 +291,10 @@ impl Fit<'_> {
             let slot = usize::from(*slot);
             if slot >= slots.slots() {
                 (self.say)(format!("element {slot}: c{} has {}, from 0", id.0, slots.slots()));
+            } else if value.is_none() && slots.are_listed() {
+                (self.say)(format!(
+                    "{slot}=null: nothing is taken from a list: add the element behind ({slot}=0) or in front ({slot}=1)"
+                ));
             } else if let Some(value) = value.filter(|v| *v >= slots.values(slot)) {
                 (self.say)(format!(
                     "{slot}={value}: the element has {} values, from 0",

@@ -6,6 +6,7 @@ mod counters;
 mod declared;
 mod elements;
 mod life;
+mod lists;
 mod meaning;
 mod types;
 
@@ -66,7 +67,7 @@ fn cassandra_means_what_the_judge_takes_it_to_mean() {
     if !installed() {
         return;
     }
-    let checks: [(&str, Check); 24] = [
+    let checks: [(&str, Check); 25] = [
         (
             "tables like those of a keyspace",
             declared::tables_like_those_of_a_keyspace_are_made_and_it_is_left_alone,
@@ -95,6 +96,7 @@ fn cassandra_means_what_the_judge_takes_it_to_mean() {
             "elements",
             elements::elements_stand_for_themselves_whatever_the_order,
         ),
+        ("lists", lists::lists_stand_in_the_order_of_the_clock),
         ("counters", counters::counters_are_the_sums_of_what_was_added),
         (
             "counters at once",

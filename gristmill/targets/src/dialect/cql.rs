@@ -70,8 +70,6 @@ fn column_type(ty: Type) -> Option<String> {
         Type::Duration => "duration",
         Type::TimeUuid => "timeuuid",
         Type::Counter => "counter",
-        // Appending to it has no meaning that does not depend on the server's clock, nor has a tie of two of them.
-        Type::Composite(composite) if composite.kind == Kind::List && !composite.frozen => return None,
         Type::Composite(composite) => return composed(composite, &|udt| Some(udt.to_string())),
     };
     Some(name.to_owned())

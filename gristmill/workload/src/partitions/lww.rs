@@ -272,7 +272,8 @@ pub(super) fn ending(
     let mut life = dice(drawn::TTL);
     let adds = |step: &Step| matches!(step, Step::Write(Op::Add { .. }));
     let counts = steps.first().is_some_and(adds);
-    let mortal = ops > 0 && !counts && condition.is_none();
+    let lists = written.is_some_and(|view| view.lists);
+    let mortal = ops > 0 && !counts && !lists && condition.is_none();
     let ttl = if mortal && life.in_16(lww.ttl_in_16) {
         life.pick(&lww.ttls).copied()
     } else {
@@ -328,7 +329,9 @@ pub(super) fn elements(lww: &Lww, (seed, n): (u64, u64), steps: &mut [Step], vie
             u64::try_from(number).expect("few values")
         };
         let elements = chosen.into_iter().map(|slot| {
-            let value = (!dice.in_16(6)).then(|| value(&mut dice, slot));
+            // From a list nothing is taken.
+            let removes = dice.in_16(6) && !slots.are_listed();
+            let value = (!removes).then(|| value(&mut dice, slot));
             (u16::try_from(slot).expect("few slots"), value)
         });
         let (elements, column) = (elements.collect(), column.id);

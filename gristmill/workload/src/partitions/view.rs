@@ -39,6 +39,8 @@ pub(super) struct View {
     pub(super) time_to_live: Option<u32>,
     /// Some regular or shared column has elements that are cells of their own.
     pub(super) elements: bool,
+    /// Some of them are lists, in which nothing expires.
+    pub(super) lists: bool,
     pub(super) keys: Vec<ColumnId>,
     pub(super) clustering: Vec<(ColumnId, Order)>,
     pub(super) regular: Vec<Column>,
@@ -176,6 +178,7 @@ impl View {
             row_columns: [keys.clone(), sorted.clone(), ids(&regular)].concat(),
             shared_columns: [keys.clone(), ids(&shared)].concat(),
             joined_columns: [keys.clone(), sorted.clone(), ids(&regular), ids(&shared)].concat(),
+            lists: table.has_lists(),
             elements: regular
                 .iter()
                 .chain(&shared)

@@ -7,10 +7,10 @@
 use crate::judge::planted::parse;
 use crate::judged::{Judged, Options};
 use crate::testkit::racing::Kind;
-use crate::testkit::{World, composites, counters, schema, sim};
-use crate::twin::query;
+use crate::testkit::{World, composites, schema, sim};
 use crate::twin::race::{Race, written};
 use crate::twin::state::Content;
+use crate::twin::{lists, query};
 use crate::{Judge, words};
 use datagen::schema::ColumnId;
 use datagen::value::Value;
@@ -33,6 +33,7 @@ pub(super) const PLAIN: Kind = Kind {
     weak: false,
     composites: false,
     counters: false,
+    lists: false,
 };
 
 pub(super) fn world(text: &str) -> Arc<World> {
@@ -42,11 +43,7 @@ pub(super) fn world(text: &str) -> Arc<World> {
 fn world_of(text: &str, kind: Kind) -> Arc<World> {
     let lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
     Arc::new(World {
-        schema: match (kind.composites, kind.counters) {
-            (_, true) => counters(),
-            (true, _) => composites(),
-            _ => schema(),
-        },
+        schema: kind.schema(),
         visits: lines.map(parse).collect(),
     })
 }
@@ -57,12 +54,20 @@ pub(super) fn answer_of(world: &World, kind: Kind, visible: impl Fn(&Visit) -> b
     let Some(Step::Read(query)) = asker.steps.last() else {
         panic!("a read is asked")
     };
-    let contents = contents(world, kind, visible)
+    let contents = contents(world, kind, &visible)
         .into_iter()
         .filter(|(part, _)| part.table == query.table)
         .collect();
     let lines = query::lines(query, &world.schema, &contents, &kind.semantics(), true);
-    sim::encode(lines.into_iter().map(|(_, line)| line))
+    let table = world.schema.table(query.table);
+    let mut all: BTreeMap<Part, Vec<_>> = BTreeMap::new();
+    for (visit, _) in world.visits.iter().filter(|(v, _)| visible(v)) {
+        for part in &visit.writes {
+            all.entry(*part).or_default().extend(written(visit, *part));
+        }
+    }
+    let told = |line: &Vec<Value>| lists::told(table, query, line, &all, &|lts| lts.0);
+    sim::encode(lines.iter().map(|(_, line)| told(line)))
 }
 
 /// The partitions when these visits are visible.

@@ -33,7 +33,7 @@ fn composites_are_drawn_where_they_are_offered() {
             "seed {seed}"
         );
     }
-    assert_eq!(kinds.len(), 8, "{kinds:?}");
+    assert_eq!(kinds.len(), 9, "{kinds:?}");
 }
 
 #[test]

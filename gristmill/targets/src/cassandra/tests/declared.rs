@@ -40,7 +40,6 @@ pub(super) fn tables_like_those_of_a_keyspace_are_made_and_it_is_left_alone(worl
         given.left_out,
         [
             "table counted: counters",
-            "column orders.words list<text>",
             "index by_tag on orders (values(tags))",
             "table short: gc_grace_seconds = 60",
         ]

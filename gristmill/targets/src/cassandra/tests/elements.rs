@@ -12,7 +12,7 @@ use datagen::value::{Order, Type};
 use history::{Answer, Rows, Visit};
 use std::sync::Arc;
 
-const FIRST: u16 = 10;
+pub(super) const FIRST: u16 = 10;
 /// Two slots each; the greater of two values of a slot has the greater bytes.
 const WITH_ELEMENTS: [&str; 3] = ["set<bool>", "map<bool,bool>", "udt<a:bool,b:bool>"];
 const FROZEN: [&str; 7] = [
@@ -25,7 +25,7 @@ const FROZEN: [&str; 7] = [
     "map<int8,frozen<list<tuple<inet,duration>>>>",
 ];
 
-fn of(target: &dyn Target, types: &[&str], partitions: u32) -> Schema {
+pub(super) fn of(target: &dyn Target, types: &[&str], partitions: u32) -> Schema {
     let regular = (FIRST..).zip(types).map(|(id, ty)| {
         let ty: Type = ty.parse().unwrap();
         column(target, id, &format!("v{id}"), ty)
@@ -137,13 +137,13 @@ impl Case {
     }
 }
 
-fn write(stage: &mut Stage, text: &str) {
+pub(super) fn write(stage: &mut Stage, text: &str) {
     let visit: Visit = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
     let answer = play(stage, &visit);
     assert!(matches!(answer, Answer::Affected(_)), "{text}: {answer}");
 }
 
-fn read(stage: &mut Stage, p: usize, id: ColumnId) -> Rows {
+pub(super) fn read(stage: &mut Stage, p: usize, id: ColumnId) -> Rows {
     let visit: Visit = format!("9: read t0/{p} select c1,c{} | auto at 0 one", id.0)
         .parse()
         .unwrap();

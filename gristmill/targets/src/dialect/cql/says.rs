@@ -233,8 +233,9 @@ fn grouping(table: &Table, by: &[ColumnId]) -> Says {
 pub(crate) const LEFT_OUT: &[&str] = &[
     "−0 (equal to 0 in SQL, below it in CQL)",
     "microseconds of timestamps (Cassandra keeps milliseconds)",
-    "lists that are not frozen (the server's clock orders their elements)",
-    "writetime of columns whose elements are cells of their own (sets, maps and user-defined types that are not frozen)",
+    "c[i] = v, DELETE c[i] and c = c - [v] of lists that are not frozen (the server reads before it writes: what they meet is open)",
+    "times to live beside lists that are not frozen",
+    "writetime of columns whose elements are cells of their own (lists, sets, maps and user-defined types that are not frozen)",
     "deletions of counters (what a deleted one shows when it is added to again is open), their timestamps and times to live",
     "sums of floating-point numbers and averages of anything but whole numbers (they are not exact)",
     "reads that CQL has no words for (OR, IS NULL, <>, joins, OFFSET, orders other than the clustering key's)",

@@ -167,7 +167,7 @@ const WITH_ELEMENTS: &str = "[[table]]
     partition = [\"p int32\"]
     clustering = [\"c int32\"]
     regular = [\"s set<bool>\", \"m map<bool,inet>\", \"u udt<a:bool,B:bool>\", \"t tuple<int8,duration>\",
-               \"v vector<float32,2>\", \"l frozen<list<frozen<udt<a:bool,B:bool>>>>\"]
+               \"v vector<float32,2>\", \"l frozen<list<frozen<udt<a:bool,B:bool>>>>\", \"a list<bool>\"]
     shared = [\"z map<bool,frozen<udt<a:bool,B:bool>>>\"]";
 
 #[test]
@@ -183,7 +183,7 @@ fn elements_have_their_own_words() {
     for part in [
         r#"CREATE TYPE gm1_u0 ("a" boolean, "B" boolean)"#,
         r#""s" set<boolean>, "m" map<boolean, inet>, "u" gm1_u0, "t" tuple<tinyint, duration>, "v" vector<float, 2>"#,
-        r#""l" frozen<list<frozen<gm1_u0>>>, "z" map<boolean, frozen<gm1_u0>> STATIC"#,
+        r#""l" frozen<list<frozen<gm1_u0>>>, "a" list<boolean>, "z" map<boolean, frozen<gm1_u0>> STATIC"#,
     ] {
         assert!(made.contains(part), "{part} is not in {made}");
     }
@@ -217,6 +217,10 @@ fn elements_have_their_own_words() {
             r#"DELETE "m"[true] FROM gm1_t0"#,
         ),
         (
+            "13: elements t0/0/1 c8 0=1,1=0 | auto at 5 one",
+            r#"SET "a" = [false] + "a", "a" = "a" + [true] WHERE"#,
+        ),
+        (
             "8: elements t0/0/1 c4 0=1,1=null | auto at 5 one",
             r#"SET "u"."a" = true, "u"."B" = null WHERE"#,
         ),
@@ -225,7 +229,7 @@ fn elements_have_their_own_words() {
             r#"DELETE "u"."a", "u"."B" FROM gm1_t0"#,
         ),
         (
-            "10: elements t0/0 c8 1=3 | auto at 5 one",
+            "10: elements t0/0 c9 1=3 | auto at 5 one",
             r#"SET "z"[true] = {"a": "#,
         ),
         (
@@ -233,7 +237,7 @@ fn elements_have_their_own_words() {
             r#"DELETE "s", "u" FROM gm1_t0"#,
         ),
         (
-            "12: read t0/0 select c1,c2,c5,c8 stamps | auto at 5 one",
+            "12: read t0/0 select c1,c2,c5,c9 stamps | auto at 5 one",
             r#"SELECT "c", "s", "t", "z", writetime("t") FROM"#,
         ),
     ] {

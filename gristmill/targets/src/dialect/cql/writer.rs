@@ -352,7 +352,8 @@ impl Writer<'_> {
         self.number(Slot::Value(col.ty), less.unwrap_or(n));
     }
 
-    /// `UPDATE t SET c = c + {1}, c = c - {2}` or `SET c[1] = 2` or `SET c."f" = 3`, or a DELETE of what is only removed.
+    /// `UPDATE t SET c = c + {1}, c = c - {2}` or `SET c[1] = 2` or `SET c."f" = 3`, or a DELETE of what is only removed; of a list
+    /// `SET c = [1] + c, c = c + [2]`.
     fn elements(
         &mut self,
         table: &TableLayout,
@@ -392,6 +393,9 @@ impl Writer<'_> {
             }
             return;
         }
+        if slots.are_listed() {
+            return self.listed(col, &slots, list);
+        }
         let set = Type::set_of(composite.parts[0]);
         for (sign, adds) in [(" + ", true), (" - ", false)] {
             let mut values = Vec::new();
@@ -410,6 +414,34 @@ impl Writer<'_> {
             self.push(sign);
             let ty = if adds { col.ty } else { set };
             self.typed(ty, &Value::Composite(values.into()));
+        }
+    }
+
+    /// `c = [1] + c, c = c + [2]`
+    fn listed(&mut self, col: &Col, slots: &Elements<'_>, list: &[(u16, Option<u64>)]) {
+        let mut first = true;
+        for in_front in [true, false] {
+            let there = |number: &Option<u64>| (*number == Some(Elements::IN_FRONT)) == in_front;
+            let chosen = list.iter().filter(|(_, number)| there(number));
+            let values: Vec<Value> = chosen
+                .filter_map(|(slot, _)| slots.key(usize::from(*slot)))
+                .collect();
+            if values.is_empty() {
+                continue;
+            }
+            let values = Value::Composite(values.into());
+            self.comma(&mut first);
+            self.push(&col.name);
+            self.push(" = ");
+            if in_front {
+                self.typed(col.ty, &values);
+                self.push(" + ");
+                self.push(&col.name);
+            } else {
+                self.push(&col.name);
+                self.push(" + ");
+                self.typed(col.ty, &values);
+            }
         }
     }
 

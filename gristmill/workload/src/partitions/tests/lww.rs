@@ -231,6 +231,34 @@ fn elements_are_written_where_a_table_has_them() {
 }
 
 #[test]
+fn elements_of_lists_are_added_at_either_end_and_never_expire() {
+    let text = "[[table]]\nname = \"t\"\npartition = [\"p int32\"]\nclustering = [\"c int32\"]\npartitions = 8\n\
+                regular = [\"n int32\", \"l list<int32>\"]";
+    let limits = |_| Some(datagen::domain::Limits::default());
+    let schema = Arc::new(datagen::schema::toml::read(text, 3, &limits).unwrap());
+    let mut config = Config::default().lww();
+    config.lww.as_mut().unwrap().ttl_in_16 = 16;
+    let p = Partitions::new(config, 5, Arc::clone(&schema)).unwrap();
+    let (mut behind, mut in_front) = (0, 0);
+    for visit in visits(&p, 1..2000) {
+        let writes = ops(&visit).next().is_some();
+        assert!(!writes || visit.stamp.unwrap().ttl.is_none(), "{visit}");
+        for op in ops(&visit) {
+            if let Op::Elements { elements, .. } = op {
+                for (_, number) in elements {
+                    *(if number.unwrap() == 0 {
+                        &mut behind
+                    } else {
+                        &mut in_front
+                    }) += 1;
+                }
+            }
+        }
+    }
+    assert!(behind > 50 && in_front > 50, "{behind} {in_front}");
+}
+
+#[test]
 fn a_time_to_live_of_a_table_is_mostly_left_to_it() {
     let text = "CREATE TABLE t (p int, c int, n int, s int static, PRIMARY KEY (p, c)) WITH default_time_to_live = 600;";
     let limits = |_| Some(datagen::domain::Limits::default());
