@@ -187,12 +187,12 @@ impl Inner {
 
     fn not_begun(&self, not: NotBegun) -> Unusable {
         match not {
-            NotBegun::NoLibrary(what) => self.usage(what, library::REMEDY),
-            NotBegun::NoDatabase(what) if what.contains("not a valid DuckDB database file") => self.usage(
+            NotBegun::Library(what) => self.usage(what, library::REMEDY),
+            NotBegun::Database(what) if what.contains("not a valid DuckDB database file") => self.usage(
                 what,
                 "give the path of a DuckDB database, or of a file that does not exist yet",
             ),
-            NotBegun::NoDatabase(what) => {
+            NotBegun::Database(what) => {
                 let remedy = if what.contains("lock") {
                     "end the other program that holds the database"
                 } else {
@@ -200,7 +200,7 @@ impl Inner {
                 };
                 Unusable::server(self.url.clone(), what, remedy)
             }
-            NotBegun::NoProcess(what) => Unusable::server(
+            NotBegun::Process(what) => Unusable::server(
                 self.url.clone(),
                 what,
                 "see what it has written to standard error",

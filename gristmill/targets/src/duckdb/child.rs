@@ -9,7 +9,7 @@ use super::lines::{Ask, Hello, Reply, State, Welcome, What};
 use crate::process;
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child as Process, ChildStdin, Command, Stdio};
 use std::sync::Arc;
@@ -24,12 +24,12 @@ const FAREWELL: Duration = Duration::from_secs(10);
 /// Why there is no process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NotBegun {
-    NoLibrary(String),
-    NoDatabase(String),
-    NoProcess(String),
+    Library(String),
+    Database(String),
+    Process(String),
 }
 
-type Waiting = Arc<Mutex<Option<HashMap<u64, Sender<Reply>>>>>;
+type Waiting = Arc<Mutex<Option<BTreeMap<u64, Sender<Reply>>>>>;
 
 pub(super) struct Child {
     process: Mutex<Process>,
@@ -45,13 +45,13 @@ pub(super) struct Child {
 impl Child {
     /// Starts the program, and has it open the database.
     pub(super) fn begin(mut program: Command, hello: &Hello, life: u64) -> Result<Self, NotBegun> {
-        let broken = |e: std::io::Error| NotBegun::NoProcess(e.to_string());
+        let broken = |e: std::io::Error| NotBegun::Process(e.to_string());
         program.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = process::spawn(program, Signal::SIGKILL).map_err(broken)?;
         let pid = child.id();
         let out = child.stdout.take().expect("it was asked to be piped");
         let mut to = child.stdin.take().expect("it was asked to be piped");
-        let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::new())));
+        let waiting: Waiting = Arc::new(Mutex::new(Some(BTreeMap::new())));
         let (greet, greeted) = channel();
         let listeners = Arc::clone(&waiting);
         std::thread::Builder::new()
@@ -77,17 +77,17 @@ impl Child {
                 version,
                 life: format!("process {pid}, life {life}"),
             }),
-            Some(Welcome::NoLibrary(what)) => {
+            Some(Welcome::Library(what)) => {
                 end(child);
-                Err(NotBegun::NoLibrary(what))
+                Err(NotBegun::Library(what))
             }
-            Some(Welcome::NoDatabase(what)) => {
+            Some(Welcome::Database(what)) => {
                 end(child);
-                Err(NotBegun::NoDatabase(what))
+                Err(NotBegun::Database(what))
             }
             None => {
                 end(child);
-                Err(NotBegun::NoProcess(
+                Err(NotBegun::Process(
                     "the process of the engine ended before it had opened the database".to_owned(),
                 ))
             }

@@ -10,7 +10,7 @@
 use super::library::{Connection, Database, Outcome};
 use super::lines::{Ask, Hello, Reply, State, Welcome, What};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -37,15 +37,15 @@ pub(super) fn serve(input: impl BufRead, output: impl Write + Send + 'static) ->
         Ok(database) => database,
         Err((library, what)) => {
             let welcome = if library {
-                Welcome::NoLibrary(what)
+                Welcome::Library(what)
             } else {
-                Welcome::NoDatabase(what)
+                Welcome::Database(what)
             };
             return say(&output, &welcome);
         }
     };
     say(&output, &Welcome::Version(database.version().to_owned()))?;
-    let mut workers: HashMap<u64, Worker> = HashMap::new();
+    let mut workers: BTreeMap<u64, Worker> = BTreeMap::new();
     while let Some(line) = next()? {
         let ask: Ask = serde_json::from_str(&line).map_err(|e| format!("{e}: {line}"))?;
         if let (What::Interrupt, Some(worker)) = (&ask.what, workers.get(&ask.session)) {

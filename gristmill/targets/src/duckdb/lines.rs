@@ -21,9 +21,9 @@ pub(super) enum Welcome {
     /// The library's version.
     Version(String),
     /// The library cannot be used.
-    NoLibrary(String),
+    Library(String),
     /// The database cannot be opened.
-    NoDatabase(String),
+    Database(String),
 }
 
 /// Every other line to it.

@@ -26,25 +26,37 @@ fn shows(history: &str, list: &[bool], expected: Expect) {
 #[test]
 fn what_is_added_in_front_stands_before_what_is_added_behind() {
     shows(ADDED, &[true, false], expect!["explained"]);
-    shows(ADDED, &[false, true], expect![[r#"
+    shows(
+        ADDED,
+        &[false, true],
+        expect![[r#"
         wrong cell
         visit 9 (read-partition): column k of row (-128, '\''') of partition (-2147483645) of t0 is [false, true] and must be a list with true before false
         visit 3 wrote what must be there; no visit ever wrote what is seen
-        proof: 1 3"#]]);
+        proof: 1 3"#]],
+    );
 }
 
 #[test]
 fn an_element_that_stands_there_twice_was_added_twice() {
-    shows(ADDED, &[true, true, false], expect![[r#"
+    shows(
+        ADDED,
+        &[true, true, false],
+        expect![[r#"
         wrong cell
         visit 9 (read-partition): column k of row (-128, '\''') of partition (-2147483645) of t0 is [true, true, false] and must be a list with true 1 times
         visit 3 wrote what must be there; no visit ever wrote what is seen
-        proof: 3"#]]);
-    shows(ADDED, &[false], expect![[r#"
+        proof: 3"#]],
+    );
+    shows(
+        ADDED,
+        &[false],
+        expect![[r#"
         wrong cell
         visit 9 (read-partition): column k of row (-128, '\''') of partition (-2147483645) of t0 is [false] and must be [false, true]
         visit 3 overwrote what is seen
-        proof: 1 3"#]]);
+        proof: 1 3"#]],
+    );
 }
 
 /// Two of one kind, one of which nobody knows.
@@ -58,16 +70,24 @@ const TWICE: &str = "1: elements t0/1/2 c5 0=0 | auto at 100 one ## s1 1..2 comm
 fn an_element_that_was_added_twice_stands_there_twice_and_perhaps_once_more() {
     shows(TWICE, &[false, false, true], expect!["explained"]);
     shows(TWICE, &[false, false, true, false], expect!["explained"]);
-    shows(TWICE, &[false, true], expect![[r#"
+    shows(
+        TWICE,
+        &[false, true],
+        expect![[r#"
         wrong cell
         visit 9 (read-partition): column k of row (-128, '\''') of partition (-2147483645) of t0 is [false, true] and must be a list with false 2 to 3 times
         visit 4 wrote what must be there; no visit ever wrote what is seen
-        proof: 1 3 4"#]]);
-    shows(TWICE, &[false, false, false, false, true], expect![[r#"
+        proof: 1 3 4"#]],
+    );
+    shows(
+        TWICE,
+        &[false, false, false, false, true],
+        expect![[r#"
         wrong cell
         visit 9 (read-partition): column k of row (-128, '\''') of partition (-2147483645) of t0 is [false, false, false, false, true] and must be a list with false 2 to 3 times
         visit 4 wrote what must be there; no visit ever wrote what is seen
-        proof: 1 3 4"#]]);
+        proof: 1 3 4"#]],
+    );
 }
 
 /// Of two that were added at once nobody knows which came first.
@@ -81,9 +101,13 @@ fn what_was_acknowledged_before_another_was_sent_stands_before_it() {
         )
     };
     shows(&history("3..6"), &[true, false], expect!["explained"]);
-    shows(&history("5..6"), &[true, false], expect![[r#"
+    shows(
+        &history("5..6"),
+        &[true, false],
+        expect![[r#"
         wrong cell
         visit 9 (read-partition): column k of row (-128, '\''') of partition (-2147483645) of t0 is [true, false] and must be a list with false before true
         visit 3 wrote what must be there; no visit ever wrote what is seen
-        proof: 1 3"#]]);
+        proof: 1 3"#]],
+    );
 }
