@@ -25,7 +25,7 @@ mod swarm;
 mod tests;
 mod values;
 
-pub use defects::{DEFECTS, Defect, REFUSED_AND_DONE, avoided};
+pub use defects::{DEFECTS, Defect, REFUSED_AND_DONE, avoided, shuns};
 pub use kinds::{KINDS, Kind, Place};
 pub use profile::{PROFILES, Profile};
 pub use script::{SCRIPTED, Step};
@@ -255,7 +255,7 @@ impl Generator {
     pub fn new(plan: Plan, speech: &'static Speech, session: u16) -> Self {
         let kinds: Vec<_> = actions(plan.complexity, speech, &plan.without)
             .into_iter()
-            .filter(|k| plan.weight(k) > 0)
+            .filter(|k| plan.weight(k) > 0 && !shuns(speech, &plan.meet, k.name))
             .collect();
         let deck = deck(plan.complexity.shares(), &kinds);
         let mut lists = match plan.lists {

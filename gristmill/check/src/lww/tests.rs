@@ -2,6 +2,7 @@
 
 mod clustered;
 mod counters;
+mod elements;
 mod histories;
 mod lists;
 mod merging;

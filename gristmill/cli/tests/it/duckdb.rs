@@ -46,6 +46,24 @@ fn a_lie_about_duckdb_is_found() {
     assert!(said.out.contains("Catalog: Table with name"), "{}", said.out);
 }
 
+#[test]
+fn a_truthful_duckdb_is_clean_and_says_what_it_keeps_away_from() {
+    let Some(library) = library() else { return };
+    let desk = Desk::new();
+    let said = run(&desk, &library, &["--visits", "1500", "--swarm", "off"]);
+    assert_eq!(said.code, Some(0), "{}{}", said.err, said.out);
+    let folder = said
+        .out
+        .split("folder")
+        .nth(1)
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap();
+    let verdict = std::fs::read_to_string(desk.path().join(folder).join("verdict.json")).unwrap();
+    assert!(verdict.contains("duckdb-write-to-deleted"), "{verdict}");
+}
+
 /// The processes whose parent is this one.
 fn children(parent: i32) -> Vec<i32> {
     let all = std::fs::read_dir("/proc").unwrap().flatten();

@@ -162,7 +162,7 @@ fn what_a_corruptor_says_of_racing_writes_shrinks_too() {
 fn an_increment_that_is_added_twice_shrinks_to_few() {
     shrinks(
         "reference:",
-        "discipline=lww sessions=8 visits=1500 lie:added_twice=1/10",
+        "discipline=lww sessions=2 visits=1500 lie:added_twice=1/10",
         6,
     );
 }

@@ -65,6 +65,24 @@ impl DuckSession {
         }
     }
 
+    /// An interrupt may come when the work is already done: a COMMIT, or a write outside of a transaction, that is said to be
+    /// interrupted may be in force (seen in 1.5.6). Nobody knows, and the session is not gone on with.
+    fn or_unknown(&mut self, sql: &str, answer: Answer) -> Answer {
+        let reads = ["SELECT", "WITH", "EXPLAIN"]
+            .iter()
+            .any(|word| sql.starts_with(word));
+        match answer.said {
+            Said::Refused { code, text, .. }
+                if code == INTERRUPTED && answer.state == TxState::Idle && !reads =>
+            {
+                self.broken = true;
+                let said = Said::Unknown { code, text };
+                Answer { said, ..answer }
+            }
+            said => Answer { said, ..answer },
+        }
+    }
+
     /// A question of ours: texts; NULL is "".
     pub(super) fn texts(&mut self, sql: &str, deadline: Duration) -> Result<Vec<Vec<String>>, String> {
         let reply = self.ask(sql, deadline)?;
@@ -75,6 +93,9 @@ impl DuckSession {
         Ok(reply.rows.into_iter().map(row).collect())
     }
 }
+
+/// The kind of error of a statement that was interrupted.
+const INTERRUPTED: &str = "INTERRUPT";
 
 /// What hints begin with, behind the words of an error.
 const HINTS: [&str; 5] = [
@@ -138,7 +159,7 @@ impl SqlSession for DuckSession {
             self.ask(sql, deadline)
         };
         match asked {
-            Ok(reply) => said(reply, keep),
+            Ok(reply) => self.or_unknown(sql, said(reply, keep)),
             Err(text) => {
                 self.broken = true;
                 let said = Said::Unknown {

@@ -96,6 +96,38 @@ fn many_sessions_share_a_database_and_each_is_told_where_its_transaction_stands(
     .assert_eq(&told(&target, script));
 }
 
+/// `duckdb-write-to-deleted`: when this fails, DuckDB has mended it, and runs need not keep away from it.
+#[test]
+fn the_defect_that_runs_keep_away_from_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(target) = target(folder.path()) else {
+        return;
+    };
+    let script = "
+        a CREATE TABLE t (k BIGINT PRIMARY KEY, v BIGINT)
+        a INSERT INTO t VALUES (15, 0)
+        a BEGIN
+        a SELECT k, v FROM t
+        b DELETE FROM t WHERE k = 15
+        a UPDATE t SET v = 1 WHERE k = 15
+        a SELECT k, v FROM t
+        a COMMIT
+        a SELECT k, v FROM t
+    ";
+    expect_test::expect![[r#"
+        a CREATE TABLE t (k BIGINT PRIMARY KEY, v BIGINT) -> idle 0
+        a INSERT INTO t VALUES (15, 0) -> idle 1
+        a BEGIN -> open 0
+        a SELECT k, v FROM t -> open [[Some("15"), Some("0")]]
+        b DELETE FROM t WHERE k = 15 -> idle 1
+        a UPDATE t SET v = 1 WHERE k = 15 -> open 1
+        a SELECT k, v FROM t -> open [[Some("15"), Some("1")]]
+        a COMMIT -> idle 0
+        a SELECT k, v FROM t -> idle []
+    "#]]
+    .assert_eq(&told(&target, script));
+}
+
 #[test]
 fn a_process_that_is_killed_is_another_life_and_what_was_acknowledged_is_there() {
     let folder = tempfile::tempdir().unwrap();

@@ -136,7 +136,7 @@ fn a_file_that_cannot_be_used_is_named_with_the_remedy() {
     check(
         "sqlight:x".into(),
         &expect![
-            "cannot use `sqlight:x`: unknown scheme `sqlight` / known are sqlite:, postgres://USER@HOST:PORT/DATABASE, mysql://USER@HOST:PORT/DATABASE, cassandra://USER@HOST:PORT/KEYSPACE, exec:COMMAND, reference:"
+            "cannot use `sqlight:x`: unknown scheme `sqlight` / known are sqlite:, postgres://USER@HOST:PORT/DATABASE, mysql://USER@HOST:PORT/DATABASE, cassandra://USER@HOST:PORT/KEYSPACE, duckdb:, exec:COMMAND, reference:"
         ],
     );
 }

@@ -1,7 +1,7 @@
 //! Defects of targets that were found and confirmed: a run keeps away from what leads to them, or allows for it, so that it goes
 //! on to the next one, unless it is told to meet them.
 
-use super::speech::{MARIADB, SQLITE, Speech};
+use super::speech::{DUCKDB, MARIADB, SQLITE, Speech};
 use history::parallel::{SessionView, TxState};
 
 /// A defect that was confirmed outside Gristmill.
@@ -27,6 +27,14 @@ const REFUSED_ALTER: Defect = Defect {
 /// possible.
 pub const REFUSED_AND_DONE: &str = "mariadb-refused-alter";
 
+/// A transaction writes to a row that another one has deleted since its snapshot; the write and the COMMIT are acknowledged, and the
+/// row is gone.
+const WRITE_TO_DELETED: Defect = Defect {
+    name: "duckdb-write-to-deleted",
+    of: DUCKDB.of,
+    words: "a write to a row that was deleted since the snapshot is acknowledged and lost",
+};
+
 /// All of them, by target and name.
 pub const DEFECTS: &[Defect] = &[
     REFUSED_ALTER,
@@ -35,6 +43,7 @@ pub const DEFECTS: &[Defect] = &[
         of: MARIADB.of,
         words: "an ALTER TABLE that is refused for a deadlock (1213) or a lock (1205) may be done: either is allowed",
     },
+    WRITE_TO_DELETED,
 ];
 
 /// Those of a target that a run keeps away from or allows for.
@@ -51,4 +60,9 @@ pub(super) fn must_roll_back(speech: &Speech, met: &[String], session: &SessionV
     session.tx == TxState::Open
         && session.refused_schema
         && avoided(speech, met).any(|d| d.name == REFUSED_ALTER.name)
+}
+
+/// Whether an action is left out, to keep away from a defect.
+pub fn shuns(speech: &Speech, met: &[String], action: &str) -> bool {
+    action == "ledger-delete" && avoided(speech, met).any(|d| d.name == WRITE_TO_DELETED.name)
 }

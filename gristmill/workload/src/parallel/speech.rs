@@ -67,6 +67,8 @@ pub enum Feature {
     Returning,
     /// What oracles lean on has been tried: equal texts are the same text, sets know ALL where they say so.
     Oracles,
+    /// A plan says which index it reads, so that an oracle can prove that one answered it.
+    IndexInPlan,
     /// UNLOGGED tables.
     Unlogged,
     /// ALTER TABLE of storage parameters, statistics, replica identity.
@@ -211,6 +213,7 @@ pub const POSTGRES: Speech = Speech {
         Feature::Discard,
         Feature::Returning,
         Feature::Oracles,
+        Feature::IndexInPlan,
         Feature::Unlogged,
         Feature::Storage,
         Feature::Functions,
@@ -382,6 +385,7 @@ pub const SQLITE: Speech = Speech {
     features: &[
         Feature::Returning,
         Feature::Oracles,
+        Feature::IndexInPlan,
         Feature::FullJoin,
         Feature::Reindex,
         Feature::Settings,

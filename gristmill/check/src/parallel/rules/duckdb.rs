@@ -86,6 +86,9 @@ const ROWS: &[Row] = rows! {
         => Data, CanRaise(D::ForeignKey), Footprint, Tried;
     "Constraint" "Violates foreign key constraint because key {} is still referenced by a foreign key in a different table{}"
         => Data, CanRaise(D::ForeignKey), Footprint, Tried;
+    // TRUNCATE, of which the values say nothing.
+    "Constraint" "Violates foreign key constraint because key {} is still referenced by a foreign key in a different table{}"
+        => Dependency, Dependents, Footprint, Tried;
     "Out of Range" "Overflow {}" => Data, CanRaise(D::NumericRange), Footprint, Tried;
     "Out of Range" "Date out of range{}" => Data, CanRaise(D::DatetimeRange), Footprint, Tried;
     "Conversion" "Could not convert string {} to INT{}" => Data, CanRaise(D::InvalidText), Footprint, Tried;

@@ -737,7 +737,7 @@ const LIST: &[Kind] = &[
         "oracle-index",
         Oracle,
         4,
-        &[Has::Oracles],
+        &[Has::Oracles, Has::IndexInPlan],
         oracle::index,
         "an index has what its table has",
     ),
