@@ -463,8 +463,23 @@ fn address(n: u8) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(127, 0, 0, n))
 }
 
-/// Asks for a full repair and waits for its end; of one replica there is nothing to repair.
+/// A full repair, to its end; of one replica there is nothing to repair. A node that has just come back takes clients before the
+/// others hold it to be alive, and is waited for.
 fn repair(agent: SocketAddr, keyspace: &str) -> Result<String, String> {
+    let mut left = PAUSES_MAX;
+    loop {
+        match repair_once(agent, keyspace) {
+            Err(why) if why.contains("not alive") && left > 0 => {
+                left -= 1;
+                process::pause(PAUSE);
+            }
+            ended => return ended,
+        }
+    }
+}
+
+/// Asks for a full repair and waits for its end.
+fn repair_once(agent: SocketAddr, keyspace: &str) -> Result<String, String> {
     let options =
         r#"{"parallelism":"sequential","primaryRange":"false","incremental":"false","jobThreads":"1"}"#;
     let command = jolokia::operate(
