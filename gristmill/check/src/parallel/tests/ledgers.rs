@@ -151,3 +151,19 @@ fn the_sum_of_a_bank_stays() {
     broken(&format!("{head}4 s2 < rows 2=1999"));
     broken(&format!("{head}4 s2 < rows 1=2000"));
 }
+
+#[test]
+fn an_older_snapshot_may_show_what_was_deleted_beside_what_it_put_in_its_place() {
+    let head = |level: &str| {
+        format!(
+            "{HEAD}3 s1 > into l 0 5\n4 s1 < count 1\n5 s1 > begin{level}\n6 s1 < ok\n7 s1 > watch l\n8 s1 < rows 0=5\n"
+        )
+    };
+    let deleted = "9 s2 > take l 0\n10 s2 < count 1\n";
+    let own = "11 s1 > into l 0 6\n12 s1 < count 1\n13 s1 > watch l\n14 s1 < rows 0=5,0=6";
+    explained(&format!("{}{deleted}{own}", head(" rr")));
+    broken(&format!("{}{deleted}{own}", head("")));
+    // Who put nothing there sees one of them.
+    let nothing = "13 s1 > watch l\n14 s1 < rows 0=5,0=6";
+    broken(&format!("{}{deleted}{nothing}", head(" rr")));
+}
