@@ -115,7 +115,7 @@ const ACTIONS: [(&str, &str); 26] = [
     ("delete-cells", "UPDATE that sets columns of a row to NULL"),
     (
         "elements",
-        "UPDATE or DELETE of single elements of a set or map, or fields of a user-defined type (Cassandra)",
+        "UPDATE or DELETE of single elements of a set or map, or fields of a user-defined type; a list added to at either end (Cassandra)",
     ),
     ("add", "UPDATE that adds to counters (Cassandra)"),
     ("delete-slice", "DELETE of rows from or up to a key"),
