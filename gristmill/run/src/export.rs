@@ -241,15 +241,33 @@ impl Making<'_> {
         })
     }
 
-    fn csv(&mut self) -> Result<(), RunError> {
-        let bulk = self.bulk()?;
+    /// The files that the shell loads, each with its header.
+    fn sheets(&mut self, bulk: &Bulk) -> Result<(Vec<Sheet>, Vec<Sink>), RunError> {
         let sheets = bulk.sheets();
-        let mut sinks = Vec::new();
+        let mut sinks = Vec::with_capacity(sheets.len());
         for sheet in &sheets {
             let mut sink = self.file(&sheet.file)?;
             sink.put(&bulk.header(sheet))?;
             sinks.push(sink);
         }
+        Ok((sheets, sinks))
+    }
+
+    /// They are whole: what loads them, for the shell.
+    fn loaded(&mut self, bulk: &Bulk, sheets: &[Sheet], sinks: Vec<Sink>) -> Result<(), RunError> {
+        for sink in sinks {
+            sink.end()?;
+        }
+        let (script, load) = bulk.script(sheets);
+        self.made.load = load;
+        let mut sink = self.file("load.sql")?;
+        sink.put(&script)?;
+        sink.end()
+    }
+
+    fn csv(&mut self) -> Result<(), RunError> {
+        let bulk = self.bulk()?;
+        let (sheets, mut sinks) = self.sheets(&bulk)?;
         let mut line = String::new();
         self.each(&mut |part, state| {
             for (sheet, sink) in sheets
@@ -271,14 +289,7 @@ impl Making<'_> {
             }
             Ok(())
         })?;
-        for sink in sinks {
-            sink.end()?;
-        }
-        let (script, load) = bulk.script(&sheets);
-        self.made.load = load;
-        let mut sink = self.file("load.sql")?;
-        sink.put(&script)?;
-        sink.end()
+        self.loaded(&bulk, &sheets, sinks)
     }
 
     fn inserts(&mut self) -> Result<(), RunError> {
@@ -336,13 +347,7 @@ impl Making<'_> {
     /// share as writes with their timestamps.
     fn copied(&mut self) -> Result<(), RunError> {
         let bulk = self.bulk()?;
-        let sheets = bulk.sheets();
-        let mut sinks = Vec::new();
-        for sheet in &sheets {
-            let mut sink = self.file(&sheet.file)?;
-            sink.put(&bulk.header(sheet))?;
-            sinks.push(sink);
-        }
+        let (sheets, mut sinks) = self.sheets(&bulk)?;
         let mut apart = self.file("data.sql")?;
         let (mut lines, mut rows_apart) = (0_u64, 0_u64);
         self.each_remains(&mut |making, remains| {
@@ -373,15 +378,8 @@ impl Making<'_> {
             }
             Ok(())
         })?;
-        for sink in sinks {
-            sink.end()?;
-        }
         apart.end()?;
-        let (script, load) = bulk.script(&sheets);
-        self.made.load = load;
-        let mut sink = self.file("load.sql")?;
-        sink.put(&script)?;
-        sink.end()?;
+        self.loaded(&bulk, &sheets, sinks)?;
         let lost = format!(
             "{lines} rows lose their timestamps: writetime() will say when they were loaded; the other {rows_apart} are writes with \
              theirs in data.sql (elements, what expires, cells that rows share, texts with line breaks)"
@@ -393,13 +391,7 @@ impl Making<'_> {
     /// Rows as lines with the timestamps of their cells: what is left, deletions left out, as [`Making::stamped`] writes it.
     fn dated(&mut self) -> Result<(), RunError> {
         let bulk = self.bulk()?;
-        let sheets = bulk.sheets();
-        let mut sinks = Vec::new();
-        for sheet in &sheets {
-            let mut sink = self.file(&sheet.file)?;
-            sink.put(&bulk.header(sheet))?;
-            sinks.push(sink);
-        }
+        let (sheets, mut sinks) = self.sheets(&bulk)?;
         let mut line = String::new();
         self.each_remains(&mut |_, remains| {
             for row in remains.chunk_by(|a, b| a.op.row() == b.op.row()) {
@@ -416,14 +408,7 @@ impl Making<'_> {
             }
             Ok(())
         })?;
-        for sink in sinks {
-            sink.end()?;
-        }
-        let (script, load) = bulk.script(&sheets);
-        self.made.load = load;
-        let mut sink = self.file("load.sql")?;
-        sink.put(&script)?;
-        sink.end()
+        self.loaded(&bulk, &sheets, sinks)
     }
 
     /// What is left of every partition, one after another.

@@ -291,7 +291,7 @@ fn source(floor: &Floor, me: SessionId, record: Option<&Arc<Recorded>>) -> Box<d
 }
 
 fn generator(floor: &Floor, me: SessionId) -> Generator {
-    let mut plan = floor.parallel.draws(floor.plan.seed.0, &floor.plan.prefix);
+    let mut plan = floor.parallel.draws(&floor.plan);
     // A statement by itself has the plan's level; above, one that waited behind a rewrite sees an empty table (P33).
     if !floor.tongue.rules.one_writer && floor.plan.level != history::Level::ReadCommitted {
         plan.weights.insert("oracle-foreign".to_owned(), 0);

@@ -139,6 +139,34 @@ impl Rows {
     }
 }
 
+/// What the tests of the targets' texts say and hear.
+#[cfg(test)]
+pub(crate) mod talk {
+    use super::SqlSession;
+    use history::parallel::{Answer, Said, TxState};
+    use std::time::Duration;
+
+    pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+    pub(crate) fn ask(session: &mut Box<dyn SqlSession>, sql: &str) -> Answer {
+        session.send(sql, None, true, DEADLINE)
+    }
+
+    pub(crate) fn done(session: &mut Box<dyn SqlSession>, sql: &str) -> Answer {
+        let answer = ask(session, sql);
+        assert!(matches!(answer.said, Said::Done { .. }), "{sql}: {answer:?}");
+        answer
+    }
+
+    /// Its code, and where the transaction stands.
+    pub(crate) fn refused(answer: &Answer) -> (&str, TxState) {
+        match &answer.said {
+            Said::Refused { code, .. } => (code, answer.state),
+            other => panic!("{other:?} is no refusal"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

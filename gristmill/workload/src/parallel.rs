@@ -182,6 +182,8 @@ pub struct Plan {
     pub without: BTreeSet<Feature>,
     /// Known defects that it does not keep away from, by name.
     pub meet: Vec<String>,
+    /// The server may die in mid-run: nobody asks for commits that it may lose then.
+    pub durable: bool,
 }
 
 impl Plan {
@@ -198,6 +200,7 @@ impl Plan {
             naughty: false,
             without: BTreeSet::new(),
             meet: Vec::new(),
+            durable: false,
         }
     }
 

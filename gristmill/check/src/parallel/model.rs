@@ -74,8 +74,8 @@ pub struct Model {
     settled: usize,
     /// What a catalogue showed that is nobody's, said once.
     pub(super) strangers: std::collections::BTreeSet<history::parallel::SeenObject>,
-    /// Whether a known defect is reckoned with.
-    trusting: bool,
+    /// Whether a known defect of the target is reckoned with.
+    reckoning: bool,
 }
 
 impl Model {
@@ -97,13 +97,13 @@ impl Model {
             told: 0,
             settled: 0,
             strangers: std::collections::BTreeSet::new(),
-            trusting: true,
+            reckoning: true,
         }
     }
 
     /// What is refused is taken as not done, even where a known defect of the target says otherwise.
     pub fn takes_at_its_word(&mut self) {
-        self.trusting = false;
+        self.reckoning = false;
     }
 
     /// The isolation level of transactions that say none; READ COMMITTED unless this is called.
@@ -456,12 +456,8 @@ impl Model {
     ) -> Judged {
         let session = flight.op.at.session;
         if let Some(group) = flight.group {
-            let known = self.trusting
-                && self
-                    .rules
-                    .done_though_refused
-                    .iter()
-                    .any(|c| said.0.starts_with(c));
+            let codes = self.rules.done_though_refused;
+            let known = self.reckoning && flight.op.alters() && codes.iter().any(|c| said.0.starts_with(c));
             if flight.op.leftover || known {
                 let g = self.groups.get_mut(group);
                 g.fate = Fate::Unknown;

@@ -371,6 +371,18 @@ impl Op {
         });
     }
 
+    /// Whether it changes an object that is there, and neither makes nor drops one.
+    pub fn alters(&self) -> bool {
+        let alter = |e: &Effect| {
+            matches!(
+                e,
+                Effect::Set(..) | Effect::Edit(..) | Effect::Rename { .. } | Effect::RemovePart { .. }
+            )
+        };
+        let other = |e: &Effect| matches!(e, Effect::Create(..) | Effect::Remove { .. });
+        self.effects.iter().any(alter) && !self.effects.iter().any(other)
+    }
+
     /// Whether it changes the schema or rights when it takes effect.
     pub fn changes_schema(&self) -> bool {
         self.effects.iter().any(|e| {

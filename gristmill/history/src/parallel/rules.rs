@@ -57,8 +57,8 @@ pub struct Rules {
     pub restricts: bool,
     /// Whether a foreign key is held against the table that it leads to when it is made.
     pub checks_references: bool,
-    /// Codes (as far as they are given) with which a change of a table may be refused and be done all the same: a known defect,
-    /// under which it is open which.
+    /// What codes begin with under which an ALTER may be refused and be done all the same: a known defect, under which it is open
+    /// which.
     pub done_though_refused: &'static [&'static str],
     /// Whether a session may speak of the schema as it last saw it: EXPLAIN of what is gone, ALTER of what is new.
     pub remembers_schema: bool,

@@ -112,7 +112,7 @@ pub fn scenarios() -> impl Iterator<Item = (&'static str, &'static str, &'static
         (
             "rename",
             "nothing is done to the server; names are changed far more often than else",
-            "any target, with --complexity ddl",
+            "any target but DuckDB, with --complexity ddl",
         ),
     ]
     .into_iter()
@@ -169,7 +169,10 @@ impl Scenario {
 
     /// Those that a target can be put through today.
     fn possible(of: &Description) -> Vec<Scenario> {
-        let mut all = vec![Scenario::Regression, Scenario::Rename];
+        let mut all = vec![Scenario::Regression];
+        if complexities(of).iter().any(|c| changes_schema(*c)) {
+            all.push(Scenario::Rename);
+        }
         if of.can_cancel {
             all.push(Scenario::Cancel);
         }
@@ -192,7 +195,7 @@ impl Parallel {
 
     /// Whether tables and columns come and go.
     pub(crate) fn changes_schema(&self) -> bool {
-        matches!(self.complexity, Complexity::Ddl | Complexity::DdlOnly)
+        changes_schema(self.complexity)
     }
 
     /// Between two comparisons of the catalogue.
@@ -201,15 +204,17 @@ impl Parallel {
     }
 
     /// What ops are drawn by.
-    pub(crate) fn draws(&self, seed: u64, prefix: &str) -> workload::parallel::Plan {
+    pub(crate) fn draws(&self, of: &Plan) -> workload::parallel::Plan {
+        let others_restart = of.outside.iter().any(|told| told == "restart");
         workload::parallel::Plan {
+            durable: self.scenario == Scenario::Kill || others_restart,
             ceilings: self.ceilings.clone(),
             weights: self.weights.clone(),
             lists: self.lists,
             naughty: self.naughty,
             without: self.features(),
             meet: self.meet.clone(),
-            ..workload::parallel::Plan::new(seed, &format!("{prefix}_"), self.complexity)
+            ..workload::parallel::Plan::new(of.seed.0, &format!("{}_", of.prefix), self.complexity)
         }
     }
 
@@ -252,9 +257,10 @@ impl Parallel {
         self.meet.iter().any(|name| name == defect)
     }
 
-    /// The known defects that the run keeps away from, in words.
+    /// The known defects that the run keeps away from or allows for, in words.
     pub(crate) fn kept_away(&self, speech: &'static Speech) -> Option<String> {
         let all: Vec<String> = workload::parallel::avoided(speech, &self.meet)
+            .filter(|defect| !defect.of_ddl || self.changes_schema())
             .map(|defect| format!("{} (--meet {0}: {})", defect.name, defect.words))
             .collect();
         (!all.is_empty()).then(|| all.join("; "))
@@ -267,6 +273,18 @@ impl Parallel {
         out.extend(self.without.iter().map(|(what, why)| format!("{what} ({why})")));
         out
     }
+}
+
+/// Whether tables and columns come and go.
+fn changes_schema(complexity: Complexity) -> bool {
+    matches!(complexity, Complexity::Ddl | Complexity::DdlOnly)
+}
+
+/// Those that a target can be put through: in DuckDB a snapshot shows the schema as it was, which the judge does not know.
+fn complexities(of: &Description) -> Vec<Complexity> {
+    let all = COMPLEXITIES.iter().map(|(_, complexity)| *complexity);
+    all.filter(|c| of.scheme != "duckdb" || !changes_schema(*c))
+        .collect()
 }
 
 /// The name of a complexity.
@@ -332,32 +350,34 @@ impl Settings {
             usize::try_from(at).expect("below a length")
         };
         let renames = self.scenario == Some(Asked(Some(Scenario::Rename)));
+        let can = complexities(&describe);
         let complexity = match self.complexity {
-            None if renames => Complexity::Ddl,
+            None if renames && can.contains(&Complexity::Ddl) => Complexity::Ddl,
             None => Complexity::Dml,
             Some(Asked(Some(complexity))) => complexity,
-            Some(Asked(None)) => COMPLEXITIES[random(drawn::COMPLEXITY, COMPLEXITIES.len())].1,
+            Some(Asked(None)) => can[random(drawn::COMPLEXITY, can.len())],
         };
-        let ddl = matches!(complexity, Complexity::Ddl | Complexity::DdlOnly);
-        if ddl && describe.scheme == "duckdb" {
+        if !can.contains(&complexity) {
+            let names: Vec<&str> = can.iter().map(|c| complexity_name(*c)).collect();
             let what = format!(
-                "{} can be put through read and dml: its changes of the schema are seen by snapshots, which the judge does not know yet",
-                describe.url
+                "{} can be put through {}: its changes of the schema are seen by snapshots, which the judge does not know yet",
+                describe.url,
+                names.join(" and ")
             );
             mistake("complexity", what);
         }
+        let ddl = changes_schema(complexity);
         let possible = Scenario::possible(&describe);
         let scenario = match self.scenario {
             None => Scenario::Regression,
             Some(Asked(Some(scenario))) => scenario,
             Some(Asked(None)) => {
-                let ddl = matches!(complexity, Complexity::Ddl | Complexity::DdlOnly);
                 let fits = possible.iter().filter(|s| ddl || **s != Scenario::Rename);
                 let fits: Vec<Scenario> = fits.copied().collect();
                 fits[random(drawn::SCENARIO, fits.len())]
             }
         };
-        if scenario == Scenario::Rename && !matches!(complexity, Complexity::Ddl | Complexity::DdlOnly) {
+        if scenario == Scenario::Rename && possible.contains(&scenario) && !ddl {
             let what = format!(
                 "`rename` changes names, which complexity {} never does: give --complexity ddl",
                 complexity_name(complexity)
@@ -584,6 +604,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_drawn_is_what_the_target_can_do() {
+        let drawn: BTreeSet<&str> = (0..40)
+            .map(|seed| {
+                let seed = format!("{seed:x}");
+                let keys = [
+                    ("seed", seed.as_str()),
+                    ("target", "duckdb:"),
+                    ("complexity", "random"),
+                    ("scenario", "random"),
+                ];
+                complexity_name(plan(&keys).unwrap().parallel.unwrap().complexity)
+            })
+            .collect();
+        assert_eq!(drawn, BTreeSet::from(["dml", "read"]));
+    }
+
+    #[test]
     fn weights_that_were_asked_for_stand_over_the_swarm_and_the_profile() {
         let of = |keys: &[(&str, &str)]| plan(keys).unwrap().parallel.unwrap();
         let calm = of(&[("swarm", "off")]);
@@ -617,6 +654,14 @@ mod tests {
             (
                 &[("scenario", "rename"), ("complexity", "dml")],
                 "give --complexity ddl",
+            ),
+            (
+                &[("target", "duckdb:"), ("complexity", "ddl")],
+                "through read and dml",
+            ),
+            (
+                &[("target", "duckdb:"), ("scenario", "rename")],
+                "it can do regression, cancel, kill",
             ),
             (&[("profile", "narrow")], "it has default, reference, many"),
             (&[("weights", "inser=3")], "did you mean `insert`?"),

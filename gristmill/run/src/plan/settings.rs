@@ -106,6 +106,17 @@ impl Raw<'_> {
         self.parse().filter(|n| *n >= min && *n <= max)
     }
 
+    /// Words, as a list or with commas between them. `None` where one of them is none of those that there are.
+    fn list(&self, is: impl Fn(&str) -> bool) -> Option<Vec<String>> {
+        let words: Vec<&str> = match self {
+            Raw::List(list) => list.clone(),
+            Raw::Text(text) => text.split(',').map(str::trim).collect(),
+            _ => return None,
+        };
+        let all = words.iter().all(|word| is(word));
+        all.then(|| words.into_iter().map(str::to_owned).collect())
+    }
+
     fn text(&self) -> Option<String> {
         match self {
             Raw::Text(text) if !text.is_empty() => Some((*text).to_owned()),
@@ -444,28 +455,14 @@ const KEYS: &[Key] = &[
         "a list of cancel, terminate, restart",
         "faults that others do to the server while we run (default: none)",
         outside,
-        |r| match r {
-            Raw::List(list) => Some(list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()),
-            Raw::Text(text) => Some(text.split(',').map(|s| s.trim().to_owned()).collect()),
-            _ => None,
-        }
-        .filter(|list| list
-            .iter()
-            .all(|s| matches!(s.as_str(), "cancel" | "terminate" | "restart")))
+        |r| r.list(|s| matches!(s, "cancel" | "terminate" | "restart"))
     ),
     key!(
         "meet",
         "a list of names of `gristmill list defects`",
         "parallel: known defects of the target that the run does not keep away from (default: none)",
         meet,
-        |r| match r {
-            Raw::List(list) => Some(list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()),
-            Raw::Text(text) => Some(text.split(',').map(|s| s.trim().to_owned()).collect()),
-            _ => None,
-        }
-        .filter(|list| list
-            .iter()
-            .all(|s| workload::parallel::DEFECTS.iter().any(|d| d.name == s)))
+        |r| r.list(|s| workload::parallel::DEFECTS.iter().any(|d| d.name == s))
     ),
     key!(
         "known",

@@ -13,6 +13,8 @@ pub struct Defect {
     pub of: &'static str,
     /// What goes wrong, for a person.
     pub words: &'static str,
+    /// It takes changes of the schema.
+    pub of_ddl: bool,
 }
 
 /// A connection keeps the schema of its own refused ALTER, once the transaction around it was committed and another connection
@@ -21,6 +23,7 @@ const REFUSED_ALTER: Defect = Defect {
     name: "sqlite-refused-alter",
     of: SQLITE.of,
     words: "a connection whose ALTER was refused goes on with the altered schema after COMMIT, and answers from it",
+    of_ddl: true,
 };
 
 /// An ALTER TABLE is refused for a deadlock or a lock that it waited for too long, and done all the same: the judge takes both as
@@ -33,6 +36,7 @@ const WRITE_TO_DELETED: Defect = Defect {
     name: "duckdb-write-to-deleted",
     of: DUCKDB.of,
     words: "a write to a row that was deleted since the snapshot is acknowledged and lost",
+    of_ddl: false,
 };
 
 /// All of them, by target and name.
@@ -42,6 +46,7 @@ pub const DEFECTS: &[Defect] = &[
         name: REFUSED_AND_DONE,
         of: MARIADB.of,
         words: "an ALTER TABLE that is refused for a deadlock (1213) or a lock (1205) may be done: either is allowed",
+        of_ddl: true,
     },
     WRITE_TO_DELETED,
 ];

@@ -136,6 +136,9 @@ pub(crate) struct Setting {
     pub(crate) values: &'static [&'static str],
 }
 
+/// The setting under which a server that dies may lose what it has acknowledged.
+pub(crate) const LOSES_COMMITS: (&str, &str) = ("synchronous_commit", "off");
+
 /// What one target can be asked.
 #[derive(Debug)]
 pub struct Speech {

@@ -2,11 +2,12 @@
 
 mod breadth;
 
+use super::speech::LOSES_COMMITS;
 use super::{BLOCK, Complexity, Generator, KINDS, MARIADB, POSTGRES, Plan, SQLITE, Speech, actions};
 use history::SessionId;
-use history::parallel::statement::walk;
+use history::parallel::statement::{Session, walk};
 use history::parallel::{
-    Catalog, Effect, Facet, FactValue, FrameOp, ObjectKind, Op, SessionView, Target, TxState, View,
+    Catalog, Effect, Facet, FactValue, FrameOp, ObjectKind, Op, SessionView, Statement, Target, TxState, View,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -272,4 +273,23 @@ fn a_session_rolls_back_where_committing_would_meet_a_known_defect() {
     assert_eq!(ends(&SQLITE, &[]), only);
     assert!(ends(&SQLITE, &["sqlite-refused-alter"]).contains("commit"));
     assert!(ends(&POSTGRES, &[]).contains("commit"));
+}
+
+#[test]
+fn where_the_server_may_die_no_commit_is_asked_for_that_it_may_lose() {
+    let asked = |durable: bool| {
+        let plan = Plan {
+            durable,
+            ..Plan::new(6, "gm_", Complexity::Dml)
+        };
+        let generator = Generator::new(plan, &POSTGRES, 1);
+        let view = Quiet::new(&POSTGRES, Complexity::Dml, 6).view;
+        (1..20_000).any(|n| {
+            let Statement::Session(Session::Set { name, value, .. }) = generator.draw(&view, n).ast else {
+                return false;
+            };
+            (&*name, &*value) == LOSES_COMMITS
+        })
+    };
+    assert_eq!((asked(false), asked(true)), (true, false));
 }

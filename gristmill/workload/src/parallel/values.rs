@@ -245,18 +245,21 @@ pub(crate) fn constant(draw: &mut Draw, speech: &Speech, ty: Type) -> Constant {
     }
 }
 
+/// Decimals where there is no NaN.
+const FINITE: &[&str] = &[
+    "0",
+    "-0.0001",
+    "99999999999999.9999",
+    "-99999999999999.9999",
+    "0.0001",
+    "1",
+    "10",
+];
+
 /// What stands at the edge of DuckDB's types, where it is not what stands at the edge of others'.
 fn duck(ty: Type) -> Option<&'static [&'static str]> {
     Some(match ty {
-        Type::Numeric(_) => &[
-            "0",
-            "-0.0001",
-            "99999999999999.9999",
-            "-99999999999999.9999",
-            "0.0001",
-            "1",
-            "10",
-        ],
+        Type::Numeric(_) => FINITE,
         Type::Date => &[
             "infinity",
             "-infinity",
@@ -294,15 +297,7 @@ fn maria(ty: Type) -> Option<&'static [&'static str]> {
             "-1",
             "1e15",
         ],
-        Type::Numeric(_) => &[
-            "0",
-            "-0.0001",
-            "99999999999999.9999",
-            "-99999999999999.9999",
-            "0.0001",
-            "1",
-            "10",
-        ],
+        Type::Numeric(_) => FINITE,
         Type::Date => &["0001-01-01", "9999-12-31", "1970-01-01", "2000-02-29"],
         Type::Timestamp => &[
             "0001-01-01 00:00:00",

@@ -96,6 +96,7 @@ const ROWS: &[Row] = rows! {
         => Data, CanRaise(D::NumericRange), Footprint, Tried;
     "Conversion" "Type INT32 with value {} can't be cast to the destination type INT64{}"
         => Data, CanRaise(D::DatetimeRange), Footprint, Tried;
+    "Conversion" "Can't get TIME of infinite TIMESTAMP" => Data, CanRaise(D::DatetimeRange), Footprint, Tried;
     "Conversion" "invalid date field format: {}" => Data, CanRaise(D::InvalidDatetime), Footprint, Tried;
     // C5: interrupts.
     "INTERRUPT" "Interrupted!" => Interrupt, FaultSent, Footprint, Tried;

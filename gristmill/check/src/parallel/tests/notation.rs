@@ -72,6 +72,9 @@ impl Stage {
             return self.likely(words[2], words[3], &words[4..]);
         }
         let session = SessionId(words[1][1..].parse().expect("a session is s and a number"));
+        if words[2] == "takes" {
+            return self.model.takes_at_its_word();
+        }
         if words[2] == "remembers" {
             let view = self.model.session(session).expect("it has sent something");
             assert_eq!(view.refused_schema, words[3] == "refused", "{line}");

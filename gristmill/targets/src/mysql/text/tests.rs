@@ -1,28 +1,10 @@
 use super::super::tests::{LOCAL, installed};
+use crate::Gone;
+use crate::sql::talk::{ask, done, refused};
 use crate::target::OpenOptions;
-use crate::{Gone, SqlSession};
 use history::SessionId;
-use history::parallel::{Answer, Said, SeenKind, TxState};
+use history::parallel::{Said, SeenKind, TxState};
 use std::time::Duration;
-
-const DEADLINE: Duration = Duration::from_secs(20);
-
-fn ask(session: &mut Box<dyn SqlSession>, sql: &str) -> Answer {
-    session.send(sql, None, true, DEADLINE)
-}
-
-fn done(session: &mut Box<dyn SqlSession>, sql: &str) -> Answer {
-    let answer = ask(session, sql);
-    assert!(matches!(answer.said, Said::Done { .. }), "{sql}: {answer:?}");
-    answer
-}
-
-fn refused(answer: &Answer) -> (&str, TxState) {
-    match &answer.said {
-        Said::Refused { code, .. } => (code, answer.state),
-        other => panic!("{other:?} is no refusal"),
-    }
-}
 
 #[test]
 fn text_is_answered_with_rows_codes_and_the_state_that_the_server_tells() {

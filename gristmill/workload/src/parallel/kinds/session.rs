@@ -2,7 +2,7 @@
 
 use crate::parallel::brush::Brush;
 use crate::parallel::draw::Purpose;
-use crate::parallel::speech::Feature;
+use crate::parallel::speech::{Feature, LOSES_COMMITS};
 use history::Level;
 use history::parallel::expr::Word;
 use history::parallel::statement::{Care, Session, Transaction};
@@ -76,7 +76,10 @@ pub(super) fn set(b: &mut Brush<'_>) -> Option<Statement> {
     if b.has(Feature::Levels) && b.draw.chance(Purpose::Setting, 1, 4) {
         return Some(Statement::Session(Session::Reset(Word::Borrowed(setting.name))));
     }
-    let value = b.draw.of(Purpose::Setting, setting.values);
+    let mut value = b.draw.of(Purpose::Setting, setting.values);
+    if b.plan.durable && (setting.name, value) == LOSES_COMMITS {
+        value = "on";
+    }
     Some(Statement::Session(Session::Set {
         name: Word::Borrowed(setting.name),
         value: Word::Borrowed(value),

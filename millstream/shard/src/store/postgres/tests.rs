@@ -92,17 +92,24 @@ async fn a_stale_request_pauses(
     (answer, left.iter().map(|v| v.seqno.get()).collect())
 }
 
+/// A server and an executor; `None` where there is no PostgreSQL, which is said, and a failure in CI.
+fn served() -> Option<(PostgresServer, tokio::runtime::Runtime)> {
+    let server = PostgresServer::start()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Some((server, runtime.unwrap()))
+}
+
+/// Nothing was shown, neither the claim nor the defect.
+fn left_out(mutant: Mutant) -> Result<(), String> {
+    (mutant == Mutant::None)
+        .then_some(())
+        .ok_or_else(|| "left out".to_owned())
+}
+
 pub(crate) fn a_stale_request_does_not_fork_the_log(mutant: Mutant) -> Result<(), String> {
-    let Some(server) = PostgresServer::start() else {
-        // Said, and a failure in CI; elsewhere nothing was shown, neither the claim nor the defect.
-        return (mutant == Mutant::None)
-            .then_some(())
-            .ok_or_else(|| "left out".to_owned());
+    let Some((server, runtime)) = served() else {
+        return left_out(mutant);
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
     match runtime.block_on(a_stale_request_pauses(&server, "k", mutant)) {
         (Ok(CasResult::ExpectationMismatch), left) if left == [6] => Ok(()),
         (answer, left) => Err(format!("it was told {answer:?}, and the log is {left:?}")),
@@ -112,16 +119,9 @@ pub(crate) fn a_stale_request_does_not_fork_the_log(mutant: Mutant) -> Result<()
 /// A database whose commits do not wait for the disk: ours do, on the first connection and on the one that takes its
 /// place. A trigger notes what holds where a version is inserted.
 pub(crate) fn postgres_syncs_what_it_commits(mutant: Mutant) -> Result<(), String> {
-    let Some(server) = PostgresServer::start() else {
-        // As above: said, and nothing was shown.
-        return (mutant == Mutant::None)
-            .then_some(())
-            .ok_or_else(|| "left out".to_owned());
+    let Some((server, runtime)) = served() else {
+        return left_out(mutant);
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
     let noted = runtime.block_on(levels_of_commits(&server, mutant));
     match noted.iter().all(|level| level == "on") && noted.len() >= 2 {
         true => Ok(()),
