@@ -15,7 +15,8 @@
 //! run. Visits and steps keep their numbers, by which lies and faults are drawn, until nothing else can be taken away.
 //!
 //! Invariants:
-//! * K1 a case is accepted only if it failed with the finding's own signature, and is smaller than the one before.
+//! * K1 a case is accepted only if it failed with the finding's own signature, as surely as the first case did, and is smaller
+//!   than the one before.
 //! * K2 at the end nothing can be taken out by itself: each single removal was tried on the case that is left (unless a
 //!   limit or an interrupt ended the search, which is said).
 //! * K3 every try has a folder and a target of its own, and leaves neither behind.

@@ -28,6 +28,8 @@ pub(super) struct Search<'a> {
     target: Arc<dyn Target>,
     best: Case,
     size: Sizes,
+    /// Cases that were the best before, as far as they are small: what is gone back to when luck made one the best.
+    trail: Vec<Case>,
     /// Plans that were run and did not fail.
     in_vain: BTreeSet<u64>,
     /// Runs that a case gets before it is given up.
@@ -73,6 +75,7 @@ impl<'a> Search<'a> {
             target,
             best: Case::new(base, Vec::new()),
             size: Sizes::default(),
+            trail: Vec::new(),
             in_vain: BTreeSet::new(),
             each: 1,
             tries: 0,
@@ -140,10 +143,13 @@ impl<'a> Search<'a> {
         }
         let case = case.tidy();
         let size = self.measured(&case);
-        if size >= self.size || !case.is_valid() || !self.fails(&case)? {
+        if size >= self.size || !case.is_valid() || !self.fails(&case)? || !self.fails_as_surely(&case)? {
             return Ok(false);
         }
-        self.best = case;
+        let before = std::mem::replace(&mut self.best, case);
+        if before.lines.len() <= COUNTED {
+            self.trail.push(before);
+        }
         self.size = size;
         self.show();
         Ok(true)
@@ -159,8 +165,23 @@ impl<'a> Search<'a> {
         self.cut_short.is_some()
     }
 
-    /// Runs the best case so often; the folder of the first run that fails stays at `path`.
+    /// Runs the best case so often; the folder of the first run that fails stays at `path`. A best case that never fails was
+    /// taken by luck: the one before it is the best again.
     pub(super) fn measure(&mut self, path: &Path, times: u32) -> Result<Measured, RunError> {
+        loop {
+            let measured = self.measure_best(path, times)?;
+            if measured.failed.is_some() || self.is_over() {
+                return Ok(measured);
+            }
+            let Some(before) = self.trail.pop() else {
+                return Ok(measured);
+            };
+            self.size = self.measured(&before);
+            self.best = before;
+        }
+    }
+
+    fn measure_best(&mut self, path: &Path, times: u32) -> Result<Measured, RunError> {
         remove(path)?;
         let plan = self.best.plan(&self.base);
         let mut measured = Measured {
@@ -201,6 +222,27 @@ impl<'a> Search<'a> {
         }
         self.in_vain.insert(digest);
         Ok(false)
+    }
+
+    /// Whether a case of several sessions, which has failed once, does so again as the first case did: always where that one
+    /// always did, else once more. Otherwise each smaller case would need a little more luck than the one before.
+    fn fails_as_surely(&mut self, case: &Case) -> Result<bool, RunError> {
+        if case.sizes().sessions <= 1 {
+            return Ok(true);
+        }
+        let holds = if self.each > 1 {
+            self.fails(case)?
+        } else {
+            let mut holds = true;
+            for _ in 0..SURE {
+                holds = holds && self.once(case)?;
+            }
+            holds
+        };
+        if !holds {
+            self.in_vain.insert(case.plan(&self.base).digest());
+        }
+        Ok(holds)
     }
 
     fn once(&mut self, case: &Case) -> Result<bool, RunError> {

@@ -148,7 +148,7 @@ fn a_race_that_two_lightweight_transactions_win_shrinks_to_them() {
 fn what_a_corruptor_says_of_racing_writes_shrinks_too() {
     shrinks(
         "sqlite:",
-        "discipline=lww sessions=4 visits=600 lie:wrong_cell=1/40",
+        "discipline=lww sessions=4 visits=600 pace=lock-step lie:wrong_cell=1/40",
         6,
     );
     shrinks(
