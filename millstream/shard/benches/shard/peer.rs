@@ -6,7 +6,15 @@ use rusqlite::{Connection, params};
 
 pub(crate) const INSERT: &str = "INSERT INTO consensus (shard, seq, data) VALUES (?1, ?2, ?3)";
 
-/// SQLite with the durability and the table of the consensus store.
+/// The table that anyone would make for versions of shards.
+const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS consensus (
+    shard TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (shard, seq)
+) WITHOUT ROWID";
+
+/// SQLite with the durability of the consensus store, and that table.
 pub(crate) fn sqlite(path: &Path) -> Connection {
     let connection = Connection::open(path).expect("SQLite opens");
     connection
@@ -19,9 +27,7 @@ pub(crate) fn sqlite(path: &Path) -> Connection {
     connection
         .execute_batch("PRAGMA synchronous=FULL")
         .expect("a pragma");
-    connection
-        .execute_batch(shard::store::sqlite::SCHEMA)
-        .expect("a table");
+    connection.execute_batch(SCHEMA).expect("a table");
     connection
 }
 

@@ -22,11 +22,12 @@ use bytes::Bytes;
 use nix::fcntl::{Flock, FlockArg};
 use parking_lot::Mutex;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use self::checkpoint::{Checkpoints, Limits};
 use self::queue::{Queue, Sender, queue};
+use self::versions::{Sweep, newest, number, seqno};
 use super::pool::Workers;
 use super::{CasResult, Consensus, ErrorClass, Heads, StoreError, Versioned, check_successor};
 use crate::clock::Clock;
@@ -40,20 +41,7 @@ const GROUP_BYTES_MAX: usize = 16 << 20;
 /// Connections that read.
 const READERS: usize = 2;
 
-/// The table, as everyone who looks at the file meets it.
-pub const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS consensus (
-    shard TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    data BLOB NOT NULL,
-    PRIMARY KEY (shard, seq)
-) WITHOUT ROWID";
-
-const HEAD: &str = "SELECT seq, data FROM consensus WHERE shard = ?1 ORDER BY seq DESC LIMIT 1";
-const HEAD_SEQ: &str = "SELECT seq FROM consensus WHERE shard = ?1 ORDER BY seq DESC LIMIT 1";
-const INSERT: &str = "INSERT INTO consensus (shard, seq, data) VALUES (?1, ?2, ?3)";
-const SCAN: &str = "SELECT seq, data FROM consensus WHERE shard = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
-const TRUNCATE: &str = "DELETE FROM consensus WHERE shard = ?1 AND seq < ?2";
-const HEADS: &str = "SELECT shard, max(seq) FROM consensus GROUP BY shard ORDER BY shard";
+pub use self::versions::SCHEMA;
 
 enum Request {
     Cas {
@@ -149,7 +137,7 @@ impl SqliteConsensus {
             })?;
         let lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, e)| StoreError::determinate(e))?;
         let mut writer = connect(path, mutant)?;
-        writer.execute_batch(SCHEMA).map_err(|e| failure(&e))?;
+        versions::prepare(&mut writer).map_err(|e| failure(&e))?;
         let lock = lock.unlock().map_err(|(_, e)| StoreError::determinate(e))?;
         let checkpoints = Checkpoints::start(path, &mut writer, Limits::default(), mutant)?;
         let readers = (0..READERS)
@@ -283,6 +271,7 @@ fn commit_loop(
 ) {
     let mut lock = Some(lock);
     let mut waiting: VecDeque<Request> = VecDeque::new();
+    let mut sweep = Sweep::new();
     let (mut lately, mut took_us) = (0, 0);
     loop {
         if waiting.is_empty() && !requests.take_some(&mut waiting) {
@@ -321,7 +310,7 @@ fn commit_loop(
         };
         lately = writers(&mut group.iter());
         let began = Clock::monotonic_us();
-        let answers = commit_group(&mut connection, group, mutant);
+        let answers = commit_group(&mut connection, group, &mut sweep, mutant);
         took_us = Clock::monotonic_us() - began;
         // Whoever comes from here on may be one who was just answered, and would be expected twice.
         requests.take(&mut waiting);
@@ -376,7 +365,12 @@ impl Answers {
 }
 
 /// One transaction for all of `group`. Nobody is answered yet.
-fn commit_group(connection: &mut Connection, group: Vec<Request>, mutant: Mutant) -> Answers {
+fn commit_group(
+    connection: &mut Connection,
+    group: Vec<Request>,
+    sweep: &mut Sweep,
+    mutant: Mutant,
+) -> Answers {
     let seen = (mutant == Mutant::JudgedBeforeBegin).then(|| {
         let key = |request: &Request| match request {
             Request::Cas { key, .. } | Request::Truncate { key, .. } => key.clone(),
@@ -400,6 +394,7 @@ fn commit_group(connection: &mut Connection, group: Vec<Request>, mutant: Mutant
     };
     let mut verdicts = Vec::with_capacity(group.len());
     let mut broken = None;
+    let written = group.len();
     for (index, request) in group.into_iter().enumerate() {
         verdicts.push(match request {
             Request::Cas {
@@ -421,6 +416,7 @@ fn commit_group(connection: &mut Connection, group: Vec<Request>, mutant: Mutant
                 Verdict::Cas(answer, verdict)
             }
             Request::Truncate { key, to, answer } => {
+                sweep.owe();
                 let verdict = truncate(&transaction, &key, to).unwrap_or_else(|e| {
                     let failed = failure_of(&path, &e);
                     broken = Some(failed.clone());
@@ -429,6 +425,11 @@ fn commit_group(connection: &mut Connection, group: Vec<Request>, mutant: Mutant
                 Verdict::Truncate(answer, verdict)
             }
         });
+    }
+    if broken.is_none()
+        && let Err(e) = sweep.go_on(&transaction, written)
+    {
+        broken = Some(failure_of(&path, &e));
     }
     // A statement that failed for the disk's sake has undone the others, or may have: nothing is committed.
     let outcome = match broken {
@@ -442,18 +443,13 @@ fn commit_group(connection: &mut Connection, group: Vec<Request>, mutant: Mutant
             ..failure_of(&path, &e)
         }),
     };
+    if outcome.is_err() {
+        *sweep = Sweep::new();
+    }
     Answers { verdicts, outcome }
 }
 
 type Judged<T> = rusqlite::Result<Result<T, StoreError>>;
-
-fn newest(connection: &Connection, key: &str) -> rusqlite::Result<Option<SeqNo>> {
-    let head: Option<i64> = connection
-        .prepare_cached(HEAD_SEQ)?
-        .query_row(params![key], |row| row.get(0))
-        .optional()?;
-    Ok(head.map(seqno))
-}
 
 /// Compares with the newest version, looked up here and now; `known` is for the defect that looked before.
 fn judge(
@@ -470,9 +466,7 @@ fn judge(
     if newest != expected {
         return Ok(Ok(CasResult::ExpectationMismatch));
     }
-    connection
-        .prepare_cached(INSERT)?
-        .execute(params![key, number(new.seqno), &new.data[..]])?;
+    versions::add(connection, key, expected.is_none(), number(new.seqno), &new.data)?;
     Ok(Ok(CasResult::Committed))
 }
 
@@ -484,20 +478,8 @@ fn truncate(connection: &Connection, key: &str, to: SeqNo) -> Judged<Option<usiz
         Some(head) if to > head => Ok(Err(StoreError::determinate(format!(
             "truncate to {to} is beyond the newest, {head}"
         )))),
-        Some(_) => Ok(Ok(Some(
-            connection
-                .prepare_cached(TRUNCATE)?
-                .execute(params![key, number(to)])?,
-        ))),
+        Some(_) => Ok(Ok(Some(versions::truncate(connection, key, to)?))),
     }
-}
-
-fn number(seqno: SeqNo) -> i64 {
-    i64::try_from(seqno.get()).expect("SeqNo::MAX is i64::MAX")
-}
-
-fn seqno(number: i64) -> SeqNo {
-    SeqNo::new(number.unsigned_abs()).expect("SeqNo::MAX is i64::MAX")
 }
 
 fn versioned(row: &rusqlite::Row<'_>) -> rusqlite::Result<Versioned> {
@@ -511,12 +493,7 @@ fn versioned(row: &rusqlite::Row<'_>) -> rusqlite::Result<Versioned> {
 impl Consensus for SqliteConsensus {
     async fn head(&self, key: &str) -> Result<Option<Versioned>, StoreError> {
         let key = key.to_owned();
-        self.read(move |c| {
-            c.prepare_cached(HEAD)?
-                .query_row(params![key], versioned)
-                .optional()
-        })
-        .await
+        self.read(move |c| versions::head(c, &key, versioned)).await
     }
 
     async fn compare_and_set(
@@ -540,14 +517,8 @@ impl Consensus for SqliteConsensus {
 
     async fn scan(&self, key: &str, from: SeqNo, limit: usize) -> Result<Vec<Versioned>, StoreError> {
         let key = key.to_owned();
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.read(move |c| {
-            let mut statement = c.prepare_cached(SCAN)?;
-            statement
-                .query_map(params![key, number(from), limit], versioned)?
-                .collect()
-        })
-        .await
+        self.read(move |c| versions::scan(c, &key, from, limit, versioned))
+            .await
     }
 
     async fn truncate(&self, key: &str, to: SeqNo) -> Result<Option<usize>, StoreError> {
@@ -583,9 +554,7 @@ impl Consensus for SqliteConsensus {
                     if version == cached.version {
                         return Ok(None);
                     }
-                    let mut statement = connection.prepare_cached(HEADS)?;
-                    let rows = statement.query_map([], |row| Ok((row.get(0)?, seqno(row.get(1)?))))?;
-                    Ok(Some((version, rows.collect::<rusqlite::Result<_>>()?)))
+                    Ok(Some((version, versions::heads(connection)?)))
                 };
                 if let Some((version, heads)) = look().map_err(|e| failure(&e))? {
                     cached.version = version;
@@ -599,6 +568,7 @@ impl Consensus for SqliteConsensus {
 
 mod checkpoint;
 mod queue;
+mod versions;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Barrier};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
+use super::versions::Sweep;
 use super::{Checkpoints, Limits, Request, SqliteConsensus};
 use crate::ids::SeqNo;
 use crate::mutant::Mutant;
@@ -51,15 +52,21 @@ fn a_file_that_is_no_database_is_refused_for_good() {
 fn writer_that_copies(path: &Path, limits: Limits, mutant: Mutant) -> (Connection, Checkpoints) {
     let mut writer = connect(path);
     writer.execute_batch(super::SCHEMA).unwrap();
+    writer
+        .execute("INSERT INTO shards (id, shard) VALUES (1, 'a')", [])
+        .unwrap();
     let checkpoints = Checkpoints::start(path, &mut writer, limits, mutant).unwrap();
     (writer, checkpoints)
 }
 
 /// Commits one version of 4,000 bytes, and what follows a commit.
 fn commit(writer: &Connection, checkpoints: &mut Checkpoints, seq: i64) {
-    let values = rusqlite::params!["a", seq, vec![7u8; 4000]];
+    let values = rusqlite::params![1, seq, vec![7u8; 4000]];
     writer
-        .execute("INSERT INTO consensus VALUES (?1, ?2, ?3)", values)
+        .execute(
+            "INSERT INTO versions (shard, seq, data) VALUES (?1, ?2, ?3)",
+            values,
+        )
         .unwrap();
     checkpoints.after_commit(writer);
 }
@@ -70,7 +77,7 @@ fn reader_of_now(path: &Path) -> Connection {
     reader.execute_batch("BEGIN").unwrap();
     let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
     reader
-        .query_row("SELECT count(*) FROM consensus", [], count)
+        .query_row("SELECT count(*) FROM versions", [], count)
         .unwrap();
     reader
 }
@@ -113,7 +120,7 @@ fn the_log_stays_bounded_with(rest: i32, mutant: Mutant) -> Result<(), String> {
         last = length;
     }
     let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
-    let rows = writer.query_row("SELECT count(*) FROM consensus", [], count);
+    let rows = writer.query_row("SELECT count(*) FROM versions", [], count);
     assert_eq!(rows, Ok(1200));
     // Twice as long at most, where the other thread has to come first. A commit of a few pages that begins below the limit
     // may end above it.
@@ -176,8 +183,10 @@ pub(crate) fn nothing_is_told_before_the_commit(mutant: Mutant) -> Result<(), St
     let mut connection = connect(&folder.path().join("c.sqlite"));
     let prepare = |c: &Connection| -> rusqlite::Result<()> {
         c.execute_batch(super::SCHEMA)?;
-        c.execute("INSERT INTO consensus VALUES ('a', 1, x'00')", [])?;
-        c.query_row("PRAGMA max_page_count = 4", [], |_| Ok(()))
+        c.execute_batch(
+            "INSERT INTO shards (id, shard) VALUES (1, 'a'); INSERT INTO versions VALUES (1, 1, 1, x'00')",
+        )?;
+        c.query_row("PRAGMA max_page_count = 6", [], |_| Ok(()))
     };
     prepare(&connection).map_err(|e| e.to_string())?;
     let request = |key: &str, bytes: usize| {
@@ -198,7 +207,13 @@ pub(crate) fn nothing_is_told_before_the_commit(mutant: Mutant) -> Result<(), St
     };
     let (mismatch, mut first) = request("a", 1);
     let (too_big, mut second) = request("b", 1 << 20);
-    super::commit_group(&mut connection, vec![mismatch, too_big], mutant).give();
+    super::commit_group(
+        &mut connection,
+        vec![mismatch, too_big],
+        &mut Sweep::new(),
+        mutant,
+    )
+    .give();
     match (first.try_recv(), second.try_recv()) {
         (Ok(Err(_)), Ok(Err(full))) if full.permanent => Ok(()),
         other => Err(format!("answered {other:?}")),
@@ -217,14 +232,17 @@ fn a_stale_request_waits_to_begin(mutant: Mutant) -> (Result<CasResult, StoreErr
     let path = folder.path().join("c.sqlite");
     let mut ours = connect(&path);
     ours.execute_batch(super::SCHEMA).unwrap();
-    ours.execute_batch("INSERT INTO consensus VALUES ('k', 1, x'01'), ('k', 2, x'02'), ('k', 3, x'03')")
-        .unwrap();
+    ours.execute_batch(
+        "INSERT INTO shards (id, shard) VALUES (1, 'k');
+         INSERT INTO versions (shard, seq, data) VALUES (1, 1, x'01'), (1, 2, x'02'), (1, 3, x'03')",
+    )
+    .unwrap();
     let theirs = connect(&path);
     theirs
         .execute_batch(
             "BEGIN IMMEDIATE;
-             INSERT INTO consensus VALUES ('k', 4, x'04'), ('k', 5, x'05'), ('k', 6, x'06');
-             DELETE FROM consensus WHERE shard = 'k' AND seq < 6",
+             INSERT INTO versions (shard, seq, data) VALUES (1, 4, x'04'), (1, 5, x'05'), (1, 6, x'06');
+             DELETE FROM versions WHERE shard = 1 AND seq < 6",
         )
         .unwrap();
     let _alone = ALONE.lock();
@@ -245,9 +263,9 @@ fn a_stale_request_waits_to_begin(mutant: Mutant) -> (Result<CasResult, StoreErr
         },
         answer,
     };
-    super::commit_group(&mut ours, vec![request], mutant).give();
+    super::commit_group(&mut ours, vec![request], &mut Sweep::new(), mutant).give();
     assert!(PAUSED.lock().is_none(), "our BEGIN did not wait for theirs");
-    let mut all = ours.prepare("SELECT seq FROM consensus ORDER BY seq").unwrap();
+    let mut all = ours.prepare("SELECT seq FROM versions ORDER BY seq").unwrap();
     let left = all.query_map([], |row| row.get(0)).unwrap();
     (receiver.try_recv().unwrap(), left.map(Result::unwrap).collect())
 }
