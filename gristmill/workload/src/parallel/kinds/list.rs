@@ -7,7 +7,7 @@ use super::{
     schema, session, table, view, write,
 };
 use crate::parallel::speech::Feature as Has;
-use history::parallel::Family::{Ddl, Dml, Fetch, Lifecycle, Read, Session, Write};
+use history::parallel::Family::{Ddl, Dml, Fetch, Lifecycle, Oracle, Read, Session, Write};
 
 /// Every action, by family.
 pub static KINDS: &[Kind] = &{
