@@ -614,6 +614,14 @@ const LIST: &[Kind] = &[
         "the value of a setting",
     ),
     kind(
+        "discard",
+        Session,
+        2,
+        &[Has::Discard],
+        session::discard,
+        "plans, places in sequences or temporary tables of the session forgotten",
+    ),
+    kind(
         "analyze",
         Lifecycle,
         6,
