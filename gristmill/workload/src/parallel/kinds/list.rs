@@ -1,24 +1,27 @@
 //! The list of actions.
 
+mod oracle;
+
 use super::{
-    Kind, Place, column, constraint, cursor, dml, index, kind, ledger, oracle, placed, privileges, read,
-    routine, schema, session, table, view, write,
+    Kind, Place, column, constraint, cursor, dml, index, kind, ledger, placed, privileges, read, routine,
+    schema, session, table, view, write,
 };
 use crate::parallel::speech::Feature as Has;
 use history::parallel::Family::{Ddl, Dml, Fetch, Lifecycle, Oracle, Read, Session, Write};
 
 /// Every action, by family.
 pub static KINDS: &[Kind] = &{
-    const FIRST: usize = LIST.len();
-    let mut all = [LIST[0]; FIRST + privileges::LIST.len()];
-    let mut at = 0;
-    while at < all.len() {
-        all[at] = if at < FIRST {
-            LIST[at]
-        } else {
-            privileges::LIST[at - FIRST]
-        };
-        at += 1;
+    const PARTS: &[&[Kind]] = &[LIST, oracle::LIST, privileges::LIST];
+    let mut all = [LIST[0]; LIST.len() + oracle::LIST.len() + privileges::LIST.len()];
+    let (mut part, mut at) = (0, 0);
+    while part < PARTS.len() {
+        let mut i = 0;
+        while i < PARTS[part].len() {
+            all[at] = PARTS[part][i];
+            at += 1;
+            i += 1;
+        }
+        part += 1;
     }
     all
 };
@@ -611,6 +614,14 @@ const LIST: &[Kind] = &[
         "the value of a setting",
     ),
     kind(
+        "discard",
+        Session,
+        2,
+        &[Has::Discard],
+        session::discard,
+        "plans, places in sequences or temporary tables of the session forgotten",
+    ),
+    kind(
         "analyze",
         Lifecycle,
         6,
@@ -636,153 +647,5 @@ const LIST: &[Kind] = &[
         &[Has::Reindex],
         session::reindex,
         "indexes built anew",
-    ),
-    kind(
-        "oracle-where",
-        Oracle,
-        4,
-        &[Has::Oracles],
-        oracle::where_,
-        "a table's rows are those where a predicate is true, false or NULL (TLP)",
-    ),
-    kind(
-        "oracle-norec",
-        Oracle,
-        4,
-        &[Has::Oracles],
-        oracle::norec,
-        "a predicate keeps as many rows as it is true for, row by row (NoREC)",
-    ),
-    kind(
-        "oracle-rows",
-        Oracle,
-        3,
-        &[Has::Oracles],
-        oracle::rows,
-        "TLP of the rows themselves, as sets",
-    ),
-    kind(
-        "oracle-distinct",
-        Oracle,
-        2,
-        &[Has::Oracles],
-        oracle::distinct,
-        "TLP of distinct values",
-    ),
-    kind(
-        "oracle-aggregate",
-        Oracle,
-        2,
-        &[Has::Oracles],
-        oracle::aggregate,
-        "TLP of min, max and count",
-    ),
-    kind(
-        "oracle-having",
-        Oracle,
-        2,
-        &[Has::Oracles],
-        oracle::having,
-        "TLP of groups by a condition on the group",
-    ),
-    kind(
-        "oracle-group",
-        Oracle,
-        2,
-        &[Has::Oracles],
-        oracle::group,
-        "groups are the distinct values and hold every row once",
-    ),
-    kind(
-        "oracle-join",
-        Oracle,
-        2,
-        &[Has::Oracles],
-        oracle::join,
-        "TLP of a join's rows",
-    ),
-    kind(
-        "oracle-outer-join",
-        Oracle,
-        2,
-        &[Has::Oracles],
-        oracle::outer_join,
-        "a left join is the inner one and the rows without a partner",
-    ),
-    kind(
-        "oracle-cross",
-        Oracle,
-        1,
-        &[Has::Oracles],
-        oracle::cross,
-        "a cross join has as many rows as the product",
-    ),
-    kind(
-        "oracle-sets",
-        Oracle,
-        2,
-        &[Has::Oracles],
-        oracle::sets,
-        "UNION ALL adds up, INTERSECT and EXCEPT part the distinct rows",
-    ),
-    kind(
-        "oracle-limit",
-        Oracle,
-        2,
-        &[Has::Oracles],
-        oracle::limit,
-        "the first rows are among the first and some more",
-    ),
-    kind(
-        "oracle-index",
-        Oracle,
-        4,
-        &[Has::Oracles, Has::IndexInPlan],
-        oracle::index,
-        "an index has what its table has",
-    ),
-    placed(
-        Place::Outside,
-        kind(
-            "oracle-unique",
-            Oracle,
-            4,
-            &[Has::Oracles],
-            oracle::unique,
-            "no key of a unique constraint or index is there twice",
-        ),
-    ),
-    placed(
-        Place::Outside,
-        kind(
-            "oracle-not-null",
-            Oracle,
-            2,
-            &[Has::Oracles],
-            oracle::not_null,
-            "a column that refuses NULL has none",
-        ),
-    ),
-    placed(
-        Place::Outside,
-        kind(
-            "oracle-foreign",
-            Oracle,
-            4,
-            &[Has::Oracles],
-            oracle::foreign,
-            "what a foreign key refers to is there",
-        ),
-    ),
-    placed(
-        Place::Outside,
-        kind(
-            "oracle-check",
-            Oracle,
-            3,
-            &[Has::Oracles],
-            oracle::check,
-            "no row fails a checked CHECK",
-        ),
     ),
 ];

@@ -94,6 +94,15 @@ pub(super) fn show(b: &mut Brush<'_>) -> Option<Statement> {
     ))))
 }
 
+/// What may be forgotten without a trace: what follows means the same. `DISCARD ALL` is not among it, as it would take
+/// back the settings that the run itself made when it connected.
+pub(super) fn discard(b: &mut Brush<'_>) -> Option<Statement> {
+    let what = b
+        .draw
+        .of(Purpose::Shape, &["PLANS", "PLANS", "SEQUENCES", "TEMP"]);
+    Some(Statement::Session(Session::Discard(Word::Borrowed(what))))
+}
+
 pub(super) fn analyze(b: &mut Brush<'_>) -> Option<Statement> {
     let table = b.choose(ObjectKind::Table, |_| true)?;
     let slot = b.changes(table, Facet::Rows, Mode::Reads);
