@@ -141,6 +141,7 @@ impl<'a> Case<'a> {
             Question::Dangles => self.dangles(),
             Question::Orphaned => self.orphaned(),
             Question::KeyUnsure => self.key_unsure(),
+            Question::Refers => self.refers(),
             Question::Dependents => self.dependents(),
             Question::InUse => self.in_use(),
             Question::Lacks => self.lacks(),

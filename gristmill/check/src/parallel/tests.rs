@@ -9,7 +9,7 @@
 //! Ops: `create T`, `view V on T`, `index I on T C`, `drop T [cascade]`, `rename T U`, `swap T U`, `read T [C]`, `insert T`,
 //! `add T C`, `dropcolumn T C`, `begin [rr]`, `commit`, `rollback`, `savepoint P`, `to P`, `grant R T`, `role R`, `as R`,
 //! `own R T` (and `disown T`), `type Y`, `addof T C Y`, `dropother role|type X`,
-//! `renamecolumn T C D`, `refer T U C` (a foreign key), `replace V on T`, `open C`, `close C`, `indexin S I` (with its table), `dropin S I`, `schemarename S R`.
+//! `renamecolumn T C D`, `refer T U C [OWN]` (a foreign key, of T's column OWN), `replace V on T`, `open C`, `close C`, `indexin S I` (with its table), `dropin S I`, `schemarename S R`.
 //! `0 s1 takes refusals at their word`: a known defect is not reckoned with.
 //! `9 s1 remembers refused` (or `nothing`): whether a change of the schema was refused in the open transaction.
 
@@ -479,6 +479,21 @@ fn a_reference_to_a_key_that_was_renamed_may_be_wrong_for_good() {
     assert_eq!(play(&other, &SQLITE).broken.len(), 1);
     let unrelated = format!("{renamed}90 s3 > create w c\n91 s3 < ok\n92 s3 > insert w\n93 s3 < {wrong}");
     assert_eq!(play(&unrelated, &SQLITE).broken.len(), 1);
+}
+
+#[test]
+fn a_column_of_a_foreign_key_cannot_be_dropped_even_when_what_it_refers_to_is_gone() {
+    let head = "1 s1 > create t k\n2 s1 < ok\n3 s2 > create u c d\n4 s2 < ok\n5 s2 > refer u t k c\n6 s2 < ok\n\
+                7 s1 > drop t\n8 s1 < ok\n";
+    let refused = |column: &str| {
+        format!(
+            "9 s2 > dropcolumn u {column}\n10 s2 < 1 error in table u after drop column: unknown column \"{column}\" \
+             in foreign key definition"
+        )
+    };
+    let play_of = |column: &str| play(&format!("{head}{}", refused(column)), &SQLITE).broken;
+    assert_eq!(play_of("c"), Vec::<String>::new());
+    assert_eq!(play_of("d").len(), 1);
 }
 
 #[test]

@@ -71,6 +71,8 @@ pub enum Question {
     Dangles,
     /// A key that is referred to may not be there by the name that the reference was made with.
     KeyUnsure,
+    /// A column of that name is in a foreign key of its own table, as that was made.
+    Refers,
     /// Something needs it.
     Dependents,
     /// Another session, or a cursor of this one, has it in use.
@@ -119,6 +121,7 @@ impl Question {
             Self::PartTaken => "the column or constraint is there",
             Self::Redefined => "it was changed",
             Self::Dangles => "what a view stands on has changed",
+            Self::Refers => "it is in a foreign key of its table",
             Self::KeyUnsure => {
                 "the key that is referred to was renamed, perhaps while the reference was made"
             }

@@ -2,7 +2,9 @@
 //! without their key.
 
 use super::Case;
-use history::parallel::{Cause, ConstraintKind, Facet, FactValue, ObjectId, ObjectKind, Tri};
+use history::parallel::{
+    Cause, Constraint, ConstraintKind, Facet, FactValue, ObjectId, ObjectKind, Target, Tri,
+};
 
 impl Case<'_> {
     /// Whether a type or function that the statement's things need may be gone.
@@ -69,5 +71,45 @@ impl Case<'_> {
             let changed = timeline.base.by != Some(id.maker().0) || !timeline.writes.is_empty();
             changed.then_some(Cause::Base(timeline.base.since))
         })
+    }
+
+    /// Whether a column that the statement names is in a foreign key of its table, as that was made or changed since. Where a
+    /// reference stays in the table's text when what it refers to is dropped, it counts for good.
+    pub(super) fn refers(&self) -> (String, Tri) {
+        for target in &self.op().slots {
+            let Target::Part {
+                of,
+                piece: Some(piece),
+                name,
+                ..
+            } = target
+            else {
+                continue;
+            };
+            let Some(Target::Object { name: relation, .. }) = self.op().slots.get(usize::from(*of)) else {
+                continue;
+            };
+            if !self.says(name) {
+                continue;
+            }
+            let is_in = |constraint: &Constraint| {
+                matches!(constraint.kind, ConstraintKind::ForeignKey { .. })
+                    && constraint.columns.contains(piece)
+            };
+            for id in &self.bound(relation).objects {
+                let thing = &self.model.facts.things[id];
+                let born = thing.born.constraints.iter().any(is_in);
+                let later = thing.facets.values().any(|timeline| {
+                    let values = timeline.writes.iter().map(|w| &w.value);
+                    let mut values = values.chain([&timeline.base.value]);
+                    values.any(|value| matches!(value, FactValue::Constraint(c) if is_in(c)))
+                });
+                if born || later {
+                    let about = format!("\"{name}\" of \"{relation}\"");
+                    return (about, Tri::Possibly(vec![Cause::Base(self.span.sent)]));
+                }
+            }
+        }
+        (self.named(), Tri::Never(Vec::new()))
     }
 }

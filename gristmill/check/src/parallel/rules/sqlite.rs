@@ -42,6 +42,7 @@ const ROWS: &[Row] = rows! {
     "1" "error in view {} after {}: {}" => Dependency, Dependents, Anywhere, Tried;
     "1" "error in trigger {}" => Dependency, Dependents, Anywhere, Tried;
     "1" "error in index {} after {}" => Dependency, Dependents, Footprint, Tried;
+    "1" "error in table {} after {}: unknown column \"{name}\" in foreign key definition" => Dependency, Refers, Footprint, Tried;
     "1" "error in table {} after {}" => Dependency, Redefined, Footprint, Tried;
     "1" "cannot drop column \"{}\": {}" => Dependency, Redefined, Footprint, Tried;
     "1" "table {name} already exists" => StaleName, Taken, Footprint, Tried;

@@ -479,7 +479,7 @@ impl Stage {
                 let to = ColumnEdit::Name(KeptName::new(to));
                 op.effects.push(Effect::Edit(slot, piece, to));
             }
-            ["refer", name, other, column] => {
+            ["refer", name, other, column, own @ ..] => {
                 let slot = self.target(&mut op, name);
                 let to = self.target(&mut op, other);
                 let Target::Object { object, .. } = op.slots[usize::from(to)] else {
@@ -492,7 +492,7 @@ impl Stage {
                         references: object,
                         columns: vec![self.pieces[*column]],
                     },
-                    columns: Vec::new(),
+                    columns: own.iter().map(|own| self.pieces[*own]).collect(),
                     valid: true,
                     deferred: false,
                     predicate: None,
