@@ -130,10 +130,8 @@ pub fn trials() -> Vec<Trial> {
                 // One table of several is for lightweight transactions.
                 (Needs::Conditional, _) => Rate { num: 1, den: 5 },
                 // Seldom is there what they are told of: a timestamp that does not rise, a deleted range with a row at its end.
-                (_, Flaw::OlderWins) => Rate { num: 1, den: 1 },
-                (_, Flaw::RangeOffByOne | Flaw::StaticLost | Flaw::LostIncrement | Flaw::AddedTwice) => {
-                    Rate { num: 1, den: 2 }
-                }
+                (_, Flaw::OlderWins | Flaw::RangeOffByOne) => Rate { num: 1, den: 1 },
+                (_, Flaw::StaticLost | Flaw::LostIncrement | Flaw::AddedTwice) => Rate { num: 1, den: 2 },
                 (_, Flaw::WrongCount | Flaw::IgnoredLimit | Flaw::TieWrong) => Rate { num: 1, den: 5 },
                 _ => seldom,
             },
