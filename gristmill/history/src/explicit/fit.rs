@@ -1,8 +1,8 @@
 //! Whether a visit fits a schema, so that a target can be sent it and a model can follow it (E4).
 
 use crate::{
-    Aggregate, Amounts, Cells, Change, Elements, End, From, Op, Part, Parts, Query, Relation, RowChoice,
-    Select, Step, Visit,
+    Aggregate, Amounts, Cells, Change, Condition, Elements, End, From, Op, Part, Parts, Query, Relation,
+    RowChoice, Select, Step, Visit,
 };
 use datagen::schema::{ColumnId, Place, Schema, SizeClass, Table};
 use datagen::universe::Slice;
@@ -39,7 +39,13 @@ pub(super) fn check(schema: &Schema, visit: &Visit, say: &mut dyn FnMut(String))
                 let Some(table) = table(schema, op.part().table, say) else {
                     continue;
                 };
-                Fit { table, say }.op(op, visit);
+                let mut fit = Fit { table, say };
+                fit.op(op, visit);
+                if let Some(Condition::Equals { column, value }) =
+                    visit.stamp.and_then(|stamp| stamp.condition)
+                {
+                    fit.compared(column, value);
+                }
             }
             Step::Read(query) => {
                 let Some(table) = table(schema, query.table, say) else {
@@ -386,6 +392,15 @@ impl Fit<'_> {
                 None => {}
                 Some(value) => self.value(*id, *value),
             }
+        }
+    }
+
+    /// What a condition compares.
+    fn compared(&mut self, id: ColumnId, value: Option<u64>) {
+        match (self.place(id), value) {
+            (None, _) | (Some(Place::Regular(_)), None) => {}
+            (Some(Place::Regular(_)), Some(value)) => self.value(id, value),
+            (Some(_), _) => (self.say)(format!("column c{} is no regular column", id.0)),
         }
     }
 

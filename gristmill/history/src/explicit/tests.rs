@@ -207,6 +207,18 @@ fn a_column_that_is_dropped_is_named_by_nobody_until_it_is_added_again() {
             format!("s1 1: create-index t0 c1 {AT} 9 all\n"),
             "visit 1: column c1 is no regular column",
         ),
+        (
+            format!("s1 1: upsert t0/1/0 c2=5 c3=1 {AT} 10 one if c9=1\n"),
+            "visit 1: table `orders` has no column c9",
+        ),
+        (
+            format!("s1 1: upsert t0/1/0 c2=5 c3=1 {AT} 10 one if c1=null\n"),
+            "visit 1: column c1 is no regular column",
+        ),
+        (
+            format!("s1 1: upsert t0/1/0 c2=5 c3=1 {AT} 10 one if c3=4294967296\n"),
+            "visit 1: c3=4294967296: the column has 4294967296 values, from 0",
+        ),
     ] {
         assert_eq!(made(&lines).unwrap_err(), [what]);
     }

@@ -170,7 +170,7 @@ impl<'a> Search<'a> {
     pub(super) fn measure(&mut self, path: &Path, times: u32) -> Result<Measured, RunError> {
         loop {
             let measured = self.measure_best(path, times)?;
-            if measured.failed.is_some() || self.is_over() {
+            if measured.failed.is_some() || self.attempts.interrupted() {
                 return Ok(measured);
             }
             let Some(before) = self.trail.pop() else {
@@ -178,6 +178,7 @@ impl<'a> Search<'a> {
             };
             self.size = self.measured(&before);
             self.best = before;
+            self.show();
         }
     }
 
@@ -288,3 +289,6 @@ impl<'a> Search<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use history::artefact::Folder;
 use history::{Finding, Progress, Status};
 use std::path::Path;
 
-fn supervision(store: &Path) -> Supervision<'_> {
+pub(super) fn supervision(store: &Path) -> Supervision<'_> {
     Supervision {
         store,
         program: Path::new("/there/is/no/worker"),
@@ -42,7 +42,7 @@ fn class(finding: &Finding) -> String {
 }
 
 /// A folder that is fast to fill, where there is one.
-fn memory() -> tempfile::TempDir {
+pub(super) fn memory() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }
 

@@ -56,6 +56,12 @@ pub(super) fn cannot(wire: &mut Wire) -> Asked<Vec<(&'static str, String)>> {
                current_setting('server_version_num')::integer >= 150000, \
                current_setting('server_version_num')::integer >= 140000";
     let row = rows(wire, sql)?.into_iter().next().unwrap_or_default();
+    // Others that speak this wire may not know it.
+    let discards = match rows(wire, "DISCARD PLANS") {
+        Ok(_) => true,
+        Err(Unasked::Refused(_)) => false,
+        Err(lost @ Unasked::Lost(_)) => return Err(lost),
+    };
     let is = |at: usize| row.get(at).and_then(Option::as_deref) == Some("t");
     let reasons = [
         (
@@ -75,6 +81,7 @@ pub(super) fn cannot(wire: &mut Wire) -> Asked<Vec<(&'static str, String)>> {
         ),
         (!is(3), "merge", "the server is older than 15"),
         (!is(4), "functions", "the server is older than 14"),
+        (!discards, "discard", "the server refuses DISCARD PLANS"),
     ];
     let missing = reasons.into_iter().filter(|(missing, _, _)| *missing);
     Ok(missing.map(|(_, what, why)| (what, why.to_owned())).collect())

@@ -124,6 +124,7 @@ impl Feature {
             "roles" => Some(Feature::Roles),
             "merge" => Some(Feature::Merge),
             "functions" => Some(Feature::Functions),
+            "discard" => Some(Feature::Discard),
             _ => None,
         }
     }

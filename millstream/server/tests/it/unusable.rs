@@ -55,7 +55,7 @@ fn filled(kib: u32, width: usize) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
     let words = format!(
         r#"here="file:$PWD/location"
-        head -c 800000 /dev/zero >ballast
+        head -c 200000 /dev/zero >ballast
         row=$(head -c {width} /dev/zero | tr '\0' x)
         shard=$(echo '{{"row":"first"}}' | "$MILLSTREAM" shard append "$here" new | head -n 1)
         n=0

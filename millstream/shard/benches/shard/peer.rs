@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
+/// Into the plain table.
 pub(crate) const INSERT: &str = "INSERT INTO consensus (shard, seq, data) VALUES (?1, ?2, ?3)";
 
 /// The table that anyone would make for versions of shards.
@@ -30,6 +31,22 @@ pub(crate) fn sqlite(path: &Path) -> Connection {
     connection.execute_batch(SCHEMA).expect("a table");
     connection
 }
+
+/// The same with the tables of the store, and the shard `s` in them.
+pub(crate) fn as_stored(path: &Path) -> Connection {
+    let connection = sqlite(path);
+    connection
+        .execute_batch(shard::store::sqlite::SCHEMA)
+        .expect("tables");
+    connection
+        .execute("INSERT OR IGNORE INTO shards (shard) VALUES ('s')", [])
+        .expect("a shard");
+    connection
+}
+
+/// Into the tables of the store, as that inserts: the shard by its name.
+pub(crate) const INSERT_AS_STORED: &str = "INSERT INTO versions (shard, seq, data)
+    VALUES ((SELECT id FROM shards WHERE shard = ?1), ?2, ?3)";
 
 /// A table of rows with times and diffs.
 pub(crate) fn table(path: &Path) -> Connection {

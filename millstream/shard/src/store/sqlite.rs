@@ -271,7 +271,7 @@ fn commit_loop(
 ) {
     let mut lock = Some(lock);
     let mut waiting: VecDeque<Request> = VecDeque::new();
-    let mut sweep = Sweep::new();
+    let mut sweep = Sweep::new(mutant);
     let (mut lately, mut took_us) = (0, 0);
     loop {
         if waiting.is_empty() && !requests.take_some(&mut waiting) {
@@ -416,12 +416,14 @@ fn commit_group(
                 Verdict::Cas(answer, verdict)
             }
             Request::Truncate { key, to, answer } => {
-                sweep.owe();
                 let verdict = truncate(&transaction, &key, to).unwrap_or_else(|e| {
                     let failed = failure_of(&path, &e);
                     broken = Some(failed.clone());
                     Err(failed)
                 });
+                if !matches!(verdict, Ok(Some(0)) | Err(_)) {
+                    sweep.owe();
+                }
                 Verdict::Truncate(answer, verdict)
             }
         });
@@ -444,7 +446,7 @@ fn commit_group(
         }),
     };
     if outcome.is_err() {
-        *sweep = Sweep::new();
+        *sweep = Sweep::new(mutant);
     }
     Answers { verdicts, outcome }
 }
@@ -568,7 +570,7 @@ impl Consensus for SqliteConsensus {
 
 mod checkpoint;
 mod queue;
-mod versions;
+pub(crate) mod versions;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -176,6 +176,12 @@ matrix! {
         kills [CopyWaits];
     "copying 2" copying_2_the_log_stays_bounded => sqlite::tests::the_log_stays_bounded,
         kills [LogNeverCopied, LogLimitsNotReset];
+    "copying 3" copying_3_what_was_left_in_the_log_is_copied =>
+        sqlite::tests::what_was_left_in_the_log_is_copied, kills [LogNeverCopied];
+    "sweep 2" sweep_2_only_what_was_given_up_is_removed =>
+        sqlite::versions::tests::what_was_given_up_is_gone, kills [SweepTakesAll];
+    "sweep 3" sweep_3_what_was_given_up_is_gone_after_two_laps =>
+        sqlite::versions::tests::what_was_given_up_is_gone, kills [SweepNever, SweepOneLap];
     "H13" h_13_sqlite_syncs_what_it_commits => sqlite::tests::sqlite_syncs_what_it_commits,
         kills [LogNotSynced, SettingsNotReadBack];
     "H1" h_1_postgres_syncs_what_it_commits => postgres::tests::postgres_syncs_what_it_commits,

@@ -1,10 +1,8 @@
 //! What is left without what it stands on, since that is not locked while it is made: columns without their type, references
-//! without their key.
+//! without their key; and references that stay when what they refer to is gone.
 
 use super::Case;
-use history::parallel::{
-    Cause, Constraint, ConstraintKind, Facet, FactValue, ObjectId, ObjectKind, Target, Tri,
-};
+use history::parallel::{Cause, Constraint, ConstraintKind, Facet, FactValue, ObjectId, ObjectKind, Tri};
 
 impl Case<'_> {
     /// Whether a type or function that the statement's things need may be gone.
@@ -76,25 +74,12 @@ impl Case<'_> {
     /// Whether a column that the statement names is in a foreign key of its table, as that was made or changed since. Where a
     /// reference stays in the table's text when what it refers to is dropped, it counts for good.
     pub(super) fn refers(&self) -> (String, Tri) {
-        for target in &self.op().slots {
-            let Target::Part {
-                of,
-                piece: Some(piece),
-                name,
-                ..
-            } = target
-            else {
-                continue;
-            };
-            let Some(Target::Object { name: relation, .. }) = self.op().slots.get(usize::from(*of)) else {
-                continue;
-            };
-            if !self.says(name) {
-                continue;
-            }
+        for part in self.parts() {
+            let Some(piece) = part.piece else { continue };
+            let (name, relation) = (part.name, part.relation);
             let is_in = |constraint: &Constraint| {
                 matches!(constraint.kind, ConstraintKind::ForeignKey { .. })
-                    && constraint.columns.contains(piece)
+                    && constraint.columns.contains(&piece)
             };
             for id in &self.bound(relation).objects {
                 let thing = &self.model.facts.things[id];

@@ -2,13 +2,24 @@
 
 use super::Case;
 use history::Span;
-use history::parallel::{Cause, Facet, KeptName, Match, Space, Target, Tri};
+use history::parallel::{Cause, Facet, KeptName, Match, Name, Piece, Space, Target, Tri};
 
-impl Case<'_> {
-    pub(super) fn part_gone(&self) -> (String, Tri) {
-        let mut about = Vec::new();
-        let mut sure_of = Vec::new();
-        for target in &self.op().slots {
+/// A column or constraint that a statement names.
+pub(super) struct Part<'a> {
+    /// The slot of its relation.
+    of: u8,
+    space: Space,
+    /// As which it was drawn.
+    pub(super) piece: Option<Piece>,
+    pub(super) name: &'a KeptName,
+    pub(super) relation: &'a Name,
+}
+
+impl<'a> Case<'a> {
+    /// Columns and constraints that the statement names and the text may mean.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part<'a>> {
+        let slots = &self.op().slots;
+        let part = |target: &'a Target| {
             let Target::Part {
                 of,
                 space,
@@ -16,12 +27,34 @@ impl Case<'_> {
                 name,
             } = target
             else {
-                continue;
+                return None;
             };
-            let Some(Target::Object { name: relation, .. }) = self.op().slots.get(usize::from(*of)) else {
-                continue;
+            let Target::Object { name: relation, .. } = slots.get(usize::from(*of))? else {
+                return None;
             };
-            if !self.says(name) || (piece.is_none() && self.makes_part(*of, *space, name)) {
+            Some(Part {
+                of: *of,
+                space: *space,
+                piece: *piece,
+                name,
+                relation,
+            })
+        };
+        slots.iter().filter_map(part).filter(|part| self.says(part.name))
+    }
+
+    pub(super) fn part_gone(&self) -> (String, Tri) {
+        let mut about = Vec::new();
+        let mut sure_of = Vec::new();
+        for Part {
+            of,
+            space,
+            piece,
+            name,
+            relation,
+        } in self.parts()
+        {
+            if piece.is_none() && self.makes_part(of, space, name) {
                 continue;
             }
             about.push(format!("\"{name}\" of \"{relation}\""));
@@ -31,7 +64,7 @@ impl Case<'_> {
             }
             for id in &binding.objects {
                 let parts =
-                    self.model.facts.things[id].part(*space, name, &self.model.groups, self.span, self.by);
+                    self.model.facts.things[id].part(space, name, &self.model.groups, self.span, self.by);
                 if !parts.surely {
                     let mut causes = parts.causes.to_vec();
                     if piece.is_none() {

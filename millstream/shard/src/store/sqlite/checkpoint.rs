@@ -8,6 +8,8 @@
 //! 2. The log stays bounded. It begins anew only when all of it was copied, and a thread that copies while commits
 //!    go on never gets that far: beyond [`Limits::own`] pages the committing thread copies the rest itself, as soon as the
 //!    other has left it no more than [`Limits::rest`].
+//! 3. What an earlier process left in the log (it was killed, or its disk was full) is copied before the first commit, as far as
+//!    that goes without waiting: else a log that fills a disk would stay there, and grow, when room has been made.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -79,6 +81,9 @@ impl Checkpoints {
             }))
             .map_err(|e| failure(&e))?;
         let copying = Arc::new(Mutex::new(()));
+        if mutant != Mutant::LogNeverCopied {
+            copy(writer, &copying, &AtomicI32::new(0), mutant);
+        }
         let theirs = Arc::clone(&copying);
         let copied = Arc::new(AtomicI32::new(0));
         let progress = Arc::clone(&copied);

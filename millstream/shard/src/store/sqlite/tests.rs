@@ -133,6 +133,37 @@ fn the_log_stays_bounded_with(rest: i32, mutant: Mutant) -> Result<(), String> {
     }
 }
 
+/// What a process left that was killed, or had no room to copy: a new one copies it, and the log begins anew.
+pub(crate) fn what_was_left_in_the_log_is_copied(mutant: Mutant) -> Result<(), String> {
+    const LEFT: i32 = 200;
+    let folder = tempfile::tempdir().unwrap();
+    let (killed, path) = (
+        folder.path().join("killed.sqlite"),
+        folder.path().join("c.sqlite"),
+    );
+    let (writer, mut checkpoints) = writer_that_copies(&killed, Limits::default(), Mutant::LogNeverCopied);
+    for seq in 0..LEFT {
+        commit(&writer, &mut checkpoints, i64::from(seq));
+    }
+    assert!(checkpoints.length() > LEFT, "a page of data each");
+    std::fs::copy(&killed, &path).unwrap();
+    std::fs::copy(
+        folder.path().join("killed.sqlite-wal"),
+        folder.path().join("c.sqlite-wal"),
+    )
+    .unwrap();
+    let mut writer = connect(&path);
+    let mut checkpoints = Checkpoints::start(&path, &mut writer, Limits::default(), mutant).unwrap();
+    commit(&writer, &mut checkpoints, i64::from(LEFT));
+    let count = |row: &rusqlite::Row<'_>| row.get::<_, i32>(0);
+    let rows = writer.query_row("SELECT count(*) FROM versions", [], count);
+    assert_eq!(rows, Ok(LEFT + 1));
+    match checkpoints.length() {
+        pages if pages < 16 => Ok(()),
+        pages => Err(format!("the log goes on behind what was left: {pages} pages")),
+    }
+}
+
 static WAITED: AtomicBool = AtomicBool::new(false);
 
 /// Somebody reads an old version all the time, so not all of the log can be copied; nobody waits for that.
@@ -210,7 +241,7 @@ pub(crate) fn nothing_is_told_before_the_commit(mutant: Mutant) -> Result<(), St
     super::commit_group(
         &mut connection,
         vec![mismatch, too_big],
-        &mut Sweep::new(),
+        &mut Sweep::new(mutant),
         mutant,
     )
     .give();
@@ -263,7 +294,7 @@ fn a_stale_request_waits_to_begin(mutant: Mutant) -> (Result<CasResult, StoreErr
         },
         answer,
     };
-    super::commit_group(&mut ours, vec![request], &mut Sweep::new(), mutant).give();
+    super::commit_group(&mut ours, vec![request], &mut Sweep::new(mutant), mutant).give();
     assert!(PAUSED.lock().is_none(), "our BEGIN did not wait for theirs");
     let mut all = ours.prepare("SELECT seq FROM versions ORDER BY seq").unwrap();
     let left = all.query_map([], |row| row.get(0)).unwrap();

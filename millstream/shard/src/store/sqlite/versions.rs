@@ -8,11 +8,13 @@
 //! Invariants:
 //! 1. A version below its shard's `since` is not there for any reader, whether or not its row is still there.
 //! 2. Only such rows are removed; the newest version of a shard never is one.
-//! 3. What a truncation gave up is gone after two laps of the sweep at most, which go on until nothing is owed.
+//! 3. What a truncation gave up is gone after two laps of the sweep at most. Each commit goes on with the lap until nothing is
+//!    owed; without commits nothing is removed.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::ids::SeqNo;
+use crate::mutant::Mutant;
 
 /// The tables, as everyone who looks at the file meets them.
 pub const SCHEMA: &str = "
@@ -156,15 +158,17 @@ pub(super) struct Sweep {
     owed: bool,
     /// Something was given up since.
     new: bool,
+    mutant: Mutant,
 }
 
 impl Sweep {
     /// At the beginning: an earlier process may have left something.
-    pub(super) fn new() -> Sweep {
+    pub(super) fn new(mutant: Mutant) -> Sweep {
         Sweep {
             after: 0,
             owed: true,
             new: false,
+            mutant,
         }
     }
 
@@ -175,7 +179,7 @@ impl Sweep {
 
     /// Removes a few rows, in the transaction of a group that writes so many.
     pub(super) fn go_on(&mut self, connection: &Connection, written: usize) -> rusqlite::Result<()> {
-        if !self.owed && !self.new {
+        if (!self.owed && !self.new) || self.mutant == Mutant::SweepNever {
             return Ok(());
         }
         let many = LOOKED_AT * (written + 1);
@@ -187,7 +191,7 @@ impl Sweep {
         let rows: Vec<(i64, bool)> = rows.collect::<rusqlite::Result<_>>()?;
         let mut remove = connection.prepare_cached(REMOVE)?;
         for (id, given_up) in &rows {
-            if *given_up {
+            if *given_up || self.mutant == Mutant::SweepTakesAll {
                 remove.execute(params![id])?;
             }
             self.after = *id;
@@ -195,8 +199,9 @@ impl Sweep {
         if rows.len() < many {
             *self = Sweep {
                 after: 0,
-                owed: self.new,
+                owed: self.new && self.mutant != Mutant::SweepOneLap,
                 new: false,
+                mutant: self.mutant,
             };
         }
         Ok(())
@@ -204,4 +209,4 @@ impl Sweep {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
