@@ -248,7 +248,7 @@ fn durable_file(folder: &Path, number: u64, bytes: &[u8]) {
 /// 1 MB batches, 4 in flight into one shard, beside the file and database operations they need, also 4 in flight.
 pub(crate) fn batches() {
     const FLIGHTS: u64 = 4;
-    const EACH: u64 = 4;
+    const EACH: u64 = 16;
     let folder = tempfile::tempdir().expect("a folder");
     let client = client(&folder.path().join("location"));
     let shard = client.fresh_shard();
