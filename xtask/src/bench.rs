@@ -54,7 +54,7 @@ const BENCHES: &[Bench] = &[
         package: "gristmill-run",
         target: "gristmill",
         argument: Some("parallel"),
-        what: "statements of the parallel workload drawn and written by one thread",
+        what: "statements of the parallel workload drawn and written by one thread; runs on PostgreSQL beside their statements bare",
     },
     Bench {
         name: "selfcheck",

@@ -32,6 +32,9 @@ pub enum Progress {
         of: Planned,
         /// What it is doing: "load", "judging what is left", "settling", …
         phase: String,
+        /// What else the workload has to tell, in words; what matters most comes first and is dropped last.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        beside: Vec<String>,
     },
     /// How far a shrinking is.
     Shrinking {

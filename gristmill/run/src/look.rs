@@ -442,6 +442,7 @@ impl Looking<'_> {
             elapsed_ms: 0,
             of: Planned::Visits(of),
             phase: "reading what is there".to_owned(),
+            beside: Vec::new(),
         }
     }
 }

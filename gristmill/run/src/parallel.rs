@@ -15,7 +15,9 @@
 //! * Z3 the catalogue is compared only while nothing is open and nothing is unanswered.
 
 mod again;
+mod bare;
 mod count;
+mod disk;
 mod floor;
 mod gate;
 mod lie;
@@ -33,6 +35,7 @@ mod watch;
 mod words;
 
 pub(crate) use again::Recorded;
+pub use bare::{Bare, bare};
 pub(crate) use lie::names as lies;
 pub use lie::{LIES, Lie};
 pub(crate) use shrink::shrink;
@@ -44,6 +47,7 @@ use crate::life::{Circumstances, open_target, targets_folder};
 use crate::plan::{Length, Plan};
 use crate::registry::Registry;
 use check::parallel::{Model, Others};
+use disk::Disk;
 use floor::{Floor, Parts};
 use history::artefact::Folder;
 use history::parallel::{Op, Rules};
@@ -189,6 +193,7 @@ pub(crate) fn live(
         model: model(&plan, tongue),
         trace,
         known: given.known.clone(),
+        disk: Disk::of(&files),
         plan,
     }));
     floor.lives.expect(floor.target.incarnation()?);
@@ -392,6 +397,7 @@ impl<'f> Coordinator<'f> {
                 self.next_show = now + SHOW;
                 self.show(watcher);
                 floor.memory.sample(floor);
+                floor.disk.sample();
                 watcher.see(&self.progress(now));
             }
             floor.gate.pause(LOOK);
@@ -572,6 +578,13 @@ impl<'f> Coordinator<'f> {
             } else {
                 Progress::STATEMENTS.to_owned()
             },
+            beside: floor
+                .counts
+                .glance()
+                .into_iter()
+                .chain(floor.memory.glance())
+                .chain(floor.disk.glance())
+                .collect(),
         }
     }
 }

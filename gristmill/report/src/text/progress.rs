@@ -20,6 +20,7 @@ pub fn progress(at: &Progress, style: Style) -> String {
         elapsed_ms,
         of,
         phase,
+        beside,
     } = at
     else {
         return String::new();
@@ -63,19 +64,18 @@ pub fn progress(at: &Progress, style: Style) -> String {
         ),
     };
     let width = style.width.unwrap_or(usize::MAX);
+    let narrow = [vec![&doing, &checked, &found], vec![&doing, &found], vec![&found]];
     // What is dropped first on a narrow screen stands last in this list of lists.
-    let all = if unchecked || statements {
-        vec![&doing, &checked, &found]
-    } else {
-        vec![&doing, &checked, &behind, &found]
+    let wide = |more: usize| -> Vec<&String> {
+        let late = (!unchecked && !statements).then_some(&behind);
+        [&doing, &checked]
+            .into_iter()
+            .chain(late)
+            .chain(&beside[..more])
+            .chain([&found])
+            .collect()
     };
-    let lines = [
-        all,
-        vec![&doing, &checked, &found],
-        vec![&doing, &found],
-        vec![&found],
-    ];
-    for parts in &lines {
+    for parts in (0..=beside.len()).rev().map(wide).chain(narrow) {
         let left: String = parts.iter().map(|part| format!("   {part}")).collect();
         let free = width.saturating_sub(left.width() + 3 + 1 + reached.width());
         if free >= 6 {

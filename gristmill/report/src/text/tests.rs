@@ -32,6 +32,7 @@ fn load(elapsed_ms: u64, findings: u64) -> Progress {
         elapsed_ms,
         of: Planned::Time(10_000),
         phase: "load".into(),
+        beside: Vec::new(),
     }
 }
 
@@ -269,6 +270,7 @@ fn the_progress_line_fits_its_screen() {
         elapsed_ms: 1,
         of: Planned::Visits(1_000),
         phase: "settling".into(),
+        beside: Vec::new(),
     };
     check(
         &progress(
@@ -282,6 +284,36 @@ fn the_progress_line_fits_its_screen() {
         expect![[r#"
             |   settling   checked 500 of 500   behind 11.0 s   no findings   ━━━━━━━━━━━━╸─────────── 500 of 1,000 visits
         "#]],
+    );
+}
+
+#[test]
+fn what_else_a_workload_tells_is_shown_where_there_is_room() {
+    let mut statements = load(7_000, 0);
+    let Progress::Load { phase, beside, .. } = &mut statements else {
+        panic!("a load is a load");
+    };
+    Progress::STATEMENTS.clone_into(phase);
+    *beside = ["oracles 1234", "errors 12 %", "families 8"]
+        .map(str::to_owned)
+        .to_vec();
+    let at = |width| {
+        progress(
+            &statements,
+            Style {
+                color: false,
+                width: Some(width),
+                full: false,
+            },
+        )
+    };
+    check(
+        &format!("{}\n{}\n{}\n", at(150), at(105), at(80)),
+        expect![[r#"
+        |   12.4 k statements/s   judged 123,908   oracles 1234   errors 12 %   families 8   no findings   ━━━━━━━━━━━━━━━━╸─────── 7 of 10 s
+        |   12.4 k statements/s   judged 123,908   oracles 1234   errors 12 %   no findings   ━━━━━━━╸── 7 of 10 s
+        |   12.4 k statements/s   judged 123,908   no findings   ━━━━━━━━━╸──── 7 of 10 s
+    "#]],
     );
 }
 

@@ -1,10 +1,15 @@
-//! `parallel`: how many statements of the parallel workload one thread draws and writes, on views of a schema that changes.
+//! `parallel`: how many statements of the parallel workload one thread draws and writes, on views of a schema that changes; and what a
+//! run costs on PostgreSQL beside its own statements sent bare.
 
-use crate::rounds::{self, Turn, cpu_seconds, interleaved};
+use crate::rounds::{self, Series, Turn, cpu_seconds, interleaved};
+use crate::verified::{Nobody, Server};
 use check::parallel::Model;
 use history::parallel::{Answer, FrameOp, Rules, Said, TxState, View};
 use history::{SessionId, Tick};
+use run::plan::Settings;
+use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::path::Path;
 use std::sync::Arc;
 use targets::parallel::{Language, render};
 use workload::parallel::{Complexity, Generator, Plan, Speech};
@@ -48,6 +53,102 @@ fn views(generator: &Generator, rules: &'static Rules) -> Vec<(View, u64)> {
 
 /// Runs it.
 pub(crate) fn run(rounds: usize) {
+    drawn(rounds);
+    beside_bare(rounds);
+}
+
+/// Statements of a run on PostgreSQL, and of the same sent bare.
+const VISITS: &str = "12000";
+/// What the issue asks for.
+const BARE_GOAL: f64 = 0.8;
+
+/// Checked, then the same trace bare, in statements a second that succeeded in both; oracles are in neither number.
+fn beside_bare(rounds: usize) {
+    let scratch = tempfile::tempdir().expect("a temporary folder can be made");
+    let Some(server) = Server::start(scratch.path()) else {
+        println!("PostgreSQL: no server binaries on this machine, left out");
+        return;
+    };
+    for complexity in ["dml", "ddl"] {
+        beside(rounds, complexity, &server, scratch.path());
+    }
+}
+
+fn beside(rounds: usize, complexity: &str, server: &Server, scratch: &Path) {
+    let password = Some(server.password.as_str());
+    let (mut checked, mut bare, mut last) = (Series::new("checked"), Series::new("bare"), None);
+    for round in 0..=rounds {
+        let plan = plan(&server.url, complexity, round);
+        let ended = run::run(&plan, scratch, password, &mut Nobody).expect("a run ends");
+        let again = run::parallel::bare(&ended.folder, password).expect("its trace can be sent again");
+        if round > 0 {
+            let both = again.both as f64;
+            checked.add(both * 1e3 / ended.verdict.load_ms.max(1) as f64);
+            bare.add(both * 1e9 / again.ns.max(1) as f64);
+        }
+        last = Some((ended.verdict, again));
+    }
+    let (verdict, again) = last.expect("there was a round");
+    println!("PostgreSQL, {complexity}, {VISITS} statements, 8 sessions");
+    rounds::print(&checked, 1.0, "statements/s");
+    rounds::print(&bare, 1.0, "statements/s");
+    rounds::ratio(&checked, &bare, Some(BARE_GOAL));
+    println!(
+        "  oracles: {} of {} statements, {}",
+        again.oracles, again.sent, verdict.setup["oracles"]
+    );
+    let counts = verdict
+        .statements
+        .as_ref()
+        .expect("a run of this workload counts statements");
+    let all: u64 = verdict.visits.values().sum();
+    let failed = verdict.visits["rejected"];
+    println!(
+        "  failed without being aimed at: {failed} of {all} statements, {:.1} % (goal < 15 %)",
+        failed as f64 * 100.0 / all.max(1) as f64
+    );
+    let mut classes: BTreeMap<&str, u64> = BTreeMap::new();
+    for error in &counts.errors {
+        *classes.entry(&error.class).or_default() += error.count;
+    }
+    let words: Vec<String> = classes
+        .iter()
+        .map(|(class, count)| format!("{class} {count}"))
+        .collect();
+    println!(
+        "  errors by class, those that were aimed at too: {}",
+        words.join(", ")
+    );
+    if !verdict.causes.is_empty() {
+        println!("  with {} findings", verdict.causes.len());
+    }
+}
+
+/// A plan of its own for each round: seeds differ.
+fn plan(url: &str, complexity: &str, round: usize) -> run::Plan {
+    let mut settings = Settings::default();
+    let seed = format!("be{round:x}");
+    let given = [
+        ("target", url),
+        ("seed", &seed),
+        ("workload", "parallel"),
+        ("complexity", complexity),
+        ("visits", VISITS),
+        ("sessions", "8"),
+        ("stop", "never"),
+    ];
+    for (key, value) in given {
+        settings
+            .set(key, value, key)
+            .expect("the settings of a benchmark are good ones");
+    }
+    let environment: targets::target::Environment = Arc::new(|name| std::env::var(name).ok());
+    settings
+        .plan(&environment)
+        .expect("the settings of a benchmark make a plan")
+}
+
+fn drawn(rounds: usize) {
     let targets: [(&'static str, &'static Speech, &'static Language, &'static Rules); 2] = [
         (
             "PostgreSQL: statements drawn and written",

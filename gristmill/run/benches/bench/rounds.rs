@@ -7,6 +7,21 @@ pub(crate) struct Series {
     per_round: Vec<f64>,
 }
 
+impl Series {
+    /// Nothing measured yet.
+    pub(crate) fn new(name: &'static str) -> Series {
+        Series {
+            name,
+            per_round: Vec::new(),
+        }
+    }
+
+    /// One round more.
+    pub(crate) fn add(&mut self, value: f64) {
+        self.per_round.push(value);
+    }
+}
+
 /// A contestant's turn: does the work and says how many units a second it did.
 pub(crate) type Turn<'a> = (&'static str, Box<dyn FnMut() -> f64 + 'a>);
 

@@ -108,7 +108,7 @@ fn environment() -> targets::target::Environment {
     Arc::new(|name| std::env::var(name).ok())
 }
 
-struct Nobody;
+pub(crate) struct Nobody;
 
 impl Watcher for Nobody {
     fn see(&mut self, _: &Progress) {}
@@ -222,17 +222,17 @@ fn rendered(target: &dyn Target, schema: &datagen::schema::Schema, visit: &Visit
 }
 
 /// A PostgreSQL server of our own, for all rounds.
-struct Server {
+pub(crate) struct Server {
     /// Keeps it alive.
     _target: Box<dyn Target>,
-    url: String,
-    password: String,
+    pub(crate) url: String,
+    pub(crate) password: String,
     host: String,
     port: u16,
 }
 
 impl Server {
-    fn start(scratch: &Path) -> Option<Server> {
+    pub(crate) fn start(scratch: &Path) -> Option<Server> {
         let folder: PathBuf = scratch.join("server");
         std::fs::create_dir_all(&folder).expect("a folder can be made");
         let target = targets::open("postgres:local", &OpenOptions::new(&folder, "gmserver")).ok()?;

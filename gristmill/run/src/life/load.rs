@@ -325,6 +325,7 @@ impl<'w> Ticker<'w> {
                 Length::Stages => Planned::Visits(self.staged_visits),
             },
             phase: self.phase(),
+            beside: Vec::new(),
         }
     }
     /// What it is doing, as [`Progress::Load`] says it.

@@ -26,15 +26,23 @@ const LOOK: Duration = Duration::from_micros(200);
 const EXAMPLES: usize = 5;
 
 /// One recorded statement.
-struct Statement {
-    op: Arc<Op>,
-    sql: Arc<str>,
-    copy: Option<Arc<[u8]>>,
+pub(super) struct Statement {
+    pub(super) op: Arc<Op>,
+    pub(super) sql: Arc<str>,
+    pub(super) copy: Option<Arc<[u8]>>,
     /// How many statements of each session had ended when it was sent; index 0 is session 0's, always 0.
     after: Vec<u64>,
     answer: Option<Answer>,
     /// Its session had a new connection before it.
-    fresh: bool,
+    pub(super) fresh: bool,
+}
+
+impl Statement {
+    /// Whether it succeeded.
+    pub(super) fn was_done(&self) -> bool {
+        let answer = self.answer.as_ref();
+        answer.is_some_and(|answer| matches!(answer.said, Said::Done { .. }))
+    }
 }
 
 /// A recorded run.
@@ -153,6 +161,11 @@ impl Recorded {
     /// Some statement of the record had no answer: the run that recorded it died.
     pub(crate) fn is_cut(&self) -> bool {
         self.cut
+    }
+
+    /// The statements of a session, in their order.
+    pub(super) fn of_session(&self, session: SessionId) -> &[Statement] {
+        self.sessions.get(&session).map_or(&[], Vec::as_slice)
     }
 
     /// What came of it so far.

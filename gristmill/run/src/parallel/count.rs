@@ -7,6 +7,9 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Classes of errors that a glance shows.
+const CLASSES: usize = 3;
+
 /// Counts of all sessions together.
 #[derive(Default)]
 pub(crate) struct Counts {
@@ -120,6 +123,37 @@ impl Counts {
         self.by.lock().loud += 1;
     }
 
+    /// The share of errors by class, what oracles compared, and families that are alive: a few words each.
+    pub(crate) fn glance(&self) -> Vec<String> {
+        let by = self.by.lock();
+        let all = by.done + by.aimed + by.refused + by.unknown;
+        if all == 0 {
+            return Vec::new();
+        }
+        let mut classes: BTreeMap<&str, u64> = BTreeMap::new();
+        for error in by.errors.values() {
+            *classes.entry(&error.class).or_default() += error.count;
+        }
+        let mut classes: Vec<(&str, u64)> = classes.into_iter().collect();
+        classes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let percent = |count: u64| format!("{} %", (count * 100).div_ceil(all));
+        let mut errors = format!("errors {}", percent(all - by.done));
+        let most: Vec<String> = classes
+            .iter()
+            .take(CLASSES)
+            .map(|(class, count)| format!("{class} {}", percent(*count)))
+            .collect();
+        if !most.is_empty() {
+            errors += &format!(" ({})", most.join(", "));
+        }
+        let compared: u64 = by.oracles.values().map(|count| count.compared).sum();
+        vec![
+            format!("oracles {compared}"),
+            errors,
+            format!("families {}", by.families.len()),
+        ]
+    }
+
     /// Everything so far.
     pub(crate) fn all(&self) -> By {
         self.by.lock().clone()
@@ -137,4 +171,47 @@ fn entry<'m, T: Default>(map: &'m mut BTreeMap<String, T>, name: &str) -> &'m mu
         map.insert(name.to_owned(), T::default());
     }
     map.get_mut(name).expect("it was put there")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_glance_has_shares_of_errors_by_class_oracles_and_families() {
+        let counts = Counts::default();
+        assert_eq!(counts.glance(), Vec::<String>::new());
+        {
+            let mut by = counts.by.lock();
+            by.done = 90;
+            by.aimed = 7;
+            by.refused = 3;
+            for (class, count) in [("gone", 7), ("conflict", 2), ("value", 1)] {
+                by.errors.insert(
+                    ("42P01".to_owned(), class.to_owned(), String::new()),
+                    ErrorCount {
+                        class: class.to_owned(),
+                        count,
+                        ..ErrorCount::default()
+                    },
+                );
+            }
+            by.oracles.insert(
+                "oracle-norec".to_owned(),
+                OracleCount {
+                    compared: 12,
+                    ..OracleCount::default()
+                },
+            );
+            by.families.insert("read".to_owned(), 50);
+        }
+        assert_eq!(
+            counts.glance(),
+            [
+                "oracles 12",
+                "errors 10 % (gone 7 %, conflict 2 %, value 1 %)",
+                "families 1"
+            ]
+        );
+    }
 }

@@ -6,6 +6,7 @@
 
 use super::Tongue;
 use super::count::Counts;
+use super::disk::Disk;
 use super::gate::Gate;
 use super::lie::Liar;
 use super::lives::Lives;
@@ -49,6 +50,7 @@ pub(crate) struct Floor {
     pub(crate) found: Found,
     pub(crate) lives: Lives,
     pub(crate) memory: Memory,
+    pub(crate) disk: Disk,
     pub(crate) liar: Liar,
     pub(crate) desks: Vec<Desk>,
     pub(crate) notes: Mutex<Vec<String>>,
@@ -125,6 +127,7 @@ pub(crate) struct Parts {
     pub(crate) model: Model,
     pub(crate) trace: Trace,
     pub(crate) known: Known,
+    pub(crate) disk: Disk,
 }
 
 impl Floor {
@@ -139,6 +142,7 @@ impl Floor {
             found: Found::new(parts.known),
             lives: Lives::default(),
             memory: Memory::default(),
+            disk: parts.disk,
             liar: Liar::new(
                 parts.plan.seed.0,
                 parts.target.describe().scheme,

@@ -39,6 +39,12 @@ impl Memory {
         }
     }
 
+    /// The most so far, in a few words.
+    pub(crate) fn glance(&self) -> Option<String> {
+        let mib = self.peak_kib.load(Ordering::Relaxed) / 1024;
+        (mib > 0).then(|| format!("memory {mib} MiB"))
+    }
+
     /// In words, where anything was seen.
     pub(crate) fn words(&self) -> Option<String> {
         let samples = self.samples.load(Ordering::Relaxed);

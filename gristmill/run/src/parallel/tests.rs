@@ -7,16 +7,16 @@ mod planted;
 mod server;
 
 use super::trace::{Record, read};
-use super::{Recorded, live};
+use super::{Recorded, bare, live};
 use crate::life::tests::postgres::installed;
 use crate::life::{Circumstances, Ending, new_folder, run};
 use crate::plan::{Plan, Settings};
 use crate::shrink::{self, Shrunk};
 use crate::supervisor::{Supervision, no_interrupts};
 use history::artefact::Folder;
-use history::parallel::Said;
+use history::parallel::{Family, Said};
 use history::verdict::Cause;
-use history::{Kind, Progress, Status, Verdict, Watcher};
+use history::{Kind, Progress, SessionId, Status, Verdict, Watcher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -129,6 +129,39 @@ fn sessions_that_write_and_read_postgres_under_each_other_find_nothing_wrong_and
         "{:?}",
         verdict.doubts
     );
+}
+
+#[test]
+fn what_a_run_recorded_is_sent_bare_and_succeeds_as_before() {
+    let store = tempfile::tempdir().unwrap();
+    let plan = plan("sqlite:", "seed=5 visits=300 sessions=1 complexity=dml");
+    let ending = ending(&plan, store.path());
+    let folder = copied(&ending.folder, store.path());
+    let bare = bare(&folder, None).unwrap();
+    let recorded = Recorded::read(&folder).unwrap();
+    let sent = recorded.of_session(SessionId(1));
+    let oracles = |done: bool| {
+        let of = sent.iter().filter(|s| (s.op.family == Family::Oracle) == done);
+        of.filter(|s| done || s.was_done()).count() as u64
+    };
+    assert_eq!(
+        (bare.sent, bare.both, bare.oracles),
+        (sent.len() as u64, oracles(false), oracles(true))
+    );
+    assert!(bare.both > 100 && bare.oracles > 0, "{bare:?}");
+}
+
+/// The plan and the trace of a folder in one that has no database.
+fn copied(folder: &Path, store: &Path) -> PathBuf {
+    let to = store.join("bare");
+    std::fs::create_dir(&to).unwrap();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+    to
 }
 
 #[test]

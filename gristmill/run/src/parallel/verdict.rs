@@ -104,6 +104,9 @@ pub(super) fn make(floor: &Floor, facts: &Facts, loaded: &Loaded) -> Verdict {
     if let Some(words) = floor.memory.words() {
         setup.insert("server memory".to_owned(), words);
     }
+    if let Some(words) = floor.disk.words() {
+        setup.insert("server disk".to_owned(), words);
+    }
     let known = floor.found.known.met(&causes);
     if !known.is_empty() {
         setup.insert("known findings".to_owned(), known.join("; "));
