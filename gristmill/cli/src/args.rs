@@ -28,6 +28,7 @@ const MAIN: &[&str] = &[
     "profile",
     "swarm",
     "weights",
+    "ceilings",
     "isolation",
     "claim",
     "pace",
@@ -218,7 +219,7 @@ fn value_name(key: &str) -> &'static str {
         "agent" => "N/OF",
         "stages" => "LIST",
         "known" | "schema" | "history" => "FILE",
-        "outside" | "meet" | "weights" => "LIST",
+        "outside" | "meet" | "weights" | "ceilings" => "LIST",
         _ => "N",
     }
 }

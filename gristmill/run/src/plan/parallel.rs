@@ -407,6 +407,18 @@ impl Settings {
             let what = format!("there is no action `{action}`{near}: see gristmill list actions");
             mistake("weights", what);
         }
+        let mut ceilings = profile.ceilings();
+        for (name, most) in self.ceilings.iter().flatten() {
+            if !ceilings.set(name, *most) {
+                let near = nearest(name, Ceilings::NAMES.into_iter())
+                    .map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
+                let names = Ceilings::NAMES.join(", ");
+                mistake(
+                    "ceilings",
+                    format!("there is no ceiling `{name}`{near}: there are {names}"),
+                );
+            }
+        }
         if !mistakes.is_empty() {
             return Err(PlanError::Mistakes(mistakes));
         }
@@ -474,7 +486,7 @@ impl Settings {
                 quiet_ms: QUIET_MS,
                 swarm: swarms,
                 weights,
-                ceilings: profile.ceilings(),
+                ceilings,
                 lists: profile.lists,
                 naughty: profile.naughty,
                 without: BTreeMap::new(),
@@ -552,6 +564,7 @@ impl Settings {
             ("scenario", self.scenario.is_some()),
             ("meet", self.meet.is_some()),
             ("weights", self.weights.is_some()),
+            ("ceilings", self.ceilings.is_some()),
         ]
         .into_iter()
         .filter(|(_, given)| *given)
@@ -595,7 +608,11 @@ mod tests {
                 ("visits", "100"),
             ],
             &[("profile", "reference"), ("weights", "insert=3,delete=0")],
-            &[("profile", "wide"), ("swarm", "off")],
+            &[
+                ("profile", "wide"),
+                ("swarm", "off"),
+                ("ceilings", "tables=3,rows=50"),
+            ],
         ] {
             let plan = plan(keys).unwrap();
             assert_eq!(Plan::read(&plan.write()).unwrap(), plan);
@@ -642,6 +659,22 @@ mod tests {
     }
 
     #[test]
+    fn ceilings_that_were_asked_for_stand_over_the_profile() {
+        let of = |keys: &[(&str, &str)]| plan(keys).unwrap().parallel.unwrap().ceilings;
+        let many = of(&[("profile", "many")]);
+        let all: Vec<String> = Ceilings::NAMES.map(|name| format!("{name}=7")).to_vec();
+        let asked = of(&[("profile", "many"), ("ceilings", &all.join(","))]);
+        assert_ne!(asked, many);
+        let text = serde_json::to_value(&asked).unwrap();
+        for name in Ceilings::NAMES {
+            assert_eq!(text[name], 7, "{name}");
+        }
+        assert_eq!(text.as_object().unwrap().len(), Ceilings::NAMES.len());
+        let one = of(&[("profile", "many"), ("ceilings", "columns=3")]);
+        assert_eq!((one.columns, one.tables), (3, many.tables));
+    }
+
+    #[test]
     fn what_is_not_there_is_refused_by_name_with_the_remedy() {
         for (keys, word) in [
             (&[("target", "reference:")][..], "takes no statements"),
@@ -665,6 +698,7 @@ mod tests {
             ),
             (&[("profile", "narrow")], "it has default, reference, many"),
             (&[("weights", "inser=3")], "did you mean `insert`?"),
+            (&[("ceilings", "table=3")], "did you mean `tables`?"),
             (&[("discipline", "lww")], "no `discipline` yet"),
         ] {
             let error = plan(keys).unwrap_err().to_string();

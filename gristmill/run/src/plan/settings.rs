@@ -26,6 +26,7 @@ pub struct Settings {
     pub profile: Option<String>,
     pub swarm: Option<bool>,
     pub weights: Option<BTreeMap<String, u32>>,
+    pub ceilings: Option<BTreeMap<String, u32>>,
     pub sessions: Option<u16>,
     pub time: Option<Millis>,
     pub visits: Option<u64>,
@@ -142,6 +143,17 @@ fn weight(text: &str) -> Option<(String, u32)> {
     Some((name.trim().to_owned(), weight))
 }
 
+/// `tables=30`
+fn ceiling(text: &str) -> Option<(String, u32)> {
+    let (name, most) = text.split_once('=')?;
+    let most = most
+        .trim()
+        .parse()
+        .ok()
+        .filter(|most| (1..=1_000_000).contains(most))?;
+    Some((name.trim().to_owned(), most))
+}
+
 /// The most sessions of a run.
 pub const SESSIONS_MAX: u16 = 1000;
 
@@ -228,6 +240,18 @@ const KEYS: &[Key] = &[
         |r| match r {
             Raw::List(list) => list.iter().map(|one| weight(one)).collect(),
             Raw::Text(text) => text.split(',').map(weight).collect(),
+            _ => None,
+        }
+    ),
+    key!(
+        "ceilings",
+        "things and how many there may be of them, such as tables=30,rows=5000; at least 1 of each",
+        "parallel: how many there may be of tables, views, materialized-views, indexes, schemas, sequences, roles, functions, \
+         triggers, types, columns (of a table), rows (inserted into it), statements (of a transaction) (default: the profile's)",
+        ceilings,
+        |r| match r {
+            Raw::List(list) => list.iter().map(|one| ceiling(one)).collect(),
+            Raw::Text(text) => text.split(',').map(ceiling).collect(),
             _ => None,
         }
     ),
@@ -606,6 +630,7 @@ impl Settings {
             profile: self.profile.or(under.profile),
             swarm: self.swarm.or(under.swarm),
             weights: self.weights.or(under.weights),
+            ceilings: self.ceilings.or(under.ceilings),
             sessions: self.sessions.or(under.sessions),
             time,
             visits,
