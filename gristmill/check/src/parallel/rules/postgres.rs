@@ -128,6 +128,7 @@ const ROWS: &[Row] = rows! {
     "42804" "{}" => StaleName, Redefined, Footprint, Tried;
     "42P16" "{}" => StaleName, Redefined, Footprint, Tried;
     "42830" "{}" => StaleName, Redefined, Footprint, Tried;
+    "0A000" "cannot cluster on {} index \"{name}\"" => StaleName, Redefined, Footprint, Documented;
     "42P10" "there is no unique or exclusion constraint matching the ON CONFLICT specification" => StaleName, PartGone, Footprint, Tried;
     "42P10" "{}" => StaleName, Redefined, Footprint, Documented;
     "42846" "{}" => StaleName, Redefined, Footprint, Documented;

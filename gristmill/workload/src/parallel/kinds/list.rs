@@ -641,6 +641,14 @@ const LIST: &[Kind] = &[
         ),
     ),
     kind(
+        "cluster",
+        Lifecycle,
+        1,
+        &[Has::Cluster],
+        session::cluster,
+        "a table written anew in the order of an index",
+    ),
+    kind(
         "reindex",
         Lifecycle,
         2,

@@ -6,7 +6,7 @@ use crate::parallel::speech::{Feature, LOSES_COMMITS};
 use history::Level;
 use history::parallel::expr::Word;
 use history::parallel::statement::{Care, Session, Transaction};
-use history::parallel::{Effect, Facet, FrameOp, KeptName, Mode, ObjectKind, Statement};
+use history::parallel::{Detail, Effect, Facet, FrameOp, KeptName, Mode, ObjectKind, Statement};
 
 pub(super) fn begin(b: &mut Brush<'_>) -> Option<Statement> {
     let levels = [
@@ -121,6 +121,22 @@ pub(super) fn vacuum(b: &mut Brush<'_>) -> Option<Statement> {
         slot,
         options: Word::Borrowed(options),
     }))
+}
+
+/// The rows of a table written anew in the order of one of its indexes: nothing of them changes.
+pub(super) fn cluster(b: &mut Brush<'_>) -> Option<Statement> {
+    let catalog = b.catalog();
+    let of = |index: &history::parallel::Object| match index.detail {
+        Detail::Index {
+            on, partial: false, ..
+        } => catalog.get(on).filter(|table| table.id.kind == ObjectKind::Table),
+        _ => None,
+    };
+    let index = b.choose(ObjectKind::Index, |index| of(index).is_some())?;
+    let table = of(index)?;
+    let slot = b.changes(table, Facet::Rows, Mode::Uses);
+    let index = b.changes(index, Facet::Valid, Mode::Redefines);
+    Some(Statement::Care(Care::Cluster { slot, index }))
 }
 
 /// A rebuild sees again what a unique index forbids, and nothing else.
