@@ -427,7 +427,7 @@ impl Model {
             }
             Some(_) => {}
             None => {
-                if !matches!(op.ast, Statement::Explain { .. }) {
+                if !success::looks_at_nothing(op) {
                     s.looked = judged_in.sent;
                 }
                 s.apply(op);

@@ -10,6 +10,7 @@
 //! `add T C`, `dropcolumn T C`, `begin [rr]`, `commit`, `rollback`, `savepoint P`, `to P`, `grant R T`, `role R`, `as R`,
 //! `own R T` (and `disown T`), `type Y`, `addof T C Y`, `dropother role|type X`,
 //! `renamecolumn T C D`, `refer T U C [OWN]` (a foreign key, of T's column OWN), `replace V on T`, `open C`, `close C`, `indexin S I` (with its table), `dropin S I`, `schemarename S R`.
+//! `count T` (a subquery that is an output), `fold T` (one that a plan can do without), `reindex T`.
 //! `0 s1 takes refusals at their word`: a known defect is not reckoned with.
 //! `9 s1 remembers refused` (or `nothing`): whether a change of the schema was refused in the open transaction.
 
@@ -676,4 +677,49 @@ fn an_index_changes_its_table_for_who_reads_it_through_a_view() {
     assert_eq!(play(&made, &MARIADB).broken, Vec::<String>::new());
     let other = format!("{head}9 s1 > index i on w c2\n10 s1 < ok\n{read}");
     assert_eq!(play(&other, &MARIADB).broken.len(), 1);
+}
+
+#[test]
+fn a_view_that_is_replaced_stands_on_what_the_names_mean_then_and_takes_along_what_stands_on_it() {
+    let head = "1 s1 > create a\n2 s1 < ok\n3 s1 > create b\n4 s1 < ok\n5 s1 > view v on a\n6 s1 < ok\n";
+    let missing = "42P01 relation \"v\" does not exist";
+    let drop = "11 s1 > drop a cascade\n12 s1 < ok\n13 s3 > read v\n";
+    let race = format!("{head}7 s2 > swap a b\n8 s3 > replace v on a\n9 s2 < ok\n10 s3 < ok\n{drop}");
+    explained(&format!("{race}14 s3 < ok"));
+    explained(&format!("{race}14 s3 < {missing}"));
+    let before = format!("{head}7 s2 > swap a b\n8 s2 < ok\n{drop}");
+    broken(&format!("{before}14 s3 < {missing}"));
+    // One that stands on the view goes with it.
+    let head = format!("{head}7 s1 > view m on v\n8 s1 < ok\n");
+    let gone = "42P01 relation \"m\" does not exist";
+    let race = format!(
+        "{head}9 s2 > drop b cascade\n10 s3 > replace v on b\n11 s2 < ok\n12 s3 < ok\n13 s1 > read m\n"
+    );
+    explained(&format!("{race}14 s1 < ok"));
+    explained(&format!("{race}14 s1 < {gone}"));
+    let after = format!(
+        "{head}9 s2 > drop b cascade\n10 s2 < ok\n11 s3 > replace v on a\n12 s3 < ok\n13 s1 > read m\n"
+    );
+    broken(&format!("{after}14 s1 < {gone}"));
+}
+
+#[test]
+fn rights_are_not_asked_for_what_a_plan_can_do_without() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s1 > role r\n4 s1 < ok\n5 s2 > as r\n6 s2 < ok\n";
+    let denied = "42501 permission denied for table t";
+    explained(&format!("{head}7 s2 > fold t\n8 s2 < ok"));
+    explained(&format!("{head}7 s2 > fold t\n8 s2 < {denied}"));
+    broken(&format!("{head}7 s2 > count t\n8 s2 < ok"));
+    explained(&format!("{head}7 s2 > count t\n8 s2 < {denied}"));
+}
+
+#[test]
+fn a_table_without_an_index_is_made_anew_from_memory() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s2 > drop t\n4 s2 < ok\n5 s1 > ";
+    assert_eq!(
+        play(&format!("{head}reindex t\n6 s1 < ok"), &SQLITE).broken.len(),
+        0
+    );
+    assert_eq!(play(&format!("{head}read t\n6 s1 < ok"), &SQLITE).broken.len(), 1);
+    broken(&format!("{head}reindex t\n6 s1 < ok"));
 }

@@ -1,6 +1,8 @@
 //! The notation of the tests, read line by line and played against a model.
 
 use crate::parallel::Model;
+use history::parallel::expr::Expr;
+use history::parallel::statement::{Body, Care, From, Query, Select, Source};
 use history::parallel::{
     Answer, At, CellChange, Column, ColumnEdit, Constraint, ConstraintKind, DataError, Detail, Effect,
     Explained, Facet, FactValue, Family, Fault, Finding, FrameOp, KeptName, Ledger, Limit, Mode, Name,
@@ -432,6 +434,24 @@ impl Stage {
                 let (a, b) = (self.target(&mut op, a), self.target(&mut op, b));
                 op.effects.push(Effect::Swap(a, b));
             }
+            ["reindex", name] => {
+                let slot = self.target(&mut op, name);
+                op.touch(slot, Facet::Valid, Mode::Redefines, None);
+                op.ast = Statement::Care(Care::Reindex {
+                    kind: ObjectKind::Table,
+                    slot,
+                    concurrently: false,
+                });
+            }
+            [what @ ("count" | "fold"), name] => {
+                let slot = self.target(&mut op, name);
+                op.touch(slot, Facet::Rows, Mode::Reads, Some(Right::Select));
+                let counted = count_of(slot);
+                op.ast = one(match *what {
+                    "count" => counted,
+                    _ => Expr::function("coalesce", vec![Expr::int(1), counted]),
+                });
+            }
             [what @ ("read" | "divide" | "explain"), name, columns @ ..] => {
                 let slot = self.target(&mut op, name);
                 op.touch(slot, Facet::Rows, Mode::Reads, Some(Right::Select));
@@ -700,5 +720,38 @@ fn table(word: &str) -> SeenObject {
                 }
             })
             .collect(),
+    }
+}
+
+/// A query of one output, from nothing.
+fn one(output: Expr) -> Statement {
+    Statement::Query(Box::new(select(output, None)))
+}
+
+/// A subquery over what is in the slot.
+fn count_of(slot: u8) -> Expr {
+    let from = From::One {
+        source: Source::Slot(slot),
+        alias: 0,
+    };
+    Expr::Scalar(Box::new(select(Expr::int(2), Some(from))))
+}
+
+fn select(output: Expr, from: Option<From>) -> Query {
+    let select = Select {
+        distinct: false,
+        outputs: vec![output],
+        from,
+        filter: None,
+        group: Vec::new(),
+        having: None,
+    };
+    Query {
+        with: Vec::new(),
+        body: Body::Select(Box::new(select)),
+        order: Vec::new(),
+        limit: None,
+        offset: None,
+        lock: None,
     }
 }
