@@ -5,8 +5,8 @@ use super::facts::{Facts, goes_along};
 use super::groups::Groups;
 use super::timeline::Write;
 use history::parallel::{
-    At, CellChange, ColumnEdit, ConstraintKind, Detail, Effect, Facet, FactValue, Name, Object, ObjectId,
-    ObjectKind, Op, Piece, Target,
+    At, CellChange, ColumnEdit, ConstraintKind, Detail, Effect, Facet, FactValue, Name, ObjectId, ObjectKind,
+    Op, Piece, Target,
 };
 use history::{SessionId, Span, Tick};
 use smallvec::SmallVec;

@@ -723,3 +723,22 @@ fn a_table_without_an_index_is_made_anew_from_memory() {
     assert_eq!(play(&format!("{head}read t\n6 s1 < ok"), &SQLITE).broken.len(), 1);
     broken(&format!("{head}reindex t\n6 s1 < ok"));
 }
+
+#[test]
+fn an_index_whose_drop_was_refused_may_be_gone_and_a_unique_one_holds_its_columns() {
+    let deadlock = "1213/40001 Deadlock found when trying to get lock; try restarting transaction";
+    let none = "1091/42000 Can't DROP INDEX `i`; check that it exists";
+    let head = "1 s1 > create t c\n2 s1 < ok\n3 s1 > index i on t c\n4 s1 < ok\n5 s3 > insert t\n";
+    let refused = format!("{head}6 s2 > drop i\n7 s2 < {deadlock}\n8 s3 < ok\n9 s1 > drop i\n");
+    for said in ["ok", none] {
+        let told = play(&format!("{refused}10 s1 < {said}"), &MARIADB);
+        assert_eq!(told.broken, Vec::<String>::new());
+    }
+    let alone = format!("{head}6 s1 > drop i\n7 s1 < {none}");
+    assert_eq!(play(&alone, &MARIADB).broken.len(), 1);
+    let held = "1072/42000 Key column 'c' doesn't exist in table";
+    let told = play(&format!("{head}6 s2 > dropcolumn t c\n7 s2 < {held}"), &MARIADB);
+    assert_eq!(told.broken, Vec::<String>::new());
+    let free = format!("1 s1 > create t c\n2 s1 < ok\n6 s2 > dropcolumn t c\n7 s2 < {held}");
+    assert_eq!(play(&free, &MARIADB).broken.len(), 1);
+}
