@@ -172,7 +172,9 @@ impl Change<'_> {
                 if binding.objects.is_empty() {
                     (SmallVec::from_slice(&[*object]), true)
                 } else {
-                    let doubt = !binding.sure && (binding.objects.len() > 1 || op.lenient);
+                    // Where nobody has the name, another one is made or nothing is done.
+                    let may_miss = op.lenient || op.replaces(name);
+                    let doubt = !binding.sure && (binding.objects.len() > 1 || may_miss);
                     (binding.objects, doubt)
                 }
             }

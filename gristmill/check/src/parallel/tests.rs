@@ -10,6 +10,7 @@
 //! `add T C`, `dropcolumn T C`, `begin [rr]`, `commit`, `rollback`, `savepoint P`, `to P`, `grant R T`, `role R`, `as R`,
 //! `own R T` (and `disown T`), `type Y`, `addof T C Y`, `dropother role|type X`,
 //! `renamecolumn T C D`, `refer T U C [OWN]` (a foreign key, of T's column OWN), `replace V on T`, `open C`, `close C`, `indexin S I` (with its table), `dropin S I`, `schemarename S R`.
+//! `function F`, `trigger G on T by F`,
 //! `count T` (a subquery that is an output), `fold T` (one that a plan can do without), `reindex T`.
 //! `0 s1 takes refusals at their word`: a known defect is not reckoned with.
 //! `9 s1 remembers refused` (or `nothing`): whether a change of the schema was refused in the open transaction.
@@ -741,4 +742,28 @@ fn an_index_whose_drop_was_refused_may_be_gone_and_a_unique_one_holds_its_column
     assert_eq!(told.broken, Vec::<String>::new());
     let free = format!("1 s1 > create t c\n2 s1 < ok\n6 s2 > dropcolumn t c\n7 s2 < {held}");
     assert_eq!(play(&free, &MARIADB).broken.len(), 1);
+}
+
+#[test]
+fn a_trigger_may_be_left_without_its_function_only_by_who_dropped_that() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s1 > function f\n4 s1 < ok\n";
+    let lost = "11 s3 > insert t\n12 s3 < XX000 cache lookup failed for function 16495";
+    explained(&format!(
+        "{head}5 s1 > dropother function f\n6 s2 > trigger g on t by f\n7 s1 < ok\n8 s2 < ok\n{lost}"
+    ));
+    broken(&format!("{head}6 s2 > trigger g on t by f\n8 s2 < ok\n{lost}"));
+}
+
+#[test]
+fn a_view_that_is_renamed_while_it_is_replaced_may_be_left_as_it_was() {
+    let head = "1 s1 > create a\n2 s1 < ok\n3 s1 > create b\n4 s1 < ok\n5 s1 > view v on a\n6 s1 < ok\n";
+    let renamed = "7 s2 > begin\n8 s2 < ok\n9 s2 > rename v w\n10 s2 < ok\n";
+    let race = "11 s3 > replace v on b\n12 s2 > commit\n13 s2 < ok\n14 s3 < ok\n";
+    let after = "15 s1 > drop b cascade\n16 s1 < ok\n17 s3 > read w\n18 s3 < ";
+    explained(&format!("{head}{renamed}{race}{after}ok"));
+    explained(&format!(
+        "{head}{renamed}{race}{after}42P01 relation \"w\" does not exist"
+    ));
+    let before = "11 s3 > replace v on b\n12 s3 < ok\n13 s2 > rename v w\n14 s2 < ok\n";
+    broken(&format!("{head}{before}{after}ok"));
 }

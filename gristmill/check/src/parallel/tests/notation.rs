@@ -396,6 +396,7 @@ impl Stage {
                 let space = match *what {
                     "role" => Space::Role,
                     "type" => Space::Type,
+                    "function" => Space::Function,
                     other => panic!("{other} is nothing to drop"),
                 };
                 let object = self.means(at, name, space);
@@ -408,6 +409,25 @@ impl Stage {
             }
             ["type", name] => {
                 let (slot, object) = self.make(&mut op, ObjectKind::Type, name);
+                op.effects.push(Effect::Create(slot, Box::new(object)));
+            }
+            ["function", name] => {
+                let (slot, object) = self.make(&mut op, ObjectKind::Function, name);
+                op.effects.push(Effect::Create(slot, Box::new(object)));
+            }
+            ["trigger", name, "on", table, "by", function] => {
+                let (slot, mut object) = self.make(&mut op, ObjectKind::Trigger, name);
+                let on = self.target(&mut op, table);
+                let function_id = self.means(at, function, Space::Function);
+                let by = op.slot(Target::Object {
+                    object: function_id,
+                    name: Name::home(Space::Function, function),
+                });
+                for needed in [on, by] {
+                    if let Target::Object { object: needed, .. } = op.slots[usize::from(needed)] {
+                        object.depends.insert(needed);
+                    }
+                }
                 op.effects.push(Effect::Create(slot, Box::new(object)));
             }
             ["addof", table, column, ty] => {
