@@ -767,3 +767,15 @@ fn a_view_that_is_renamed_while_it_is_replaced_may_be_left_as_it_was() {
     let before = "11 s3 > replace v on b\n12 s3 < ok\n13 s2 > rename v w\n14 s2 < ok\n";
     broken(&format!("{head}{before}{after}ok"));
 }
+
+#[test]
+fn a_grant_may_look_a_name_up_as_it_was_when_its_transaction_began() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s1 > role r\n4 s1 < ok\n";
+    let begun = format!("{head}5 s2 > begin\n6 s2 < ok\n7 s1 > create u\n8 s1 < ok\n");
+    let missing = "42P01 relation \"u\" does not exist";
+    explained(&format!("{begun}9 s2 > grant r u\n10 s2 < {missing} failed"));
+    broken(&format!("{begun}9 s2 > read u\n10 s2 < {missing} failed"));
+    broken(&format!(
+        "{head}7 s1 > create u\n8 s1 < ok\n9 s2 > grant r u\n10 s2 < {missing}"
+    ));
+}

@@ -2,7 +2,7 @@
 
 use crate::parallel::Model;
 use history::parallel::expr::Expr;
-use history::parallel::statement::{Body, Care, From, Query, Select, Source};
+use history::parallel::statement::{Body, Care, From, Query, Rights, Select, Source};
 use history::parallel::{
     Answer, At, CellChange, Column, ColumnEdit, Constraint, ConstraintKind, DataError, Detail, Effect,
     Explained, Facet, FactValue, Family, Fault, Finding, FrameOp, KeptName, Ledger, Limit, Mode, Name,
@@ -645,10 +645,18 @@ impl Stage {
             [what @ ("grant" | "revoke"), role, table] => {
                 let role = self.means(at, role, Space::Role);
                 let slot = self.target(&mut op, table);
+                let give = *what == "grant";
+                op.ast = Statement::Rights(Box::new(Rights::Grant {
+                    give,
+                    rights: vec![Right::Select],
+                    kind: ObjectKind::Table,
+                    slot,
+                    role: slot,
+                }));
                 op.effects.push(Effect::Set(
                     slot,
                     Facet::Grant(role, Right::Select),
-                    FactValue::Flag(*what == "grant"),
+                    FactValue::Flag(give),
                 ));
             }
             ["own", role, table] => {

@@ -84,9 +84,7 @@ pub(in crate::parallel::kinds) fn view(b: &mut Brush<'_>) -> Option<Statement> {
     let (from, alias) = nested(b, asked);
     let numbers = 0..u8::try_from(columns.len()).expect("columns are few");
     let outputs: Vec<Expr> = numbers.map(|n| super::output(alias, n)).collect();
-    let said = || match bare(super::select(outputs.clone(), Some(from.clone()), None)) {
-        Query { body, .. } => body,
-    };
+    let said = || bare(super::select(outputs.clone(), Some(from.clone()), None)).body;
     let all = b.has(Feature::SetAll);
     let more = size(b, query(set(SetOp::Except, all, whole(), said())));
     let less = size(b, query(set(SetOp::Except, all, said(), whole())));
