@@ -174,13 +174,24 @@ impl Change<'_> {
                 } else {
                     // Where nobody has the name, another one is made or nothing is done.
                     let may_miss = op.lenient || op.replaces(name);
-                    let doubt = !binding.sure && (binding.objects.len() > 1 || may_miss);
+                    let missed = may_miss && self.is_elsewhere(op, name);
+                    let doubt = missed || (!binding.sure && (binding.objects.len() > 1 || may_miss));
                     (binding.objects, doubt)
                 }
             }
             Target::New { object, .. } => (SmallVec::from_slice(&[*object]), false),
             Target::Free(_) | Target::Part { .. } => (SmallVec::new(), false),
         }
+    }
+
+    /// Whether the schema in which the name is said may have another name: then nothing of the name is there.
+    fn is_elsewhere(&self, op: &Op, name: &Name) -> bool {
+        op.slots.iter().any(|target| match target {
+            Target::Object { object, name: said } if Some(*object) == name.parent => {
+                !bound(self.facts, self.groups, said, self.span, self.by).sure
+            }
+            _ => false,
+        })
     }
 
     fn write_all(&mut self, slot: u8, facet: Facet, value: &FactValue) {

@@ -9,7 +9,7 @@
 //! Ops: `create T`, `view V on T`, `index I on T C`, `drop T [cascade]`, `rename T U`, `swap T U`, `read T [C]`, `insert T`,
 //! `add T C`, `dropcolumn T C`, `begin [rr]`, `commit`, `rollback`, `savepoint P`, `to P`, `grant R T`, `role R`, `as R`,
 //! `own R T` (and `disown T`), `type Y`, `addof T C Y`, `dropother role|type X`,
-//! `renamecolumn T C D`, `refer T U C [OWN]` (a foreign key, of T's column OWN), `replace V on T`, `open C`, `close C`, `indexin S I` (with its table), `dropin S I`, `schemarename S R`.
+//! `renamecolumn T C D`, `refer T U C [OWN]` (a foreign key, of T's column OWN), `replace V on T`, `open C`, `close C`, `indexin S I` (with its table), `dropin S I [if]` (IF EXISTS), `schemarename S R`.
 //! `function F`, `trigger G on T by F`,
 //! `count T` (a subquery that is an output), `fold T` (one that a plan can do without), `reindex T`.
 //! `0 s1 takes refusals at their word`: a known defect is not reckoned with.
@@ -778,4 +778,16 @@ fn a_grant_may_look_a_name_up_as_it_was_when_its_transaction_began() {
     broken(&format!(
         "{head}7 s1 > create u\n8 s1 < ok\n9 s2 > grant r u\n10 s2 < {missing}"
     ));
+}
+
+#[test]
+fn a_lenient_drop_in_a_schema_that_is_renamed_meanwhile_may_find_nothing() {
+    let head = "1 s1 > schema s\n2 s1 < ok\n3 s1 > indexin s i\n4 s1 < ok\n";
+    let race = format!(
+        "{head}5 s2 > schemarename s r\n6 s1 > dropin s i if\n7 s2 < ok\n8 s1 < ok\n9 s1 > dropin r i\n"
+    );
+    explained(&format!("{race}10 s1 < ok"));
+    explained(&format!("{race}10 s1 < 42704 index \"i\" does not exist"));
+    let alone = format!("{head}5 s1 > dropin s i if\n6 s1 < ok\n7 s1 > dropin s i\n");
+    broken(&format!("{alone}8 s1 < ok"));
 }

@@ -356,7 +356,15 @@ impl Stage {
                     op.effects.push(Effect::Create(slot, Box::new(object)));
                 }
             }
-            ["dropin", schema, index] => {
+            ["dropin", schema, index, rest @ ..] => {
+                if rest == ["if"] {
+                    op.lenient = true;
+                    let object = self.means(at, schema, Space::Schema);
+                    op.slot(Target::Object {
+                        object,
+                        name: Name::home(Space::Schema, schema),
+                    });
+                }
                 let parent = self.means(at, schema, Space::Schema);
                 let name = Name {
                     space: Space::Relation,
