@@ -506,7 +506,13 @@ impl<'a> Case<'a> {
         if self.model.rules.one_writer {
             return ("the database".to_owned(), self.overlap());
         }
-        let objects = self.closure();
+        let mut objects = self.closure();
+        // Who has the name that something is to get holds it as well.
+        for target in &self.op().slots {
+            if let Target::New { name, .. } | Target::Free(name) = target {
+                objects.extend(self.bound(name).objects);
+            }
+        }
         let session = self.session();
         let own = !session.view.cursors.is_empty() || session.is_in_transaction();
         if own && session.named.iter().any(|(id, _)| objects.contains(id)) {

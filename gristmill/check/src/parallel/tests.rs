@@ -791,3 +791,13 @@ fn a_lenient_drop_in_a_schema_that_is_renamed_meanwhile_may_find_nothing() {
     let alone = format!("{head}5 s1 > dropin s i if\n6 s1 < ok\n7 s1 > dropin s i\n");
     broken(&format!("{alone}8 s1 < ok"));
 }
+
+#[test]
+fn who_has_a_name_holds_up_who_wants_it() {
+    let waited = "1205/HY000 Lock wait timeout exceeded; try restarting transaction";
+    let head = "1 s1 > create t\n2 s1 < ok\n";
+    let held = format!("{head}3 s2 > add t c\n4 s3 > create t\n9 s3 < {waited}\n10 s2 < ok");
+    assert_eq!(play(&held, &MARIADB).broken, Vec::<String>::new());
+    let free = format!("{head}4 s3 > create t\n9 s3 < {waited}");
+    assert_eq!(play(&free, &MARIADB).broken.len(), 1);
+}

@@ -42,7 +42,11 @@ fn constant(value: &Value, ty: Type) -> Expr {
         Value::Int(n) => Constant::Int(*n),
         Value::Text(text) => Constant::Text(Word::Owned(text.clone())),
     };
-    Expr::Constant(constant, ty)
+    match constant {
+        // Without a type of its own, NULL makes a text of a number beside it (MariaDB).
+        Constant::Null => Expr::Cast(Box::new(Expr::Constant(Constant::Null, ty)), ty),
+        constant => Expr::Constant(constant, ty),
+    }
 }
 
 /// One number, one truth value and one text, as the target works them out from columns of a subquery, and as we do.
