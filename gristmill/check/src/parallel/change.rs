@@ -405,7 +405,9 @@ impl Change<'_> {
             let detail = self.facts.things.get(&dependent).map(|t| &t.born.detail);
             match detail {
                 Some(Detail::Index { keys, .. }) if keys.contains(&piece) => {
-                    self.remove(dependent, cascade, doubt || !sure);
+                    // MariaDB keeps it over its other columns.
+                    let rest = keys.iter().any(|key| *key != piece);
+                    self.remove(dependent, cascade, doubt || !sure || rest);
                 }
                 Some(Detail::Index {
                     partial, expression, ..
