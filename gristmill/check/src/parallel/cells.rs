@@ -7,6 +7,7 @@
 //! * C1 only what the span allows at no moment is a finding: the snapshot may be anywhere in it.
 //! * C2 in a transaction with one snapshot the span begins with the transaction; a table that others changed since may be read
 //!   empty there (P33), so nothing is compared then.
+//! * C3 in such a transaction a row that it does not write itself is the same each time that it is read.
 
 use super::facts::Thing;
 use super::model::Model;
@@ -86,9 +87,53 @@ pub(super) fn read(
     }
     let finding = match look.of {
         Ledger::Bank => look.sum(table),
-        Ledger::Cells | Ledger::Counters => look.rows(keys, table),
+        Ledger::Cells | Ledger::Counters => look
+            .rows(keys.clone(), table)
+            .or_else(|| look.unlike_before(keys, table)),
     };
     Some((Compared::Yes, finding))
+}
+
+/// What a transaction with one snapshot has read of a ledger stays what it reads of it. To be called once the read was compared.
+pub(super) fn remember(model: &mut Model, flight: &InFlight, answer: &Answer) {
+    let watched = flight.op.effects.iter().find_map(|effect| match effect {
+        Effect::Watch { slot, from, to } => Some((*slot, *from..=*to)),
+        _ => None,
+    });
+    let (
+        Some((slot, keys)),
+        Said::Done {
+            rows: Some(table), ..
+        },
+    ) = (watched, &answer.said)
+    else {
+        return;
+    };
+    let Some(Target::Object { object, .. }) = flight.op.slots.get(usize::from(slot)) else {
+        return;
+    };
+    let of = model.facts.things.get(object).map(|thing| &thing.born.detail);
+    if !table.whole || !matches!(of, Some(Detail::Ledger { of, .. }) if *of != Ledger::Bank) {
+        return;
+    }
+    let level = model.level;
+    let Some(session) = model.sessions.get_mut(&flight.op.at.session) else {
+        return;
+    };
+    if !session.is_in_transaction() || session.view.level.unwrap_or(level) < Level::RepeatableRead {
+        return;
+    }
+    let seen = values(table);
+    for key in keys {
+        let now = seen.get(&key).map_or(FactValue::Gone, |n| FactValue::Number(*n));
+        session.rows_seen.entry((*object, key)).or_insert(Some(now));
+    }
+}
+
+/// Rows by key, where they are keys and numbers.
+fn values(table: &Table) -> BTreeMap<u64, i64> {
+    let row = |row: &Vec<Option<String>>| Some((cell::<u64>(row, 0)?, cell::<i64>(row, 1)?));
+    table.rows.iter().filter_map(row).collect()
 }
 
 impl<'a> Look<'a> {
@@ -245,6 +290,26 @@ impl<'a> Look<'a> {
         keys.into_iter()
             .filter(|key| !both.contains(key))
             .find_map(|key| self.row(key, seen.get(&key).copied()))
+    }
+
+    /// A row that was another one when the same snapshot was read before.
+    fn unlike_before(&self, keys: std::ops::RangeInclusive<u64>, table: &Table) -> Option<Finding> {
+        let session = &self.model.sessions[&self.by];
+        let seen = values(table);
+        keys.into_iter().find_map(|key| {
+            let before = session.rows_seen.get(&(self.thing.born.id, key))?.as_ref()?;
+            let before = match before {
+                FactValue::Number(n) => Some(*n),
+                _ => None,
+            };
+            let now = seen.get(&key).copied();
+            (before != now).then(|| {
+                let promised = format!("row {key} as this snapshot had it before: {}", said(before));
+                let mut finding = self.finding("snapshot", promised, said(now), Vec::new());
+                finding.kind = Kind::Isolation;
+                finding
+            })
+        })
     }
 
     /// One row as it was read; `None`: it did not come.

@@ -5,10 +5,10 @@ use super::facts::{Facts, goes_along};
 use super::groups::Groups;
 use super::timeline::Write;
 use history::parallel::{
-    At, CellChange, ColumnEdit, ConstraintKind, Detail, Effect, Facet, FactValue, Name, Object, ObjectId,
-    ObjectKind, Op, Piece, Target,
+    At, CellChange, ColumnEdit, ConstraintKind, Detail, Effect, Facet, FactValue, Name, ObjectId, ObjectKind,
+    Op, Piece, Target,
 };
-use history::{SessionId, Span};
+use history::{SessionId, Span, Tick};
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,7 +61,7 @@ impl Change<'_> {
                 if op.replaces(&object.name) {
                     let doubt = !taken.sure || taken.objects.len() > 1;
                     for id in taken.objects.iter().filter(|id| **id != object.id) {
-                        self.stands_on(*id, &object.depends, doubt);
+                        self.stands_on(op, *id, &object.depends, doubt);
                     }
                 }
                 if yields && taken.sure && others && !made {
@@ -71,7 +71,7 @@ impl Change<'_> {
                 self.facts
                     .create(object, (self.group, self.at), self.span.answered, doubt);
                 self.wrote(object.id, Facet::Exists);
-                self.needs_by_name(op, object);
+                self.needs_by_name(op, object.id, &object.depends);
             }
             Effect::Set(slot, facet, value) => self.write_all(*slot, *facet, value),
             Effect::Edit(slot, piece, edit) => self.edit(*slot, Facet::Column(*piece), edit),
@@ -118,8 +118,9 @@ impl Change<'_> {
         }
     }
 
-    /// What was replaced needs what the new definition needs, and nothing else, whatever it needed when that was drawn.
-    fn stands_on(&mut self, id: ObjectId, needs: &BTreeSet<ObjectId>, doubt: bool) {
+    /// What was replaced needs what the new definition needs, and nothing else, whatever it needed when that was drawn. What
+    /// that is was said by name, as for what is new.
+    fn stands_on(&mut self, op: &Op, id: ObjectId, needs: &BTreeSet<ObjectId>, doubt: bool) {
         let Some(thing) = self.facts.things.get(&id) else {
             return;
         };
@@ -130,15 +131,19 @@ impl Change<'_> {
         for other in needed.collect::<Vec<_>>() {
             self.write(id, Facet::DependsOn(other), FactValue::Flag(false), doubt);
         }
+        for other in needs {
+            self.write(id, Facet::DependsOn(*other), FactValue::Flag(true), doubt);
+        }
+        self.needs_by_name(op, id, needs);
     }
 
-    /// What a new object needs was said by name: where the name may mean several, it may need any of them.
-    fn needs_by_name(&mut self, op: &Op, made: &Object) {
+    /// What an object needs was said by name: where the name may mean several, it may need any of them.
+    fn needs_by_name(&mut self, op: &Op, made: ObjectId, needs: &BTreeSet<ObjectId>) {
         for slot in 0..op.slots.len() {
             let Some(Target::Object { object, .. }) = op.slots.get(slot) else {
                 continue;
             };
-            if !made.depends.contains(object) {
+            if !needs.contains(object) {
                 continue;
             }
             let slot = u8::try_from(slot).expect("an op has at most 255 slots");
@@ -147,11 +152,11 @@ impl Change<'_> {
                 continue;
             }
             for id in &meant {
-                if id != object {
-                    self.write(made.id, Facet::DependsOn(*id), FactValue::Flag(true), true);
+                if id != object && *id != made {
+                    self.write(made, Facet::DependsOn(*id), FactValue::Flag(true), true);
                 }
             }
-            self.write(made.id, Facet::DependsOn(*object), FactValue::Flag(false), true);
+            self.write(made, Facet::DependsOn(*object), FactValue::Flag(false), true);
         }
     }
 
@@ -167,13 +172,26 @@ impl Change<'_> {
                 if binding.objects.is_empty() {
                     (SmallVec::from_slice(&[*object]), true)
                 } else {
-                    let doubt = !binding.sure && (binding.objects.len() > 1 || op.lenient);
+                    // Where nobody has the name, another one is made or nothing is done.
+                    let may_miss = op.lenient || op.replaces(name);
+                    let missed = may_miss && self.is_elsewhere(op, name);
+                    let doubt = missed || (!binding.sure && (binding.objects.len() > 1 || may_miss));
                     (binding.objects, doubt)
                 }
             }
             Target::New { object, .. } => (SmallVec::from_slice(&[*object]), false),
             Target::Free(_) | Target::Part { .. } => (SmallVec::new(), false),
         }
+    }
+
+    /// Whether the schema in which the name is said may have another name: then nothing of the name is there.
+    fn is_elsewhere(&self, op: &Op, name: &Name) -> bool {
+        op.slots.iter().any(|target| match target {
+            Target::Object { object, name: said } if Some(*object) == name.parent => {
+                !bound(self.facts, self.groups, said, self.span, self.by).sure
+            }
+            _ => false,
+        })
     }
 
     fn write_all(&mut self, slot: u8, facet: Facet, value: &FactValue) {
@@ -387,7 +405,9 @@ impl Change<'_> {
             let detail = self.facts.things.get(&dependent).map(|t| &t.born.detail);
             match detail {
                 Some(Detail::Index { keys, .. }) if keys.contains(&piece) => {
-                    self.remove(dependent, cascade, doubt || !sure);
+                    // MariaDB keeps it over its other columns.
+                    let rest = keys.iter().any(|key| *key != piece);
+                    self.remove(dependent, cascade, doubt || !sure || rest);
                 }
                 Some(Detail::Index {
                     partial, expression, ..
@@ -478,9 +498,31 @@ pub(super) fn made_visible(facts: &mut Facts, groups: &mut Groups, group: u64) {
                     }),
             );
         }
+        if removals.is_empty() {
+            continue;
+        }
+        // What was replaced has what stands on it, and that goes with it.
+        let mut along = vec![id];
+        let mut next = 0;
+        let session = groups.get(group).session;
+        let span = Span {
+            sent: from,
+            answered: Tick(u64::MAX),
+        };
+        while let Some(id) = along.get(next).copied() {
+            next += 1;
+            for dependent in facts.dependents(id) {
+                let stands = facts.edge(groups, dependent, id, span, session).is_some();
+                if stands && !along.contains(&dependent) {
+                    along.push(dependent);
+                }
+            }
+        }
         for removal in removals {
-            groups.get_mut(removal.group).wrote.push((id, Facet::Exists));
-            facts.write(id, Facet::Exists, removal);
+            for id in &along {
+                groups.get_mut(removal.group).wrote.push((*id, Facet::Exists));
+                facts.write(*id, Facet::Exists, removal.clone());
+            }
         }
     }
 }

@@ -197,6 +197,7 @@ impl Model {
         assert!(s.in_flight.is_none(), "{session} has sent one op and waits");
         s.busy.get_or_insert((at, op.at));
         s.names(op);
+        s.writes_rows(op);
         let mut group = None;
         let (within, viewed) = (s.is_in_transaction(), s.viewed_told);
         let commits = commits(self.rules, op);
@@ -264,6 +265,9 @@ impl Model {
         };
         if let Some((compared, finding)) = compared {
             judged.compared = Some(compared);
+            if compared == Compared::Yes && finding.is_none() {
+                cells::remember(self, &flight, answer);
+            }
             if let (Some(finding), Explained::Done) = (finding, &judged.explained) {
                 judged.explained = Explained::Broken(Box::new(finding));
             }
@@ -427,7 +431,7 @@ impl Model {
             }
             Some(_) => {}
             None => {
-                if !matches!(op.ast, Statement::Explain { .. }) {
+                if !success::looks_at_nothing(op) {
                     s.looked = judged_in.sent;
                 }
                 s.apply(op);

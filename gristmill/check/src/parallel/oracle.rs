@@ -12,7 +12,7 @@ use history::parallel::{
     Answer, Facet, FactValue, Family, Finding, Mode, ObjectId, ObjectKind, Said, Statement, Table, Target,
     Touch,
 };
-use history::{Kind, Span};
+use history::{Kind, SessionId, Span};
 
 #[cfg(test)]
 mod tests;
@@ -113,6 +113,12 @@ fn unsure(model: &Model, flight: &InFlight, span: Span) -> Option<&'static str> 
         .find_map(|touch| doubt(model, flight, span, touch))
 }
 
+/// Whether the fact has one value in the whole span, which is known.
+fn is_settled(model: &Model, id: ObjectId, facet: Facet, span: Span, by: SessionId) -> bool {
+    let timeline = model.facts.things.get(&id).and_then(|t| t.facet(facet));
+    timeline.is_some_and(|t| t.candidates(&model.groups, span, by).sure || t.writes.is_empty())
+}
+
 fn doubt(model: &Model, flight: &InFlight, span: Span, touch: &Touch) -> Option<&'static str> {
     let by = flight.op.at.session;
     let Some(Target::Object { object, name }) = flight.op.slots.get(usize::from(touch.slot)) else {
@@ -130,6 +136,24 @@ fn doubt(model: &Model, flight: &InFlight, span: Span, touch: &Touch) -> Option<
         timeline.is_some_and(|t| t.says(&model.groups, span, by, is).1)
     };
     match touch.facet {
+        Facet::Definition => {
+            // What was told before the op was drawn is in what it was drawn on.
+            let viewed = model.sessions[&by].viewed.unwrap_or(span.sent);
+            let since = Span {
+                sent: viewed.min(span.sent),
+                ..span
+            };
+            (!is_settled(model, *object, touch.facet, since, by)).then_some("the definition may be another")
+        }
+        Facet::Name => {
+            let born = model.facts.things.get(object).map(|t| &t.born.name);
+            let never_renamed = is_settled(model, *object, Facet::Name, span, by) && born == Some(name);
+            (!model.rules.restricts && !never_renamed).then_some("a name in the view may mean another table")
+        }
+        Facet::DependsOn(needed) if object.kind == ObjectKind::View => {
+            let stands = model.facts.edge(&model.groups, *object, needed, span, by);
+            (stands != Some(true)).then_some("the view may stand on something else")
+        }
         Facet::Constraint(_) => {
             let checked = |v: &FactValue| matches!(v, FactValue::Constraint(c) if c.valid && !c.deferred);
             (!holds(*object, touch.facet, checked)).then_some("the constraint may not be in force")

@@ -12,7 +12,8 @@ use super::pattern::means;
 use super::session::InFlight;
 use history::parallel::{
     Asked, At, Cause, Class, ColumnEdit, ConstraintKind, DataError, Detail, Effect, Facet, FactValue, Fault,
-    FrameOp, KeptName, Limit, Match, Mode, Name, ObjectId, ObjectKind, Op, Question, Target, Tri, TxState,
+    FrameOp, KeptName, Limit, Match, Mode, Name, ObjectId, ObjectKind, Op, Question, Statement, Target, Tri,
+    TxState,
 };
 use history::{Level, SessionId, Span, Tick};
 use std::collections::BTreeSet;
@@ -130,7 +131,7 @@ impl<'a> Case<'a> {
     /// Asks; gives the evidence. The error is explained where the answer can be.
     pub(super) fn ask(&self, question: Question) -> Asked {
         let (about, answer) = match question {
-            Question::Gone => self.gone(),
+            Question::Gone => self.as_looked_up().gone(),
             Question::Taken => self.taken(),
             Question::OtherKind => self.other_kind(),
             Question::PartGone => self.part_gone(),
@@ -161,6 +162,18 @@ impl<'a> Case<'a> {
             question,
             about,
             answer,
+        }
+    }
+
+    /// GRANT and REVOKE take no lock on what they name, so nothing tells the session meanwhile of what others have made: they may
+    /// look it up as it was when the transaction began.
+    fn as_looked_up(&self) -> Case<'a> {
+        match &self.op().ast {
+            Statement::Rights(_) => Case {
+                span: self.work(),
+                ..*self
+            },
+            _ => *self,
         }
     }
 
@@ -493,7 +506,13 @@ impl<'a> Case<'a> {
         if self.model.rules.one_writer {
             return ("the database".to_owned(), self.overlap());
         }
-        let objects = self.closure();
+        let mut objects = self.closure();
+        // Who has the name that something is to get holds it as well.
+        for target in &self.op().slots {
+            if let Target::New { name, .. } | Target::Free(name) = target {
+                objects.extend(self.bound(name).objects);
+            }
+        }
         let session = self.session();
         let own = !session.view.cursors.is_empty() || session.is_in_transaction();
         if own && session.named.iter().any(|(id, _)| objects.contains(id)) {

@@ -1,7 +1,8 @@
 //! What the model knows of one session: its transaction, what it ran, what was done to it.
 
 use history::parallel::{
-    At, Catalog, Effect, Fault, FrameOp, KeptName, Limit, Mode, ObjectId, Op, SessionView, Target, TxState,
+    At, Catalog, Effect, FactValue, Fault, FrameOp, KeptName, Limit, Mode, ObjectId, Op, SessionView, Target,
+    TxState,
 };
 use history::{SessionId, Span, Tick};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -93,6 +94,8 @@ pub(super) struct Session {
     pub(super) limits_before: Option<BTreeMap<Limit, (u64, Option<At>)>>,
     /// Limits to go back to at the end of the transaction even when it is kept: what was set with LOCAL.
     pub(super) local: BTreeMap<Limit, Option<(u64, Option<At>)>>,
+    /// Rows of ledgers as the open transaction has read them, where it has one snapshot; `None`: it has written the row itself.
+    pub(super) rows_seen: BTreeMap<(ObjectId, u64), Option<FactValue>>,
     /// Its catalogue while the open transaction has changed the schema, and the version it was made from.
     pub(super) own: Option<(u64, usize, Arc<Catalog>)>,
 }
@@ -128,6 +131,7 @@ impl Session {
             limits: limits.iter().map(|(l, ms)| (*l, (*ms, None))).collect(),
             limits_before: None,
             local: BTreeMap::new(),
+            rows_seen: BTreeMap::new(),
             own: None,
         }
     }
@@ -145,6 +149,17 @@ impl Session {
         if let Some(FrameOp::Begin { level, read_only }) = op.frame() {
             self.view.level = *level;
             self.view.read_only = *read_only;
+        }
+    }
+
+    /// What it writes of ledgers is no part of its snapshot any more.
+    pub(super) fn writes_rows(&mut self, op: &Op) {
+        for effect in &op.effects {
+            if let (Effect::Cell { slot, key, .. }, true) = (effect, self.is_in_transaction())
+                && let Some(Target::Object { object, .. }) = op.slots.get(usize::from(*slot))
+            {
+                self.rows_seen.insert((*object, *key), None);
+            }
         }
     }
 
@@ -200,6 +215,7 @@ impl Session {
         self.savepoints.clear();
         self.show_savepoints();
         self.ops.clear();
+        self.rows_seen.clear();
         self.own = None;
         self.group = None;
         let before = self.limits_before.take();

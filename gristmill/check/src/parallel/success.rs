@@ -5,6 +5,7 @@ use super::model::Model;
 use super::print;
 use super::rights;
 use super::session::InFlight;
+use history::parallel::statement::{Care, walk::mentions};
 use history::parallel::{
     Asked, ConstraintKind, Effect, Facet, Finding, FrameOp, Mode, ObjectId, ObjectKind, Op, Question, Right,
     Space, Statement, Target, Tri, TxState,
@@ -53,7 +54,7 @@ fn missing(model: &Model, op: &Op, span: Span) -> Option<Asked> {
             matches!(e, Effect::Create(_, object) if matches!(object.id.kind, ObjectKind::View | ObjectKind::Trigger))
         });
     // Not run, it is held against no catalogue: a plan for what is gone comes from the session's memory.
-    let unseen = model.rules.remembers_schema && matches!(op.ast, Statement::Explain { analyze: false, .. });
+    let unseen = model.rules.remembers_schema && looks_at_nothing(op);
     if op.lenient || unbound || unseen {
         return None;
     }
@@ -119,6 +120,22 @@ fn missing(model: &Model, op: &Op, span: Span) -> Option<Asked> {
         }
     }
     None
+}
+
+/// Whether a session that remembers the schema does not look whether it is still so: what is explained is not run there, and a
+/// table without an index has nothing to be made anew.
+pub(super) fn looks_at_nothing(op: &Op) -> bool {
+    let whole = |care: &Care| {
+        let Care::Reindex { kind, .. } = care else {
+            return false;
+        };
+        *kind == ObjectKind::Table
+    };
+    match &op.ast {
+        Statement::Explain { .. } => true,
+        Statement::Care(care) => whole(care),
+        _ => false,
+    }
 }
 
 fn knows_columns(model: &Model, id: history::parallel::ObjectId) -> bool {
@@ -248,7 +265,7 @@ fn without_right(model: &Model, op: &Op, span: Span) -> Option<Asked> {
             let parent = name.parent.filter(|_| touch.mode == Mode::Removes);
             !can && !parent.is_some_and(|schema| may(Right::Own, schema).0)
         });
-        if never {
+        if never && !(model.rules.asks_rights_of_plan && is_spared(op, touch.slot)) {
             return Some(asked(
                 Question::Lacks,
                 format!("{right:?} on \"{name}\""),
@@ -257,6 +274,12 @@ fn without_right(model: &Model, op: &Op, span: Span) -> Option<Asked> {
         }
     }
     None
+}
+
+/// Whether a plan may do without the object in the slot.
+fn is_spared(op: &Op, slot: u8) -> bool {
+    let said = mentions(&op.ast);
+    said.slots.contains(&slot) && !said.planned.contains(&slot)
 }
 
 fn finding(model: &Model, flight: &InFlight, span: Span, kind: Kind, asked: Asked) -> Finding {

@@ -9,7 +9,9 @@
 //! Ops: `create T`, `view V on T`, `index I on T C`, `drop T [cascade]`, `rename T U`, `swap T U`, `read T [C]`, `insert T`,
 //! `add T C`, `dropcolumn T C`, `begin [rr]`, `commit`, `rollback`, `savepoint P`, `to P`, `grant R T`, `role R`, `as R`,
 //! `own R T` (and `disown T`), `type Y`, `addof T C Y`, `dropother role|type X`,
-//! `renamecolumn T C D`, `refer T U C [OWN]` (a foreign key, of T's column OWN), `replace V on T`, `open C`, `close C`, `indexin S I` (with its table), `dropin S I`, `schemarename S R`.
+//! `renamecolumn T C D`, `refer T U C [OWN]` (a foreign key, of T's column OWN), `replace V on T`, `open C`, `close C`, `indexin S I` (with its table), `dropin S I [if]` (IF EXISTS), `schemarename S R`.
+//! `function F`, `trigger G on T by F`,
+//! `count T` (a subquery that is an output), `fold T` (one that a plan can do without), `reindex T`.
 //! `0 s1 takes refusals at their word`: a known defect is not reckoned with.
 //! `9 s1 remembers refused` (or `nothing`): whether a change of the schema was refused in the open transaction.
 
@@ -676,4 +678,126 @@ fn an_index_changes_its_table_for_who_reads_it_through_a_view() {
     assert_eq!(play(&made, &MARIADB).broken, Vec::<String>::new());
     let other = format!("{head}9 s1 > index i on w c2\n10 s1 < ok\n{read}");
     assert_eq!(play(&other, &MARIADB).broken.len(), 1);
+}
+
+#[test]
+fn a_view_that_is_replaced_stands_on_what_the_names_mean_then_and_takes_along_what_stands_on_it() {
+    let head = "1 s1 > create a\n2 s1 < ok\n3 s1 > create b\n4 s1 < ok\n5 s1 > view v on a\n6 s1 < ok\n";
+    let missing = "42P01 relation \"v\" does not exist";
+    let drop = "11 s1 > drop a cascade\n12 s1 < ok\n13 s3 > read v\n";
+    let race = format!("{head}7 s2 > swap a b\n8 s3 > replace v on a\n9 s2 < ok\n10 s3 < ok\n{drop}");
+    explained(&format!("{race}14 s3 < ok"));
+    explained(&format!("{race}14 s3 < {missing}"));
+    let before = format!("{head}7 s2 > swap a b\n8 s2 < ok\n{drop}");
+    broken(&format!("{before}14 s3 < {missing}"));
+    // One that stands on the view goes with it.
+    let head = format!("{head}7 s1 > view m on v\n8 s1 < ok\n");
+    let gone = "42P01 relation \"m\" does not exist";
+    let race = format!(
+        "{head}9 s2 > drop b cascade\n10 s3 > replace v on b\n11 s2 < ok\n12 s3 < ok\n13 s1 > read m\n"
+    );
+    explained(&format!("{race}14 s1 < ok"));
+    explained(&format!("{race}14 s1 < {gone}"));
+    let after = format!(
+        "{head}9 s2 > drop b cascade\n10 s2 < ok\n11 s3 > replace v on a\n12 s3 < ok\n13 s1 > read m\n"
+    );
+    broken(&format!("{after}14 s1 < {gone}"));
+}
+
+#[test]
+fn rights_are_not_asked_for_what_a_plan_can_do_without() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s1 > role r\n4 s1 < ok\n5 s2 > as r\n6 s2 < ok\n";
+    let denied = "42501 permission denied for table t";
+    explained(&format!("{head}7 s2 > fold t\n8 s2 < ok"));
+    explained(&format!("{head}7 s2 > fold t\n8 s2 < {denied}"));
+    broken(&format!("{head}7 s2 > count t\n8 s2 < ok"));
+    explained(&format!("{head}7 s2 > count t\n8 s2 < {denied}"));
+}
+
+#[test]
+fn a_table_without_an_index_is_made_anew_from_memory() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s2 > drop t\n4 s2 < ok\n5 s1 > ";
+    assert_eq!(
+        play(&format!("{head}reindex t\n6 s1 < ok"), &SQLITE).broken.len(),
+        0
+    );
+    assert_eq!(play(&format!("{head}read t\n6 s1 < ok"), &SQLITE).broken.len(), 1);
+    broken(&format!("{head}reindex t\n6 s1 < ok"));
+}
+
+#[test]
+fn an_index_whose_drop_was_refused_may_be_gone_and_a_unique_one_holds_its_columns() {
+    let deadlock = "1213/40001 Deadlock found when trying to get lock; try restarting transaction";
+    let none = "1091/42000 Can't DROP INDEX `i`; check that it exists";
+    let head = "1 s1 > create t c\n2 s1 < ok\n3 s1 > index i on t c\n4 s1 < ok\n5 s3 > insert t\n";
+    let refused = format!("{head}6 s2 > drop i\n7 s2 < {deadlock}\n8 s3 < ok\n9 s1 > drop i\n");
+    for said in ["ok", none] {
+        let told = play(&format!("{refused}10 s1 < {said}"), &MARIADB);
+        assert_eq!(told.broken, Vec::<String>::new());
+    }
+    let alone = format!("{head}6 s1 > drop i\n7 s1 < {none}");
+    assert_eq!(play(&alone, &MARIADB).broken.len(), 1);
+    let held = "1072/42000 Key column 'c' doesn't exist in table";
+    let told = play(&format!("{head}6 s2 > dropcolumn t c\n7 s2 < {held}"), &MARIADB);
+    assert_eq!(told.broken, Vec::<String>::new());
+    let free = format!("1 s1 > create t c\n2 s1 < ok\n6 s2 > dropcolumn t c\n7 s2 < {held}");
+    assert_eq!(play(&free, &MARIADB).broken.len(), 1);
+}
+
+#[test]
+fn a_trigger_may_be_left_without_its_function_only_by_who_dropped_that() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s1 > function f\n4 s1 < ok\n";
+    let lost = "11 s3 > insert t\n12 s3 < XX000 cache lookup failed for function 16495";
+    explained(&format!(
+        "{head}5 s1 > dropother function f\n6 s2 > trigger g on t by f\n7 s1 < ok\n8 s2 < ok\n{lost}"
+    ));
+    broken(&format!("{head}6 s2 > trigger g on t by f\n8 s2 < ok\n{lost}"));
+}
+
+#[test]
+fn a_view_that_is_renamed_while_it_is_replaced_may_be_left_as_it_was() {
+    let head = "1 s1 > create a\n2 s1 < ok\n3 s1 > create b\n4 s1 < ok\n5 s1 > view v on a\n6 s1 < ok\n";
+    let renamed = "7 s2 > begin\n8 s2 < ok\n9 s2 > rename v w\n10 s2 < ok\n";
+    let race = "11 s3 > replace v on b\n12 s2 > commit\n13 s2 < ok\n14 s3 < ok\n";
+    let after = "15 s1 > drop b cascade\n16 s1 < ok\n17 s3 > read w\n18 s3 < ";
+    explained(&format!("{head}{renamed}{race}{after}ok"));
+    explained(&format!(
+        "{head}{renamed}{race}{after}42P01 relation \"w\" does not exist"
+    ));
+    let before = "11 s3 > replace v on b\n12 s3 < ok\n13 s2 > rename v w\n14 s2 < ok\n";
+    broken(&format!("{head}{before}{after}ok"));
+}
+
+#[test]
+fn a_grant_may_look_a_name_up_as_it_was_when_its_transaction_began() {
+    let head = "1 s1 > create t\n2 s1 < ok\n3 s1 > role r\n4 s1 < ok\n";
+    let begun = format!("{head}5 s2 > begin\n6 s2 < ok\n7 s1 > create u\n8 s1 < ok\n");
+    let missing = "42P01 relation \"u\" does not exist";
+    explained(&format!("{begun}9 s2 > grant r u\n10 s2 < {missing} failed"));
+    broken(&format!("{begun}9 s2 > read u\n10 s2 < {missing} failed"));
+    broken(&format!(
+        "{head}7 s1 > create u\n8 s1 < ok\n9 s2 > grant r u\n10 s2 < {missing}"
+    ));
+}
+
+#[test]
+fn a_lenient_drop_in_a_schema_that_is_renamed_meanwhile_may_find_nothing() {
+    let head = "1 s1 > schema s\n2 s1 < ok\n3 s1 > indexin s i\n4 s1 < ok\n";
+    let race = format!(
+        "{head}5 s2 > schemarename s r\n6 s1 > dropin s i if\n7 s2 < ok\n8 s1 < ok\n9 s1 > dropin r i\n"
+    );
+    explained(&format!("{race}10 s1 < ok"));
+    explained(&format!("{race}10 s1 < 42704 index \"i\" does not exist"));
+    let alone = format!("{head}5 s1 > dropin s i if\n6 s1 < ok\n7 s1 > dropin s i\n");
+    broken(&format!("{alone}8 s1 < ok"));
+}
+
+#[test]
+fn who_has_a_name_holds_up_who_wants_it() {
+    let waited = "1205/HY000 Lock wait timeout exceeded; try restarting transaction";
+    let head = "1 s1 > create t\n2 s1 < ok\n";
+    let held = format!("{head}3 s2 > add t c\n4 s3 > create t\n9 s3 < {waited}\n10 s2 < ok");
+    assert_eq!(play(&held, &MARIADB).broken, Vec::<String>::new());
+    let free = format!("{head}4 s3 > create t\n9 s3 < {waited}");
+    assert_eq!(play(&free, &MARIADB).broken.len(), 1);
 }

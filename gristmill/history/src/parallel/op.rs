@@ -2,8 +2,8 @@
 
 use crate::Level;
 use crate::parallel::{
-    At, ColumnEdit, Constraint, Facet, FactValue, KeptName, Name, Object, ObjectId, Piece, Question, Right,
-    Space, Statement,
+    At, ColumnEdit, Constraint, Facet, FactValue, KeptName, Name, Object, ObjectId, ObjectKind, Piece,
+    Question, Right, Space, Statement,
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -371,15 +371,25 @@ impl Op {
         });
     }
 
-    /// Whether it changes an object that is there, and neither makes nor drops one.
+    /// Whether it changes an object that is there, be it by an index, and neither makes nor drops another one.
     pub fn alters(&self) -> bool {
-        let alter = |e: &Effect| {
+        let is_index = |slot: u8| {
+            let target = self.slots.get(usize::from(slot));
             matches!(
-                e,
-                Effect::Set(..) | Effect::Edit(..) | Effect::Rename { .. } | Effect::RemovePart { .. }
+                target,
+                Some(Target::Object { object, .. } | Target::New { object, .. })
+                    if object.kind == ObjectKind::Index
             )
         };
-        let other = |e: &Effect| matches!(e, Effect::Create(..) | Effect::Remove { .. });
+        let alter = |e: &Effect| match e {
+            Effect::Set(..) | Effect::Edit(..) | Effect::Rename { .. } | Effect::RemovePart { .. } => true,
+            Effect::Create(slot, _) | Effect::Remove { slot, .. } => is_index(*slot),
+            _ => false,
+        };
+        let other = |e: &Effect| match e {
+            Effect::Create(slot, _) | Effect::Remove { slot, .. } => !is_index(*slot),
+            _ => false,
+        };
         self.effects.iter().any(alter) && !self.effects.iter().any(other)
     }
 

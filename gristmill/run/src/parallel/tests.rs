@@ -2,6 +2,7 @@
 
 mod exec;
 mod faults;
+mod hidden;
 mod outside;
 mod planted;
 mod server;

@@ -36,6 +36,25 @@ fn uncompared(oracles: &BTreeMap<String, OracleCount>) -> impl Iterator<Item = S
     })
 }
 
+/// Oracles' answers, of 100, that were compared with nothing, beyond which the run says so.
+const VOID_PERCENT: u64 = 20;
+
+/// How many answers of oracles there were, and how many of those were compared with nothing.
+fn void(oracles: &BTreeMap<String, OracleCount>) -> (u64, u64) {
+    oracles.values().fold((0, 0), |(all, void), count| {
+        let more: u64 = count.void.values().sum();
+        (all + more + count.compared, void + more)
+    })
+}
+
+/// The doubt of a run whose oracles compared too little.
+fn compared_too_little(oracles: &BTreeMap<String, OracleCount>) -> Option<String> {
+    let (asked, void) = void(oracles);
+    (asked >= FEW && void * 100 > asked * VOID_PERCENT).then(|| {
+        format!("{void} of {asked} answers of oracles were compared with nothing: more than {VOID_PERCENT} %")
+    })
+}
+
 pub(super) fn make(floor: &Floor, facts: &Facts, loaded: &Loaded) -> Verdict {
     let by = floor.counts.all();
     let describe = floor.target.describe();
@@ -83,6 +102,7 @@ pub(super) fn make(floor: &Floor, facts: &Facts, loaded: &Loaded) -> Verdict {
         setup.insert("profile".to_owned(), floor.plan.profile.clone());
     }
     doubts.extend(uncompared(&by.oracles));
+    doubts.extend(compared_too_little(&by.oracles));
     if let Some(again) = &loaded.again {
         setup.insert("replayed".to_owned(), again.words());
         doubts.extend(again.doubt());
@@ -196,5 +216,30 @@ pub(super) fn make(floor: &Floor, facts: &Facts, loaded: &Loaded) -> Verdict {
             oracles: by.oracles,
             objects: by.objects,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OracleCount, compared_too_little};
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_fifth_of_void_answers_is_no_doubt_and_more_is_one() {
+        let oracles = |compared: u64, void: u64| {
+            let count = OracleCount {
+                compared,
+                void: BTreeMap::from([("refused".to_owned(), void)]),
+            };
+            BTreeMap::from([("oracle-where".to_owned(), count)])
+        };
+        assert_eq!(compared_too_little(&oracles(480, 120)), None);
+        let doubt = compared_too_little(&oracles(479, 121)).expect("more than a fifth");
+        assert!(doubt.starts_with("121 of 600"), "{doubt}");
+        assert_eq!(
+            compared_too_little(&oracles(10, 90)),
+            None,
+            "shares of few are none"
+        );
     }
 }

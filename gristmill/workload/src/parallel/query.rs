@@ -4,10 +4,10 @@ use super::brush::Brush;
 use super::draw::Purpose;
 use super::expression::{Care, Visible};
 use super::registry::{Aggregate, plain};
-use super::speech::Feature;
+use super::speech::{Feature, MARIA};
 use history::parallel::expr::{ColumnRef, Expr, Form, Sort, Word};
 use history::parallel::statement::{Body, From, Join, Query, Select, SetOp, Source, TableExpression};
-use history::parallel::{Object, Type};
+use history::parallel::{DataError, Object, ObjectKind, Type};
 
 /// Pairs that a join may look at.
 const PAIRS: u64 = 1_000_000;
@@ -184,6 +184,10 @@ impl<'a> Brush<'a> {
     /// A relation of FROM, and its columns.
     pub(crate) fn relation(&mut self, object: &Object) -> (From, Vec<Visible>) {
         let slot = self.reads(object);
+        // What a view casts is cut off in a query and refused in a statement that writes.
+        if object.id.kind == ObjectKind::View && self.speech.bit == MARIA {
+            self.raise(&[DataError::NumericRange]);
+        }
         let alias = self.alias();
         let from = From::One {
             source: Source::Slot(slot),

@@ -466,6 +466,7 @@ pub const MARIADB: Speech = Speech {
         Feature::Settings,
         Feature::Returning,
         Feature::Savepoints,
+        Feature::Oracles,
     ],
     bit: MARIA,
     types: &[

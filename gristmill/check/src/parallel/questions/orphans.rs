@@ -1,14 +1,19 @@
 //! What is left without what it stands on, since that is not locked while it is made: columns without their type, references
 //! without their key; and references that stay when what they refer to is gone.
 
-use super::Case;
+use super::{Case, needs};
 use history::parallel::{Cause, Constraint, ConstraintKind, Facet, FactValue, ObjectId, ObjectKind, Tri};
 
 impl Case<'_> {
     /// Whether a type or function that the statement's things need may be gone.
     pub(super) fn orphaned(&self) -> (String, Tri) {
         let facts = &self.model.facts;
-        for id in self.closure() {
+        let mut among = self.closure();
+        // What needs a table and runs with it, needs more than that.
+        let triggers = among.iter().filter(|id| id.kind == ObjectKind::Trigger);
+        let needed: Vec<ObjectId> = triggers.flat_map(|id| needs(self.model, *id)).collect();
+        among.extend(needed);
+        for id in among {
             if !matches!(id.kind, ObjectKind::Type | ObjectKind::Function) {
                 continue;
             }

@@ -15,6 +15,7 @@ pub static DUCKDB: Rules = Rules {
     restricts: false,
     checks_references: true,
     remembers_schema: true,
+    asks_rights_of_plan: false,
     shows,
     schema_in_transactions: true,
     keeps_characteristics: false,

@@ -12,6 +12,7 @@ pub static MARIADB: Rules = Rules {
     done_though_refused: &["1205", "1213"],
     checks_references: true,
     remembers_schema: false,
+    asks_rights_of_plan: false,
     shows,
     schema_in_transactions: false,
     keeps_characteristics: true,
@@ -64,6 +65,8 @@ const ROWS: &[Row] = rows! {
     // A column that a CHECK holds keeps its name.
     "1054/*" "Unknown column '{}' in 'CHECK'" => Dependency, CanRaise(D::Check), Footprint, Tried;
     "1072/*" "Key column '{name}' doesn't exist in table" => StaleName, PartGone, Footprint, Tried;
+    // A column of a unique index over several is not dropped, and that is how it is said.
+    "1072/*" "Key column '{name}' doesn't exist in table" => Dependency, Dependents, Footprint, Tried;
     "1091/*" "Can't DROP COLUMN `{name}`; check that it exists" => StaleName, PartGone, Footprint, Tried;
     "1091/*" "Can't DROP CONSTRAINT `{name}`; check that it exists" => StaleName, PartGone, Footprint, Tried;
     "1091/*" "Can't DROP FOREIGN KEY `{name}`; check that it exists" => StaleName, PartGone, Footprint, Documented;

@@ -12,6 +12,7 @@ pub static SQLITE: Rules = Rules {
     done_though_refused: &[],
     checks_references: false,
     remembers_schema: true,
+    asks_rights_of_plan: false,
     shows: |_| None,
     schema_in_transactions: true,
     keeps_characteristics: false,

@@ -167,3 +167,26 @@ fn an_older_snapshot_may_show_what_was_deleted_beside_what_it_put_in_its_place()
     let nothing = "13 s1 > watch l\n14 s1 < rows 0=5,0=6";
     broken(&format!("{}{deleted}{nothing}", head(" rr")));
 }
+
+#[test]
+fn one_snapshot_shows_a_row_as_it_showed_it_before() {
+    let head = format!("{HEAD}3 s1 > into l 0 5\n4 s1 < count 1\n");
+    let changed = "10 s1 > set l 0 6\n11 s1 < count 1\n12 s2 > watch l\n";
+    let snapshot = format!("{head}5 s2 > begin rr\n6 s2 < ok\n7 s2 > watch l\n8 s2 < rows 0=5\n{changed}");
+    explained(&format!("{snapshot}13 s2 < rows 0=5"));
+    let said = broken(&format!("{snapshot}13 s2 < rows 0=6"));
+    assert!(said.contains("as this snapshot had it before"), "{said}");
+    // At a lower level, in the next transaction, and of a row that it has written itself, it may be another one.
+    let lower = snapshot.replace("begin rr", "begin");
+    explained(&format!("{lower}13 s2 < rows 0=6"));
+    let next = changed.replace(
+        "12 s2",
+        "12 s2 > commit\n13 s2 < ok\n14 s2 > begin rr\n15 s2 < ok\n16 s2",
+    );
+    let next = snapshot.replace(changed, &next);
+    explained(&format!("{next}17 s2 < rows 0=6"));
+    let own = format!(
+        "{head}5 s2 > begin rr\n6 s2 < ok\n7 s2 > watch l\n8 s2 < rows 0=5\n9 s2 > set l 0 7\n10 s2 < count 1\n11 s2 > watch l\n"
+    );
+    explained(&format!("{own}12 s2 < rows 0=7"));
+}

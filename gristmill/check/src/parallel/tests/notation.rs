@@ -1,6 +1,8 @@
 //! The notation of the tests, read line by line and played against a model.
 
 use crate::parallel::Model;
+use history::parallel::expr::Expr;
+use history::parallel::statement::{Body, Care, From, Query, Rights, Select, Source};
 use history::parallel::{
     Answer, At, CellChange, Column, ColumnEdit, Constraint, ConstraintKind, DataError, Detail, Effect,
     Explained, Facet, FactValue, Family, Fault, Finding, FrameOp, KeptName, Ledger, Limit, Mode, Name,
@@ -354,7 +356,15 @@ impl Stage {
                     op.effects.push(Effect::Create(slot, Box::new(object)));
                 }
             }
-            ["dropin", schema, index] => {
+            ["dropin", schema, index, rest @ ..] => {
+                if rest == ["if"] {
+                    op.lenient = true;
+                    let object = self.means(at, schema, Space::Schema);
+                    op.slot(Target::Object {
+                        object,
+                        name: Name::home(Space::Schema, schema),
+                    });
+                }
                 let parent = self.means(at, schema, Space::Schema);
                 let name = Name {
                     space: Space::Relation,
@@ -394,6 +404,7 @@ impl Stage {
                 let space = match *what {
                     "role" => Space::Role,
                     "type" => Space::Type,
+                    "function" => Space::Function,
                     other => panic!("{other} is nothing to drop"),
                 };
                 let object = self.means(at, name, space);
@@ -406,6 +417,25 @@ impl Stage {
             }
             ["type", name] => {
                 let (slot, object) = self.make(&mut op, ObjectKind::Type, name);
+                op.effects.push(Effect::Create(slot, Box::new(object)));
+            }
+            ["function", name] => {
+                let (slot, object) = self.make(&mut op, ObjectKind::Function, name);
+                op.effects.push(Effect::Create(slot, Box::new(object)));
+            }
+            ["trigger", name, "on", table, "by", function] => {
+                let (slot, mut object) = self.make(&mut op, ObjectKind::Trigger, name);
+                let on = self.target(&mut op, table);
+                let function_id = self.means(at, function, Space::Function);
+                let by = op.slot(Target::Object {
+                    object: function_id,
+                    name: Name::home(Space::Function, function),
+                });
+                for needed in [on, by] {
+                    if let Target::Object { object: needed, .. } = op.slots[usize::from(needed)] {
+                        object.depends.insert(needed);
+                    }
+                }
                 op.effects.push(Effect::Create(slot, Box::new(object)));
             }
             ["addof", table, column, ty] => {
@@ -431,6 +461,24 @@ impl Stage {
             ["swap", a, b] => {
                 let (a, b) = (self.target(&mut op, a), self.target(&mut op, b));
                 op.effects.push(Effect::Swap(a, b));
+            }
+            ["reindex", name] => {
+                let slot = self.target(&mut op, name);
+                op.touch(slot, Facet::Valid, Mode::Redefines, None);
+                op.ast = Statement::Care(Care::Reindex {
+                    kind: ObjectKind::Table,
+                    slot,
+                    concurrently: false,
+                });
+            }
+            [what @ ("count" | "fold"), name] => {
+                let slot = self.target(&mut op, name);
+                op.touch(slot, Facet::Rows, Mode::Reads, Some(Right::Select));
+                let counted = count_of(slot);
+                op.ast = one(match *what {
+                    "count" => counted,
+                    _ => Expr::function("coalesce", vec![Expr::int(1), counted]),
+                });
             }
             [what @ ("read" | "divide" | "explain"), name, columns @ ..] => {
                 let slot = self.target(&mut op, name);
@@ -605,10 +653,18 @@ impl Stage {
             [what @ ("grant" | "revoke"), role, table] => {
                 let role = self.means(at, role, Space::Role);
                 let slot = self.target(&mut op, table);
+                let give = *what == "grant";
+                op.ast = Statement::Rights(Box::new(Rights::Grant {
+                    give,
+                    rights: vec![Right::Select],
+                    kind: ObjectKind::Table,
+                    slot,
+                    role: slot,
+                }));
                 op.effects.push(Effect::Set(
                     slot,
                     Facet::Grant(role, Right::Select),
-                    FactValue::Flag(*what == "grant"),
+                    FactValue::Flag(give),
                 ));
             }
             ["own", role, table] => {
@@ -700,5 +756,38 @@ fn table(word: &str) -> SeenObject {
                 }
             })
             .collect(),
+    }
+}
+
+/// A query of one output, from nothing.
+fn one(output: Expr) -> Statement {
+    Statement::Query(Box::new(select(output, None)))
+}
+
+/// A subquery over what is in the slot.
+fn count_of(slot: u8) -> Expr {
+    let from = From::One {
+        source: Source::Slot(slot),
+        alias: 0,
+    };
+    Expr::Scalar(Box::new(select(Expr::int(2), Some(from))))
+}
+
+fn select(output: Expr, from: Option<From>) -> Query {
+    let select = Select {
+        distinct: false,
+        outputs: vec![output],
+        from,
+        filter: None,
+        group: Vec::new(),
+        having: None,
+    };
+    Query {
+        with: Vec::new(),
+        body: Body::Select(Box::new(select)),
+        order: Vec::new(),
+        limit: None,
+        offset: None,
+        lock: None,
     }
 }

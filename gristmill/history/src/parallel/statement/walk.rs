@@ -29,6 +29,13 @@ pub struct Mentions<'a> {
     pub slots: SmallVec<[u8; 8]>,
     /// Columns and constraints that must be there, in the order of the text, again where they are said again.
     pub parts: SmallVec<[Part<'a>; 16]>,
+    /// Those of them that stand in no WITH and in no subquery of an expression, but where that is an output by itself: no plan
+    /// can do without them.
+    pub planned: SmallVec<[u8; 8]>,
+    /// How many such subqueries are around what is looked at.
+    within: u32,
+    /// How many subqueries of FROM are.
+    nested: u32,
     /// What an alias stands for, by its number, where it is a slot.
     aliases: SmallVec<[(u8, u8); 8]>,
     /// Columns under an alias.
@@ -79,7 +86,7 @@ impl<'a> Mentions<'a> {
         match statement {
             Statement::Query(query) | Statement::CopyOut { query, .. } => self.query(query),
             Statement::Insert(insert) => {
-                self.slots.push(insert.table);
+                self.slot(insert.table);
                 self.home = Some(insert.table);
                 self.columns(insert.table, &insert.columns);
                 match &insert.rows {
@@ -97,7 +104,7 @@ impl<'a> Mentions<'a> {
                 self.exprs(&insert.returning);
             }
             Statement::Update(update) => {
-                self.slots.push(update.table);
+                self.slot(update.table);
                 self.home = Some(update.table);
                 self.aliases.push((update.alias, update.table));
                 for (column, value) in &update.set {
@@ -109,7 +116,7 @@ impl<'a> Mentions<'a> {
                 self.exprs(&update.returning);
             }
             Statement::Delete(delete) => {
-                self.slots.push(delete.table);
+                self.slot(delete.table);
                 self.home = Some(delete.table);
                 self.aliases.push((delete.alias, delete.table));
                 delete.using.iter().for_each(|f| self.from(f));
@@ -118,7 +125,7 @@ impl<'a> Mentions<'a> {
             }
             Statement::Truncate { tables, .. } => self.slots.extend_from_slice(tables),
             Statement::CopyIn { table, columns, .. } => {
-                self.slots.push(*table);
+                self.slot(*table);
                 self.columns(*table, columns);
             }
             Statement::Transaction(Transaction::Lock { tables, .. }) => self.slots.extend_from_slice(tables),
@@ -130,21 +137,21 @@ impl<'a> Mentions<'a> {
             }
             Statement::Prepared(Prepared::Execute { args, .. }) => self.exprs(args),
             Statement::Prepared(Prepared::Deallocate(_)) => {}
-            Statement::Session(Session::Role(Some(role))) => self.slots.push(*role),
+            Statement::Session(Session::Role(Some(role))) => self.slot(*role),
             Statement::Session(_) | Statement::Catalogue(_) | Statement::Verbatim(_) => {}
             Statement::Define(define) => self.define(define),
             Statement::Rights(rights) => match &**rights {
-                Rights::Role { slot } | Rights::AlterRole { slot, .. } => self.slots.push(*slot),
+                Rights::Role { slot } | Rights::AlterRole { slot, .. } => self.slot(*slot),
                 Rights::Grant { slot, role, .. } => self.slots.extend([*slot, *role]),
                 Rights::Member { role, to, .. } => self.slots.extend([*role, *to]),
                 Rights::Owner { slot, role, .. } => {
-                    self.slots.push(*slot);
+                    self.slot(*slot);
                     self.slots.extend(*role);
                 }
             },
             Statement::Care(care) => match care {
                 Care::Analyze(slot) | Care::Vacuum { slot, .. } | Care::Reindex { slot, .. } => {
-                    self.slots.push(*slot)
+                    self.slot(*slot)
                 }
                 Care::Cluster { slot, index } => self.slots.extend([*slot, *index]),
                 Care::Whole(_) => {}
@@ -161,14 +168,14 @@ impl<'a> Mentions<'a> {
             | Define::TriggerFunction { slot }
             | Define::Enum { slot, .. }
             | Define::Domain { slot, .. }
-            | Define::AddLabel { slot, .. } => self.slots.push(*slot),
+            | Define::AddLabel { slot, .. } => self.slot(*slot),
             Define::Table {
                 slot,
                 columns,
                 constraints,
                 ..
             } => {
-                self.slots.push(*slot);
+                self.slot(*slot);
                 for column in columns {
                     self.defaults(column);
                 }
@@ -177,7 +184,7 @@ impl<'a> Mentions<'a> {
                 }
             }
             Define::TableAs { slot, query, .. } | Define::View { slot, query, .. } => {
-                self.slots.push(*slot);
+                self.slot(*slot);
                 self.query(query);
             }
             Define::Index {
@@ -195,7 +202,7 @@ impl<'a> Mentions<'a> {
                 filter.iter().for_each(|e| self.expr(e));
             }
             Define::Function { slot, body, .. } => {
-                self.slots.push(*slot);
+                self.slot(*slot);
                 self.expr(body);
             }
             Define::Trigger {
@@ -213,18 +220,18 @@ impl<'a> Mentions<'a> {
                 self.slots.extend(*on);
             }
             Define::Move { slot, schema, .. } => {
-                self.slots.push(*slot);
+                self.slot(*slot);
                 self.slots.extend(*schema);
             }
             Define::Alter { slot, changes } => {
-                self.slots.push(*slot);
+                self.slot(*slot);
                 self.home = Some(*slot);
                 for change in changes {
                     self.change(*slot, change);
                 }
             }
             Define::Comment { slot, column, .. } => {
-                self.slots.push(*slot);
+                self.slot(*slot);
                 column.iter().for_each(|c| self.part(*slot, Space::Column, c));
             }
         }
@@ -266,7 +273,7 @@ impl<'a> Mentions<'a> {
 
     fn sequences(&mut self, e: &'a Expr) {
         if let Expr::NextValue(slot) = e {
-            self.slots.push(*slot);
+            self.slot(*slot);
         }
         e.each(&mut |below| {
             if let Below::Expr(e) = below {
@@ -278,13 +285,27 @@ impl<'a> Mentions<'a> {
     /// The other table of a foreign key, with its columns.
     fn refers(&mut self, constraint: &'a ConstraintDef) {
         if let Rule::Foreign { table, to, .. } = &constraint.rule {
-            self.slots.push(*table);
+            self.slot(*table);
             self.columns(*table, to);
         }
     }
 
+    fn slot(&mut self, slot: u8) {
+        self.slots.push(slot);
+        if self.within == 0 {
+            self.planned.push(slot);
+        }
+    }
+
+    /// A query that a plan may do without.
+    fn inner(&mut self, query: &'a Query) {
+        self.within += 1;
+        self.query(query);
+        self.within -= 1;
+    }
+
     fn query(&mut self, query: &'a Query) {
-        query.with.iter().for_each(|t| self.query(&t.query));
+        query.with.iter().for_each(|t| self.inner(&t.query));
         self.body(&query.body);
         self.sorts(&query.order);
     }
@@ -293,7 +314,10 @@ impl<'a> Mentions<'a> {
         match body {
             Body::Select(select) => {
                 select.from.iter().for_each(|f| self.from(f));
-                self.exprs(&select.outputs);
+                select.outputs.iter().for_each(|e| match e {
+                    Expr::Scalar(query) if self.within == 0 && self.nested == 0 => self.query(query),
+                    e => self.expr(e),
+                });
                 select.filter.iter().for_each(|e| self.expr(e));
                 self.exprs(&select.group);
                 select.having.iter().for_each(|e| self.expr(e));
@@ -310,10 +334,14 @@ impl<'a> Mentions<'a> {
         match from {
             From::One { source, alias } => match source {
                 Source::Slot(slot) => {
-                    self.slots.push(*slot);
+                    self.slot(*slot);
                     self.aliases.push((*alias, *slot));
                 }
-                Source::Query(query, _) => self.query(query),
+                Source::Query(query, _) => {
+                    self.nested += 1;
+                    self.query(query);
+                    self.nested -= 1;
+                }
                 Source::Expression(_) => {}
             },
             From::Join { left, right, on, .. } => {
@@ -347,14 +375,14 @@ impl<'a> Mentions<'a> {
                     self.part(slot, Space::Column, named);
                 }
             },
-            Expr::NextValue(slot) => self.slots.push(*slot),
+            Expr::NextValue(slot) => self.slot(*slot),
             Expr::Routine { slot, args } => {
-                self.slots.push(*slot);
+                self.slot(*slot);
                 self.exprs(args);
             }
             _ => e.each(&mut |below| match below {
                 Below::Expr(e) => self.expr(e),
-                Below::Query(q) => self.query(q),
+                Below::Query(q) => self.inner(q),
             }),
         }
     }

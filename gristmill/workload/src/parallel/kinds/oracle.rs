@@ -6,13 +6,18 @@
 //!
 //! Sources: ternary logic partitioning and NoREC are Rigger's and Su's (OOPSLA 2020, ESEC/FSE 2020).
 
+mod evaluate;
 mod identity;
+mod moved;
 mod promise;
+mod standing;
 
+pub(super) use evaluate::evaluate;
 pub(super) use identity::{
     aggregate, cross, distinct, group, having, join, limit, norec, outer_join, rows, sets, where_,
 };
 pub(super) use promise::{check, foreign, index, not_null, unique};
+pub(super) use standing::{kept, view};
 
 use crate::parallel::brush::Brush;
 use crate::parallel::draw::Purpose;

@@ -1,5 +1,6 @@
 //! Views and materialized views. What they select raises nothing, so that a reader of one has no reason of its own to fail.
 
+use super::oracle::kept;
 use super::table::{dropped, renamed, somewhere};
 use crate::parallel::brush::Brush;
 use crate::parallel::draw::Purpose;
@@ -72,6 +73,11 @@ fn read(b: &Brush<'_>, not: ObjectId) -> BTreeSet<ObjectId> {
     objects.collect()
 }
 
+/// The query as the view keeps it.
+fn definition(b: &Brush<'_>, depends: &BTreeSet<ObjectId>, query: &Query) -> Arc<Statement> {
+    Arc::new(Statement::Query(Box::new(kept(&b.op, depends, query))))
+}
+
 /// How many views the deepest way down to a table goes through.
 fn depth(b: &Brush<'_>, id: ObjectId, left: usize) -> usize {
     if id.kind == ObjectKind::Table || !id.kind.is_readable() || left == 0 {
@@ -129,7 +135,7 @@ fn made(b: &mut Brush<'_>, kind: ObjectKind) -> Option<Statement> {
     let mut object = Object::new(id, name);
     object.columns = columns;
     object.depends = depends;
-    object.definition = Some(Arc::new(Statement::Query(Box::new(query.clone()))));
+    object.definition = Some(definition(b, &object.depends, &query));
     object.valid = !empty;
     b.op.effects.push(Effect::Create(slot, Box::new(object)));
     Some(Statement::Define(Box::new(Define::View {
@@ -180,7 +186,7 @@ pub(super) fn replace(b: &mut Brush<'_>) -> Option<Statement> {
             name: column.name.clone(),
         });
     }
-    let definition = Arc::new(Statement::Query(Box::new(query.clone())));
+    let definition = definition(b, &depends, &query);
     b.set(
         slot,
         Facet::Definition,

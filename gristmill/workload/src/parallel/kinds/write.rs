@@ -319,6 +319,10 @@ pub(super) fn select(b: &mut Brush<'_>) -> Option<Statement> {
         .filter(|c| c.not_null || foreign(b, table, c).is_none())
         .filter(|c| !matches!(c.ty, Type::Named(_)))
         .collect();
+    // Of no columns, both lists would mean all that there are.
+    if columns.is_empty() {
+        return None;
+    }
     let types: Vec<Type> = columns.iter().map(|c| plain(c.ty)).collect();
     let shape = b
         .draw

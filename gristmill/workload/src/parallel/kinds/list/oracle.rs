@@ -109,6 +109,22 @@ pub(super) const LIST: &[Kind] = &[
         oracle::index,
         "an index has what its table has",
     ),
+    kind(
+        "oracle-view",
+        Oracle,
+        4,
+        &[Has::Oracles],
+        oracle::view,
+        "a view shows what its query says",
+    ),
+    kind(
+        "oracle-evaluate",
+        Oracle,
+        3,
+        &[Has::Oracles],
+        oracle::evaluate,
+        "small expressions come to what we work out ourselves",
+    ),
     placed(
         Place::Outside,
         kind(
