@@ -13,14 +13,14 @@ use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Writes the effects of one op, as one of a group. Names are resolved in `span`; others' groups are taken as far as they
-/// are visible by its end. What was told as committed after the first `viewed` groups the op was drawn without: a column
+/// are visible by its end; what an op finds or does not may be as old as `began`. What was told as committed after the first `viewed` groups the op was drawn without: a column
 /// that it sets as a whole may undo none of that.
 pub(super) fn record(
     facts: &mut Facts,
     groups: &mut Groups,
     op: &Op,
     group: u64,
-    (span, viewed): (Span, u64),
+    (span, began, viewed): (Span, Tick, u64),
 ) {
     let mut change = Change {
         facts,
@@ -29,6 +29,7 @@ pub(super) fn record(
         by: op.at.session,
         group,
         span,
+        began,
         viewed,
         meant: Vec::new(),
     };
@@ -45,6 +46,7 @@ struct Change<'a> {
     by: SessionId,
     group: u64,
     span: Span,
+    began: Tick,
     viewed: u64,
     /// What each slot may mean, and whether it is open which: resolved before anything is written.
     meant: Vec<(SmallVec<[ObjectId; 2]>, bool)>,
@@ -174,7 +176,7 @@ impl Change<'_> {
                 } else {
                     // Where nobody has the name, another one is made or nothing is done.
                     let may_miss = op.lenient || op.replaces(name);
-                    let missed = may_miss && self.is_elsewhere(op, name);
+                    let missed = may_miss && (self.is_elsewhere(op, name) || self.may_be_unseen(name));
                     let doubt = missed || (!binding.sure && (binding.objects.len() > 1 || may_miss));
                     (binding.objects, doubt)
                 }
@@ -182,6 +184,15 @@ impl Change<'_> {
             Target::New { object, .. } => (SmallVec::from_slice(&[*object]), false),
             Target::Free(_) | Target::Part { .. } => (SmallVec::new(), false),
         }
+    }
+
+    /// Whether what has the name may be younger than what the op looks at.
+    fn may_be_unseen(&self, name: &Name) -> bool {
+        let span = Span {
+            sent: self.began,
+            ..self.span
+        };
+        self.began < self.span.sent && !bound(self.facts, self.groups, name, span, self.by).sure
     }
 
     /// Whether the schema in which the name is said may have another name: then nothing of the name is there.

@@ -221,7 +221,7 @@ impl Model {
                 sent: at,
                 answered: at,
             };
-            record(&mut self.facts, &mut self.groups, op, own, (span, viewed));
+            record(&mut self.facts, &mut self.groups, op, own, (span, at, viewed));
             made_visible(&mut self.facts, &mut self.groups, own);
             self.resolve_pending(own, at);
             group = Some(own);
@@ -544,7 +544,13 @@ impl Model {
         g.until = Some(span.answered);
         g.told = Some(self.told);
         let viewed = self.sessions[&op.at.session].viewed_told;
-        record(&mut self.facts, &mut self.groups, op, group, (span, viewed));
+        record(
+            &mut self.facts,
+            &mut self.groups,
+            op,
+            group,
+            (span, span.sent, viewed),
+        );
         made_visible(&mut self.facts, &mut self.groups, group);
     }
 
@@ -570,7 +576,13 @@ impl Model {
             self.facts.rewrite(id, &wrote);
             if let Some(op) = op {
                 let viewed = self.sessions.get(&op.at.session).map_or(0, |s| s.viewed_told);
-                record(&mut self.facts, &mut self.groups, &op, id, (span, viewed));
+                record(
+                    &mut self.facts,
+                    &mut self.groups,
+                    &op,
+                    id,
+                    (span, span.sent, viewed),
+                );
             }
         }
     }
@@ -589,6 +601,10 @@ impl Model {
             }
         };
         let viewed = s.viewed_told;
+        let began = match self.rules.one_writer {
+            true => s.busy.map_or(span.sent, |(since, _)| since),
+            false => span.sent,
+        };
         if flight.op.changes_schema() {
             s.ops.push(Arc::clone(&flight.op));
             s.view.changed_schema = true;
@@ -601,7 +617,7 @@ impl Model {
             &mut self.groups,
             &flight.op,
             group,
-            (span, viewed),
+            (span, began, viewed),
         );
     }
 

@@ -793,6 +793,26 @@ fn a_lenient_drop_in_a_schema_that_is_renamed_meanwhile_may_find_nothing() {
 }
 
 #[test]
+fn a_lenient_drop_in_an_old_snapshot_may_find_nothing() {
+    let head = "1 s1 > begin\n2 s1 < ok\n3 s1 > read u\n4 s1 < 1 no such table: u\n";
+    let made = "5 s2 > create t\n6 s2 < ok\n7 s1 > drop t if\n8 s1 < ok\n9 s1 > commit\n10 s1 < ok\n";
+    let silent = |text: &str, rules| play(text, rules).broken;
+    for rest in ["11 list t", "11 list"] {
+        assert_eq!(
+            silent(&format!("{head}{made}{rest}"), &SQLITE),
+            Vec::<String>::new(),
+            "{rest}"
+        );
+    }
+    let own = "5 s1 > create t\n6 s1 < ok\n7 s1 > drop t if\n8 s1 < ok\n9 s1 > commit\n10 s1 < ok\n11 list t";
+    assert_eq!(silent(&format!("{head}{own}"), &SQLITE).len(), 1);
+    assert_eq!(
+        silent(&format!("1 s1 > begin\n2 s1 < ok\n{made}11 list t"), &POSTGRES).len(),
+        1
+    );
+}
+
+#[test]
 fn who_has_a_name_holds_up_who_wants_it() {
     let waited = "1205/HY000 Lock wait timeout exceeded; try restarting transaction";
     let head = "1 s1 > create t\n2 s1 < ok\n";

@@ -393,6 +393,7 @@ impl Stage {
                 op.effects.push(Effect::Create(slot, Box::new(object)));
             }
             ["drop", name, rest @ ..] => {
+                op.lenient = rest == ["if"];
                 let slot = self.target(&mut op, name);
                 op.touch(slot, Facet::Exists, Mode::Removes, None);
                 op.effects.push(Effect::Remove {
