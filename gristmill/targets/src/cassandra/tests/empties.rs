@@ -61,15 +61,15 @@ pub(super) fn empty_values_are_values(world: &World<'_>) {
                 ("<=1", vec![0, 2]),
                 ("=1", vec![2]),
             ] {
-                let text = format!("9: read t0/2 where c{c}{filter} select c{c} | auto at 0 one");
+                let text = format!("9: read t0/2 select c{c} where c{c}{filter} | auto at 0 one");
                 let expected: Vec<Value> = rows.into_iter().map(|row| all[row].clone()).collect();
                 assert_eq!(shown(&asked(&mut stage, &text)), expected, "{ty} {filter}");
             }
             let timeuuid = *ty == "timeuuid";
             let text = if timeuuid {
-                format!("9: read t0/2 select count:c{c},count | auto at 0 one")
+                format!("9: read t0/2 aggregate count:c{c},count | auto at 0 one")
             } else {
-                format!("9: read t0/2 select count:c{c},count,min:c{c},max:c{c} | auto at 0 one")
+                format!("9: read t0/2 aggregate count:c{c},count,min:c{c},max:c{c} | auto at 0 one")
             };
             let mut expected = vec![Value::Int(3), Value::Int(4)];
             if !timeuuid {
@@ -77,7 +77,7 @@ pub(super) fn empty_values_are_values(world: &World<'_>) {
             }
             assert_eq!(shown(&asked(&mut stage, &text)), expected, "{ty}");
             if domain.ty().sums() {
-                let text = format!("9: read t0/2/0 select sum:c{c} | auto at 0 one");
+                let text = format!("9: read t0/2/0 aggregate sum:c{c} | auto at 0 one");
                 let zero = shown(&asked(&mut stage, &text));
                 assert!(
                     matches!(zero[0], Value::Int(0) | Value::Numeric(0, _)),
@@ -91,7 +91,7 @@ pub(super) fn empty_values_are_values(world: &World<'_>) {
                     &mut stage,
                     &format!("1: upsert t0/3/1 c{c}={three} | auto at 5 one"),
                 );
-                let text = format!("9: read t0/3 select sum:c{c},avg:c{c} | auto at 0 one");
+                let text = format!("9: read t0/3 aggregate sum:c{c},avg:c{c} | auto at 0 one");
                 let got = shown(&asked(&mut stage, &text));
                 assert_eq!(got, [Value::Int(3), Value::Int(3)], "{ty}: sum and avg");
             }

@@ -5,7 +5,7 @@ use super::elements::{FIRST, write};
 use super::{World, column, key, play};
 use crate::conformance::Stage;
 use crate::target::Maintenance;
-use datagen::schema::{ColumnId, Definition, Index, Schema, SizeClass, Table};
+use datagen::schema::{Column, ColumnId, Definition, Index, Schema, SizeClass, Table};
 use datagen::value::{Order, Type};
 use history::{Answer, Relation, Rows, Visit};
 use std::sync::Arc;
@@ -44,6 +44,10 @@ fn schema(target: &dyn crate::target::Target) -> Schema {
         name: format!("i{id}"),
         unique: false,
     };
+    let sharp = |(id, ty): &(u16, Type)| Column {
+        nullable: true,
+        ..key(target, *id, &format!("v{id}"), *ty, Order::Asc).column
+    };
     let table = Definition {
         name: "t0".into(),
         size: SizeClass::Narrow { partitions: 2 },
@@ -53,8 +57,8 @@ fn schema(target: &dyn crate::target::Target) -> Schema {
         clustering: vec![key(target, 1, "c0", Type::Int32, Order::Desc)],
         indexes: indexed.iter().map(index).collect(),
         regular: plain
-            .chain(indexed.clone())
             .map(|(id, ty)| column(target, id, &format!("v{id}"), ty))
+            .chain(indexed.iter().map(sharp))
             .collect(),
         ..Definition::default()
     };
@@ -90,8 +94,8 @@ fn compare(stage: &mut Stage, table: &Table, when: &str) {
         let (id, domain) = (column.id, table.domain(column.id));
         let all = held(table, id);
         let mut ask = |filter: String, fits: &dyn Fn(u64) -> bool| {
-            for parts in ["t0/0", "t0"] {
-                let text = format!("9: read {parts} where {filter} select c1 | auto at 0 one");
+            for parts in ["t0/0", "t0/*"] {
+                let text = format!("9: read {parts} select c1 where {filter} | auto at 0 one");
                 let got = asks(stage, &text);
                 let expected = rows_of(table, |row| fits(all[row]));
                 assert_eq!(got, expected, "{} {when}: {text}", column.ty);
@@ -129,7 +133,7 @@ pub(super) fn filters_find_what_is_inside(world: &World<'_>) {
                 .regular
                 .iter()
                 .map(|c| format!("c{}={}", c.id.0, which(table, c.id)));
-            cells.collect::<Vec<_>>().join(",")
+            cells.collect::<Vec<_>>().join(" ")
         };
         // What stands there before is overwritten, and found no more.
         let before = cells(&|table, id| held(table, id)[ROWS as usize - 1 - at]);
