@@ -3,6 +3,7 @@
 //! Columns are compared, sorted and grouped by only where equal values are identical; elsewhere −0 and 0 would be
 //! two groups here and one there.
 
+use datagen::domain::Inner;
 use datagen::schema::ColumnId;
 use datagen::select::Pool;
 use datagen::value::Order;
@@ -530,7 +531,8 @@ impl Drawing<'_> {
                 let asked: Vec<_> = asked
                     .into_iter()
                     .filter_map(|relation| Some((relation, relation.inner()?)))
-                    .filter(|(_, inner)| inside.count(*inner) > 0)
+                    // Of a frozen map CQL does not ask for an entry.
+                    .filter(|(_, inner)| inside.count(*inner) > 0 && !(whole && *inner == Inner::Entry))
                     .collect();
                 let (relation, inner) = *self.dice.pick(&asked)?;
                 let held = inside.held(value, inner);

@@ -109,7 +109,10 @@ fn compare(stage: &mut Stage, table: &Table, when: &str) {
         let Some(inside) = domain.inside() else { continue };
         for (relation, word) in ASKED {
             let inner = relation.inner().expect("of the inside");
-            let count = inside.count(inner);
+            let count = match relation {
+                Relation::ContainsEntry if column.ty.is_frozen() => 0,
+                _ => inside.count(inner),
+            };
             let step = usize::try_from(count / 5 + 1).expect("few");
             for n in (0..count).step_by(step) {
                 let has = |d: u64| inside.holds(d, inner, n);

@@ -167,12 +167,15 @@ fn ordered(table: &Table, q: &Query) -> Says {
     }
     let fits = |p: &Predicate| match p.relation {
         Relation::Eq => ty(&p.column).orders() || ty(&p.column).is_frozen(),
-        Relation::Contains | Relation::ContainsKey | Relation::ContainsEntry => true,
+        Relation::Contains | Relation::ContainsKey => true,
+        Relation::ContainsEntry => !ty(&p.column).is_frozen(),
         _ => ty(&p.column).orders(),
     };
     match q.filter.iter().all(fits) && extremes.into_iter().all(Type::orders) {
         true => Ok(()),
-        false => Err("comparing durations, composites (but for frozen ones that are equal) or counters"),
+        false => Err(
+            "comparing durations, composites (but for frozen ones that are equal) or counters, and entries of frozen maps",
+        ),
     }
 }
 
