@@ -19,6 +19,7 @@ use crate::compare;
 use crate::layout::Source;
 use crate::lww::{Life, Merged, life_of};
 use crate::model::{Enc, EncView, Partition};
+use datagen::domain::Domain;
 use datagen::value::{Order, Value};
 use history::{From, Part, Parts, Predicate, Relation, RowChoice, Rows, Select};
 
@@ -360,6 +361,11 @@ pub(crate) fn passes(plan: &Plan<'_>, source: Source, p: &Predicate, d: Option<u
         (Relation::Le, Some(d)) => d <= value(),
         (Relation::Gt, Some(d)) => d > value(),
         (Relation::Ge, Some(d)) => d >= value(),
+        (Relation::Contains | Relation::ContainsKey | Relation::ContainsEntry, Some(d)) => {
+            let inside = plan.table.source_domain(source).and_then(Domain::inside);
+            let inner = p.relation.inner().expect("it is about the inside");
+            inside.is_some_and(|inside| inside.holds(d, inner, p.value))
+        }
     }
 }
 

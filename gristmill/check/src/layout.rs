@@ -306,6 +306,15 @@ impl TableLayout {
         }
     }
 
+    /// The values of a regular or shared column; `None` of a key's.
+    pub(crate) fn source_domain(&self, source: Source) -> Option<&Domain> {
+        match source {
+            Source::Regular(c) => Some(self.regular_domain(c)),
+            Source::Shared(c) => Some(self.shared_domain(c)),
+            Source::PartKey(_) | Source::RowKey(_) => None,
+        }
+    }
+
     /// The values of a regular column.
     pub(crate) fn regular_domain(&self, column: usize) -> &Domain {
         &self.regular[column].domain

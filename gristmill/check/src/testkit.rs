@@ -181,7 +181,10 @@ pub(crate) fn composites() -> Arc<Schema> {
         of(5, "m", "map<int8,text>"),
         of(6, "t", "tuple<int16,bool>"),
         of(9, "u", "udt<a:int16,b:bool>"),
+        of(10, "f", "frozen<list<bool>>"),
+        of(11, "e", "int32"),
     ];
+    tables[0].regular[6].limits.empty_values = true;
     tables[0].shared = vec![of(7, "z", "map<bool,int32>"), of(8, "y", "int8")];
     Arc::new(Schema::new(tables).expect("the small schema is sound"))
 }

@@ -35,7 +35,7 @@ mod specials;
 mod text;
 
 use base::Base;
-pub use composite::Elements;
+pub use composite::{Elements, Inner, Inside};
 pub use limits::{KEY_BYTES_MAX, Limits};
 
 /// How often a draw takes a special value, as a ratio of integers. Written as `1/16`.
@@ -390,6 +390,15 @@ impl Domain {
     pub fn elements(&self) -> Option<Elements<'_>> {
         match &self.base {
             Base::Composite(base) => Elements::of(base),
+            _ => None,
+        }
+    }
+
+    /// The inside of a list, set or map, frozen or not; `None` of every other type.
+    #[must_use]
+    pub fn inside(&self) -> Option<Inside<'_>> {
+        match &self.base {
+            Base::Composite(base) => Inside::of(base),
             _ => None,
         }
     }

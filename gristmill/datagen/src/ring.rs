@@ -8,7 +8,7 @@
 //! * two keys of one serialization have one token; nothing else is asked of the order of tokens than that the server has it, too.
 
 use crate::schema::Table;
-use crate::value::{Type, Value};
+use crate::value::{Kind, Type, Value};
 
 const C1: u64 = 0x87c3_7b91_1142_53d5;
 const C2: u64 = 0x4cf5_ad43_2745_937f;
@@ -82,11 +82,39 @@ pub fn serialize(value: &Value, ty: Type, out: &mut Vec<u8>) {
             // Days are counted from 2^31 before 1970.
             out.extend_from_slice(&days.cast_unsigned().wrapping_add(1 << 31).to_be_bytes());
         }
+        Value::Composite(parts) => composite(parts, ty, out),
         Value::Time(us) => out.extend_from_slice(&(us * 1000).to_be_bytes()),
         Value::Timestamp(us) | Value::TimestampTz(us) => {
             out.extend_from_slice(&us.div_euclid(1000).to_be_bytes());
         }
         other => panic!("{other} in the key of a partition"),
+    }
+}
+
+/// The number of elements, where it is not the type's; then each part with its length before it, -1 where it is NULL. Vectors
+/// have neither.
+fn composite(parts: &[Value], ty: Type, out: &mut Vec<u8>) {
+    let Type::Composite(composite) = ty else {
+        panic!("a composite in a column of {ty}");
+    };
+    let width = composite.parts.len();
+    let be = |n: usize| i32::try_from(n).expect("parts are short and few").to_be_bytes();
+    if matches!(composite.kind, Kind::List | Kind::Set | Kind::Map) {
+        out.extend_from_slice(&be(parts.len() / width));
+    }
+    for (i, part) in parts.iter().enumerate() {
+        let ty = composite.parts[i % width];
+        if let Kind::Vector(_) = composite.kind {
+            serialize(part, ty, out);
+            continue;
+        }
+        let start = out.len();
+        out.extend_from_slice(&(-1_i32).to_be_bytes());
+        if !part.is_null() {
+            serialize(part, ty, out);
+            let length = be(out.len() - start - 4);
+            out[start..start + 4].copy_from_slice(&length);
+        }
     }
 }
 

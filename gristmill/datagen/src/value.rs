@@ -114,6 +114,9 @@ impl Value {
             (Date(a), Date(b)) => a.cmp(b),
             (Time(a), Time(b)) | (Timestamp(a), Timestamp(b)) | (TimestampTz(a), TimestampTz(b)) => a.cmp(b),
             (Value::Composite(a), Value::Composite(b)) => compare_parts(a, b),
+            // The empty value of another type.
+            (Bytes(a), _) if a.is_empty() => Ordering::Less,
+            (_, Bytes(b)) if b.is_empty() => Ordering::Greater,
             (a, b) => a.tag().cmp(&b.tag()),
         }
     }

@@ -4,6 +4,7 @@
 //! Values are descriptors of their column's domain: their order is the order of the values, so a model may compare numbers.
 
 use crate::{Level, Lts, Part};
+use datagen::domain::Inner;
 use datagen::schema::ColumnId;
 use datagen::universe::Slice;
 use datagen::value::Order;
@@ -500,7 +501,8 @@ pub struct Predicate {
     pub column: ColumnId,
     /// How it is compared.
     pub relation: Relation,
-    /// With what; unused by the null tests.
+    /// With what: a descriptor of the column, or the number of what is inside of it ([`Relation::inner`]); unused by the null
+    /// tests.
     pub value: u64,
 }
 
@@ -523,6 +525,24 @@ pub enum Relation {
     IsNull,
     /// `IS NOT NULL`
     IsNotNull,
+    /// `CONTAINS`: a list or set has the element, a map the value.
+    Contains,
+    /// `CONTAINS KEY`: a map has the key.
+    ContainsKey,
+    /// `c[k] = v`: a map has the key with the value.
+    ContainsEntry,
+}
+
+impl Relation {
+    /// What of a collection it is about, numbered as in [`datagen::domain::Inside`]; `None`: the whole value.
+    pub fn inner(self) -> Option<Inner> {
+        match self {
+            Self::Contains => Some(Inner::Value),
+            Self::ContainsKey => Some(Inner::Key),
+            Self::ContainsEntry => Some(Inner::Entry),
+            _ => None,
+        }
+    }
 }
 
 /// What comes back.

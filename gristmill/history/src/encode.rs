@@ -361,5 +361,8 @@ fn relation(relation: Relation) -> u8 {
         Relation::Ge => 5,
         Relation::IsNull => 6,
         Relation::IsNotNull => 7,
+        Relation::Contains => 8,
+        Relation::ContainsKey => 9,
+        Relation::ContainsEntry => 10,
     }
 }

@@ -24,7 +24,7 @@ mod tests;
 use crate::RunError;
 use crate::life::open_target;
 use crate::plan::Plan;
-use compare::{Compared, compare};
+use compare::{Alike, Compared, compare};
 use datagen::schema::Schema;
 use history::artefact::Folder;
 use history::tracker::TrackerFile;
@@ -56,8 +56,8 @@ pub(crate) struct Against {
     schema: Arc<Schema>,
     /// Its URL, without a password.
     url: String,
-    /// NULL sorts alike on both.
-    nulls_alike: bool,
+    /// What both do alike.
+    alike: Alike,
     /// Both count the rows that a write affects.
     counts: bool,
     /// What timestamps leave open, under `lww`.
@@ -105,7 +105,10 @@ impl Against {
         let schema = Arc::new(plan.schema.clone());
         Ok(Some(Against {
             url: target.describe().url,
-            nulls_alike: a.nulls == b.nulls,
+            alike: Alike {
+                nulls: a.nulls == b.nulls,
+                lists: in_turn(plan),
+            },
             counts: a.affected == Affected::Matched && b.affected == Affected::Matched,
             rules: stamped::Rules::of(plan, &a, &b),
             apart: files(folder).join("apart"),
@@ -404,7 +407,7 @@ impl<'w> Shadow<'w> {
         let compared = match (may, step, first, second) {
             (Err(why), ..) => Compared::Not(why),
             (_, Step::Read(query), Answer::Rows(a), Answer::Rows(b)) => {
-                compare(&self.against.schema, query, a, b, self.against.nulls_alike)
+                compare(&self.against.schema, query, a, b, self.against.alike)
             }
             (_, Step::Write(Op::Insert { strict: true, .. }), ..)
             | (_, Step::Write(_), Answer::Affected(_), Answer::Affected(_))
@@ -511,6 +514,13 @@ impl State {
             self.parts.retain(|_, s| s.open > 0 || s.changed > oldest);
         }
     }
+}
+
+/// Whether one visit ends before the next one begins, through one node.
+fn in_turn(plan: &Plan) -> bool {
+    let given = plan.history.iter().flatten().filter_map(|line| line.visit.stamp);
+    let nodes = plan.workload.lww.as_ref().map_or(1, |lww| lww.nodes);
+    plan.sessions == 1 && nodes == 1 && given.into_iter().all(|stamp| stamp.node == 0)
 }
 
 fn done(answer: &Answer) -> bool {

@@ -155,7 +155,7 @@ impl Cassandra {
                 .flat_map(|(_, ids)| ids)
                 .map(|id| table.any(*id))
             {
-                out.push(cql::by_column(self.shared.keyspace(), table, col));
+                out.extend(cql::by_column(self.shared.keyspace(), table, col));
             }
         }
         out
@@ -272,6 +272,7 @@ impl Target for Cassandra {
             negative_zero: false,
             year_min: -4700,
             year_max: 200_000,
+            empty_values: ty.may_be_empty(),
             subsecond_digits: if holds_timestamps(*ty) { 3 } else { 6 },
             ..Limits::default()
         })

@@ -8,7 +8,7 @@
 
 mod hidden;
 
-use datagen::domain::{Domain, Elements, Limits};
+use datagen::domain::{Domain, Elements, Inside, Limits};
 use datagen::schema::{Column, ColumnId, KeyColumn, Schema, Table};
 use datagen::universe::Universe;
 use datagen::value::{Composite, Kind, Type, Value};
@@ -88,6 +88,11 @@ impl Col {
     /// Its elements, where they are cells of their own.
     pub(crate) fn elements(&self) -> Option<Elements<'_>> {
         self.domain.elements()
+    }
+
+    /// What it can be asked about its inside, where it is a list, set or map.
+    pub(crate) fn inside(&self) -> Option<Inside<'_>> {
+        self.domain.inside()
     }
 
     pub(crate) fn inflate_into(&self, descriptor: u64, into: &mut Vec<u8>) {

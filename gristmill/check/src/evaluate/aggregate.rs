@@ -48,6 +48,11 @@ impl Accumulator {
                 let (unscaled, scale) = match Value::decode(&mut bytes()) {
                     Ok(Value::Int(n)) => (i128::from(n), 0),
                     Ok(Value::Numeric(unscaled, scale)) => (unscaled, scale),
+                    // An empty value is no number, though it is not NULL.
+                    Ok(Value::Bytes(empty)) if empty.is_empty() => {
+                        self.count -= 1;
+                        return;
+                    }
                     other => panic!("sum over {other:?}: only integers and numerics are summed"),
                 };
                 let (sum, so_far) = self.sum.unwrap_or((0, scale));

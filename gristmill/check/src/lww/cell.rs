@@ -216,7 +216,7 @@ fn tie_bytes_of(ty: Type, value: &Value) -> Vec<u8> {
 /// A scalar in the bytes of its type.
 fn exact(ty: Type, value: &Value) -> Vec<u8> {
     let mut bytes = tie_bytes(value);
-    if value.is_null() {
+    if bytes.is_empty() {
         return bytes;
     }
     let width = match ty {

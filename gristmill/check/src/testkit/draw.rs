@@ -199,6 +199,23 @@ fn draw_slice(draws: &mut Draws, table: &Table) -> Slice {
     Slice { prefix, lower, upper }
 }
 
+/// A question about what is inside of a collection, mostly; nothing is drawn for other columns.
+fn draw_inside(draws: &mut Draws, table: &Table, column: ColumnId) -> Option<Predicate> {
+    let inside = table.domain(column).inside()?;
+    let relation = draws.pick(&[
+        Relation::Contains,
+        Relation::ContainsKey,
+        Relation::ContainsEntry,
+        Relation::Eq,
+    ]);
+    let count = inside.count(relation.inner()?).min(3);
+    (count > 0).then(|| Predicate {
+        column,
+        relation,
+        value: draws.below(usize::try_from(count).expect("few")) as u64,
+    })
+}
+
 pub(crate) fn draw_query(draws: &mut Draws, schema: &Schema, crowded: bool) -> Query {
     let part = draw_part(draws, crowded);
     let table = schema.table(part.table);
@@ -251,6 +268,9 @@ pub(crate) fn draw_query(draws: &mut Draws, schema: &Schema, crowded: bool) -> Q
         .into_iter()
         .map(|_| {
             let column = draws.pick(&cells);
+            if let Some(inside) = draw_inside(draws, table, column) {
+                return inside;
+            }
             let relation = draws.pick(&[
                 Relation::Eq,
                 Relation::Ne,

@@ -336,6 +336,9 @@ fn holds(table: &Table, row: &Row, p: &Predicate) -> bool {
         _ if value.is_null() => return false,
         _ => {}
     }
+    if p.relation.inner().is_some() {
+        return is_inside(table, &value, p);
+    }
     let order = value.compare(&table.domain(p.column).inflate(p.value), Nulls::First);
     match p.relation {
         Relation::Eq => order.is_eq(),
@@ -344,8 +347,27 @@ fn holds(table: &Table, row: &Row, p: &Predicate) -> bool {
         Relation::Le => order.is_le(),
         Relation::Gt => order.is_gt(),
         Relation::Ge => order.is_ge(),
-        Relation::IsNull | Relation::IsNotNull => unreachable!("answered above"),
+        _ => unreachable!("answered above"),
     }
+}
+
+/// Whether a list, set or map has what is asked for, looking at each of its parts in turn.
+fn is_inside(table: &Table, value: &Value, p: &Predicate) -> bool {
+    let domain = table.domain(p.column);
+    let (Value::Composite(parts), Type::Composite(composite)) = (value, domain.ty()) else {
+        return false;
+    };
+    let inner = p.relation.inner().expect("it is about the inside");
+    let asked = domain.inside().expect("a collection").asked(inner, p.value);
+    let asked: Vec<&Value> = asked.iter().map(|(_, value)| value).collect();
+    parts
+        .chunks(composite.parts.len())
+        .any(|of| match (p.relation, asked.as_slice(), of) {
+            (Relation::Contains, [asked], [.., last]) => *asked == last,
+            (Relation::ContainsKey, [asked], [first, _]) => *asked == first,
+            (Relation::ContainsEntry, [key, of_it], [first, last]) => *key == first && *of_it == last,
+            _ => false,
+        })
 }
 
 fn get(row: &Row, column: ColumnId) -> Value {
@@ -377,16 +399,16 @@ fn aggregate(what: Aggregate, rows: &[&Row], table: &Table, semantics: &Semantic
             .max_by(|a, b| a.compare(b, nulls))
             .unwrap_or(Value::Null),
         Aggregate::Sum(c) => present(c)
-            .into_iter()
-            .map(|v| number(&v).expect("only numbers are summed"))
+            .iter()
+            .filter_map(number)
             .fold(Value::Null, |sum, (n, scale)| match sum {
                 Value::Numeric(so_far, _) => Value::Numeric(so_far + n, scale),
                 _ => Value::Numeric(n, scale),
             })
             .in_column(table, c, semantics.sums),
         Aggregate::Avg(c) => {
-            let all = present(c);
-            let sum: i128 = all.iter().filter_map(number).map(|(n, _)| n).sum();
+            let all: Vec<i128> = present(c).iter().filter_map(number).map(|(n, _)| n).collect();
+            let sum: i128 = all.iter().sum();
             Value::Numeric(sum.checked_div(all.len() as i128).unwrap_or(0), 0)
         }
     }

@@ -76,6 +76,13 @@ impl Base {
             Type::Int8 => integers(8),
             Type::Int16 => integers(16),
             Type::Int32 => integers(32),
+            // The least is left out where there is an empty value too: descriptors are at most 2^64.
+            Type::Int64 if limits.has_empty(ty) => Base::Steps(Steps {
+                tag: Tag::Int,
+                first: i64::MIN + 1,
+                step: 1,
+                last: u64::MAX - 1,
+            }),
             Type::Int64 | Type::Counter => integers(64),
             Type::Float32 => Base::Float32(FloatBase::binary32(limits)),
             Type::Float64 => Base::Float64(FloatBase::binary64(limits)),

@@ -12,9 +12,13 @@
 //! What is not frozen has no empty value: a database keeps it as nothing at all, which is NULL. Its elements are told apart by
 //! *slots*: an element of a set, a key of a map, a field. See [`Elements`].
 
+mod inside;
+
 use super::{Domain, DomainError, Limits};
 use crate::stream::{below, mix};
 use crate::value::{Composite, Kind, Type, Value};
+
+pub use inside::{Inner, Inside};
 
 /// Values of a part, where there are so many.
 const TABLE: u64 = 256;
@@ -156,15 +160,7 @@ impl CompositeBase {
         let mut rank = d + self.first;
         let mut out = Vec::new();
         match self.kind {
-            Kind::List => {
-                let mut left = LIST_MAX;
-                while rank > 0 {
-                    left -= 1;
-                    let each = self.lists(left);
-                    out.push(self.parts[0].value((rank - 1) / each));
-                    rank = (rank - 1) % each;
-                }
-            }
+            Kind::List => out.extend(self.listed(rank).into_iter().map(|n| self.parts[0].value(n))),
             Kind::Set | Kind::Map => {
                 for (slot, v) in self.entries(rank) {
                     out.push(self.parts[0].value(slot as u64));
@@ -249,6 +245,18 @@ impl CompositeBase {
             }
         };
         rank.checked_sub(self.first)
+    }
+
+    /// The numbers of a list's elements.
+    fn listed(&self, mut rank: u64) -> Vec<u64> {
+        let (mut left, mut out) = (LIST_MAX, Vec::new());
+        while rank > 0 {
+            left -= 1;
+            let each = self.lists(left);
+            out.push((rank - 1) / each);
+            rank = (rank - 1) % each;
+        }
+        out
     }
 
     /// The number of a set or map among those of its elements or keys.

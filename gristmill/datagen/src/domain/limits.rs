@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::DomainError;
+use crate::value::Type;
 
 /// Bytes that text and bytes may have in all columns of one key or index together, unless the target takes fewer: servers
 /// bound the size of an index entry.
@@ -11,6 +12,11 @@ pub const KEY_BYTES_MAX: u32 = 1000;
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
 fn is_usual(bytes: &u32) -> bool {
     *bytes == KEY_BYTES_MAX
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_not(holds: &bool) -> bool {
+    !*holds
 }
 
 /// What a set of targets can keep of each type. The default is everything our types can say.
@@ -46,6 +52,10 @@ pub struct Limits {
     /// The most bytes of text or bytes in all columns of a key or an index together.
     #[serde(skip_serializing_if = "is_usual")]
     pub key_bytes_max: u32,
+    /// Types other than text and bytes have a value of no bytes too, which is not NULL and stands before all others
+    /// ([`Type::may_be_empty`]). Never in keys and indexes.
+    #[serde(skip_serializing_if = "is_not")]
+    pub empty_values: bool,
     /// Values that compare equal must be identical: for keys, indexes, GROUP BY, DISTINCT, min and max.
     pub identity: bool,
 }
@@ -67,6 +77,7 @@ impl Default for Limits {
             year_max: 9999,
             subsecond_digits: 6,
             key_bytes_max: KEY_BYTES_MAX,
+            empty_values: false,
             identity: false,
         }
     }
@@ -91,6 +102,7 @@ impl Limits {
             year_max: self.year_max.min(other.year_max),
             subsecond_digits: self.subsecond_digits.min(other.subsecond_digits),
             key_bytes_max: self.key_bytes_max.min(other.key_bytes_max),
+            empty_values: self.empty_values && other.empty_values,
             identity: self.identity || other.identity,
         }
     }
@@ -104,11 +116,17 @@ impl Limits {
         let share = u64::from(bytes_each) * u64::from(self.key_bytes_max) / u64::from(KEY_BYTES_MAX);
         let bytes_each = bytes_each.min(u32::try_from(share).unwrap_or(u32::MAX));
         Limits {
+            empty_values: false,
             identity: true,
             text_bytes_max: self.text_bytes_max.min(bytes_each),
             bytes_max: self.bytes_max.min(bytes_each),
             ..self.clone()
         }
+    }
+
+    /// Whether the type has a value of no bytes, besides those that it has anyway.
+    pub(super) fn has_empty(&self, ty: Type) -> bool {
+        self.empty_values && ty.may_be_empty()
     }
 
     /// Whether −0 is a value of its own.

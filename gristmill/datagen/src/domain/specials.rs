@@ -7,6 +7,17 @@ use crate::value::{Nulls, Type, Value, ten_to};
 
 /// The special values of a type that the limits keep. A value may be named twice; the first name stays.
 pub(super) fn of(ty: Type, limits: &Limits) -> Vec<(&'static str, Value)> {
+    let mut named = full(ty, limits);
+    if limits.has_empty(ty) {
+        // See the base of these.
+        named.retain(|(_, value)| ty != Type::Int64 || *value != Value::Int(i64::MIN));
+        named.push(("empty", Value::Bytes(Box::new([]))));
+    }
+    named
+}
+
+/// All but the value of no bytes of a type that has bytes.
+fn full(ty: Type, limits: &Limits) -> Vec<(&'static str, Value)> {
     match ty {
         Type::Bool => vec![("false", Value::Bool(false)), ("true", Value::Bool(true))],
         Type::Int8 => integers(8),

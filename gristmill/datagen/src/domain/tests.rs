@@ -33,6 +33,7 @@ fn narrow() -> Limits {
         year_max: 2037,
         subsecond_digits: 3,
         key_bytes_max: 200,
+        empty_values: false,
         identity: true,
     }
 }
@@ -54,7 +55,11 @@ fn domains() -> Vec<Domain> {
         ..Limits::default()
     };
     let mut all = Vec::new();
-    for limits in [Limits::default(), narrow(), tiny, short, nothing] {
+    let empty_too = Limits {
+        empty_values: true,
+        ..Limits::default()
+    };
+    for limits in [Limits::default(), narrow(), tiny, short, nothing, empty_too] {
         all.extend(Type::ALL.map(|ty| Domain::new(ty, limits.clone()).unwrap()));
         let composites = Type::composites().into_iter();
         all.extend(composites.map(|ty| Domain::new(ty, limits.clone()).unwrap()));
@@ -566,5 +571,72 @@ fn descriptors_of_counters_differ_by_what_is_added() {
     for n in [0, 1, -1, i64::MAX, i64::MIN] {
         let d = domain.deflate(&Value::Int(n)).unwrap();
         assert_eq!(d, COUNTER_ZERO.wrapping_add(n.cast_unsigned()), "{n}");
+    }
+}
+
+#[test]
+fn an_empty_value_stands_before_all_others_and_is_not_null() {
+    let limits = Limits {
+        empty_values: true,
+        ..Limits::default()
+    };
+    let empty = Value::Bytes(Box::new([]));
+    for ty in Type::ALL.into_iter().filter(|ty| ty.may_be_empty()) {
+        let domain = Domain::new(ty, limits.clone()).unwrap();
+        assert_eq!(domain.inflate(0), empty, "{ty}");
+        assert_eq!(domain.deflate(&empty), Some(0), "{ty}");
+        assert_eq!(domain.special_name(0), Some("empty"), "{ty}");
+        assert_eq!(domain.deflate(&Value::Null), None, "{ty}");
+        assert!(empty.compare(&domain.inflate(1), Nulls::First).is_lt(), "{ty}");
+        let without = Domain::new(ty, limits.for_key(100)).unwrap();
+        assert_eq!(without.deflate(&empty), None, "{ty}: not in keys");
+    }
+    for ty in [Type::Int8, Type::Int16, Type::Date, Type::Time, Type::Duration] {
+        let domain = Domain::new(ty, limits.clone()).unwrap();
+        assert_eq!(domain.deflate(&empty), None, "{ty}");
+    }
+}
+
+#[test]
+fn what_is_inside_of_a_collection_is_what_its_values_hold() {
+    for ty in [
+        "list<int32>",
+        "set<text>",
+        "map<int8,bool>",
+        "frozen<list<bool>>",
+        "frozen<set<int32>>",
+        "frozen<map<text,decimal>>",
+    ] {
+        let domain = domain(ty.parse().unwrap());
+        let inside = domain.inside().unwrap();
+        let width = if ty.contains("map") { 2 } else { 1 };
+        let size = u64::try_from(domain.size()).unwrap();
+        for d in (0..40).map(|i| size / 40 * i).chain([0, 1, 2, size - 1]) {
+            let Value::Composite(parts) = domain.inflate(d) else {
+                panic!("{ty}: a composite");
+            };
+            for inner in [Inner::Value, Inner::Key, Inner::Entry] {
+                let count = inside.count(inner);
+                assert_eq!(count == 0, width == 1 && inner != Inner::Value, "{ty}");
+                for number in 0..count {
+                    let asked: Vec<Value> = inside.asked(inner, number).into_iter().map(|(_, v)| v).collect();
+                    let mut pairs = parts.chunks(width);
+                    let holds = pairs.any(|pair| match inner {
+                        Inner::Value => pair[width - 1] == asked[0],
+                        Inner::Key => pair[0] == asked[0],
+                        Inner::Entry => pair == asked,
+                    });
+                    assert_eq!(
+                        inside.holds(d, inner, number),
+                        holds,
+                        "{ty} {d} {inner:?} {number}"
+                    );
+                }
+                assert!(inside.held(d, inner).iter().all(|n| *n < count), "{ty}");
+            }
+        }
+    }
+    for ty in ["tuple<int32,text>", "udt<a:int32>", "vector<int32,2>", "int32"] {
+        assert!(domain(ty.parse().unwrap()).inside().is_none(), "{ty}");
     }
 }

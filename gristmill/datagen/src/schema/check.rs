@@ -44,7 +44,7 @@ pub(super) fn keys(table: &Definition) -> Result<(), SchemaError> {
         if key.column.nullable {
             return Err(SchemaError::NullableKey { table, column });
         }
-        if !key.column.ty.orders() {
+        if !key.column.ty.makes_keys() {
             let ty = key.column.ty;
             return Err(SchemaError::NoOrder { table, column, ty });
         }
@@ -151,7 +151,7 @@ pub(super) fn indexes(table: &Definition) -> Result<(), SchemaError> {
                     column: id.0,
                 });
             };
-            if !column.ty.orders() {
+            if !(column.ty.orders() || column.ty.is_collection()) {
                 return Err(SchemaError::NoOrder {
                     table: name,
                     column: column.name.clone(),

@@ -216,7 +216,35 @@ enum What {
     Composite,
     CompositeKind,
     CompositePart,
+    Inside,
 }
+
+/// Composites, as often as they stand here; each letter is a scalar.
+const KINDS: &[&str] = &[
+    "set<A>",
+    "set<A>",
+    "map<A,B>",
+    "map<A,B>",
+    "udt<a:A,b:B>",
+    "udt<a:A,b:B,c:C>",
+    "frozen<set<A>>",
+    "frozen<map<A,B>>",
+    "frozen<list<A>>",
+    "frozen<udt<a:A,b:B>>",
+    "list<A>",
+    "tuple<A,B,C>",
+];
+
+/// Those of keys.
+const KEY_KINDS: &[&str] = &[
+    "frozen<set<A>>",
+    "frozen<map<A,B>>",
+    "frozen<list<A>>",
+    "frozen<udt<a:A,b:B>>",
+    "tuple<A,B>",
+    "tuple<A,B,C>",
+    "vector<int32,3>",
+];
 
 struct Drawing<'a> {
     seed: u64,
@@ -288,7 +316,7 @@ impl Drawing<'_> {
         let mut shared: Vec<Column> = (0..shared)
             .map(|i| self.cell(number, What::Shared, i, &mut ids))
             .collect();
-        let indexes: Vec<Index> = (0..indexes)
+        let mut indexes: Vec<Index> = (0..indexes)
             .map(|i| self.index(number, i, &mut regular))
             .collect();
         let indexed = |id| indexes.iter().any(|index| index.columns.contains(&id));
@@ -300,6 +328,17 @@ impl Drawing<'_> {
         for (i, column) in (0..).zip(&mut shared) {
             self.compose(number, 1 << 32 | i, column);
         }
+        indexes.extend((0..).zip(&mut regular).filter_map(|(i, column)| {
+            let chosen = column.ty.is_collection() && chance(self.number(What::Inside, number, i), 1, 3);
+            chosen.then(|| {
+                column.limits = column.limits.for_key(key_bytes(2));
+                Index {
+                    columns: vec![column.id],
+                    name: format!("x{}", i + 1),
+                    unique: false,
+                }
+            })
+        }));
         let narrow_size = SizeClass::Narrow {
             partitions: u32::try_from(partitions_wanted).expect("drawn between two 32-bit numbers"),
         };
@@ -349,6 +388,16 @@ impl Drawing<'_> {
                 .map(fit)
                 .max_by_key(|(ty, limits)| Domain::about(*ty, limits));
             *last = widest.expect("the menu is not empty");
+        }
+        for (i, scalar) in (0..).zip(&mut types) {
+            let place = (what as u64) << 32 | i;
+            let made = self.composite(table, place, KEY_KINDS, self.options.composites_in_256 / 3);
+            // Not one that would leave too few keys.
+            let enough = Domain::about(scalar.0, &scalar.1).min(size.into());
+            let made = made
+                .map(fit)
+                .filter(|(ty, limits)| Domain::about(*ty, limits) >= enough);
+            *scalar = made.unwrap_or_else(|| scalar.clone());
         }
         let letter = if matches!(what, What::Partition) { 'p' } else { 'c' };
         let made = types.into_iter().zip(0_u64..).map(|((ty, limits), i)| {
@@ -407,11 +456,15 @@ impl Drawing<'_> {
 
     /// Makes a composite of a column, by chance and where the targets offer it.
     fn compose(&self, table: u64, id: u64, column: &mut Column) {
-        let chosen = chance(
-            self.number(What::Composite, table, id),
-            self.options.composites_in_256.into(),
-            256,
-        );
+        let made = self.composite(table, id, KINDS, self.options.composites_in_256);
+        if let Some((ty, limits)) = made {
+            (column.ty, column.limits, column.nullable) = (ty, limits, true);
+        }
+    }
+
+    /// A composite of one of these kinds, by chance and where the targets offer it.
+    fn composite(&self, table: u64, id: u64, kinds: &[&str], in_256: u16) -> Option<(Type, Limits)> {
+        let chosen = chance(self.number(What::Composite, table, id), in_256.into(), 256);
         let parts: Vec<Type> = self
             .menu
             .iter()
@@ -419,7 +472,7 @@ impl Drawing<'_> {
             .filter(|ty| ty.orders())
             .collect();
         if !chosen || parts.is_empty() {
-            return;
+            return None;
         }
         let part = |i: u64| {
             let draw = number(
@@ -429,23 +482,13 @@ impl Drawing<'_> {
             );
             parts[below(draw, parts.len() as u64) as usize]
         };
-        let (a, b, c) = (part(0), part(1), part(2));
-        let name = match below(self.number(What::CompositeKind, table, id), 12) {
-            0 | 1 => format!("set<{a}>"),
-            2 | 3 => format!("map<{a},{b}>"),
-            4 => format!("udt<a:{a},b:{b}>"),
-            5 => format!("udt<a:{a},b:{b},c:{c}>"),
-            6 => format!("frozen<set<{a}>>"),
-            7 => format!("frozen<map<{a},{b}>>"),
-            8 => format!("frozen<list<{a}>>"),
-            9 => format!("frozen<udt<a:{a},b:{b}>>"),
-            10 => format!("list<{a}>"),
-            _ => format!("tuple<{a},{b},{c}>"),
-        };
-        let ty: Type = name.parse().expect("scalars with an order make composites");
-        if let Some(limits) = (self.limits)(ty) {
-            (column.ty, column.limits, column.nullable) = (ty, limits, true);
+        let kind = below(self.number(What::CompositeKind, table, id), kinds.len() as u64);
+        let mut name = kinds[kind as usize].to_owned();
+        for (letter, i) in [("A", 0), ("B", 1), ("C", 2)] {
+            name = name.replace(letter, &part(i).to_string());
         }
+        let ty: Type = name.parse().expect("scalars with an order make composites");
+        Some((ty, (self.limits)(ty)?))
     }
 
     /// An index on one or two regular columns, which then are fit for one.

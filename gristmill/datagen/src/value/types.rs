@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::composite::{self, Composite};
+use super::composite::{self, Composite, Kind};
 
 /// The type of a column. Written as `int32`, `numeric(10,2)` and so on; see [`Type::from_str`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -108,6 +108,51 @@ impl Type {
     #[must_use]
     pub const fn orders(self) -> bool {
         !matches!(self, Type::Duration | Type::Counter | Type::Composite(_))
+    }
+
+    /// Whether a database that keeps bytes without looking at them may keep none for the type: the types whose own bytes are
+    /// never none and of which Cassandra takes them (`blobAsInt(0x)`). Such a value is [`super::Value::Bytes`] of nothing.
+    #[must_use]
+    pub const fn may_be_empty(self) -> bool {
+        matches!(
+            self,
+            Type::Bool
+                | Type::Int32
+                | Type::Int64
+                | Type::Float32
+                | Type::Float64
+                | Type::Numeric { .. }
+                | Type::Uuid
+                | Type::Timestamp
+                | Type::TimestampTz
+                | Type::Inet
+                | Type::Varint
+                | Type::Decimal
+                | Type::TimeUuid
+        )
+    }
+
+    /// Whether values of the type can be in keys: what has an order, and what is made of that and frozen.
+    #[must_use]
+    pub fn makes_keys(self) -> bool {
+        match self {
+            Type::Composite(composite) => {
+                composite.frozen && composite.parts.iter().all(|part| part.makes_keys())
+            }
+            scalar => scalar.orders(),
+        }
+    }
+
+    /// Whether a whole value can be looked for, where the type has no order: what is made of others and frozen.
+    #[must_use]
+    pub const fn is_frozen(self) -> bool {
+        matches!(self, Type::Composite(composite) if composite.frozen)
+    }
+
+    /// Whether an index can stand on it, where one stands on what it is made of: a list, set or map.
+    #[must_use]
+    pub const fn is_collection(self) -> bool {
+        matches!(self, Type::Composite(composite) if matches!(composite.kind, Kind::List | Kind::Set | Kind::Map))
     }
 
     /// The set of such elements.

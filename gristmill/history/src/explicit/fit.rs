@@ -4,6 +4,7 @@ use crate::{
     Aggregate, Amounts, Cells, Change, Condition, Elements, End, From, Op, Part, Parts, Query, Relation,
     RowChoice, Select, Step, Visit,
 };
+use datagen::domain::Inner;
 use datagen::schema::{ColumnId, Place, Schema, SizeClass, Table};
 use datagen::universe::Slice;
 
@@ -411,6 +412,28 @@ impl Fit<'_> {
         }
     }
 
+    /// What a collection is asked for.
+    fn inside(&mut self, id: ColumnId, inner: Inner, number: u64) {
+        let count = self
+            .table
+            .domain(id)
+            .inside()
+            .map_or(0, |inside| inside.count(inner));
+        if count == 0 {
+            let what = match inner {
+                Inner::Value => "`contains` is asked of lists, sets and maps",
+                Inner::Key => "`contains-key` is asked of maps",
+                Inner::Entry => "`contains-entry` is asked of maps",
+            };
+            (self.say)(format!("c{}: {what}", id.0));
+        } else if number >= count {
+            (self.say)(format!(
+                "c{} with {number}: there are {count} to ask for, from 0",
+                id.0
+            ));
+        }
+    }
+
     fn slice(&mut self, slice: &Slice) {
         let rows = self.table.rows();
         let deep = slice.prefix.len();
@@ -489,8 +512,10 @@ impl Fit<'_> {
         for predicate in &query.filter {
             let tests = matches!(predicate.relation, Relation::IsNull | Relation::IsNotNull);
             let known = self.table.columns().any(|c| c.id == predicate.column);
-            if known && !tests {
-                self.value(predicate.column, predicate.value);
+            match predicate.relation.inner() {
+                Some(inner) if known => self.inside(predicate.column, inner, predicate.value),
+                None if known && !tests => self.value(predicate.column, predicate.value),
+                _ => {}
             }
         }
         let of = |aggregates: &[Aggregate]| -> Vec<ColumnId> {

@@ -391,7 +391,7 @@ fn limits_text(limits: &Limits) -> String {
 fn limits(scan: &mut Scan<'_>) -> Scanned<Limits> {
     const EXPECTED: &str = "limits such as text_bytes_max=40,identity=true: nul_bytes, unicode, empty, trailing_blanks, \
          text_bytes_max, bytes_max, nan, infinities, negative_zero, numeric_digits, year_min, year_max, \
-         subsecond_digits, identity";
+         subsecond_digits, empty_values, identity";
     let mut limits = Limits::default();
     if scan.eat(")") {
         return Ok(limits);

@@ -199,8 +199,20 @@ fn aggregate() -> impl Strategy<Value = Aggregate> {
 }
 
 fn predicate() -> impl Strategy<Value = Predicate> {
-    use Relation::{Eq, Ge, Gt, IsNotNull, IsNull, Le, Lt, Ne};
-    let relation = prop::sample::select(vec![Eq, Ne, Lt, Le, Gt, Ge, IsNull, IsNotNull]);
+    use Relation::{Contains, ContainsEntry, ContainsKey, Eq, Ge, Gt, IsNotNull, IsNull, Le, Lt, Ne};
+    let relation = prop::sample::select(vec![
+        Eq,
+        Ne,
+        Lt,
+        Le,
+        Gt,
+        Ge,
+        IsNull,
+        IsNotNull,
+        Contains,
+        ContainsKey,
+        ContainsEntry,
+    ]);
     (column(), relation, any::<u64>()).prop_map(|(column, relation, value)| Predicate {
         column,
         relation,

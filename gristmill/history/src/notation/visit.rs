@@ -23,13 +23,16 @@ pub(super) const LEVELS: [(Level, &str); 5] = [
 ];
 
 /// Longer ones before those that they begin with.
-const RELATIONS: [(Relation, &str); 6] = [
+const RELATIONS: [(Relation, &str); 9] = [
     (Relation::Ne, "<>"),
     (Relation::Le, "<="),
     (Relation::Ge, ">="),
     (Relation::Eq, "="),
     (Relation::Lt, "<"),
     (Relation::Gt, ">"),
+    (Relation::ContainsEntry, " contains-entry "),
+    (Relation::ContainsKey, " contains-key "),
+    (Relation::Contains, " contains "),
 ];
 
 impl fmt::Display for Visit {

@@ -403,11 +403,15 @@ fn indexed(options: &str) -> Result<String, String> {
     if let Some(pair) = more.into_iter().next() {
         return Err(format!("{target}, {} = {}", pair[0], pair[1]));
     }
-    // values(c), keys(c), entries(c), full(c); a name that is not plain stands in quotes.
-    let plain = target.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    // values(c), keys(c), entries(c), full(c): of a column that is indexed, all are made. A name that is not plain stands in quotes.
+    let inside = ["values(", "keys(", "entries(", "full("]
+        .iter()
+        .find_map(|of| target.strip_prefix(of)?.strip_suffix(')'));
+    let name = inside.unwrap_or(&target);
+    let plain = name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     match plain {
         Some(name) => Ok(name.replace("\"\"", "\"")),
-        None if target.contains('(') => Err(target),
-        None => Ok(target),
+        None if name.contains('(') => Err(target),
+        None => Ok(name.to_owned()),
     }
 }

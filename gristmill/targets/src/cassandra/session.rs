@@ -98,9 +98,11 @@ impl CassandraSession {
             });
         let done = made.map(drop).and_then(|()| match change.what {
             ChangeKind::CreateIndex => {
-                let question = cql::by_column(&self.keyspace, table, table.any(change.column));
+                let questions = cql::by_column(&self.keyspace, table, table.any(change.column));
                 let there = || admin::shows(&self.client, &self.keyspace, table, change);
-                admin::await_index_while(&self.client, &question, &there)
+                questions
+                    .iter()
+                    .try_for_each(|question| admin::await_index_while(&self.client, question, &there))
             }
             ChangeKind::DropIndex | ChangeKind::DropColumn | ChangeKind::AddColumn => Ok(()),
         });

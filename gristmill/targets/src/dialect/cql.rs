@@ -15,6 +15,7 @@ use super::ddl::with_suffix;
 use super::{Conflict, Dialect, Tuples, ddl, literal};
 use crate::cell::{Cell, parts};
 use crate::layout::{Col, Layout, TableLayout, quoted, same_udt};
+use datagen::domain::Inner;
 use datagen::schema::ColumnId;
 use datagen::value::{Composite, Kind, Order, Type, Value};
 use history::{Change, ChangeKind};
@@ -141,7 +142,7 @@ pub(crate) fn objects(
         for (name, ids) in &table.indexes {
             // One column may be in several of ours, and can have one of theirs.
             for (i, id) in ids.iter().enumerate().filter(|(_, id)| indexed.insert(**id)) {
-                out.push(index(table, &within, name, i, *id, indexes));
+                out.extend(index(table, &within, name, i, *id, indexes));
             }
         }
     }
@@ -190,18 +191,50 @@ fn create(layout: &Layout, table: &TableLayout, within: &str, with: &[String]) -
     text
 }
 
-fn index(table: &TableLayout, within: &str, name: &str, i: usize, id: ColumnId, kind: IndexKind) -> String {
+/// One statement for each thing that can be looked for: of a map its keys, its values and both together.
+fn index(
+    table: &TableLayout,
+    within: &str,
+    name: &str,
+    i: usize,
+    id: ColumnId,
+    kind: IndexKind,
+) -> Vec<String> {
     let col = table.any(id);
-    let name = match i {
-        0 => name.to_owned(),
-        _ => with_suffix(name, &format!("_{i}")),
+    let one = |(j, of): (usize, &&str)| {
+        let suffix = match (i, j) {
+            (0, 0) => String::new(),
+            (_, 0) => format!("_{i}"),
+            _ => format!("_{i}_{j}"),
+        };
+        let name = match suffix.as_str() {
+            "" => name.to_owned(),
+            suffix => with_suffix(name, suffix),
+        };
+        let what = match *of {
+            "" => col.name.clone(),
+            of => format!("{of}({})", col.name),
+        };
+        format!(
+            "CREATE INDEX {name} ON {within}{} ({what}){}",
+            table.name,
+            using(col, kind)
+        )
     };
-    format!(
-        "CREATE INDEX {name} ON {within}{} ({}){}",
-        table.name,
-        col.name,
-        using(col, kind)
-    )
+    looked_for(col.ty).iter().enumerate().map(one).collect()
+}
+
+/// Of what of a column an index is made: of the column, of its whole value, or of what is inside of it.
+fn looked_for(ty: Type) -> &'static [&'static str] {
+    match ty {
+        Type::Composite(composite) => match (composite.kind, composite.frozen) {
+            (Kind::Tuple | Kind::Udt | Kind::Vector(_), _) => &[""],
+            (_, true) => &["full"],
+            (Kind::Map, false) => &["values", "keys", "entries"],
+            (Kind::List | Kind::Set, false) => &["values"],
+        },
+        _ => &[""],
+    }
 }
 
 /// The statement of a change of the schema; a drop says up to which timestamp it deletes.
@@ -244,29 +277,52 @@ fn using(col: &Col, kind: IndexKind) -> &'static str {
 /// What a server before 5.0 does not know.
 pub(crate) const SAI: &str = " USING 'sai'";
 
-/// A read that an index on the column answers.
-pub(crate) fn by_column(keyspace: &str, table: &TableLayout, col: &Col) -> String {
-    let mut value = Vec::new();
-    col.inflate_into(0, &mut value);
-    let mut text = format!("SELECT * FROM {keyspace}.{} WHERE {} = ", table.name, col.name);
-    write_typed(col.ty, Cell::take(&mut value.as_slice()), &mut text);
-    text.push_str(" LIMIT 1");
-    text
+/// The reads that the indexes on the column answer, one each.
+pub(crate) fn by_column(keyspace: &str, table: &TableLayout, col: &Col) -> Vec<String> {
+    let from = format!("SELECT * FROM {keyspace}.{} WHERE {}", table.name, col.name);
+    let put = |ty: Type, value: &Value, text: &mut String| {
+        let mut bytes = Vec::new();
+        value.encode(&mut bytes);
+        write_typed(ty, Cell::take(&mut bytes.as_slice()), text);
+    };
+    let one = |of: &&str| {
+        let mut text = from.clone();
+        let (word, inner) = match *of {
+            "values" => (" CONTAINS ", Some(Inner::Value)),
+            "keys" => (" CONTAINS KEY ", Some(Inner::Key)),
+            "entries" => ("[", Some(Inner::Entry)),
+            _ => (" = ", None),
+        };
+        text.push_str(word);
+        match inner.zip(col.inside()) {
+            None => {
+                let mut value = Vec::new();
+                col.inflate_into(0, &mut value);
+                write_typed(col.ty, Cell::take(&mut value.as_slice()), &mut text);
+            }
+            Some((inner, inside)) => {
+                for (i, (ty, value)) in inside.asked(inner, 0).iter().enumerate() {
+                    text.push_str(if i == 0 { "" } else { "] = " });
+                    put(*ty, value, &mut text);
+                }
+            }
+        }
+        text.push_str(" LIMIT 1");
+        text
+    };
+    looked_for(col.ty).iter().map(one).collect()
 }
 
 /// A literal of a column's type that `cqlsh` reads.
 pub(crate) fn write_typed(ty: Type, cell: Cell<'_>, out: &mut String) {
     let (Type::Composite(composite), Cell::Composite(run)) = (ty, cell) else {
-        // Their bytes are ours to say, and the server's to read.
-        let as_bytes = match (ty, cell) {
-            (_, Cell::Null) => "",
-            (Type::Inet, _) => "blobasinet(",
-            (Type::Duration, _) => "blobasduration(",
-            _ => "",
-        };
-        out.push_str(as_bytes);
+        // Their bytes are ours to say, and the server's to read: those of an empty value, too.
+        let as_bytes = matches!(cell, Cell::Bytes(_)) && ty != Type::Bytes;
+        if let Some(name) = column_type(ty).filter(|_| as_bytes) {
+            write!(out, "blobas{name}(").expect("a String takes everything");
+        }
         write_literal(cell, out);
-        return out.push_str(if as_bytes.is_empty() { "" } else { ")" });
+        return out.push_str(if as_bytes { ")" } else { "" });
     };
     let (open, close) = match composite.kind {
         Kind::List | Kind::Vector(_) => ("[", "]"),

@@ -582,6 +582,9 @@ impl Writer<'_> {
             Relation::Ge => " >= ",
             Relation::IsNull => return self.push(" IS NULL"),
             Relation::IsNotNull => return self.push(" IS NOT NULL"),
+            Relation::Contains | Relation::ContainsKey | Relation::ContainsEntry => {
+                unreachable!("SQL targets keep no collections")
+            }
         };
         self.push(sign);
         self.value(col, Some(p.value));

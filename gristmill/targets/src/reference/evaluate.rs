@@ -252,6 +252,9 @@ fn holds(view: &View<'_>, p: &Predicate) -> bool {
         Relation::Gt => ordering.is_gt(),
         Relation::Ge => ordering.is_ge(),
         Relation::IsNull | Relation::IsNotNull => unreachable!("answered above"),
+        Relation::Contains | Relation::ContainsKey | Relation::ContainsEntry => {
+            unreachable!("collections are not offered")
+        }
     }
 }
 

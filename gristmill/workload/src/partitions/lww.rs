@@ -437,6 +437,7 @@ fn fit_filter(query: &mut Query, position: u64, view: &View) {
             Relation::IsNull | Relation::IsNotNull => continue,
             Relation::Ne => condition.relation = Relation::Eq,
             Relation::Eq | Relation::Lt | Relation::Le | Relation::Gt | Relation::Ge => {}
+            Relation::Contains | Relation::ContainsKey | Relation::ContainsEntry => {}
         }
         if kept.iter().all(|other| goes_with(other, &condition)) {
             kept.push(condition);
@@ -460,8 +461,14 @@ fn fit_filter(query: &mut Query, position: u64, view: &View) {
     }
 }
 
-/// Whether two conditions may stand beside each other: a column takes one equation, or a bound a side.
+/// Whether two conditions may stand beside each other: a column takes one equation, or a bound a side, or any number of
+/// questions about what is inside of it.
 fn goes_with(a: &Predicate, b: &Predicate) -> bool {
+    match (a.relation.inner(), b.relation.inner()) {
+        (Some(_), Some(_)) => return true,
+        (None, None) => {}
+        _ => return a.column != b.column,
+    }
     let side = |p: &Predicate| match p.relation {
         Relation::Lt | Relation::Le => 1,
         Relation::Gt | Relation::Ge => 2,

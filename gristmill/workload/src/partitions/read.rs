@@ -3,6 +3,7 @@
 //! Columns are compared, sorted and grouped by only where equal values are identical; elsewhere −0 and 0 would be
 //! two groups here and one there.
 
+use datagen::domain::Inner;
 use datagen::schema::ColumnId;
 use datagen::select::Pool;
 use datagen::value::Order;
@@ -58,7 +59,8 @@ impl Kind {
 
     /// What stands for this kind in a table that cannot do it.
     fn on(self, view: &View) -> Kind {
-        let comparable = |indexed: bool| view.regular.iter().any(|c| c.identity && c.indexed == indexed);
+        let fits = |c: &Column| c.identity || c.made_of_others;
+        let comparable = |indexed: bool| view.regular.iter().any(|c| fits(c) && c.indexed == indexed);
         match self {
             Kind::Table if !view.narrow => Kind::Partitions,
             Kind::Shared | Kind::InnerJoin | Kind::LeftJoin if view.shared.is_empty() => Kind::Partition,
@@ -492,7 +494,12 @@ impl Drawing<'_> {
 
     /// One condition or two. `indexed`: the first one on a column with, or without, an index.
     fn filter(&mut self, indexed: Option<bool>) -> Vec<Predicate> {
-        let all: Vec<&Column> = self.view.regular.iter().filter(|c| c.identity).collect();
+        let regular = &self.view.regular;
+        let mut all: Vec<&Column> = regular.iter().filter(|c| c.identity).collect();
+        let inside: Vec<&Column> = regular.iter().filter(|c| c.made_of_others).collect();
+        if all.is_empty() || (!inside.is_empty() && self.dice.in_16(8)) {
+            all.extend(inside);
+        }
         let first: Vec<&Column> = all
             .iter()
             .copied()
@@ -511,7 +518,40 @@ impl Drawing<'_> {
         filter
     }
 
+    /// A whole value that recurs, or what is inside of one, or of any.
+    fn condition_inside(&mut self, column: &Column) -> Predicate {
+        let whole = column.domain.ty().is_frozen();
+        let some = self.dice.pick(&column.recurring).copied();
+        let value = some.unwrap_or_else(|| column.domain.draw(self.dice.bits(), self.p.special));
+        let asked = [Relation::Contains, Relation::ContainsKey, Relation::ContainsEntry];
+        let inside = column.domain.inside();
+        let inside = inside
+            .filter(|_| !whole || self.dice.in_16(8))
+            .and_then(|inside| {
+                let asked: Vec<_> = asked
+                    .into_iter()
+                    .filter_map(|relation| Some((relation, relation.inner()?)))
+                    // Of a frozen map CQL does not ask for an entry.
+                    .filter(|(_, inner)| inside.count(*inner) > 0 && !(whole && *inner == Inner::Entry))
+                    .collect();
+                let (relation, inner) = *self.dice.pick(&asked)?;
+                let held = inside.held(value, inner);
+                let number = self.dice.pick(&held).copied().filter(|_| !self.dice.in_16(4));
+                let count = usize::try_from(inside.count(inner)).expect("few values");
+                Some((relation, number.unwrap_or_else(|| self.dice.below(count) as u64)))
+            });
+        let (relation, value) = inside.unwrap_or((Relation::Eq, value));
+        Predicate {
+            column: column.id,
+            relation,
+            value,
+        }
+    }
+
     fn condition(&mut self, column: &Column) -> Predicate {
+        if column.made_of_others {
+            return self.condition_inside(column);
+        }
         let relation = match self.dice.below(12) {
             0..5 => Relation::Eq,
             5 => Relation::Ne,

@@ -74,6 +74,8 @@ pub(super) struct Column {
     pub(super) indexed: bool,
     /// Equal values are identical: it may be compared, sorted and grouped by.
     pub(super) identity: bool,
+    /// It is asked for whole, or for what is inside of it: frozen, or a list, set or map.
+    pub(super) made_of_others: bool,
     /// `min` and `max` exist for its type everywhere.
     pub(super) least: bool,
     /// `sum` over all the rows that one query can meet stays exact.
@@ -267,6 +269,7 @@ impl Column {
             indexed,
             identity: ty.orders()
                 && (domain.limits().identity || !matches!(ty, Type::Float32 | Type::Float64)),
+            made_of_others: ty.is_frozen() || ty.is_collection(),
             // PostgreSQL 15 has no min() for these.
             least: ty.orders() && !matches!(ty, Type::Bool | Type::Uuid | Type::Bytes),
             sums,

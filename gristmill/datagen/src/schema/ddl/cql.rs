@@ -53,6 +53,12 @@ pub(super) fn take_out(text: &str) -> Result<Cql, String> {
     while let Some(token) = all.get(at) {
         match &token.token {
             Token::SemiColon => (depth, in_table, in_index) = (0, false, false),
+            // `values(c)`: what of a column is indexed is said by its type.
+            _ if depth == 1 && in_index && inside(&all, at) => {
+                tokens.push(all[at + 2].clone());
+                at += 4;
+                continue;
+            }
             Token::LParen => depth += 1,
             Token::RParen => depth = depth.saturating_sub(1),
             _ if depth == 0 && word(&all, at) == "create" && word(&all, at + 1) == "type" => {
@@ -143,6 +149,14 @@ pub(super) fn take_out(text: &str) -> Result<Cql, String> {
         tables,
         replication,
     })
+}
+
+/// Whether `values(c)`, `keys(c)`, `entries(c)` or `full(c)` stands there.
+fn inside(all: &[TokenWithSpan], at: usize) -> bool {
+    let is = |n: usize, token: &Token| all.get(at + n).is_some_and(|next| next.token == *token);
+    matches!(word(all, at).as_str(), "values" | "keys" | "entries" | "full")
+        && is(1, &Token::LParen)
+        && is(3, &Token::RParen)
 }
 
 /// Reads `(a ASC, b DESC)` from `at` on; where it ends.

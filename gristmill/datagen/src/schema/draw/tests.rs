@@ -15,9 +15,17 @@ fn composites_too(_: Type) -> Option<Limits> {
 #[test]
 fn composites_are_drawn_where_they_are_offered() {
     let mut kinds = BTreeSet::new();
+    let (mut keys, mut indexes) = (0, 0);
     for seed in 0..60 {
         let options = SchemaOptions::default();
         let schema = draw(seed, &options, &composites_too).unwrap();
+        let made = |ty: Type| matches!(ty, Type::Composite(_));
+        for table in &schema.tables {
+            let key = table.partition.iter().chain(&table.clustering);
+            keys += key.filter(|key| made(key.column.ty)).count();
+            let indexed = table.indexes.iter().flat_map(|index| &index.columns);
+            indexes += indexed.filter(|id| made(table.column(**id).ty)).count();
+        }
         let plain = draw(seed, &options, &everything).unwrap();
         let columns = schema.tables.iter().flat_map(|table| table.columns());
         let others = plain.tables.iter().flat_map(|table| table.columns());
@@ -33,7 +41,8 @@ fn composites_are_drawn_where_they_are_offered() {
             "seed {seed}"
         );
     }
-    assert_eq!(kinds.len(), 9, "{kinds:?}");
+    assert_eq!(kinds.len(), 10, "{kinds:?}");
+    assert!(keys > 10 && indexes > 10, "{keys} {indexes}");
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn stamp(timestamp: i64) -> Stamp {
     }
 }
 
-fn ask(stage: &mut Stage, lts: u64, steps: Vec<Step>, end: End) -> Answer {
+pub(super) fn ask(stage: &mut Stage, lts: u64, steps: Vec<Step>, end: End) -> Answer {
     let visit = Visit {
         lts: Lts(lts),
         level: Level::ReadCommitted,
@@ -78,7 +78,7 @@ fn ask(stage: &mut Stage, lts: u64, steps: Vec<Step>, end: End) -> Answer {
     super::play(stage, &visit)
 }
 
-fn read(table: u16, select: Select) -> Query {
+pub(super) fn read(table: u16, select: Select) -> Query {
     Query {
         table,
         from: From::Table,
@@ -93,14 +93,14 @@ fn read(table: u16, select: Select) -> Query {
     }
 }
 
-fn rows(stage: &mut Stage, lts: u64, query: Query) -> Rows {
+pub(super) fn rows(stage: &mut Stage, lts: u64, query: Query) -> Rows {
     match ask(stage, lts, vec![Step::Read(query.clone())], End::Autocommit) {
         Answer::Rows(rows) => rows,
         other => panic!("{query:?}: {other:?}"),
     }
 }
 
-fn upsert(table: u16, row: u64, cells: Cells) -> Step {
+pub(super) fn upsert(table: u16, row: u64, cells: Cells) -> Step {
     let part = Part { table, position: 0 };
     Step::Write(Op::Upsert { part, row, cells })
 }

@@ -6,7 +6,9 @@
 use datagen::schema::{ColumnId, Place, Schema, Table};
 use datagen::universe::Slice;
 use datagen::value::Type;
-use history::{Aggregate, Change, ChangeKind, From, Op, Parts, Query, Relation, RowChoice, Select, Step};
+use history::{
+    Aggregate, Change, ChangeKind, From, Op, Parts, Predicate, Query, Relation, RowChoice, Select, Step,
+};
 use std::collections::BTreeMap;
 
 /// Whether a target can be asked something, and if not, what of it cannot be said, in a few words.
@@ -132,8 +134,13 @@ fn filter(q: &Query) -> Says {
             Relation::Gt | Relation::Ge => '>',
             Relation::Ne => return Err("<>"),
             Relation::IsNull | Relation::IsNotNull => return Err("IS NULL"),
+            Relation::Contains | Relation::ContainsKey | Relation::ContainsEntry => 'c',
         };
         let kinds = seen.entry(p.column).or_default();
+        if kind == 'c' && kinds.iter().all(|k| *k == 'c') {
+            kinds.push(kind);
+            continue;
+        }
         if kinds.contains(&kind) || kinds.contains(&'=') || kind == '=' && !kinds.is_empty() {
             return Err("two conditions of a kind on one column");
         }
@@ -158,10 +165,17 @@ fn ordered(table: &Table, q: &Query) -> Says {
     if extremes.contains(&Type::TimeUuid) {
         return Err("min or max of a timeuuid");
     }
-    let mut compared = q.filter.iter().map(|p| ty(&p.column)).chain(extremes);
-    match compared.all(Type::orders) {
+    let fits = |p: &Predicate| match p.relation {
+        Relation::Eq => ty(&p.column).orders() || ty(&p.column).is_frozen(),
+        Relation::Contains | Relation::ContainsKey => true,
+        Relation::ContainsEntry => !ty(&p.column).is_frozen(),
+        _ => ty(&p.column).orders(),
+    };
+    match q.filter.iter().all(fits) && extremes.into_iter().all(Type::orders) {
         true => Ok(()),
-        false => Err("comparing durations, composites or counters"),
+        false => Err(
+            "comparing durations, composites (but for frozen ones that are equal) or counters, and entries of frozen maps",
+        ),
     }
 }
 

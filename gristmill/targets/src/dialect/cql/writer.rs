@@ -685,8 +685,18 @@ impl Writer<'_> {
             Relation::Ge => " >= ",
             Relation::IsNull => return self.push(" IS NULL"),
             Relation::IsNotNull => return self.push(" IS NOT NULL"),
+            Relation::Contains => " CONTAINS ",
+            Relation::ContainsKey => " CONTAINS KEY ",
+            Relation::ContainsEntry => "[",
         });
-        self.value(col, Some(p.value));
+        let Some(inner) = p.relation.inner() else {
+            return self.value(col, Some(p.value));
+        };
+        let asked = col.inside().expect("a collection").asked(inner, p.value);
+        for (i, (ty, value)) in asked.into_iter().enumerate() {
+            self.push(if i == 0 { "" } else { "] = " });
+            self.typed(ty, &value);
+        }
     }
 
     fn columns(&mut self, table: &TableLayout, ids: &[ColumnId], first: &mut bool) {
