@@ -403,8 +403,9 @@ fn limits(scan: &mut Scan<'_>) -> Scanned<Limits> {
         let value = scan.run("a value", |c| c.is_ascii_alphanumeric() || c == '-')?;
         // One field of the table at a time, so that a mistake is told where it stands.
         let read = serde_json::to_value(&limits).ok().and_then(|mut all| {
-            let field = all.as_object_mut()?.get_mut(name)?;
-            *field = serde_json::from_str(value).ok()?;
+            // Some are left out while they are as usual; a name that is none is refused below.
+            let value = serde_json::from_str(value).ok()?;
+            all.as_object_mut()?.insert(name.to_owned(), value);
             serde_json::from_value(all).ok()
         });
         match read {

@@ -74,8 +74,8 @@ fn a_type_that_the_target_lacks_is_refused_by_name() {
 
 proptest! {
     #[test]
-    fn drawn_schemas_come_back_from_their_text(seed: u64, nan: bool, digits in 0u8..7) {
-        let limits = Limits { nan, subsecond_digits: digits, ..Limits::default() };
+    fn drawn_schemas_come_back_from_their_text(seed: u64, nan: bool, empty_values: bool, digits in 0u8..7) {
+        let limits = Limits { nan, empty_values, subsecond_digits: digits, ..Limits::default() };
         let schema = draw(seed, &SchemaOptions::default(), &|_| Some(limits.clone())).unwrap();
         let file = HistoryFile {
             seed: Some(seed),
