@@ -13,8 +13,8 @@ use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Writes the effects of one op, as one of a group. Names are resolved in `span`; others' groups are taken as far as they
-/// are visible by its end; what an op finds or does not may be as old as `began`. What was told as committed after the first `viewed` groups the op was drawn without: a column
-/// that it sets as a whole may undo none of that.
+/// are visible by its end; what an op may miss can be as young as `began`. What was told as committed after the first `viewed`
+/// groups the op was drawn without: a column that it sets as a whole may undo none of that.
 pub(super) fn record(
     facts: &mut Facts,
     groups: &mut Groups,
