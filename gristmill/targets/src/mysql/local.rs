@@ -122,6 +122,16 @@ impl Local {
     }
 
     fn start(&self, state: &mut State) -> Result<Arc<Config>, Unusable> {
+        if self.folder.as_os_str().as_encoded_bytes().contains(&b':') {
+            return Err(Unusable::usage(
+                self.url.clone(),
+                format!(
+                    "MariaDB takes {} for a list of folders, because of the colon",
+                    self.folder.display()
+                ),
+                "run in a folder without one",
+            ));
+        }
         let binaries = self.binaries()?;
         let home = &self.folder;
         let file = |e| self.broken(&home.display().to_string(), &e);

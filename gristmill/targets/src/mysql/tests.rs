@@ -140,6 +140,16 @@ fn a_mariadb_that_cannot_be_used_is_named_with_the_remedy() {
 }
 
 #[test]
+fn a_folder_with_a_colon_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = crate::open(LOCAL, &options(&folder.path().join("a:b"), 1)).unwrap();
+    let refused = target.facts().unwrap_err();
+    let complaint = refused.complaint();
+    assert!(complaint.what.contains("a:b"), "{complaint:?}");
+    assert!(complaint.what.contains("list of folders"), "{complaint:?}");
+}
+
+#[test]
 fn after_kill_9_of_mariadb_what_was_acknowledged_is_there() {
     if installed() {
         let folder = tempfile::tempdir().unwrap();

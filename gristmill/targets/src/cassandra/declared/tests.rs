@@ -100,6 +100,11 @@ fn tables_of_a_keyspace_are_written_down_and_what_cannot_be_is_named() {
         CREATE KEYSPACE "shop" WITH replication = {'class':'org.apache.cassandra.locator.SimpleStrategy','replication_factor':'2'};
         CREATE TYPE "city" ("name" text, "Zip" int);
         CREATE TYPE "address" ("street" text, "place" frozen<city>);
+        CREATE TABLE "keyed" (
+          "p" frozen<address>,
+          "v" int,
+          PRIMARY KEY (("p"))
+        );
         CREATE TABLE "orders" (
           "shop" text,
           "when" timeuuid,
@@ -114,20 +119,19 @@ fn tables_of_a_keyspace_are_written_down_and_what_cannot_be_is_named() {
           AND default_time_to_live = 60
           AND gc_grace_seconds = 864000;
         CREATE INDEX "by_total" ON "orders" ("total");
+        CREATE INDEX "by_hits" ON "orders" ("hits");
     "#]].assert_eq(&declared.ddl);
     expect![[r#"
         type counts
         table counted: counters
-        table keyed: its key has column p frozen<address>
         table old: COMPACT STORAGE
         column orders.tags list<text>
         index by_day on orders (day)
-        index by_hits on orders (values(hits))
         index words on orders (total, index_analyzer = standard)
         materialized view by_street
     "#]]
     .assert_eq(&format!("{}\n", declared.left_out.join("\n")));
-    assert_eq!(ddl::read(&declared.ddl, 1, &lists).unwrap().tables.len(), 1);
+    assert_eq!(ddl::read(&declared.ddl, 1, &lists).unwrap().tables.len(), 2);
     assert_eq!(ddl::replication(&declared.ddl).unwrap().unwrap().factor, 2);
 }
 
