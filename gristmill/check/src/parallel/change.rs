@@ -305,10 +305,15 @@ impl Change<'_> {
             else {
                 continue;
             };
-            let name = thing.last_name(self.groups, self.span, self.by);
-            if name.parent != parent {
-                let name = Name { parent, ..name };
-                self.write(dependent, Facet::Name, FactValue::Name(name), doubt || !sure);
+            // Somebody may be renaming it.
+            let names = thing.names(self.groups, self.span, self.by);
+            if names.iter().all(|name| name.parent == parent) {
+                continue;
+            }
+            let names: BTreeSet<Name> = names.into_iter().map(|name| Name { parent, ..name }).collect();
+            let doubt = doubt || !sure || names.len() > 1;
+            for name in names {
+                self.write(dependent, Facet::Name, FactValue::Name(name), doubt);
             }
         }
     }

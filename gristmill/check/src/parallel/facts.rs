@@ -519,6 +519,24 @@ impl Thing {
             .retain(|_, cell| !cell.writes.is_empty() || cell.base.value != FactValue::Gone);
     }
 
+    /// What it may be called, the latest last.
+    pub(super) fn names(&self, groups: &Groups, span: Span, by: SessionId) -> Vec<Name> {
+        let timeline = self.facets.get(&Facet::Name);
+        let candidates = timeline.map(|t| t.candidates(groups, span, by));
+        let names = candidates
+            .iter()
+            .flat_map(|c| &c.list)
+            .filter_map(|c| match c.value {
+                FactValue::Name(name) => Some(name.clone()),
+                _ => None,
+            });
+        let names: Vec<Name> = names.collect();
+        match names.is_empty() {
+            true => vec![self.born.name.clone()],
+            false => names,
+        }
+    }
+
     /// What it may be called last.
     pub(super) fn last_name(&self, groups: &Groups, span: Span, by: SessionId) -> Name {
         let timeline = self.facets.get(&Facet::Name);

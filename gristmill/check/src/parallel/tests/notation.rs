@@ -54,6 +54,21 @@ impl Stage {
         }
     }
 
+    /// What is called one thing in a schema is called another, perhaps in another schema.
+    fn move_in(&mut self, op: &mut Op, from: (&str, &str), to: (&str, &str)) {
+        let mut within = |(schema, name): (&str, &str)| Name {
+            space: Space::Relation,
+            parent: Some(self.means(op.at, schema, Space::Schema)),
+            kept: KeptName::new(name),
+        };
+        let (name, new) = (within(from), within(to));
+        let object = self.model.view(op.at.session).catalog.named(&name);
+        let object = object.expect("it is there");
+        let slot = op.slot(Target::Object { object, name });
+        let to = op.slot(Target::Free(new));
+        op.effects.push(Effect::Rename { slot, to });
+    }
+
     fn line(&mut self, line: &str) {
         let words: Vec<&str> = line.split_whitespace().collect();
         let tick = Tick(words[0].parse().expect("a line begins with its tick"));
@@ -376,6 +391,9 @@ impl Stage {
                 let slot = op.slot(Target::Object { object, name });
                 op.effects.push(Effect::Remove { slot, cascade: false });
             }
+            // The table of `indexin` goes into another schema; its index is renamed.
+            ["movein", schema, to] => self.move_in(&mut op, (schema, "in"), (to, "in")),
+            ["renamein", schema, index, new] => self.move_in(&mut op, (schema, index), (schema, new)),
             ["unique", name, "on", table] => {
                 let (slot, mut object) = self.make(&mut op, ObjectKind::Index, name);
                 let on = self.target(&mut op, table);

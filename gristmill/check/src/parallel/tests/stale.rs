@@ -83,6 +83,18 @@ fn a_lenient_drop_in_a_schema_that_is_renamed_meanwhile_may_find_nothing() {
 }
 
 #[test]
+fn an_index_that_is_renamed_while_its_table_moves_goes_along_by_either_name() {
+    let head = "1 s1 > schema s\n2 s1 < ok\n3 s1 > schema r\n4 s1 < ok\n5 s1 > indexin s i\n6 s1 < ok\n";
+    let race = format!("{head}7 s2 > renamein s i j\n8 s1 > movein s r\n9 s1 < ok\n");
+    let refused = format!("{race}10 s2 < XX000 tuple concurrently updated\n11 s3 > dropin r i\n");
+    explained(&format!("{refused}12 s3 < ok"));
+    explained(&format!("{race}10 s2 < ok\n11 s3 > dropin r j\n12 s3 < ok"));
+    let alone = format!("{head}8 s1 > movein s r\n9 s1 < ok\n");
+    explained(&format!("{alone}10 s3 > dropin r i\n11 s3 < ok"));
+    broken(&format!("{alone}10 s3 > dropin s i\n11 s3 < ok"));
+}
+
+#[test]
 fn a_lenient_drop_in_an_old_snapshot_may_find_nothing() {
     let head = "1 s1 > begin\n2 s1 < ok\n3 s1 > read u\n4 s1 < 1 no such table: u\n";
     let made = "5 s2 > create t\n6 s2 < ok\n7 s1 > drop t if\n8 s1 < ok\n9 s1 > commit\n10 s1 < ok\n";
