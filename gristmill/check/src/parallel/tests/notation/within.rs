@@ -1,0 +1,83 @@
+//! Ops on what lies in a schema: a table `in` and an index on it.
+
+use super::Stage;
+use history::parallel::{Detail, Effect, KeptName, Name, Object, ObjectId, ObjectKind, Op, Space, Target};
+
+/// Their first words.
+pub(super) const OPS: [&str; 4] = ["indexin", "dropin", "movein", "renamein"];
+
+impl Stage {
+    pub(super) fn within(&mut self, op: &mut Op, what: &str, words: &[&str]) {
+        let at = op.at;
+        match (what, words) {
+            // In the schema: a table and an index on it; then a read of the index, or a drop.
+            ("indexin", [schema, index]) => {
+                let parent = self.means(at, schema, Space::Schema);
+                let (table, name) = (ObjectId::made(ObjectKind::Table, at, 1), KeptName::new("in"));
+                let within = |kept: KeptName| Name {
+                    space: Space::Relation,
+                    parent: Some(parent),
+                    kept,
+                };
+                let mut objects = vec![Object::new(table, within(name))];
+                let id = ObjectId::made(ObjectKind::Index, at, 2);
+                let mut made = Object::new(id, within(KeptName::new(index)));
+                made.depends.insert(table);
+                made.detail = Detail::Index {
+                    on: table,
+                    keys: Vec::new(),
+                    unique: false,
+                    partial: false,
+                    expression: false,
+                };
+                objects.push(made);
+                for object in objects {
+                    let slot = op.slot(Target::New {
+                        object: object.id,
+                        name: object.name.clone(),
+                    });
+                    op.effects.push(Effect::Create(slot, Box::new(object)));
+                }
+            }
+            ("dropin", [schema, index, rest @ ..]) => {
+                if rest == ["if"] {
+                    op.lenient = true;
+                    let object = self.means(at, schema, Space::Schema);
+                    op.slot(Target::Object {
+                        object,
+                        name: Name::home(Space::Schema, schema),
+                    });
+                }
+                let parent = self.means(at, schema, Space::Schema);
+                let name = Name {
+                    space: Space::Relation,
+                    parent: Some(parent),
+                    kept: KeptName::new(index),
+                };
+                let object = self.model.view(at.session).catalog.named(&name);
+                let object = object.unwrap_or_else(|| ObjectId::made(ObjectKind::Index, at, 99));
+                let slot = op.slot(Target::Object { object, name });
+                op.effects.push(Effect::Remove { slot, cascade: false });
+            }
+            // The table of `indexin` goes into another schema; its index is renamed.
+            ("movein", [schema, to]) => self.move_in(op, (schema, "in"), (to, "in")),
+            ("renamein", [schema, index, new]) => self.move_in(op, (schema, index), (schema, new)),
+            _ => panic!("{what} {words:?}"),
+        }
+    }
+
+    /// What is called one thing in a schema is called another, perhaps in another schema.
+    fn move_in(&mut self, op: &mut Op, from: (&str, &str), to: (&str, &str)) {
+        let mut within = |(schema, name): (&str, &str)| Name {
+            space: Space::Relation,
+            parent: Some(self.means(op.at, schema, Space::Schema)),
+            kept: KeptName::new(name),
+        };
+        let (name, new) = (within(from), within(to));
+        let object = self.model.view(op.at.session).catalog.named(&name);
+        let object = object.expect("it is there");
+        let slot = op.slot(Target::Object { object, name });
+        let to = op.slot(Target::Free(new));
+        op.effects.push(Effect::Rename { slot, to });
+    }
+}
