@@ -39,7 +39,9 @@ use draw::{Draw, Purpose};
 use history::SessionId;
 use history::parallel::expr::Expr;
 use history::parallel::statement::{Body, Query, Select};
-use history::parallel::{Aim, At, Family, Ledger, ObjectKind, Op, Question, Statement, TxState, View};
+use history::parallel::{
+    Aim, At, Family, Ledger, ObjectId, ObjectKind, Op, Question, Space, Statement, Target, TxState, View,
+};
 use profile::{List, lists};
 use registry::Registry;
 use serde::{Deserialize, Serialize};
@@ -197,6 +199,24 @@ impl Ceilings {
         }
         true
     }
+}
+
+/// Whether the schema of each name is a slot, too. What was made in a schema while that was dropped may be believed to be there
+/// for a while, and has no name that could be said.
+fn is_sayable(op: &Op) -> bool {
+    let there = |parent: ObjectId| {
+        op.slots.iter().any(|slot| match slot {
+            Target::Object { object, .. } | Target::New { object, .. } => *object == parent,
+            _ => false,
+        })
+    };
+    op.slots.iter().all(|slot| match slot {
+        Target::Object { name, .. } | Target::New { name, .. } | Target::Free(name) => {
+            let in_schema = matches!(name.space, Space::Relation | Space::Type | Space::Function);
+            !in_schema || name.parent.is_none_or(there)
+        }
+        Target::Part { .. } => true,
+    })
 }
 
 /// What the statements of a run are a function of, beside what becomes of them.
@@ -574,6 +594,9 @@ impl Generator {
         let statement = (kind.draw)(&mut brush)?;
         let bold = view.session.role.is_some() && brush.draw.chance(Purpose::Aim, 2, self.plan.aims);
         let mut op = brush.finish(statement);
+        if !is_sayable(&op) {
+            return None;
+        }
         if let Some(role) = view.session.role {
             match rights::lacking(&view.catalog, role, &op) {
                 Some(slot) if bold && op.aim.is_none() => {

@@ -7,7 +7,8 @@ use super::{BLOCK, Complexity, Generator, KINDS, MARIADB, POSTGRES, Plan, SQLITE
 use history::SessionId;
 use history::parallel::statement::{Session, walk};
 use history::parallel::{
-    Catalog, Effect, Facet, FactValue, FrameOp, ObjectKind, Op, SessionView, Statement, Target, TxState, View,
+    At, Catalog, Effect, Facet, FactValue, FrameOp, KeptName, Name, ObjectId, ObjectKind, Op, SessionView,
+    Space, Statement, Target, TxState, View,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -292,4 +293,34 @@ fn where_the_server_may_die_no_commit_is_asked_for_that_it_may_lose() {
         })
     };
     assert_eq!((asked(false), asked(true)), (true, false));
+}
+
+#[test]
+fn what_lies_in_a_schema_that_is_no_slot_cannot_be_said() {
+    let mut op = super::Op::new(
+        At {
+            session: SessionId(1),
+            op: 1,
+        },
+        "reindex",
+        super::Family::Lifecycle,
+        super::nothing(),
+    );
+    let schema = ObjectId::made(ObjectKind::Schema, op.at, 1);
+    let table = ObjectId::made(ObjectKind::Table, op.at, 2);
+    let name = |space, parent, kept: &str| Name {
+        space,
+        parent,
+        kept: KeptName::new(kept),
+    };
+    op.slot(Target::Object {
+        object: table,
+        name: name(Space::Relation, Some(schema), "t"),
+    });
+    assert!(!super::is_sayable(&op));
+    op.slot(Target::Object {
+        object: schema,
+        name: name(Space::Schema, None, "s"),
+    });
+    assert!(super::is_sayable(&op));
 }
