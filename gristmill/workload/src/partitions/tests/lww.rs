@@ -1,6 +1,8 @@
 //! Discipline `lww`: what its visits are made of.
 
 use super::*;
+use datagen::domain::{Inner, Limits};
+use datagen::schema::{Column, ColumnId, Index, Schema};
 use history::{Consistency, Explicit, Line, Select, SessionId};
 
 fn every_profile() -> impl Iterator<Item = (&'static str, Config)> {
@@ -311,4 +313,70 @@ fn a_table_of_counters_is_only_added_to() {
         rows > 500 && shared > 20 && batches > 100 && wraps > 50,
         "{rows} {shared} {batches} {wraps}"
     );
+}
+
+/// Collections; an index on the first.
+fn collections() -> std::sync::Arc<Schema> {
+    let mut table = everything().table(1).definition().clone();
+    let of = |id: u16, ty: &str| Column {
+        id: ColumnId(id),
+        name: format!("x{id}"),
+        ty: ty.parse().expect("a type"),
+        nullable: true,
+        limits: Limits::default().for_key(100),
+    };
+    table.regular.extend([
+        of(40, "set<int32>"),
+        of(41, "map<int32,bool>"),
+        of(42, "frozen<map<int32,bool>>"),
+        of(43, "tuple<int32,bool>"),
+    ]);
+    table.indexes = vec![Index {
+        name: "x".to_owned(),
+        columns: vec![ColumnId(40)],
+        unique: false,
+    }];
+    std::sync::Arc::new(Schema::new(vec![table]).expect("it is sound"))
+}
+
+#[test]
+fn collections_are_asked_for_what_is_inside_of_them() {
+    let mut config = Config::default().lww();
+    (config.reads.predicate, config.reads.predicate_indexed) = (20, 10);
+    let p = Partitions::new(config, 7, collections()).expect("a valid configuration");
+    let (mut seen, mut beside) = (BTreeSet::new(), 0);
+    for visit in visits(&p, 1..6000) {
+        for query in queries(&visit) {
+            seen.extend(query.filter.iter().map(|c| (c.column.0, c.relation.inner())));
+            let inside = |id: u16| {
+                let all = query.filter.iter().filter(move |c| c.column.0 == id);
+                all.filter(|c| c.relation.inner().is_some()).count()
+            };
+            // Of something frozen, not beside what an index answers.
+            assert!(inside(40) == 0 || inside(42) == 0, "{visit}");
+            beside += usize::from(inside(41) > 0 && inside(42) > 0);
+            let mut whole = query
+                .filter
+                .iter()
+                .filter(|c| c.column.0 >= 40 && c.relation.inner().is_none());
+            assert!(
+                whole.all(|c| c.column.0 >= 42 && c.relation == Relation::Eq),
+                "{visit}"
+            );
+        }
+    }
+    let (value, key, entry) = (Some(Inner::Value), Some(Inner::Key), Some(Inner::Entry));
+    let expected = [
+        (40, value),
+        (41, value),
+        (41, key),
+        (41, entry),
+        (42, None),
+        (42, value),
+        (42, key),
+        (43, None),
+    ];
+    assert!(expected.iter().all(|asked| seen.contains(asked)), "{seen:?}");
+    assert!(!seen.contains(&(42, entry)), "CQL has no words for it");
+    assert!(beside > 0, "two collections at once, where no index is");
 }
