@@ -6,7 +6,7 @@ use super::groups::Groups;
 use super::timeline::Write;
 use history::parallel::{
     At, CellChange, ColumnEdit, ConstraintKind, Detail, Effect, Facet, FactValue, Name, ObjectId, ObjectKind,
-    Op, Piece, Target,
+    Op, Piece, Rules, Target,
 };
 use history::{SessionId, Span, Tick};
 use smallvec::SmallVec;
@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// are visible by its end; what an op may miss can be as young as `began`. What was told as committed after the first `viewed`
 /// groups the op was drawn without: a column that it sets as a whole may undo none of that.
 pub(super) fn record(
+    rules: &'static Rules,
     facts: &mut Facts,
     groups: &mut Groups,
     op: &Op,
@@ -23,6 +24,7 @@ pub(super) fn record(
     (span, began, viewed): (Span, Tick, u64),
 ) {
     let mut change = Change {
+        rules,
         facts,
         groups,
         at: op.at,
@@ -40,6 +42,7 @@ pub(super) fn record(
 }
 
 struct Change<'a> {
+    rules: &'static Rules,
     facts: &'a mut Facts,
     groups: &'a mut Groups,
     at: At,
@@ -113,7 +116,8 @@ impl Change<'_> {
             Effect::RemovePart { slot, facet, cascade } => {
                 let (targets, doubt) = self.targets(*slot);
                 for id in targets {
-                    self.remove_part(id, *facet, *cascade, doubt);
+                    let missed = op.lenient && self.may_have_another_name(op, *slot, id, *facet);
+                    self.remove_part(id, *facet, *cascade, doubt || missed);
                 }
             }
             _ => {}
@@ -184,6 +188,32 @@ impl Change<'_> {
             Target::New { object, .. } => (SmallVec::from_slice(&[*object]), false),
             Target::Free(_) | Target::Part { .. } => (SmallVec::new(), false),
         }
+    }
+
+    /// Whether the column or constraint that the op says by name may be called something else: then there is none of that name.
+    fn may_have_another_name(&self, op: &Op, slot: u8, id: ObjectId, facet: Facet) -> bool {
+        let said = op.slots.iter().find_map(|target| match (target, facet) {
+            (
+                Target::Part {
+                    of,
+                    piece: Some(piece),
+                    name,
+                    ..
+                },
+                Facet::Column(p) | Facet::Constraint(p),
+            ) if *of == slot && *piece == p => Some(name),
+            _ => None,
+        });
+        let thing = self.facts.things.get(&id);
+        let (Some(said), Some(timeline)) = (said, thing.and_then(|thing| thing.facet(facet))) else {
+            return false;
+        };
+        let candidates = timeline.candidates(self.groups, self.span, self.by);
+        candidates.list.iter().any(|c| match c.value {
+            FactValue::Column(column) => column.name != *said,
+            FactValue::Constraint(constraint) => constraint.name != *said,
+            _ => false,
+        })
     }
 
     /// Whether what has the name may be younger than what the op looks at.
@@ -421,8 +451,7 @@ impl Change<'_> {
             let detail = self.facts.things.get(&dependent).map(|t| &t.born.detail);
             match detail {
                 Some(Detail::Index { keys, .. }) if keys.contains(&piece) => {
-                    // MariaDB keeps it over its other columns.
-                    let rest = keys.iter().any(|key| *key != piece);
+                    let rest = self.rules.keeps_rest_of_index && keys.iter().any(|key| *key != piece);
                     self.remove(dependent, cascade, doubt || !sure || rest);
                 }
                 Some(Detail::Index {

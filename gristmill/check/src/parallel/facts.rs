@@ -539,16 +539,7 @@ impl Thing {
 
     /// What it may be called last.
     pub(super) fn last_name(&self, groups: &Groups, span: Span, by: SessionId) -> Name {
-        let timeline = self.facets.get(&Facet::Name);
-        timeline
-            .and_then(|t| {
-                let candidates = t.candidates(groups, span, by);
-                candidates.list.iter().rev().find_map(|c| match c.value {
-                    FactValue::Name(name) => Some(name.clone()),
-                    _ => None,
-                })
-            })
-            .unwrap_or_else(|| self.born.name.clone())
+        self.names(groups, span, by).pop().expect("a name it always has")
     }
 }
 

@@ -221,7 +221,14 @@ impl Model {
                 sent: at,
                 answered: at,
             };
-            record(&mut self.facts, &mut self.groups, op, own, (span, at, viewed));
+            record(
+                self.rules,
+                &mut self.facts,
+                &mut self.groups,
+                op,
+                own,
+                (span, at, viewed),
+            );
             made_visible(&mut self.facts, &mut self.groups, own);
             self.resolve_pending(own, at);
             group = Some(own);
@@ -545,6 +552,7 @@ impl Model {
         g.told = Some(self.told);
         let viewed = self.sessions[&op.at.session].viewed_told;
         record(
+            self.rules,
             &mut self.facts,
             &mut self.groups,
             op,
@@ -577,6 +585,7 @@ impl Model {
             if let Some(op) = op {
                 let viewed = self.sessions.get(&op.at.session).map_or(0, |s| s.viewed_told);
                 record(
+                    self.rules,
                     &mut self.facts,
                     &mut self.groups,
                     &op,
@@ -613,6 +622,7 @@ impl Model {
         g.ops
             .push((Arc::clone(&flight.op), Arc::clone(&flight.sql), span.sent));
         record(
+            self.rules,
             &mut self.facts,
             &mut self.groups,
             &flight.op,

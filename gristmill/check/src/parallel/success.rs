@@ -132,7 +132,7 @@ pub(super) fn looks_at_nothing(op: &Op) -> bool {
         *kind == ObjectKind::Table
     };
     match &op.ast {
-        Statement::Explain { .. } => true,
+        Statement::Explain { analyze, .. } => !analyze,
         Statement::Care(care) => whole(care),
         _ => false,
     }

@@ -62,6 +62,8 @@ pub struct Rules {
     pub done_though_refused: &'static [&'static str],
     /// Whether a session may speak of the schema as it last saw it: EXPLAIN of what is gone, ALTER of what is new.
     pub remembers_schema: bool,
+    /// Whether an index over several columns stays over the others when one of them is dropped; otherwise it goes.
+    pub keeps_rest_of_index: bool,
     /// Whether rights are only asked for what the plan still has: not for what it need not read to answer.
     pub asks_rights_of_plan: bool,
     /// How the catalogue writes a type. `None`: it does not say, or not so that it could be compared.

@@ -15,6 +15,7 @@ pub static DUCKDB: Rules = Rules {
     restricts: false,
     checks_references: true,
     remembers_schema: true,
+    keeps_rest_of_index: false,
     asks_rights_of_plan: false,
     shows,
     schema_in_transactions: true,

@@ -12,6 +12,7 @@ pub static MARIADB: Rules = Rules {
     done_though_refused: &["1205", "1213"],
     checks_references: true,
     remembers_schema: false,
+    keeps_rest_of_index: true,
     asks_rights_of_plan: false,
     shows,
     schema_in_transactions: false,

@@ -12,6 +12,7 @@ pub static POSTGRES: Rules = Rules {
     done_though_refused: &[],
     checks_references: true,
     remembers_schema: false,
+    keeps_rest_of_index: false,
     asks_rights_of_plan: true,
     shows,
     schema_in_transactions: true,

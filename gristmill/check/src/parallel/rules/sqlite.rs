@@ -12,6 +12,7 @@ pub static SQLITE: Rules = Rules {
     done_though_refused: &[],
     checks_references: false,
     remembers_schema: true,
+    keeps_rest_of_index: false,
     asks_rights_of_plan: false,
     shows: |_| None,
     schema_in_transactions: true,

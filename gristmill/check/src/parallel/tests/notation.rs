@@ -465,7 +465,8 @@ impl Stage {
                     FactValue::Column(made),
                 ));
             }
-            ["dropcolumn", name, column] => {
+            ["dropcolumn", name, column, rest @ ..] => {
+                op.lenient = rest == ["if"];
                 let slot = self.target(&mut op, name);
                 let piece = self.column(&mut op, slot, column);
                 op.touch(slot, Facet::Column(piece), Mode::Removes, None);

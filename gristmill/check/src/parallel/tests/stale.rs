@@ -95,6 +95,18 @@ fn an_index_that_is_renamed_while_its_table_moves_goes_along_by_either_name() {
 }
 
 #[test]
+fn a_lenient_drop_of_a_column_that_is_renamed_meanwhile_may_find_nothing() {
+    let head = "1 s1 > create t c\n2 s1 < ok\n3 s1 > begin\n4 s1 < ok\n";
+    let renamed = "5 s1 > renamecolumn t c d\n6 s1 < ok\n";
+    let drop = "7 s2 > begin\n8 s2 < ok\n9 s2 > dropcolumn t c if\n10 s1 > commit\n11 s1 < ok\n12 s2 < ok\n\
+                13 s2 > commit\n14 s2 < ok\n";
+    let race = format!("{head}{renamed}{drop}");
+    explained(&format!("{race}15 list t(d)"));
+    explained(&format!("{race}15 list t"));
+    broken(&format!("{head}{drop}15 list t(c)"));
+}
+
+#[test]
 fn a_lenient_drop_in_an_old_snapshot_may_find_nothing() {
     let head = "1 s1 > begin\n2 s1 < ok\n3 s1 > read u\n4 s1 < 1 no such table: u\n";
     let made = "5 s2 > create t\n6 s2 < ok\n7 s1 > drop t if\n8 s1 < ok\n9 s1 > commit\n10 s1 < ok\n";

@@ -1,7 +1,9 @@
 //! Ops on what lies in a schema: a table `in` and an index on it.
 
 use super::Stage;
-use history::parallel::{Detail, Effect, KeptName, Name, Object, ObjectId, ObjectKind, Op, Space, Target};
+use history::parallel::{
+    At, Detail, Effect, KeptName, Name, Object, ObjectId, ObjectKind, Op, Space, Target,
+};
 
 /// Their first words.
 pub(super) const OPS: [&str; 4] = ["indexin", "dropin", "movein", "renamein"];
@@ -10,18 +12,12 @@ impl Stage {
     pub(super) fn within(&mut self, op: &mut Op, what: &str, words: &[&str]) {
         let at = op.at;
         match (what, words) {
-            // In the schema: a table and an index on it; then a read of the index, or a drop.
+            // A table and an index on it.
             ("indexin", [schema, index]) => {
-                let parent = self.means(at, schema, Space::Schema);
-                let (table, name) = (ObjectId::made(ObjectKind::Table, at, 1), KeptName::new("in"));
-                let within = |kept: KeptName| Name {
-                    space: Space::Relation,
-                    parent: Some(parent),
-                    kept,
-                };
-                let mut objects = vec![Object::new(table, within(name))];
+                let table = ObjectId::made(ObjectKind::Table, at, 1);
+                let mut objects = vec![Object::new(table, self.name_in(at, schema, "in"))];
                 let id = ObjectId::made(ObjectKind::Index, at, 2);
-                let mut made = Object::new(id, within(KeptName::new(index)));
+                let mut made = Object::new(id, self.name_in(at, schema, index));
                 made.depends.insert(table);
                 made.detail = Detail::Index {
                     on: table,
@@ -48,12 +44,7 @@ impl Stage {
                         name: Name::home(Space::Schema, schema),
                     });
                 }
-                let parent = self.means(at, schema, Space::Schema);
-                let name = Name {
-                    space: Space::Relation,
-                    parent: Some(parent),
-                    kept: KeptName::new(index),
-                };
+                let name = self.name_in(at, schema, index);
                 let object = self.model.view(at.session).catalog.named(&name);
                 let object = object.unwrap_or_else(|| ObjectId::made(ObjectKind::Index, at, 99));
                 let slot = op.slot(Target::Object { object, name });
@@ -66,14 +57,20 @@ impl Stage {
         }
     }
 
+    fn name_in(&mut self, at: At, schema: &str, name: &str) -> Name {
+        Name {
+            space: Space::Relation,
+            parent: Some(self.means(at, schema, Space::Schema)),
+            kept: KeptName::new(name),
+        }
+    }
+
     /// What is called one thing in a schema is called another, perhaps in another schema.
     fn move_in(&mut self, op: &mut Op, from: (&str, &str), to: (&str, &str)) {
-        let mut within = |(schema, name): (&str, &str)| Name {
-            space: Space::Relation,
-            parent: Some(self.means(op.at, schema, Space::Schema)),
-            kept: KeptName::new(name),
-        };
-        let (name, new) = (within(from), within(to));
+        let (name, new) = (
+            self.name_in(op.at, from.0, from.1),
+            self.name_in(op.at, to.0, to.1),
+        );
         let object = self.model.view(op.at.session).catalog.named(&name);
         let object = object.expect("it is there");
         let slot = op.slot(Target::Object { object, name });
