@@ -216,6 +216,19 @@ pub struct ErrorCount {
     pub sql: String,
 }
 
+impl ErrorCount {
+    /// How many errors of each class there were, the most frequent first.
+    pub fn by_class<'e>(errors: impl IntoIterator<Item = &'e ErrorCount>) -> Vec<(&'e str, u64)> {
+        let mut classes: BTreeMap<&str, u64> = BTreeMap::new();
+        for error in errors {
+            *classes.entry(&error.class).or_default() += error.count;
+        }
+        let mut classes: Vec<(&str, u64)> = classes.into_iter().collect();
+        classes.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        classes
+    }
+}
+
 /// How long the statements of one kind took, in nanoseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Latency {

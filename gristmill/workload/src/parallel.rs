@@ -160,47 +160,6 @@ impl Default for Ceilings {
     }
 }
 
-impl Ceilings {
-    /// Their names, in the order of the fields.
-    pub const NAMES: [&str; 13] = [
-        "tables",
-        "views",
-        "materialized-views",
-        "indexes",
-        "schemas",
-        "sequences",
-        "roles",
-        "functions",
-        "triggers",
-        "types",
-        "columns",
-        "rows",
-        "statements",
-    ];
-
-    /// Sets the ceiling of a name; `false`: there is none of that name.
-    pub fn set(&mut self, name: &str, most: u32) -> bool {
-        let things = usize::try_from(most).expect("a pointer has 32 bits");
-        match name {
-            "tables" => self.tables = things,
-            "views" => self.views = things,
-            "materialized-views" => self.materialized_views = things,
-            "indexes" => self.indexes = things,
-            "schemas" => self.schemas = things,
-            "sequences" => self.sequences = things,
-            "roles" => self.roles = things,
-            "functions" => self.functions = things,
-            "triggers" => self.triggers = things,
-            "types" => self.types = things,
-            "columns" => self.columns = things,
-            "rows" => self.rows = u64::from(most),
-            "statements" => self.statements = most,
-            _ => return false,
-        }
-        true
-    }
-}
-
 /// Whether the schema of each name is a slot, too. What was made in a schema while that was dropped may be believed to be there
 /// for a while, and has no name that could be said.
 fn is_sayable(op: &Op) -> bool {

@@ -12,13 +12,8 @@ const ERRORS: usize = 5;
 /// The lines between the first one and what every run has.
 pub(super) fn lines(v: &Verdict, of: &Statements, style: Style) -> String {
     let mut out = String::new();
-    let mut classes: BTreeMap<&str, u64> = BTreeMap::new();
-    for error in &of.errors {
-        *classes.entry(&error.class).or_default() += error.count;
-    }
-    let failed: u64 = classes.values().sum();
-    let mut classes: Vec<(&str, u64)> = classes.into_iter().collect();
-    classes.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    let classes = ErrorCount::by_class(&of.errors);
+    let failed: u64 = classes.iter().map(|(_, n)| n).sum();
     let by: Vec<String> = classes
         .iter()
         .map(|(class, n)| format!("{class} {}", number(*n)))

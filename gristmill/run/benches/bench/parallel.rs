@@ -2,12 +2,11 @@
 //! run costs on PostgreSQL beside its own statements sent bare.
 
 use crate::rounds::{self, Series, Turn, cpu_seconds, interleaved};
-use crate::verified::{Nobody, Server};
+use crate::verified::{Nobody, Server, plan_at};
 use check::parallel::Model;
 use history::parallel::{Answer, FrameOp, Rules, Said, TxState, View};
+use history::verdict::ErrorCount;
 use history::{SessionId, Tick};
-use run::plan::Settings;
-use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
@@ -58,7 +57,7 @@ pub(crate) fn run(rounds: usize) {
 }
 
 /// Statements of a run on PostgreSQL, and of the same sent bare.
-const VISITS: &str = "12000";
+const VISITS: u64 = 12_000;
 /// What the issue asks for.
 const BARE_GOAL: f64 = 0.8;
 
@@ -78,7 +77,15 @@ fn beside(rounds: usize, complexity: &str, server: &Server, scratch: &Path) {
     let password = Some(server.password.as_str());
     let (mut checked, mut bare, mut last) = (Series::new("checked"), Series::new("bare"), None);
     for round in 0..=rounds {
-        let plan = plan(&server.url, complexity, round);
+        // A seed of its own for each round.
+        let seed = format!("be{round:x}");
+        let more = [
+            ("seed", seed.as_str()),
+            ("workload", "parallel"),
+            ("complexity", complexity),
+            ("stop", "never"),
+        ];
+        let plan = plan_at(&server.url, "default", VISITS, &more);
         let ended = run::run(&plan, scratch, password, &mut Nobody).expect("a run ends");
         let again = run::parallel::bare(&ended.folder, password).expect("its trace can be sent again");
         if round > 0 {
@@ -94,8 +101,8 @@ fn beside(rounds: usize, complexity: &str, server: &Server, scratch: &Path) {
     rounds::print(&bare, 1.0, "statements/s");
     rounds::ratio(&checked, &bare, Some(BARE_GOAL));
     println!(
-        "  oracles: {} of {} statements, {}",
-        again.oracles, again.sent, verdict.setup["oracles"]
+        "  the last round: {} of {} statements succeeded in both, {} were oracles ({})",
+        again.both, again.sent, again.oracles, verdict.setup["oracles"]
     );
     let counts = verdict
         .statements
@@ -107,11 +114,7 @@ fn beside(rounds: usize, complexity: &str, server: &Server, scratch: &Path) {
         "  failed without being aimed at: {failed} of {all} statements, {:.1} % (goal < 15 %)",
         failed as f64 * 100.0 / all.max(1) as f64
     );
-    let mut classes: BTreeMap<&str, u64> = BTreeMap::new();
-    for error in &counts.errors {
-        *classes.entry(&error.class).or_default() += error.count;
-    }
-    let words: Vec<String> = classes
+    let words: Vec<String> = ErrorCount::by_class(&counts.errors)
         .iter()
         .map(|(class, count)| format!("{class} {count}"))
         .collect();
@@ -122,30 +125,6 @@ fn beside(rounds: usize, complexity: &str, server: &Server, scratch: &Path) {
     if !verdict.causes.is_empty() {
         println!("  with {} findings", verdict.causes.len());
     }
-}
-
-/// A plan of its own for each round: seeds differ.
-fn plan(url: &str, complexity: &str, round: usize) -> run::Plan {
-    let mut settings = Settings::default();
-    let seed = format!("be{round:x}");
-    let given = [
-        ("target", url),
-        ("seed", &seed),
-        ("workload", "parallel"),
-        ("complexity", complexity),
-        ("visits", VISITS),
-        ("sessions", "8"),
-        ("stop", "never"),
-    ];
-    for (key, value) in given {
-        settings
-            .set(key, value, key)
-            .expect("the settings of a benchmark are good ones");
-    }
-    let environment: targets::target::Environment = Arc::new(|name| std::env::var(name).ok());
-    settings
-        .plan(&environment)
-        .expect("the settings of a benchmark make a plan")
 }
 
 fn drawn(rounds: usize) {

@@ -67,16 +67,16 @@ pub fn bare(folder: &Path, password: Option<&str>) -> Result<Bare, RunError> {
 /// The statements of one session.
 fn one(sql: &dyn Sql, record: &Recorded, me: SessionId, deadline: Duration) -> Result<Bare, RunError> {
     let mut bare = Bare::default();
-    let mut session: Option<Box<dyn SqlSession>> = None;
+    let mut held: Option<Box<dyn SqlSession>> = None;
     for statement in record.of_session(me) {
         if statement.fresh {
-            session = None;
+            held = None;
         }
-        let now = match session.take() {
+        let now = match held.take() {
             Some(session) => session,
             None => sql.open(me)?,
         };
-        let session = session.insert(now);
+        let session = held.insert(now);
         let answer = session.send(&statement.sql, statement.copy.as_deref(), false, deadline);
         bare.sent += 1;
         let done = matches!(answer.said, Said::Done { .. });
@@ -86,7 +86,7 @@ fn one(sql: &dyn Sql, record: &Recorded, me: SessionId, deadline: Duration) -> R
             _ => {}
         }
         if session.broken() {
-            break;
+            held = None;
         }
     }
     Ok(bare)

@@ -123,22 +123,16 @@ impl Counts {
         self.by.lock().loud += 1;
     }
 
-    /// The share of errors by class, what oracles compared, and families that are alive: a few words each.
+    /// The share of errors by class, what oracles compared, and how many families have been at work: a few words each.
     pub(crate) fn glance(&self) -> Vec<String> {
         let by = self.by.lock();
         let all = by.done + by.aimed + by.refused + by.unknown;
         if all == 0 {
             return Vec::new();
         }
-        let mut classes: BTreeMap<&str, u64> = BTreeMap::new();
-        for error in by.errors.values() {
-            *classes.entry(&error.class).or_default() += error.count;
-        }
-        let mut classes: Vec<(&str, u64)> = classes.into_iter().collect();
-        classes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         let percent = |count: u64| format!("{} %", (count * 100).div_ceil(all));
         let mut errors = format!("errors {}", percent(all - by.done));
-        let most: Vec<String> = classes
+        let most: Vec<String> = ErrorCount::by_class(by.errors.values())
             .iter()
             .take(CLASSES)
             .map(|(class, count)| format!("{class} {}", percent(*count)))

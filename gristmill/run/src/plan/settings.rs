@@ -10,6 +10,7 @@ use crate::fault::{FAULTS, FaultKind};
 use history::{Check, Discipline, Level};
 use reading::Reading;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use toml::de::DeTable;
 use workload::parallel::Complexity;
@@ -107,6 +108,16 @@ impl Raw<'_> {
         self.parse().filter(|n| *n >= min && *n <= max)
     }
 
+    /// Names with numbers, such as `insert=30`, in a list or with commas between them.
+    fn numbered(&self, within: &RangeInclusive<u32>) -> Option<BTreeMap<String, u32>> {
+        let one = |text: String| {
+            let (name, number) = text.split_once('=')?;
+            let number = number.trim().parse().ok().filter(|n| within.contains(n))?;
+            Some((name.trim().to_owned(), number))
+        };
+        self.list(|_| true)?.into_iter().map(one).collect()
+    }
+
     /// Words, as a list or with commas between them. `None` where one of them is none of those that there are.
     fn list(&self, is: impl Fn(&str) -> bool) -> Option<Vec<String>> {
         let words: Vec<&str> = match self {
@@ -134,24 +145,6 @@ impl Raw<'_> {
             Raw::Other(text) => text.clone(),
         }
     }
-}
-
-/// `insert=30`
-fn weight(text: &str) -> Option<(String, u32)> {
-    let (name, weight) = text.split_once('=')?;
-    let weight = weight.trim().parse().ok().filter(|w| *w <= 1_000)?;
-    Some((name.trim().to_owned(), weight))
-}
-
-/// `tables=30`
-fn ceiling(text: &str) -> Option<(String, u32)> {
-    let (name, most) = text.split_once('=')?;
-    let most = most
-        .trim()
-        .parse()
-        .ok()
-        .filter(|most| (1..=1_000_000).contains(most))?;
-    Some((name.trim().to_owned(), most))
 }
 
 /// The most sessions of a run.
@@ -237,11 +230,7 @@ const KEYS: &[Key] = &[
         "actions and how often they come, such as insert=30,drop-table=0",
         "parallel: weights of actions instead of their own, 0: never; `gristmill list actions` (default: none)",
         weights,
-        |r| match r {
-            Raw::List(list) => list.iter().map(|one| weight(one)).collect(),
-            Raw::Text(text) => text.split(',').map(weight).collect(),
-            _ => None,
-        }
+        |r| r.numbered(&(0..=1_000))
     ),
     key!(
         "ceilings",
@@ -249,11 +238,7 @@ const KEYS: &[Key] = &[
         "parallel: how many there may be of tables, views, materialized-views, indexes, schemas, sequences, roles, functions, \
          triggers, types, columns (of a table), rows (inserted into it), statements (of a transaction) (default: the profile's)",
         ceilings,
-        |r| match r {
-            Raw::List(list) => list.iter().map(|one| ceiling(one)).collect(),
-            Raw::Text(text) => text.split(',').map(ceiling).collect(),
-            _ => None,
-        }
+        |r| r.numbered(&(1..=1_000_000))
     ),
     key!(
         "sessions",
