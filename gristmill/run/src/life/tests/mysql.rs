@@ -45,18 +45,13 @@ fn a_killed_mariadb_keeps_what_it_acknowledged_and_every_statement_is_settled() 
     if !installed() {
         return;
     }
-    let faults = "fault:kill=1/900 fault:cut-before-commit=1/60 fault:cut-after-commit=1/60 fault:cancel=1/60 \
-                  fault:terminate=1/100 fault:restart=1/900";
+    // No `cancel`: MariaDB acknowledges a DELETE that it did not do when KILL QUERY meets it (docs/defects.md).
+    let faults = "fault:kill=1/900 fault:cut-before-commit=1/60 fault:cut-after-commit=1/60 fault:terminate=1/100 \
+                  fault:restart=1/900";
     let flags = format!("sessions=4 visits=800 rejected-percent=60 settle=60s deadline=20s {faults}");
     let store = tempfile::tempdir().unwrap();
     let verdict = ending(&plan("mysql:local", &flags), store.path()).verdict;
-    for fault in [
-        "kill",
-        "cut-before-commit",
-        "cut-after-commit",
-        "cancel",
-        "terminate",
-    ] {
+    for fault in ["kill", "cut-before-commit", "cut-after-commit", "terminate"] {
         let count = verdict.faults.get(fault).copied().unwrap_or(0);
         assert!(count > 0, "{fault}: {:?}", verdict.faults);
     }
