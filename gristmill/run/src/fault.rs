@@ -143,6 +143,16 @@ impl Faults {
         *self.lives[usize::from(who.0)].server.lock() = None;
     }
 
+    /// The server session that a session has by now, struck from now on. Since an order was given the session may have lost its
+    /// connection and opened another one, which then is the one that is hit (V2).
+    fn aim_at(&self, who: SessionId) -> Option<Identity> {
+        let life = &self.lives[usize::from(who.0)];
+        let server = life.server.lock();
+        let (identity, _) = server.as_ref()?;
+        life.struck_ns.store(self.clock.ns(), Ordering::SeqCst);
+        Some(identity.clone())
+    }
+
     /// What we did to this session since its connection was opened, or to a statement of it lately.
     pub(crate) fn witness(&self, who: SessionId, began_ns: u64) -> Witness {
         let life = &self.lives[usize::from(who.0)];
@@ -187,4 +197,36 @@ pub(crate) fn addresses(proxies: &BTreeMap<u16, Proxy>) -> BTreeMap<SessionId, S
         .iter()
         .map(|(session, proxy)| (SessionId(*session), proxy.address()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_an_old_order_hits_has_it_as_its_witness_and_the_next_one_has_not() {
+        let clock = Clock::start(Duration::from_secs(1));
+        let faults = Faults::new(clock, Schedule::default(), BTreeMap::new(), 1, Duration::ZERO);
+        let who = SessionId(1);
+        let connect = |process: u64, began_ns: u64| {
+            let identity = Identity {
+                session: who,
+                process,
+                started: String::new(),
+                incarnation: String::new(),
+            };
+            faults.connected(who, began_ns, &identity, None);
+        };
+        connect(5, 1);
+        faults.lives[1].struck_ns.store(2, Ordering::SeqCst);
+        assert!(faults.witness(who, 3).connection);
+        faults.disconnected(who);
+        assert_eq!(faults.aim_at(who), None);
+        connect(6, 3);
+        assert!(!faults.witness(who, 4).connection);
+        assert_eq!(faults.aim_at(who).map(|hit| hit.process), Some(6));
+        assert!(faults.witness(who, 4).connection);
+        connect(7, u64::MAX);
+        assert!(!faults.witness(who, 4).connection);
+    }
 }

@@ -41,6 +41,16 @@ pub(super) fn record(
     }
 }
 
+/// Whether a removal IF EXISTS finds something that it does not remove: an index is asked for, and the name is a table's. Where that
+/// is no error it is as if nothing of the name were there. A sequence may be taken for a table (MariaDB).
+fn is_passed_over(op: &Op, slot: u8, id: ObjectId) -> bool {
+    let Some(Target::Object { object, .. }) = op.slots.get(usize::from(slot)) else {
+        return false;
+    };
+    let as_table = object.kind == ObjectKind::Table && id.kind == ObjectKind::Sequence;
+    op.lenient && object.kind != id.kind && !as_table
+}
+
 struct Change<'a> {
     rules: &'static Rules,
     facts: &'a mut Facts,
@@ -109,7 +119,7 @@ impl Change<'_> {
             }
             Effect::Remove { slot, cascade } => {
                 let (targets, doubt) = self.targets(*slot);
-                for id in targets {
+                for id in targets.into_iter().filter(|id| !is_passed_over(op, *slot, *id)) {
                     self.remove(id, *cascade, doubt);
                 }
             }

@@ -9,7 +9,7 @@
 //! Ops: `create T`, `view V on T`, `index I on T C`, `drop T [cascade|if]`, `rename T U`, `swap T U`, `read T [C]`, `insert T`,
 //! `add T C`, `dropcolumn T C [if]`, `begin [rr]`, `commit`, `rollback`, `savepoint P`, `to P`, `grant R T`, `role R`, `as R`,
 //! `own R T` (and `disown T`), `type Y`, `addof T C Y`, `dropother role|type X`,
-//! `renamecolumn T C D`, `refer T U C [OWN]` (a foreign key, of T's column OWN), `replace V on T`, `open C`, `close C`, `indexin S I` (with its table), `dropin S I [if]` (IF EXISTS), `movein S R` (that table goes into schema R), `renamein S I J` (its index), `schemarename S R`.
+//! `renamecolumn T C D`, `refer T U C [OWN]` (a foreign key, of T's column OWN), `replace V on T`, `open C`, `close C`, `indexin S I` (with its table), `dropin S I [if [index]]` (IF EXISTS, and as an index, whatever has the name), `movein S R` (that table goes into schema R), `renamein S I J` (its index), `schemarename S R`.
 //! `function F`, `trigger G on T by F`,
 //! `count T` (a subquery that is an output), `fold T` (one that a plan can do without), `reindex T`.
 //! `0 s1 takes refusals at their word`: a known defect is not reckoned with.

@@ -68,12 +68,7 @@ pub(super) fn carry_out(world: &World, order: Order) -> Result<(), RunError> {
                 .store(faults.clock.ns(), Ordering::SeqCst);
         }
         Order::Terminate(who) => {
-            let identity = faults.lives[usize::from(who.0)]
-                .server
-                .lock()
-                .as_ref()
-                .map(|(identity, _)| identity.clone());
-            if let (Some(control), Some(identity)) = (world.target.control(), identity) {
+            if let (Some(control), Some(identity)) = (world.target.control(), faults.aim_at(who)) {
                 control.terminate(&identity)?;
             }
         }

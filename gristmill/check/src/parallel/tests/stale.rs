@@ -83,6 +83,20 @@ fn a_lenient_drop_in_a_schema_that_is_renamed_meanwhile_may_find_nothing() {
 }
 
 #[test]
+fn an_index_that_is_dropped_if_it_exists_is_no_table_of_the_same_name() {
+    let head = "1 s1 > schema s\n2 s1 < ok\n3 s1 > indexin s i\n4 s1 < ok\n";
+    let drop = |what: &str| format!("{head}5 s2 > dropin s {what}\n6 s2 < ok\n7 s1 > dropin s in\n8 s1 < ");
+    explained(&format!("{}ok", drop("in if index")));
+    broken(&format!(
+        "{}42P01 relation \"in\" does not exist",
+        drop("in if index")
+    ));
+    broken(&format!("{}ok", drop("in if")));
+    let index = format!("{head}5 s2 > dropin s i if index\n6 s2 < ok\n7 s1 > dropin s i\n8 s1 < ");
+    broken(&format!("{index}ok"));
+}
+
+#[test]
 fn an_index_that_is_renamed_while_its_table_moves_goes_along_by_either_name() {
     let head = "1 s1 > schema s\n2 s1 < ok\n3 s1 > schema r\n4 s1 < ok\n5 s1 > indexin s i\n6 s1 < ok\n";
     let race = format!("{head}7 s2 > renamein s i j\n8 s1 > movein s r\n9 s1 < ok\n");

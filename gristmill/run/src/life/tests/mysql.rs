@@ -45,7 +45,7 @@ fn a_killed_mariadb_keeps_what_it_acknowledged_and_every_statement_is_settled() 
     if !installed() {
         return;
     }
-    // No `cancel`: MariaDB acknowledges a DELETE that it did not do when KILL QUERY meets it (docs/defects.md).
+    // No `cancel`, which meets a DELETE here: see docs/defects.md, and the next test.
     let faults = "fault:kill=1/900 fault:cut-before-commit=1/60 fault:cut-after-commit=1/60 fault:terminate=1/100 \
                   fault:restart=1/900";
     let flags = format!("sessions=4 visits=800 rejected-percent=60 settle=60s deadline=20s {faults}");
@@ -55,5 +55,32 @@ fn a_killed_mariadb_keeps_what_it_acknowledged_and_every_statement_is_settled() 
         let count = verdict.faults.get(fault).copied().unwrap_or(0);
         assert!(count > 0, "{fault}: {:?}", verdict.faults);
     }
+    assert_clean(&verdict);
+}
+
+/// Without rows that are deleted: MariaDB acknowledges a DELETE that KILL QUERY kept it from (docs/defects.md).
+#[test]
+fn a_cancelled_statement_of_mariadb_is_done_or_not() {
+    if !installed() {
+        return;
+    }
+    let faults = "fault:cut-after-commit=1/60 fault:cancel=1/30 fault:terminate=1/100";
+    let flags = format!("sessions=4 visits=800 rejected-percent=60 settle=60s deadline=20s {faults}");
+    let mut plan = plan("mysql:local", &flags);
+    let writes = &mut plan.workload.writes;
+    (
+        writes.delete_row,
+        writes.delete_range,
+        writes.delete_slice,
+        writes.delete_partition,
+    ) = (0, 0, 0, 0);
+    let store = tempfile::tempdir().unwrap();
+    let verdict = ending(&plan, store.path()).verdict;
+    assert!(verdict.faults["cancel"] > 5, "{:?}", verdict.faults);
+    assert!(
+        !verdict.counts.exercised.contains_key("delete-row"),
+        "{:?}",
+        verdict.counts.exercised
+    );
     assert_clean(&verdict);
 }

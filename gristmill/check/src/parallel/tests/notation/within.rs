@@ -36,7 +36,7 @@ impl Stage {
                 }
             }
             ("dropin", [schema, index, rest @ ..]) => {
-                if rest == ["if"] {
+                if let ["if", ..] = rest {
                     op.lenient = true;
                     let object = self.means(at, schema, Space::Schema);
                     op.slot(Target::Object {
@@ -45,8 +45,10 @@ impl Stage {
                     });
                 }
                 let name = self.name_in(at, schema, index);
-                let object = self.model.view(at.session).catalog.named(&name);
-                let object = object.unwrap_or_else(|| ObjectId::made(ObjectKind::Index, at, 99));
+                let drawn = self.model.view(at.session).catalog.named(&name);
+                let object = drawn
+                    .filter(|object| rest != ["if", "index"] || object.kind == ObjectKind::Index)
+                    .unwrap_or_else(|| ObjectId::made(ObjectKind::Index, at, 99));
                 let slot = op.slot(Target::Object { object, name });
                 op.effects.push(Effect::Remove { slot, cascade: false });
             }
