@@ -158,7 +158,11 @@ impl Child {
             })
             .expect("a thread can be started");
         let mut child = Self { process, to, from };
-        let line = child.exchange(hello, GREETING)?;
+        let line = match child.exchange(hello, GREETING) {
+            // It may have spoken without listening: what it said tells more than that it ended.
+            Err(Lost::Ended(how)) => child.from.recv_timeout(FAREWELL).map_err(|_| Lost::Ended(how))?,
+            answered => answered?,
+        };
         let welcome = child.read(&line)?;
         Ok((child, welcome))
     }
