@@ -5,7 +5,6 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
-use std::time::Duration;
 
 use rusqlite::params;
 use shard::{Client, Clock, Frontier, ShardId, Update, WriteHandle, block_on};
@@ -332,7 +331,7 @@ pub(crate) fn batches() {
 
 /// For the file system to end what it began: neither side is to pay for the other's files.
 fn pause() {
-    thread::sleep(Duration::from_millis(200));
+    block_on(Clock::system().sleep(200));
 }
 
 /// Waits until nothing is left that compaction would rewrite.
@@ -348,6 +347,6 @@ fn settle(client: &Client, shard: ShardId) {
         {
             return;
         }
-        thread::sleep(Duration::from_millis(1));
+        block_on(client.clock().sleep(1));
     }
 }
