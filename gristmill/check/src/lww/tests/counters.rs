@@ -161,11 +161,14 @@ fn comes_back(history: &str, expected: Expect) {
 
 #[test]
 fn a_deleted_counter_that_came_back_is_found() {
-    comes_back(DELETED, expect![[r#"
+    comes_back(
+        DELETED,
+        expect![[r#"
         extra row
         visit 9 (read-partition): row (-128, '\''') of partition (-2147483645) of t0 is there and must not be
         visit 3 removed it
-        proof: 1 3"#]]);
+        proof: 1 3"#]],
+    );
 }
 
 #[test]
@@ -210,9 +213,12 @@ fn a_counter_that_is_deleted_again_is_gone() {
         "     9: read",
         "     4: delete t0/1/2 | auto at 40 one ## s1 7..8 committed\n     9: read",
     );
-    comes_back(&again, expect![[r#"
+    comes_back(
+        &again,
+        expect![[r#"
         extra row
         visit 9 (read-partition): row (-128, '\''') of partition (-2147483645) of t0 is there and must not be
         visit 4 removed it
-        proof: 1 4"#]]);
+        proof: 1 4"#]],
+    );
 }

@@ -80,7 +80,10 @@ fn truthful_histories_are_explained() {
                 }
                 // By the twin's own rule.
                 Judged::NotCompared(OPEN) => {
-                    assert!(matches!(alone(&judge, a), Alone::NotCompared(_)), "seed {seed}, {a}");
+                    assert!(
+                        matches!(alone(&judge, a), Alone::NotCompared(_)),
+                        "seed {seed}, {a}"
+                    );
                     reopened += 1;
                 }
                 Judged::NotCompared(why) if matches!(a.answer, Answer::Rows(_)) => {
@@ -91,10 +94,10 @@ fn truthful_histories_are_explained() {
             }
         }
     }
-    println!("{explained} reads explained, {overlapped} overlapped, {left_out} not compared");
+    println!("{explained} reads explained, {overlapped} overlapped, {left_out} and {reopened} not compared");
     assert!(
-        overlapped > explained / 4 && left_out < explained / 10,
-        "{explained} {overlapped} {left_out}"
+        overlapped > explained / 4 && left_out < explained / 10 && (1..explained / 20).contains(&reopened),
+        "{explained} {overlapped} {left_out} {reopened}"
     );
 }
 

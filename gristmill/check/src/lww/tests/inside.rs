@@ -42,52 +42,68 @@ fn lies(filter: &str, left_out: Expect, shown: Expect) {
 
 #[test]
 fn a_filter_of_an_element_is_told_what_it_left_out_and_what_it_kept() {
-    lies("c4 contains 1", expect![[r#"
+    lies(
+        "c4 contains 1",
+        expect![[r#"
         missing row
         visit 9 (read-predicate): row (-128, '\''') of partition (-2147483645) of t0 is missing
         visit 1 wrote it; nothing removed it
-        proof: 1"#]], expect![[r#"
+        proof: 1"#]],
+        expect![[r#"
             extra row
             visit 9 (read-predicate): row (-21, '') of partition (-2147483645) of t0 is there and must not be
             visit 3 removed it
-            proof: 3"#]]);
+            proof: 3"#]],
+    );
 }
 
 #[test]
 fn a_filter_of_a_key_is_told_what_it_left_out_and_what_it_kept() {
-    lies("c5 contains-key 0", expect![[r#"
+    lies(
+        "c5 contains-key 0",
+        expect![[r#"
         missing row
         visit 9 (read-predicate): row (-128, '\''') of partition (-2147483645) of t0 is missing
         visit 1 wrote it; nothing removed it
-        proof: 1"#]], expect![[r#"
+        proof: 1"#]],
+        expect![[r#"
             extra row
             visit 9 (read-predicate): row (-21, '') of partition (-2147483645) of t0 is there and must not be
             visit 3 removed it
-            proof: 3"#]]);
+            proof: 3"#]],
+    );
 }
 
 #[test]
 fn a_filter_of_an_entry_is_told_what_it_left_out_and_what_it_kept() {
-    lies("c5 contains-entry 0", expect![[r#"
+    lies(
+        "c5 contains-entry 0",
+        expect![[r#"
         missing row
         visit 9 (read-predicate): row (-128, '\''') of partition (-2147483645) of t0 is missing
         visit 1 wrote it; nothing removed it
-        proof: 1"#]], expect![[r#"
+        proof: 1"#]],
+        expect![[r#"
             extra row
             visit 9 (read-predicate): row (-21, '') of partition (-2147483645) of t0 is there and must not be
             visit 3 removed it
-            proof: 3"#]]);
+            proof: 3"#]],
+    );
 }
 
 #[test]
 fn a_filter_of_all_of_what_is_frozen_is_told_what_it_left_out_and_what_it_kept() {
-    lies("c10=2", expect![[r#"
+    lies(
+        "c10=2",
+        expect![[r#"
         missing row
         visit 9 (read-predicate): row (-128, '\''') of partition (-2147483645) of t0 is missing
         visit 1 wrote it; nothing removed it
-        proof: 1"#]], expect![[r#"
+        proof: 1"#]],
+        expect![[r#"
             extra row
             visit 9 (read-predicate): row (-21, '') of partition (-2147483645) of t0 is there and must not be
             visit 3 removed it
-            proof: 3"#]]);
+            proof: 3"#]],
+    );
 }
