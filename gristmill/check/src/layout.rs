@@ -229,7 +229,6 @@ impl TableLayout {
     }
 
     /// Whether its columns, but for the key, are counters.
-    #[cfg(test)]
     pub(crate) fn counts(&self) -> bool {
         self.table.counts()
     }

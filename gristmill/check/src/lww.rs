@@ -19,6 +19,7 @@
 
 mod cell;
 mod cells;
+mod counted;
 mod difference;
 mod effects;
 mod explain;

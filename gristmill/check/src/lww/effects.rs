@@ -2,7 +2,7 @@
 
 use super::cell::{Cell, Expiring};
 use super::cells::{Area, Whole, amounts, elements};
-use super::merged::{Dirty, Effect, Merged};
+use super::merged::{Dirty, Effect, Merged, reaches};
 use crate::layout::TableLayout;
 use history::{Op, Part, Stamp, Step, Visit};
 
@@ -44,7 +44,7 @@ pub(crate) fn merge(
 
 /// The effects of a visit on one partition; `expiring`: the number of its values, where they expire.
 pub(crate) fn effects(table: &TableLayout, visit: &Visit, part: Part, expiring: Expiring) -> Vec<Effect> {
-    let timestamp = stamp(visit).timestamp;
+    let timestamp = reaches(table, stamp(visit));
     let mut all = Vec::new();
     all.extend(visit.drops(part.table).map(|column| Effect::Drop {
         place: table.place(column),

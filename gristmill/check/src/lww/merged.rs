@@ -96,6 +96,11 @@ pub(crate) enum Place {
     Shared(usize),
 }
 
+/// Up to which timestamp a write deletes: counters have none, and of what was added to a deleted one nothing is left.
+pub(crate) fn reaches(table: &TableLayout, stamp: &Stamp) -> i64 {
+    if table.counts() { i64::MAX } else { stamp.timestamp }
+}
+
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Merged {
@@ -189,6 +194,11 @@ impl Merged {
         self.deleted.unwrap_or(NEVER)
     }
 
+    /// Whether rows, ranges of them or all were deleted.
+    pub(crate) fn has_deletions(&self) -> bool {
+        self.deleted.is_some() || !self.ranges.is_empty()
+    }
+
     /// How equal timestamps are decided.
     pub(crate) fn ties(&self) -> Ties {
         self.ties.expect("set by new")
@@ -220,7 +230,7 @@ impl Merged {
         stamp: &Stamp,
         dirty: Option<&mut Dirty>,
     ) {
-        let timestamp = stamp.timestamp;
+        let timestamp = reaches(table, stamp);
         match op {
             Op::Insert { row, cells, .. } | Op::Upsert { row, cells, .. } => {
                 let expiring = self.expiring(lts, stamp.ttl);

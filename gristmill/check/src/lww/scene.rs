@@ -9,11 +9,12 @@
 
 use super::cell::{CLASH, Cell, Expiring, Kind};
 use super::cells::Area;
+use super::counted;
 use super::effects::{effects, stamp};
 use super::image::{expiring, refresh, shown};
 use super::merged::{Dirty, Effect, Expiry, Merged, Place as Column};
 use super::see::Viewer;
-use super::store::{Entry, Store};
+use super::store::{Entry, Store, Tail};
 use crate::evaluate::View;
 use crate::judged::Overlap;
 use crate::layout::TableLayout;
@@ -204,6 +205,13 @@ impl<'a> Scene<'a> {
                 Held::Past(Box::default())
             };
             let tail = around.store.prepare(held.entry(), table, *part, &viewer)?;
+            let deleted = |tail: &Tail| tail.may.iter().any(|(visit, _)| counted::deletes(visit, *part));
+            if table.counts()
+                && (held.seen().merged().has_deletions() || deleted(&tail))
+                && counted::are_open(around.store, table, *part, &viewer)
+            {
+                return Err(counted::OPEN);
+            }
             scene
                 .may
                 .extend(tail.may.into_iter().map(|(visit, overlap)| (i, visit, overlap)));

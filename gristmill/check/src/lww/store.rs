@@ -233,6 +233,21 @@ impl Store {
         self.spread.as_ref().and_then(|spread| spread(by, asked))
     }
 
+    /// What became of a visit.
+    pub(super) fn track(&self, lts: Lts) -> history::Track {
+        self.tracker.get(lts)
+    }
+
+    /// The next writers of a partition, some of them; nothing is added behind the last one.
+    pub(super) fn writers_after(&self, part: Part, lts: Lts, into: &mut Vec<Lts>) {
+        self.history.writers_after(part, lts, into);
+    }
+
+    /// How many sessions there are.
+    pub(super) fn sessions(&self) -> usize {
+        self.options.sessions as usize
+    }
+
     /// Raises the floor; a lower one is ignored.
     pub(crate) fn raise_floor(&self, tick: Tick) {
         self.floor.fetch_max(tick.0, Ordering::Relaxed);

@@ -4,6 +4,7 @@ mod clustered;
 mod counters;
 mod elements;
 mod histories;
+mod inside;
 mod lists;
 mod merging;
 mod planted;

@@ -34,14 +34,23 @@ pub(crate) fn draw_write(draws: &mut Draws, schema: &Schema, part: Part, lts: Lt
     }
 }
 
-/// What is added to counters, to a table of them; nothing is drawn for others.
+/// What is added to counters, or their deletion, in a table of them; nothing is drawn for others.
 fn draw_add(draws: &mut Draws, schema: &Schema, part: Part) -> Option<Op> {
     let table = schema.table(part.table);
     if !table.counts() {
         return None;
     }
-    let shared = draws.one_in(4) && !table.shared.is_empty();
     let rows = usize::try_from(table.rows().len()).expect("few rows");
+    if draws.one_in(8) {
+        let row = draws.below(rows.min(4)) as u64;
+        let all = draws.one_in(4);
+        return Some(if all {
+            Op::DeletePartition { part }
+        } else {
+            Op::DeleteRow { part, row }
+        });
+    }
+    let shared = draws.one_in(4) && !table.shared.is_empty();
     let columns = if shared { &table.shared } else { &table.regular };
     let first = draws.below(columns.len());
     // Small ones, whose sums meet, and one that wraps around.

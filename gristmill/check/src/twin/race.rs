@@ -210,6 +210,13 @@ impl Race<'_> {
 
     /// What was added to a counter; `None`: nothing ever.
     fn sum(&self, row: Option<u64>, column: ColumnId) -> Option<Value> {
+        let all = |op: &Op| matches!(op, Op::DeletePartition { .. });
+        if row
+            .map_or_else(|| self.newest(all), |row| self.deleted(row))
+            .is_some()
+        {
+            return None;
+        }
         let added = self.writes.iter().filter_map(|w| match w.op()? {
             Op::Add { row: r, amounts, .. } if *r == row => {
                 amounts.iter().find(|(c, _)| *c == column).map(|(_, n)| *n)

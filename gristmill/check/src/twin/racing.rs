@@ -17,6 +17,7 @@ const TOO_MANY: &str = "more overlapping visits than the twin tries";
 const LOST: &str = "its answer is no longer held";
 const PAGED: &str = "the twin does not cut answers into pages";
 const DOUBT: &str = "two expiring values with one timestamp";
+const REOPENED: &str = "a deleted counter that may still have been added to";
 const ORDERS: &str = "all calls of a partition together are judged once";
 const OPEN: &str = "a visit that overlaps it is still open";
 
@@ -107,6 +108,12 @@ pub(crate) fn alone(judge: &Judge, a: &Answered) -> Alone {
         if let Err(why) = sort(judge, part, &visit, a, list, &mut may) {
             return Alone::NotCompared(why);
         }
+    }
+    if must
+        .iter()
+        .any(|(part, list)| reopened(judge, schema.table(part.table), (*part, list), &may, a))
+    {
+        return Alone::NotCompared(REOPENED);
     }
     let paged =
         judge.claim.atomic != Atomic::Visit && query.extras.page.is_some_and(|n| rows.len() >= n as usize);
@@ -367,6 +374,42 @@ fn sort(
         }
     }
     Ok(())
+}
+
+/// Whether a deletion of a counter met something that was added to it and may have come later, and no deletion that everybody
+/// sees has come since.
+fn reopened(
+    judge: &Judge,
+    table: &Table,
+    (part, must): (Part, &[Written]),
+    may: &[(Part, Visit)],
+    a: &Answered,
+) -> bool {
+    let theirs = may.iter().filter(|(p, _)| *p == part);
+    let theirs: Vec<Written> = theirs.flat_map(|(_, visit)| written(visit, part)).collect();
+    let all = || must.iter().chain(&theirs).filter_map(|w| Some((w.lts, w.op()?)));
+    let one = judge.semantics.replicas <= 1 && judge.claim.real_time;
+    let before = |added: Lts, deleted: Lts| {
+        let (added, deleted) = (judge.tracker.get(added), judge.tracker.get(deleted));
+        one && added.state == State::Committed && added.visible_by < deleted.visible_from
+    };
+    let covers = |op: &Op, row: Option<u64>| match op {
+        Op::DeletePartition { .. } => true,
+        Op::DeleteRow { row: r, .. } => row == Some(*r),
+        Op::DeleteSlice { slice, .. } => row.is_some_and(|row| is_in(table, row, slice)),
+        _ => false,
+    };
+    let adds = || all().filter(|(_, op)| matches!(op, Op::Add { .. }));
+    let seen = |lts: Lts| {
+        let track = judge.tracker.get(lts);
+        track.state == State::Committed && track.visible_by < a.snapshot.sent
+    };
+    adds().any(|(lts, add)| {
+        let row = add.row();
+        let met = all().any(|(d, op)| covers(op, row) && !before(lts, d));
+        let after = |d: Lts| adds().all(|(other, op)| op.row() != row || before(other, d));
+        met && !all().any(|(d, op)| covers(op, row) && seen(d) && after(d))
+    })
 }
 
 /// Whether a value that expires is gone; `None`: it may be either.

@@ -93,9 +93,12 @@ fn stamped(visit: &Visit, say: &mut dyn FnMut(String)) {
             say("a batch is of writes of one partition of a table".to_owned());
         }
         (End::Batch { logged }, Some(_))
-            if adds(visit) > 0 && (logged || adds(visit) < visit.steps.len()) =>
+            if adds(visit) > 0 && (logged || adds(visit) + deletions(visit) < visit.steps.len()) =>
         {
-            say("a batch that adds to counters does nothing else, and is not logged".to_owned());
+            say(
+                "a batch that adds to counters does nothing else but delete some, and is not logged"
+                    .to_owned(),
+            );
         }
         (End::Commit | End::Rollback, Some(_)) => {
             say("a visit with a timestamp ends with `auto`, `batch` or `logged-batch`".to_owned());
@@ -128,6 +131,17 @@ fn stamped(visit: &Visit, say: &mut dyn FnMut(String)) {
 fn adds(visit: &Visit) -> usize {
     let adds = |step: &&Step| matches!(step, Step::Write(Op::Add { .. }));
     visit.steps.iter().filter(adds).count()
+}
+
+/// How many statements delete a row or a partition.
+fn deletions(visit: &Visit) -> usize {
+    let deletes = |step: &&Step| {
+        matches!(
+            step,
+            Step::Write(Op::DeleteRow { .. } | Op::DeletePartition { .. })
+        )
+    };
+    visit.steps.iter().filter(deletes).count()
 }
 
 /// Sorted by table, no table twice.
@@ -177,10 +191,13 @@ impl Fit<'_> {
 
     fn op(&mut self, op: &Op, visit: &Visit) {
         self.part(op.part());
-        if self.table.counts() && !matches!(op, Op::Add { .. }) {
+        let counted = matches!(
+            op,
+            Op::Add { .. } | Op::DeleteRow { .. } | Op::DeletePartition { .. }
+        );
+        if self.table.counts() && !counted {
             (self.say)(format!(
-                "`{}` of a table of counters: what a deleted counter shows when it is added to again is open, so only `add` \
-                 writes them",
+                "`{}` of a table of counters: only `add` writes them, and `delete` of a row or a partition",
                 op.kind()
             ));
             return;

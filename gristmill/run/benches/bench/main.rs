@@ -23,7 +23,7 @@ fn main() {
             "model" => model::run(ROUNDS),
             "lww" => model::lww(ROUNDS),
             "cql" => self::datagen::cql(ROUNDS),
-            "cassandra" => cassandra::run(ROUNDS),
+            "cassandra" => cassandra::run(),
             "parallel" => parallel::run(ROUNDS),
             "selfcheck" => selfcheck::run(),
             "visit" => visit::run(ROUNDS),

@@ -238,6 +238,7 @@ mod drawn {
     pub(super) const CONDITION: u64 = 4;
     pub(super) const ELEMENTS: u64 = 5;
     pub(super) const AMOUNTS: u64 = 6;
+    pub(super) const DEATHS: u64 = 7;
 }
 
 /// How visit `n` ends and what it says beside its steps. `ops`: its writes, 0 of a read.
@@ -270,8 +271,7 @@ pub(super) fn ending(
     };
     let level = dice(drawn::LEVEL).pick(levels).copied();
     let mut life = dice(drawn::TTL);
-    let adds = |step: &Step| matches!(step, Step::Write(Op::Add { .. }));
-    let counts = steps.first().is_some_and(adds);
+    let counts = written.is_some_and(|view| view.counts);
     let lists = written.is_some_and(|view| view.lists);
     let mortal = ops > 0 && !counts && !lists && condition.is_none();
     let ttl = if mortal && life.in_16(lww.ttl_in_16) {
@@ -346,8 +346,20 @@ pub(super) fn elements(lww: &Lww, (seed, n): (u64, u64), steps: &mut [Step], vie
     }
 }
 
-/// Makes an addition of every write of visit `n`, where the table has counters: what a counter that was deleted shows when it
-/// is added to again is open. Most amounts are so different that no two sums of some of them are alike.
+/// When a row or partition of counters dies at the earliest, and how many times twice that at the latest.
+const YOUNG: u64 = 64;
+const AGES: usize = 12;
+
+/// From which visit on nothing is added to what is named by `of` any more; `None`: it lives for ever.
+fn death(seed: u64, of: &[u64], chance: u8) -> Option<u64> {
+    let mut dice = Dice::new(draw(seed, Stream::Stamp, of));
+    let mortal = dice.in_16(chance);
+    let young = YOUNG << dice.below(AGES);
+    mortal.then(|| young + dice.below(usize::try_from(young).unwrap_or(usize::MAX)) as u64)
+}
+
+/// Makes an addition of every write of visit `n`, where the table has counters; or a deletion, where row or partition has had
+/// its day: from then on it is deleted and never added to again, because what a deleted counter shows then is open. Most amounts are so different that no two sums of some of them are alike.
 pub(super) fn amounts((seed, n): (u64, u64), steps: &mut [Step], view: &View) {
     if !view.counts {
         return;
@@ -356,9 +368,21 @@ pub(super) fn amounts((seed, n): (u64, u64), steps: &mut [Step], view: &View) {
         let Step::Write(op) = step else { continue };
         let mut dice = Dice::new(draw(seed, Stream::Stamp, &[n, drawn::AMOUNTS, i]));
         let part = op.part();
+        let name = [u64::from(part.table), drawn::DEATHS, part.position, 0, 0];
+        if death(seed, &name, 1).is_some_and(|from| n >= from) {
+            *op = Op::DeletePartition { part };
+            continue;
+        }
         let shared = matches!(op, Op::Shared { .. } | Op::DeletePartition { .. }) && !view.shared.is_empty();
         let any = |dice: &mut Dice| view.row(part.position, dice.below(view.rows as usize) as u64);
         let row = (!shared).then(|| op.row().unwrap_or_else(|| any(&mut dice)));
+        if let Some(row) = row {
+            let name = [u64::from(part.table), drawn::DEATHS, part.position, 1, row];
+            if death(seed, &name, 3).is_some_and(|from| n >= from) {
+                *op = Op::DeleteRow { part, row };
+                continue;
+            }
+        }
         let all = if shared || view.regular.is_empty() {
             &view.shared
         } else {

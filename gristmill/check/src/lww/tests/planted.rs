@@ -146,7 +146,7 @@ fn judge_by(world: &Arc<World>, kind: Kind, check: Check, indexed: BTreeSet<(u16
 }
 
 /// The verdict on an answer in words; the twin must confirm what is broken.
-fn verdict(world: &Arc<World>, kind: Kind, rows: Rows) -> String {
+pub(super) fn verdict(world: &Arc<World>, kind: Kind, rows: Rows) -> String {
     let judge = judge(world, kind, Check::Exhaustive);
     let a = answered(world, rows);
     match judge.conclude(judge.explain(a.clone())) {

@@ -37,7 +37,7 @@ pub(super) fn request(
                 }
             }
             (Some(logged), steps) if literal => one(script, d, literal, |w| {
-                w.push(begin(logged, steps));
+                w.push(begin(layout, logged, steps));
                 for step in in_key_order(steps) {
                     w.push(" ");
                     w.step(layout, step, Some(stamp));
@@ -47,7 +47,7 @@ pub(super) fn request(
                 w.push(APPLY);
             }),
             (Some(logged), steps) => {
-                one(script, d, literal, |w| w.push(begin(logged, steps)));
+                one(script, d, literal, |w| w.push(begin(layout, logged, steps)));
                 for step in in_key_order(steps) {
                     one(script, d, literal, |w| w.step(layout, step, Some(stamp)));
                 }
@@ -57,9 +57,9 @@ pub(super) fn request(
     }
 }
 
-fn begin(logged: &bool, steps: &[Step]) -> &'static str {
-    let adds = |step: &Step| matches!(step, Step::Write(Op::Add { .. }));
-    BATCHES[if steps.iter().all(adds) {
+fn begin(layout: &Layout, logged: &bool, steps: &[Step]) -> &'static str {
+    let counts = |step: &Step| matches!(step, Step::Write(op) if layout.table(op.part().table).counts());
+    BATCHES[if steps.iter().all(counts) {
         2
     } else {
         usize::from(!logged)
@@ -513,7 +513,8 @@ impl Writer<'_> {
     fn from(&mut self, table: &TableLayout, stamp: Option<&Stamp>) {
         self.push("FROM ");
         self.push(&table.name);
-        if let Some(stamp) = stamp.filter(|s| s.condition.is_none()) {
+        // Counters are deleted at the server's own time.
+        if let Some(stamp) = stamp.filter(|s| s.condition.is_none() && !table.counts()) {
             self.at(stamp);
         }
     }

@@ -155,6 +155,8 @@ impl Partition {
 
     /// Applies one write.
     pub(super) fn apply(&mut self, table: &TableLayout, op: &Op, at: i64, bend: Bend) {
+        // Of what was added to a deleted counter nothing is left.
+        let deleted = if table.counts() { i64::MAX } else { at };
         match op {
             Op::Insert { .. } => unreachable!("sessions refuse what is not offered"),
             Op::Upsert { row, cells, .. } => {
@@ -193,7 +195,7 @@ impl Partition {
             }
             Op::DeleteRow { row, .. } => {
                 let row = self.row(*row, table);
-                row.deleted = row.deleted.max(Some(at));
+                row.deleted = row.deleted.max(Some(deleted));
             }
             Op::DeleteSlice { slice, .. } => {
                 let rows = table.rows.universe.range(slice);
@@ -209,7 +211,7 @@ impl Partition {
                     None => self.slices.push((rows, at)),
                 }
             }
-            Op::DeletePartition { .. } => self.deleted = self.deleted.max(Some(at)),
+            Op::DeletePartition { .. } => self.deleted = self.deleted.max(Some(deleted)),
         }
     }
 

@@ -283,13 +283,14 @@ fn a_time_to_live_of_a_table_is_mostly_left_to_it() {
 }
 
 #[test]
-fn a_table_of_counters_is_only_added_to() {
+fn a_counter_that_was_deleted_is_never_added_to_again() {
     let text = "[[table]]\nname = \"t\"\npartition = [\"p int32\"]\nclustering = [\"c int32\"]\npartitions = 8\n\
                 regular = [\"n counter\", \"m counter\"]\nshared = [\"s counter\"]";
     let limits = |_| Some(datagen::domain::Limits::default());
     let schema = Arc::new(datagen::schema::toml::read(text, 3, &limits).unwrap());
     let p = Partitions::new(Config::default().lww(), 5, Arc::clone(&schema)).unwrap();
     let (mut rows, mut shared, mut batches, mut wraps) = (0, 0, 0, 0);
+    let (mut dead_rows, mut dead) = (BTreeSet::new(), BTreeSet::new());
     for visit in visits(&p, 1..3000) {
         assert!(
             visit.writes.is_empty() || visit.stamp.unwrap().ttl.is_none(),
@@ -298,9 +299,23 @@ fn a_table_of_counters_is_only_added_to() {
         batches += u32::from(visit.end == End::Batch { logged: false });
         assert_ne!(visit.end, End::Batch { logged: true }, "{visit}");
         for op in ops(&visit) {
-            let Op::Add { row, amounts, .. } = op else {
-                panic!("{op}")
+            let (row, amounts) = match op {
+                Op::Add { row, amounts, .. } => (row, amounts),
+                Op::DeleteRow { part, row } => {
+                    dead_rows.insert((*part, *row));
+                    continue;
+                }
+                Op::DeletePartition { part } => {
+                    dead.insert(*part);
+                    continue;
+                }
+                other => panic!("{other}"),
             };
+            assert!(!dead.contains(&op.part()), "{visit}");
+            assert!(
+                row.is_none_or(|row| !dead_rows.contains(&(op.part(), row))),
+                "{visit}"
+            );
             assert!(
                 !amounts.is_empty() && amounts.is_sorted_by(|a, b| a.0 < b.0),
                 "{op}"
@@ -313,6 +328,7 @@ fn a_table_of_counters_is_only_added_to() {
         rows > 500 && shared > 20 && batches > 100 && wraps > 50,
         "{rows} {shared} {batches} {wraps}"
     );
+    assert!(dead_rows.len() > 5, "{dead_rows:?}, partitions {dead:?}");
 }
 
 /// Collections; an index on the first.
