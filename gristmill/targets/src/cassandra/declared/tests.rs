@@ -68,8 +68,6 @@ fn shop() -> Catalog {
         named("counted", "{'compound','counter'}", "int"),
         named("old", "{'dense'}", "int"),
         named("keyed", "{'compound'}", "frozen<address>"),
-        // No order that anybody could know.
-        named("spans", "{'compound'}", "frozen<list<duration>>"),
     ]);
     tables.insert("orders".to_owned(), orders);
     Catalog {
@@ -147,7 +145,6 @@ fn a_keyspace_of_which_nothing_can_be_taken_over_is_refused() {
     };
     let all = [
         refused(&shop(), &["counted", "old"]),
-        refused(&shop(), &["spans"]),
         refused(&shop(), &["order"]),
         refused(
             &Catalog {
