@@ -10,11 +10,11 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::applier::ShardCell;
+use crate::applier::{ShardCell, ShardError};
 use crate::client::Env;
 use crate::clock::Clock;
 use crate::ids::ShardId;
-use crate::rt::{Boxed, Either, block_on, join_limited, race};
+use crate::rt::{Boxed, Either, block_on_many, join_limited, race};
 use crate::store::Heads;
 
 /// What one of the threads does, until the client is gone.
@@ -28,6 +28,9 @@ const HEARTBEATS_AT_ONCE: usize = 64;
 /// Shards of one client that are kept up at once: most of it is waiting. Shards that are written in step are due in step,
 /// and all of them at once would be in the way of the writers.
 const UPKEEP_AT_ONCE: usize = 2;
+
+/// How often a rewrite that waits for a pause of uploads looks for one.
+const LOOK_FOR_PAUSE_MS: u64 = 10;
 
 /// What wakes the threads.
 #[derive(Clone, Debug, Default)]
@@ -43,8 +46,10 @@ struct Signals {
     /// Shards are owned for as long as something is due, so that it is done also where nobody has a handle any more.
     due: Mutex<Due>,
     to_compact: Mutex<Due>,
+    /// Whose garbage is collected once uploads have paused.
+    to_collect: Mutex<Due>,
     small: Notify,
-    compact: Notify,
+    rewrite: Notify,
     poll: Notify,
 }
 
@@ -54,7 +59,7 @@ impl Background {
         let threads: [(&str, Body); 3] = [
             ("shard-poll", poll_loop),
             ("shard-upkeep", upkeep_loop),
-            ("shard-compact", compact_loop),
+            ("shard-rewrite", rewrite_loop),
         ];
         for (name, body) in threads {
             let (weak, clock) = (Arc::downgrade(env), env.clock.clone());
@@ -77,7 +82,7 @@ impl Drop for Env {
     fn drop(&mut self) {
         let signals = &self.background.inner;
         signals.stopped.store(true, Ordering::SeqCst);
-        for notify in [&signals.small, &signals.compact, &signals.poll] {
+        for notify in [&signals.small, &signals.rewrite, &signals.poll] {
             notify.notify_one();
         }
     }
@@ -89,30 +94,42 @@ fn take_due(due: &Mutex<Due>) -> Vec<Arc<ShardCell>> {
 
 fn upkeep_loop(_: &Weak<Env>, _: &Clock, signals: &Signals) {
     loop {
-        block_on(signals.small.notified());
+        block_on_many(signals.small.notified());
         if signals.stopped.load(Ordering::SeqCst) {
             return;
         }
         let cells = take_due(&signals.due);
         let mut steps: Vec<Boxed<'_, ()>> = Vec::new();
         for cell in &cells {
-            if std::mem::take(&mut cell.pending.lock().compact) {
-                signals.to_compact.lock().insert(cell.shard, Arc::clone(cell));
-                signals.compact.notify_one();
+            let paused = cell.env.uploads.have_paused(&cell.env.clock);
+            let mut pending = cell.pending.lock();
+            let (compact, collect) = (
+                std::mem::take(&mut pending.compact),
+                pending.gc.is_some() && !paused,
+            );
+            drop(pending);
+            for (due, cells) in [(compact, &signals.to_compact), (collect, &signals.to_collect)] {
+                if due {
+                    cells.lock().insert(cell.shard, Arc::clone(cell));
+                    signals.rewrite.notify_one();
+                }
             }
             steps.push(Box::pin(async move {
                 // A store that fails for good is reported to those who wait for it; upkeep is tried again when
                 // something becomes due next.
                 let _ = crate::maintenance::step_small(cell).await;
+                if paused {
+                    let _ = crate::maintenance::collect(cell).await;
+                }
             }));
         }
-        block_on(join_limited(steps, UPKEEP_AT_ONCE));
+        block_on_many(join_limited(steps, UPKEEP_AT_ONCE));
     }
 }
 
-fn compact_loop(_: &Weak<Env>, _: &Clock, signals: &Signals) {
+fn rewrite_loop(_: &Weak<Env>, _: &Clock, signals: &Signals) {
     loop {
-        block_on(signals.compact.notified());
+        block_on_many(signals.rewrite.notified());
         if signals.stopped.load(Ordering::SeqCst) {
             return;
         }
@@ -123,11 +140,70 @@ fn compact_loop(_: &Weak<Env>, _: &Clock, signals: &Signals) {
                 let _ = crate::compact::compact_due_inline(cell).await;
             })
         });
-        block_on(join_limited(small.collect(), UPKEEP_AT_ONCE));
+        block_on_many(join_limited(small.collect(), UPKEEP_AT_ONCE));
+        let mut patience = Patience::default();
         for cell in &cells {
-            let _ = block_on(crate::compact::compact_due(cell));
+            let _ = block_on_many(compact_between_uploads(cell, &mut patience, signals));
+        }
+        for cell in take_due(&signals.to_collect) {
+            let _ = block_on_many(collect_between_uploads(&cell, &mut patience, signals));
         }
     }
+}
+
+/// How long the shards of one round have waited, together.
+#[derive(Default)]
+struct Patience {
+    waited_ms: u64,
+}
+
+impl Patience {
+    /// Whether it is time for work that is in the way of uploads: they have paused, or it cannot wait any more. Else waits a
+    /// moment, and it is to be asked again.
+    async fn may_go(&mut self, env: &Env, signals: &Signals) -> bool {
+        let goes = self.waited_ms >= env.settings.get().compaction.yields_ms
+            || env.uploads.have_paused(&env.clock)
+            || signals.stopped.load(Ordering::SeqCst);
+        if !goes {
+            env.clock.sleep(LOOK_FOR_PAUSE_MS).await;
+            self.waited_ms += LOOK_FOR_PAUSE_MS;
+        }
+        goes
+    }
+}
+
+/// Rewrites what is due while no append uploads.
+async fn compact_between_uploads(
+    cell: &Arc<ShardCell>,
+    patience: &mut Patience,
+    signals: &Signals,
+) -> Result<(), ShardError> {
+    let env = &cell.env;
+    loop {
+        let settings = env.settings.get();
+        let Some(request) = crate::compact::due(cell, &settings.compaction) else {
+            return Ok(());
+        };
+        let long = request.inputs.len() >= settings.compaction.yields_inputs;
+        if (long || patience.may_go(env, signals).await) && crate::compact::compact(cell, request).await? == 0
+        {
+            return Ok(());
+        }
+    }
+}
+
+/// Deletes what is not needed any more while no append uploads.
+async fn collect_between_uploads(
+    cell: &Arc<ShardCell>,
+    patience: &mut Patience,
+    signals: &Signals,
+) -> Result<(), ShardError> {
+    while cell.pending.lock().gc.is_some() {
+        if patience.may_go(&cell.env, signals).await {
+            crate::maintenance::collect(cell).await?;
+        }
+    }
+    Ok(())
 }
 
 fn poll_loop(weak: &Weak<Env>, clock: &Clock, signals: &Signals) {
@@ -136,7 +212,7 @@ fn poll_loop(weak: &Weak<Env>, clock: &Clock, signals: &Signals) {
         let Some(poll_ms) = weak.upgrade().map(|env| env.settings.get().listen_poll_ms) else {
             return;
         };
-        if let Either::Left(()) = block_on(race(signals.poll.notified(), clock.sleep(poll_ms.max(1))))
+        if let Either::Left(()) = block_on_many(race(signals.poll.notified(), clock.sleep(poll_ms.max(1))))
             && signals.stopped.load(Ordering::SeqCst)
         {
             return;
@@ -144,7 +220,7 @@ fn poll_loop(weak: &Weak<Env>, clock: &Clock, signals: &Signals) {
         let Some(env) = weak.upgrade() else {
             return;
         };
-        block_on(poll_once(&env, &mut looked));
+        block_on_many(poll_once(&env, &mut looked));
     }
 }
 
@@ -215,4 +291,46 @@ async fn fetch_what_is_waited_for(env: &Arc<Env>, heads: &Heads) -> bool {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{Client, ClientConfig};
+    use crate::location::Location;
+    use crate::rt::{begin, block_on};
+
+    #[test]
+    fn work_in_the_way_of_uploads_waits_for_a_pause_but_not_for_ever() {
+        let location = block_on(Location::open("mem:")).unwrap();
+        let client = Client::new(location, ClientConfig::manual(1000, 1));
+        let (env, signals) = (&client.env, Signals::default());
+        let mut patience = Patience::default();
+        let mut looks = |limit: usize| {
+            (0..limit).find(|_| {
+                let mut look: Boxed<'_, bool> = Box::pin(patience.may_go(env, &signals));
+                let first = block_on(begin(&mut look));
+                first.unwrap_or_else(|| {
+                    env.clock.advance(LOOK_FOR_PAUSE_MS);
+                    block_on(look)
+                })
+            })
+        };
+        assert_eq!(looks(1), Some(0), "nothing is uploaded");
+        let upload = env.uploads.begin(&env.clock);
+        assert_eq!(looks(50), None, "an upload is under way");
+        drop(upload);
+        let waits = looks(50);
+        assert!(
+            waits.is_some_and(|looks| looks > 0),
+            "once it has paused, not before: {waits:?}"
+        );
+        let _upload = env.uploads.begin(&env.clock);
+        let patience_ms = env.settings.get().compaction.yields_ms;
+        let waits = looks(1000).expect("patience ends");
+        assert!(
+            waits as u64 * LOOK_FOR_PAUSE_MS < patience_ms,
+            "what was waited before counts"
+        );
+    }
 }

@@ -297,6 +297,7 @@ impl PartWriter {
             self.end = Some((last.row.to_vec(), last.time));
         }
         let cell = Arc::clone(&self.cell);
+        let _under_way = self.sorts.then(|| cell.env.uploads.begin(&cell.env.clock));
         let writes: Vec<crate::rt::Boxed<'_, Result<Part, StoreError>>> = full
             .into_iter()
             .map(|columns| Box::pin(write_part(&cell, columns, false)) as _)
@@ -317,6 +318,9 @@ impl PartWriter {
         let rest = std::mem::take(&mut self.buffer);
         let rest = if self.sorts { rest.consolidated() } else { rest };
         if self.full.is_empty() && self.runs.is_empty() && !rest.is_empty() {
+            let large = rest.bytes() as u64 >= self.cell.env.settings.get().inline_part_bytes;
+            let env = &self.cell.env;
+            let _under_way = (self.sorts && large).then(|| env.uploads.begin(&env.clock));
             let part = write_part(&self.cell, rest, true).await?;
             return Ok((vec![vec![part.clone()]], part.len));
         }

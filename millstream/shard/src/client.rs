@@ -28,6 +28,7 @@ use crate::mutant::Mutant;
 use crate::read::ReadHandle;
 use crate::settings::{LiveSettings, Settings};
 use crate::time::Frontier;
+use crate::uploads::Uploads;
 use crate::write::WriteHandle;
 
 /// Who does the work that nobody waits for.
@@ -117,6 +118,7 @@ pub(crate) struct Env {
     pub(crate) cells: Mutex<BTreeMap<ShardId, Weak<ShardCell>>>,
     pub(crate) memory: MemoryGate,
     pub(crate) background: Background,
+    pub(crate) uploads: Uploads,
     /// Waits for versions that began, ever: tells the poller that there is somebody new.
     pub(crate) waits: AtomicU64,
     /// Waits that go on: where there are none, nobody polls.
@@ -151,6 +153,7 @@ impl Client {
             cells: Mutex::new(BTreeMap::new()),
             memory,
             background: Background::default(),
+            uploads: Uploads::default(),
             waits: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
         });

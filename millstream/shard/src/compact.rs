@@ -20,6 +20,7 @@ use crate::merge::{Merge, RunCursor, Times};
 use crate::mutant::Mutant;
 use crate::retry::Backoff;
 use crate::riders::Ride;
+use crate::settings::CompactionSettings;
 use crate::state::{BatchMeta, Description, Part, State};
 use crate::time::{Frontier, Timestamp};
 
@@ -27,11 +28,7 @@ use crate::time::{Frontier, Timestamp};
 pub(crate) async fn compact_due(cell: &Arc<ShardCell>) -> Result<usize, ShardError> {
     let mut replaced = 0;
     loop {
-        let settings = cell.env.settings.get();
-        if !settings.compaction.enabled {
-            return Ok(replaced);
-        }
-        let Some(request) = cell.current().merge_request(&settings.compaction) else {
+        let Some(request) = due(cell, &cell.env.settings.get().compaction) else {
             return Ok(replaced);
         };
         match compact(cell, request).await? {
@@ -41,17 +38,22 @@ pub(crate) async fn compact_due(cell: &Arc<ShardCell>) -> Result<usize, ShardErr
     }
 }
 
+/// What is to be rewritten next.
+pub(crate) fn due(cell: &ShardCell, settings: &CompactionSettings) -> Option<MergeRequest> {
+    let state = cell.current();
+    settings.enabled.then(|| state.merge_request(settings)).flatten()
+}
+
 /// [`compact_due`] for as long as what is due lives in the state alone: it takes little memory, so that many shards can be at
 /// it at once.
 pub(crate) async fn compact_due_inline(cell: &Arc<ShardCell>) -> Result<(), ShardError> {
     loop {
-        let settings = cell.env.settings.get();
-        let request = cell.current().merge_request(&settings.compaction);
+        let request = due(cell, &cell.env.settings.get().compaction);
         let Some(request) = request.filter(|request| request.inputs.iter().all(|batch| is_inline(batch)))
         else {
             return Ok(());
         };
-        if !settings.compaction.enabled || compact(cell, request).await? == 0 {
+        if compact(cell, request).await? == 0 {
             return Ok(());
         }
     }

@@ -60,6 +60,7 @@ mod read;
 mod retry;
 mod riders;
 mod rt;
+mod uploads;
 mod verify;
 mod write;
 

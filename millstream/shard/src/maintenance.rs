@@ -89,13 +89,14 @@ impl Done {
 /// Does everything that is due on one shard.
 pub(crate) async fn step(cell: &Arc<ShardCell>) -> Result<Done, ShardError> {
     let mut done = step_small(cell).await?;
+    done.gc = collect(cell).await?;
     if std::mem::take(&mut cell.pending.lock().compact) {
         done.compacted = crate::compact::compact_due(cell).await?;
     }
     Ok(done)
 }
 
-/// Everything but compaction: short pieces of work.
+/// Everything but garbage collection and compaction: short pieces of work.
 pub(crate) async fn step_small(cell: &Arc<ShardCell>) -> Result<Done, ShardError> {
     let mut done = Done::default();
     let expire = std::mem::take(&mut cell.pending.lock().expire);
@@ -107,11 +108,16 @@ pub(crate) async fn step_small(cell: &Arc<ShardCell>) -> Result<Done, ShardError
     if std::mem::take(&mut cell.pending.lock().rollup) {
         done.rollup = write_rollup(cell).await?;
     }
-    let gc = cell.pending.lock().gc.take();
-    if let Some(seqno) = gc {
-        done.gc = crate::gc::collect(cell, seqno).await?;
-    }
     Ok(done)
+}
+
+/// Collects the garbage that is due.
+pub(crate) async fn collect(cell: &Arc<ShardCell>) -> Result<Option<crate::gc::Collected>, ShardError> {
+    let due = cell.pending.lock().gc.take();
+    match due {
+        Some(seqno) => crate::gc::collect(cell, seqno).await,
+        None => Ok(None),
+    }
 }
 
 /// Writes the current state as a rollup and lists it. None if it was not wanted or not accepted.

@@ -2,6 +2,7 @@
 //!
 //! Handles work under any executor; nothing in the core needs a particular runtime.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -78,17 +79,42 @@ impl Wake for Unpark {
     }
 }
 
+thread_local! {
+    static MAY_BLOCK: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Runs one future on this thread, parking while it waits.
+///
+/// The thread has nothing else to do: what it waits for may be done on it, too. An append to a location of files is committed
+/// right here where nobody else appends.
 pub fn block_on<F: Future>(future: F) -> F::Output {
+    run(future, true)
+}
+
+/// [`block_on`] for futures that wait for many things at once: none of them is to keep the others waiting.
+pub(crate) fn block_on_many<F: Future>(future: F) -> F::Output {
+    run(future, false)
+}
+
+fn run<F: Future>(future: F, may_block: bool) -> F::Output {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut cx = Context::from_waker(&waker);
     loop {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut cx) {
+        let before = MAY_BLOCK.replace(may_block);
+        let polled = future.as_mut().poll(&mut cx);
+        MAY_BLOCK.set(before);
+        if let Poll::Ready(value) = polled {
             return value;
         }
         std::thread::park();
     }
+}
+
+/// Whether a store may do now, on this thread, what it was asked for: once in each round of a future of [`block_on`], so that of
+/// several things asked for at once the first is not done before the others are known.
+pub(crate) fn take_leave_to_block() -> bool {
+    MAY_BLOCK.take()
 }
 
 /// Lets other tasks of the executor run once.

@@ -23,6 +23,11 @@ pub struct CompactionSettings {
     pub min_inline_bytes: u64,
     /// Ratio of sizes of adjacent size classes.
     pub fanout: u64,
+    /// A rewrite of blobs, and the deletion of what it replaced, wait this long for a pause in the uploads of appends, which
+    /// they would slow down;
+    pub yields_ms: u64,
+    /// a rewrite not once its run has this many batches.
+    pub yields_inputs: usize,
     /// Bytes of decoded parts a rewrite may hold at once.
     pub memory_bytes: u64,
 }
@@ -102,6 +107,8 @@ impl Default for Settings {
                 min_inline_inputs: 32,
                 min_inline_bytes: 16 << 10,
                 fanout: 8,
+                yields_ms: 2000,
+                yields_inputs: 256,
                 memory_bytes: 1 << 30,
             },
         }

@@ -1,17 +1,15 @@
 //! Consensus in a SQLite file, for the processes of one host.
 //!
-//! One thread owns the writing connection and commits what has queued up as one transaction (H4). Writers of
+//! One connection writes, and commits what has queued up as one transaction (H4, [`commits`]). Writers of
 //! all processes take turns by `flock` on a side file, which is fair where SQLite's own busy handler starves
 //! (H2).
 //!
 //! Invariants:
-//! 1. Each request of a group is judged inside the transaction, in order of arrival; nothing is answered
-//!    before COMMIT returned; after a failed COMMIT all of the group are indeterminate.
-//! 2. No code of this process opens the database, `-wal` or `-shm` files but SQLite: closing them would drop
+//! 1. No code of this process opens the database, `-wal` or `-shm` files but SQLite: closing them would drop
 //!    SQLite's locks. One store per canonical path and process.
-//! 3. WAL and `synchronous=FULL` are set on each connection and read back.
+//! 2. WAL and `synchronous=FULL` are set on each connection and read back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -22,49 +20,21 @@ use bytes::Bytes;
 use nix::fcntl::{Flock, FlockArg};
 use parking_lot::Mutex;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
 use self::checkpoint::{Checkpoints, Limits};
-use self::queue::{Queue, Sender, queue};
-use self::versions::{Sweep, newest, number, seqno};
+use self::commits::{Commits, Committer, Request};
+use self::versions::seqno;
 use super::pool::Workers;
-use super::{CasResult, Consensus, ErrorClass, Heads, StoreError, Versioned, check_successor};
-use crate::clock::Clock;
+use super::{CasResult, Consensus, Heads, StoreError, Versioned, check_successor};
 use crate::ids::SeqNo;
 use crate::mutant::Mutant;
 
-/// Requests committed together, at most.
-const GROUP_MAX: usize = 1024;
-/// Bytes committed together, at most.
-const GROUP_BYTES_MAX: usize = 16 << 20;
 /// Connections that read.
 const READERS: usize = 2;
 
 pub use self::versions::SCHEMA;
-
-enum Request {
-    Cas {
-        key: String,
-        expected: Option<SeqNo>,
-        new: Versioned,
-        answer: oneshot::Sender<Result<CasResult, StoreError>>,
-    },
-    Truncate {
-        key: String,
-        to: SeqNo,
-        answer: oneshot::Sender<Result<Option<usize>, StoreError>>,
-    },
-}
-
-impl Request {
-    fn bytes(&self) -> usize {
-        match self {
-            Request::Cas { new, .. } => new.data.len(),
-            Request::Truncate { .. } => 0,
-        }
-    }
-}
 
 /// A [`Consensus`] in a SQLite file.
 #[derive(Clone)]
@@ -74,7 +44,7 @@ pub struct SqliteConsensus {
 
 struct Core {
     path: PathBuf,
-    writer: Sender<Request>,
+    writer: Commits,
     readers: Workers,
     pool: Arc<Mutex<Vec<Connection>>>,
     heads: Arc<Mutex<CachedHeads>>,
@@ -143,14 +113,9 @@ impl SqliteConsensus {
         let readers = (0..READERS)
             .map(|_| connect(path, mutant))
             .collect::<Result<Vec<_>, _>>()?;
-        let (sender, receiver) = queue();
-        std::thread::Builder::new()
-            .name("shard-sqlite".into())
-            .spawn(move || commit_loop(writer, checkpoints, lock, &receiver, mutant))
-            .expect("a thread can be started");
         let core = Core {
             path: path.to_owned(),
-            writer: sender,
+            writer: Commits::start(Committer::new(writer, checkpoints, lock, mutant)),
             readers: Workers::new("shard-sqlite-read", READERS),
             pool: Arc::new(Mutex::new(readers)),
             heads: Arc::default(),
@@ -250,240 +215,6 @@ fn failure_of(path: &str, error: &rusqlite::Error) -> StoreError {
     }
 }
 
-/// What a group waits for that is not there yet, at most: this much of what the last group took.
-const GATHERING_SHARE: u64 = 2;
-/// And no longer than this,
-const GATHERING_US_MAX: u64 = 2000;
-/// nor for one that has not come so long after the one before.
-const GATHERING_GAP_US: u64 = 500;
-
-/// Takes what has queued up and commits it, for ever.
-///
-/// Those who were just answered are about to come again. Taken one by one, half of them would always find the others'
-/// group under way and wait for two commits, and each commit would carry half: so a group waits a moment for
-/// as many as there were lately. A writer that is alone never waits.
-fn commit_loop(
-    mut connection: Connection,
-    mut checkpoints: Checkpoints,
-    lock: File,
-    requests: &Queue<Request>,
-    mutant: Mutant,
-) {
-    let mut lock = Some(lock);
-    let mut waiting: VecDeque<Request> = VecDeque::new();
-    let mut sweep = Sweep::new(mutant);
-    let (mut lately, mut took_us) = (0, 0);
-    loop {
-        if waiting.is_empty() && !requests.take_some(&mut waiting) {
-            return;
-        }
-        let most_us = (took_us / GATHERING_SHARE).min(GATHERING_US_MAX);
-        requests.gather(&mut waiting, lately, most_us, GATHERING_GAP_US);
-        let file = lock.take().expect("it is put back below");
-        let how = match mutant {
-            Mutant::NoTurns => FlockArg::LockShared,
-            _ => FlockArg::LockExclusive,
-        };
-        let guard = match Flock::lock(file, how) {
-            Ok(guard) => guard,
-            Err((file, error)) => {
-                lock = Some(file);
-                refuse_all(
-                    waiting.drain(..).collect(),
-                    &StoreError::determinate(format!("flock: {error}")),
-                );
-                continue;
-            }
-        };
-        requests.take(&mut waiting);
-        let mut bytes = 0;
-        let fits = |request: &&Request| {
-            bytes += request.bytes();
-            bytes < GROUP_BYTES_MAX
-        };
-        let count = waiting.iter().take(GROUP_MAX).take_while(fits).count().max(1);
-        let group: Vec<Request> = waiting.drain(..count).collect();
-        let writers = |requests: &mut dyn Iterator<Item = &Request>| {
-            requests
-                .filter(|request| matches!(request, Request::Cas { .. }))
-                .count()
-        };
-        lately = writers(&mut group.iter());
-        let began = Clock::monotonic_us();
-        let answers = commit_group(&mut connection, group, &mut sweep, mutant);
-        took_us = Clock::monotonic_us() - began;
-        // Whoever comes from here on may be one who was just answered, and would be expected twice.
-        requests.take(&mut waiting);
-        lately += writers(&mut waiting.iter());
-        answers.give();
-        checkpoints.after_commit(&connection);
-        lock = Some(guard.unlock().unwrap_or_else(|(guard, _)| {
-            // An unlock that fails is undone by closing the file; open descriptors share the lock's file.
-            guard.try_clone().expect("a file can be cloned")
-        }));
-    }
-}
-
-fn refuse_all(group: Vec<Request>, error: &StoreError) {
-    for request in group {
-        match request {
-            Request::Cas { answer, .. } => drop(answer.send(Err(error.clone()))),
-            Request::Truncate { answer, .. } => drop(answer.send(Err(error.clone()))),
-        }
-    }
-}
-
-enum Verdict {
-    Cas(
-        oneshot::Sender<Result<CasResult, StoreError>>,
-        Result<CasResult, StoreError>,
-    ),
-    Truncate(
-        oneshot::Sender<Result<Option<usize>, StoreError>>,
-        Result<Option<usize>, StoreError>,
-    ),
-}
-
-/// What becomes of a group.
-#[must_use = "somebody waits for each of them"]
-struct Answers {
-    verdicts: Vec<Verdict>,
-    /// Whether the verdicts were committed.
-    outcome: Result<(), StoreError>,
-}
-
-impl Answers {
-    fn give(self) {
-        for verdict in self.verdicts {
-            let outcome = self.outcome.clone();
-            match verdict {
-                Verdict::Cas(answer, value) => drop(answer.send(outcome.and(value))),
-                Verdict::Truncate(answer, value) => drop(answer.send(outcome.and(value))),
-            }
-        }
-    }
-}
-
-/// One transaction for all of `group`. Nobody is answered yet.
-fn commit_group(
-    connection: &mut Connection,
-    group: Vec<Request>,
-    sweep: &mut Sweep,
-    mutant: Mutant,
-) -> Answers {
-    let seen = (mutant == Mutant::JudgedBeforeBegin).then(|| {
-        let key = |request: &Request| match request {
-            Request::Cas { key, .. } | Request::Truncate { key, .. } => key.clone(),
-        };
-        group
-            .iter()
-            .map(|r| newest(connection, &key(r)).unwrap_or(None))
-            .collect::<Vec<_>>()
-    });
-    let path = connection.path().unwrap_or("?").to_owned();
-    let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
-        Ok(transaction) => transaction,
-        // Busy here is determinate: nothing was begun.
-        Err(error) => {
-            refuse_all(group, &failure_of(&path, &error));
-            return Answers {
-                verdicts: Vec::new(),
-                outcome: Ok(()),
-            };
-        }
-    };
-    let mut verdicts = Vec::with_capacity(group.len());
-    let mut broken = None;
-    let written = group.len();
-    for (index, request) in group.into_iter().enumerate() {
-        verdicts.push(match request {
-            Request::Cas {
-                key,
-                expected,
-                new,
-                answer,
-            } => {
-                let known = seen.as_ref().map(|seen| seen[index]);
-                let verdict = judge(&transaction, &key, expected, &new, known).unwrap_or_else(|e| {
-                    let failed = failure_of(&path, &e);
-                    broken = Some(failed.clone());
-                    Err(failed)
-                });
-                if mutant == Mutant::AnswerBeforeCommit && verdict == Ok(CasResult::ExpectationMismatch) {
-                    let _ = answer.send(verdict);
-                    continue;
-                }
-                Verdict::Cas(answer, verdict)
-            }
-            Request::Truncate { key, to, answer } => {
-                let verdict = truncate(&transaction, &key, to).unwrap_or_else(|e| {
-                    let failed = failure_of(&path, &e);
-                    broken = Some(failed.clone());
-                    Err(failed)
-                });
-                if !matches!(verdict, Ok(Some(0)) | Err(_)) {
-                    sweep.owe();
-                }
-                Verdict::Truncate(answer, verdict)
-            }
-        });
-    }
-    if broken.is_none()
-        && let Err(e) = sweep.go_on(&transaction, written)
-    {
-        broken = Some(failure_of(&path, &e));
-    }
-    // A statement that failed for the disk's sake has undone the others, or may have: nothing is committed.
-    let outcome = match broken {
-        // A full disk has ended the transaction already.
-        Some(error) if transaction.is_autocommit() => Err(error),
-        Some(error) => Err(transaction
-            .rollback()
-            .map_or_else(StoreError::indeterminate, |()| error)),
-        None => transaction.commit().map_err(|e| StoreError {
-            class: ErrorClass::Indeterminate,
-            ..failure_of(&path, &e)
-        }),
-    };
-    if outcome.is_err() {
-        *sweep = Sweep::new(mutant);
-    }
-    Answers { verdicts, outcome }
-}
-
-type Judged<T> = rusqlite::Result<Result<T, StoreError>>;
-
-/// Compares with the newest version, looked up here and now; `known` is for the defect that looked before.
-fn judge(
-    connection: &Connection,
-    key: &str,
-    expected: Option<SeqNo>,
-    new: &Versioned,
-    known: Option<Option<SeqNo>>,
-) -> Judged<CasResult> {
-    let newest = match known {
-        Some(known) => known,
-        None => newest(connection, key)?,
-    };
-    if newest != expected {
-        return Ok(Ok(CasResult::ExpectationMismatch));
-    }
-    versions::add(connection, key, expected.is_none(), number(new.seqno), &new.data)?;
-    Ok(Ok(CasResult::Committed))
-}
-
-fn truncate(connection: &Connection, key: &str, to: SeqNo) -> Judged<Option<usize>> {
-    match newest(connection, key)? {
-        None => Ok(Err(StoreError::determinate(format!(
-            "truncate of unknown key {key}"
-        )))),
-        Some(head) if to > head => Ok(Err(StoreError::determinate(format!(
-            "truncate to {to} is beyond the newest, {head}"
-        )))),
-        Some(_) => Ok(Ok(Some(versions::truncate(connection, key, to)?))),
-    }
-}
-
 fn versioned(row: &rusqlite::Row<'_>) -> rusqlite::Result<Versioned> {
     Ok(Versioned {
         seqno: seqno(row.get(0)?),
@@ -569,6 +300,7 @@ impl Consensus for SqliteConsensus {
 }
 
 mod checkpoint;
+mod commits;
 mod queue;
 pub(crate) mod versions;
 

@@ -238,7 +238,7 @@ pub(crate) fn nothing_is_told_before_the_commit(mutant: Mutant) -> Result<(), St
     };
     let (mismatch, mut first) = request("a", 1);
     let (too_big, mut second) = request("b", 1 << 20);
-    super::commit_group(
+    super::commits::commit_group(
         &mut connection,
         vec![mismatch, too_big],
         &mut Sweep::new(mutant),
@@ -294,7 +294,7 @@ fn a_stale_request_waits_to_begin(mutant: Mutant) -> (Result<CasResult, StoreErr
         },
         answer,
     };
-    super::commit_group(&mut ours, vec![request], &mut Sweep::new(mutant), mutant).give();
+    super::commits::commit_group(&mut ours, vec![request], &mut Sweep::new(mutant), mutant).give();
     assert!(PAUSED.lock().is_none(), "our BEGIN did not wait for theirs");
     let mut all = ours.prepare("SELECT seq FROM versions ORDER BY seq").unwrap();
     let left = all.query_map([], |row| row.get(0)).unwrap();
@@ -306,6 +306,37 @@ pub(crate) fn a_request_is_judged_after_it_began(mutant: Mutant) -> Result<(), S
         (Ok(CasResult::ExpectationMismatch), left) if left == [6] => Ok(()),
         (answer, left) => Err(format!("it was told {answer:?}, and the log is {left:?}")),
     }
+}
+
+#[test]
+fn a_writer_that_is_alone_commits_on_its_own_thread() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteConsensus::start(&folder.path().join("c.sqlite"), Mutant::None).unwrap();
+    let version = |number: u64| Versioned {
+        seqno: SeqNo::new(number).unwrap(),
+        data: bytes::Bytes::from(number.to_string()),
+    };
+    let set = |key: &'static str, number: u64| -> crate::rt::Boxed<'_, _> {
+        store.compare_and_set(
+            key,
+            SeqNo::new(number - 1).filter(|_| number > 1),
+            version(number),
+        )
+    };
+    for number in 1..=3 {
+        let at_once = block_on(async { crate::rt::begin(&mut set("k", number)).await });
+        assert_eq!(
+            at_once,
+            Some(Ok(CasResult::Committed)),
+            "nobody had to be woken for {number}"
+        );
+    }
+    // Of several at once only the first could be; all are committed.
+    let all: Vec<_> = ["a", "b", "c", "d"].map(|key| set(key, 1)).into_iter().collect();
+    let all = block_on(crate::rt::join_limited(all, 4));
+    assert_eq!(all, vec![Ok(CasResult::Committed); 4]);
+    let stale = block_on(set("k", 3));
+    assert_eq!(stale, Ok(CasResult::ExpectationMismatch));
 }
 
 #[test]
@@ -323,7 +354,7 @@ fn h_1_nobody_commits_past_a_request_that_began() {
     let paused = ours
         .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
         .unwrap();
-    let judged = super::judge(&paused, "k", SeqNo::new(1), &version(2), None).unwrap();
+    let judged = super::commits::judge(&paused, "k", SeqNo::new(1), &version(2), None).unwrap();
     assert_eq!(judged, Ok(CasResult::Committed));
     let theirs = connect(&path);
     theirs.busy_timeout(std::time::Duration::ZERO).unwrap();
