@@ -260,6 +260,8 @@ fn by_sites(
             }
             match scene.under(&one, |views| explains(case.plan, views, case.rows)) {
                 Some(true) => Ok(solution),
+                // The rows agree; another choice may put them in this order.
+                Some(false) if orders_unseen(case.query) => by_trying(case, scene),
                 Some(false) => Err(Stage::Broken(Box::new(difference::of_read(case, scene, &one)))),
                 None => Err(Stage::NotCompared(CLASH)),
             }
@@ -280,6 +282,14 @@ fn by_sites(
             Err(Stage::Broken(Box::new(difference::of_read(case, scene, &chosen))))
         }
     }
+}
+
+/// Whether rows come in the order of something that they do not show.
+fn orders_unseen(query: &Query) -> bool {
+    let Select::Columns(columns) = &query.select else {
+        return false;
+    };
+    query.order.iter().any(|(column, _)| !columns.contains(column))
 }
 
 /// The rows and shared cells of a partition that the answer says something about.

@@ -13,6 +13,7 @@
 //! * R3 what is kept only saves time: a forgotten partition is merged again from its first writer.
 //! * R4 entries are locked in the order of their partitions, shards never while an entry is waited for.
 
+use super::counted::Pasts;
 use super::effects::{merge, stamp};
 use super::image::{refresh, refresh_all};
 use super::merged::{Dirty, Merged};
@@ -197,6 +198,7 @@ pub(crate) struct Store {
     /// By partition, and by how many replicas must have taken a write.
     shards: Shards<(Part, u16), Entry>,
     pub(crate) visits: Visits,
+    pub(super) counted: Pasts,
     floor: AtomicU64,
 }
 
@@ -220,6 +222,7 @@ impl Store {
             spread: None,
             shards: Shards::new(&options),
             options,
+            counted: Pasts::default(),
             floor: AtomicU64::new(0),
         }
     }
@@ -246,6 +249,11 @@ impl Store {
     /// How many sessions there are.
     pub(super) fn sessions(&self) -> usize {
         self.options.sessions as usize
+    }
+
+    /// What was acknowledged by then is the same for every viewer that is still to come, but for some that are late.
+    pub(super) fn floor(&self) -> Tick {
+        Tick(self.floor.load(Ordering::Relaxed))
     }
 
     /// Raises the floor; a lower one is ignored.
