@@ -359,7 +359,8 @@ fn death(seed: u64, of: &[u64], chance: u8) -> Option<u64> {
 }
 
 /// Makes an addition of every write of visit `n`, where the table has counters; or a deletion, where row or partition has had
-/// its day: from then on it is deleted and never added to again, because what a deleted counter shows then is open. Most amounts are so different that no two sums of some of them are alike.
+/// its day: from then on it is deleted and never added to again, because what a deleted counter shows then is open. Most amounts are so
+/// different that no two sums of some of them are alike.
 pub(super) fn amounts((seed, n): (u64, u64), steps: &mut [Step], view: &View) {
     if !view.counts {
         return;

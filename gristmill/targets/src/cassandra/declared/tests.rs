@@ -69,7 +69,11 @@ fn shop() -> Catalog {
         named("old", "{'dense'}", "int"),
         named("keyed", "{'compound'}", "frozen<address>"),
         // Values of a class of the server's own: nobody here knows their order.
-        named("shapes", "{'compound'}", "'org.apache.cassandra.db.marshal.LexicalUUIDType'"),
+        named(
+            "shapes",
+            "{'compound'}",
+            "'org.apache.cassandra.db.marshal.LexicalUUIDType'",
+        ),
     ]);
     tables.insert("orders".to_owned(), orders);
     Catalog {
