@@ -407,58 +407,73 @@ fn points(open: &Open, set: &BTreeSet<Lts>, snapshot: Span) -> Vec<u128> {
         .collect()
 }
 
-/// Whether one of the named answers has no set left, given what all others are certain of.
-fn against_others(judge: &Judge, held: &[Answered], named: &[history::Address]) -> bool {
-    let all: Vec<(&Answered, Open, Sets)> = held
-        .iter()
+/// An answer that something overlaps: what is open, and the sets of visits under which it is what was seen.
+type Fitting<'a> = (&'a Answered, Open, Sets);
+
+/// The held answers that something overlaps, and that fit alone.
+fn fitting<'a>(judge: &Judge, held: &'a [Answered]) -> Vec<Fitting<'a>> {
+    held.iter()
         .filter_map(|a| match alone(judge, a, None, None) {
             Alone::Fits(open, sets) if !open.is_empty() => Some((a, open, sets)),
             _ => None,
         })
-        .collect();
+        .collect()
+}
+
+/// What is open to an answer, given what `others` are certain of.
+fn narrowed<'a>(
+    judge: &Judge,
+    (a, open, _): &Fitting<'_>,
+    others: impl Iterator<Item = &'a Fitting<'a>>,
+) -> Open {
+    let mut narrowed = open.clone();
+    for (other, others, choices) in others {
+        if !judge.claim.real_time && (other.session != a.session || other.span.answered > a.span.answered) {
+            continue;
+        }
+        for lts in others.keys() {
+            let Some(window) = narrowed.get_mut(lts) else {
+                continue;
+            };
+            if choices.iter().all(|s| s.contains(lts)) {
+                window.by = window.by.min(other.snapshot.answered);
+            } else if judge.claim.real_time && choices.iter().all(|s| !s.contains(lts)) {
+                window.from = window.from.max(other.snapshot.sent);
+            }
+        }
+    }
+    narrowed
+}
+
+/// Whether one of the named answers has no set left, given what all others are certain of.
+fn against_others(judge: &Judge, held: &[Answered], named: &[history::Address]) -> bool {
+    let all = fitting(judge, held);
     all.iter()
         .filter(|(a, ..)| named.contains(&a.address))
-        .any(|(a, open, sets)| {
-            let mut narrowed = open.clone();
-            for (other, others, choices) in all.iter().filter(|(o, ..)| o.address != a.address) {
-                if !judge.claim.real_time
-                    && (other.session != a.session || other.span.answered > a.span.answered)
-                {
-                    continue;
-                }
-                for lts in others.keys() {
-                    let Some(window) = narrowed.get_mut(lts) else {
-                        continue;
-                    };
-                    if choices.iter().all(|s| s.contains(lts)) {
-                        window.by = window.by.min(other.snapshot.answered);
-                    } else if judge.claim.real_time && choices.iter().all(|s| !s.contains(lts)) {
-                        window.from = window.from.max(other.snapshot.sent);
-                    }
-                }
-            }
+        .any(|one| {
+            let (a, _, sets) = one;
+            let others = all.iter().filter(|(other, ..)| other.address != a.address);
+            let narrowed = narrowed(judge, one, others);
             sets.iter()
                 .all(|set| points(&narrowed, set, a.snapshot).is_empty())
         })
 }
 
-/// Whether the reads of one transaction have no point in common.
+/// Whether the reads of one transaction have no point in common, given what all other answers are certain of.
 fn no_common_point(judge: &Judge, held: &[Answered], read: &Answered) -> bool {
     if judge.claim.snapshot == Snapshot::Statement {
         return false;
     }
-    let of_transaction = |a: &&Answered| {
+    let of_transaction = |a: &Answered| {
         (a.address.lts, a.address.attempt, a.snapshot)
             == (read.address.lts, read.address.attempt, read.snapshot)
             && a.span.answered <= read.span.answered
     };
-    let reads: Vec<(Open, Sets)> = held
-        .iter()
-        .filter(of_transaction)
-        .filter_map(|a| match alone(judge, a, None, None) {
-            Alone::Fits(open, sets) if !open.is_empty() => Some((open, sets)),
-            _ => None,
-        })
+    let all = fitting(judge, held);
+    let (ours, others): (Vec<_>, Vec<_>) = all.iter().partition(|(a, ..)| of_transaction(a));
+    let reads: Vec<(Open, Sets)> = ours
+        .into_iter()
+        .map(|one| (narrowed(judge, one, others.iter().copied()), one.2.clone()))
         .collect();
     let mut every: Vec<u128> = reads
         .iter()
